@@ -1,0 +1,1 @@
+"""Tollbook: the call records of FreeSWITCH, one right row per call."""

@@ -1,0 +1,71 @@
+"""Every error Tollbook raises on purpose.
+
+`exit_code` follows sysexits.h, so that systemd and monitoring can tell a wrong setting (78: do not restart)
+from a database that is away (75: try again).
+"""
+
+
+class TollbookError(Exception):
+    """Base of all our errors; the message says what is wrong and what to do about it."""
+
+    exit_code = 1
+
+
+class SettingsError(TollbookError):
+    """A setting is missing or wrong."""
+
+    exit_code = 78
+
+
+class UsageError(TollbookError):
+    """A command was asked for something that cannot be done."""
+
+    exit_code = 64
+
+
+class DataError(TollbookError):
+    """Input that no retry will make right: a bad value, a refused row, a malformed file."""
+
+    exit_code = 65
+
+
+class SchemaError(TollbookError):
+    """The database has a schema that this version does not know."""
+
+    exit_code = 78
+
+
+class Retryable(TollbookError):
+    """Base of the errors that pass: the same operation may succeed later."""
+
+    exit_code = 75
+
+
+class StoreUnavailable(Retryable):
+    """PostgreSQL refused, went away, or is too busy."""
+
+
+class SwitchUnavailable(Retryable):
+    """The switch's Event Socket is closed, silent, or gone."""
+
+    exit_code = 69
+
+
+class SwitchRefused(TollbookError):
+    """The switch answered, and does not let us in: wrong password or an access list."""
+
+    exit_code = 77
+
+
+class ProtocolError(Retryable):
+    """The bytes on the Event Socket are not what FreeSWITCH sends; only a new connection helps."""
+
+
+class FrameRefused(TollbookError):
+    """One frame is unusable (too large, not JSON, no event in it); the stream after it is sound."""
+
+    exit_code = 65
+
+
+class ArchiveError(Retryable):
+    """The archive's catalog or object storage failed."""

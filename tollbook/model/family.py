@@ -1,0 +1,170 @@
+"""Legs become calls: a root and all that hangs under it.
+
+The stored legs are keyed by the Created-Time their events carry. `sofia recover` moves that time, so first the
+lives of one id are told apart: a life whose creation says recovered=true goes on with the one before it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tollbook.model.leg import ESTIMATED, Facts, Leg
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Life:
+    """One leg of a call, told from all its stored records (more than one after `sofia recover`).
+
+    `birth` is what it is (from its CREATE, or a look, or only then its end), `became` what is read at its end,
+    `end` its end if it has one. `created_us` is its first Created-Time.
+    """
+
+    uid: str
+    created_us: int
+    birth: Facts
+    became: Facts
+    end: Facts | None
+    answered_us: int
+    seen_us: int
+    heard_create: bool
+    records: tuple[Leg, ...]
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """The contract's 'first': smallest (Created-Time, Unique-ID)."""
+        return (self.created_us, self.uid)
+
+    @property
+    def estimated(self) -> bool:
+        """Tell whether the end is our estimate rather than the switch's word."""
+        return self.end is not None and self.end.source == ESTIMATED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """A root and its descendants in the contract's order. `root` is None while only descendants were heard:
+    then `call_id` is the oldest ancestor id that they name."""
+
+    call_id: str
+    root: Life | None
+    legs: tuple[Life, ...]
+
+    @property
+    def start_us(self) -> int:
+        """The root's smallest Created-Time; without a root the first leg's, until the root is heard."""
+        return self.root.created_us if self.root else self.legs[0].created_us
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether the root and every leg known to belong to it have ended."""
+        return self.root is not None and all(leg.end is not None for leg in self.legs)
+
+
+def _life(records: list[Leg]) -> Life:
+    first, last = records[0], records[-1]
+    born = next((record for record in records if record.create or record.look), first)
+    birth = born.create or born.look or born.end or Facts()
+    # Of a recovered leg only the life after the crash ends by itself; an estimate made in between is void.
+    end = last.end
+    answered = (end.answered_us if end else 0) or min(
+        (us for record in records for us in _answers(record)), default=0
+    )
+    if end and end.source != ESTIMATED:
+        answered = end.answered_us
+    return Life(
+        uid=first.uid,
+        created_us=first.created_us,
+        birth=birth,
+        became=end or birth,
+        end=end,
+        answered_us=answered,
+        seen_us=max(record.seen_us for record in records),
+        heard_create=born.create is not None,
+        records=tuple(records),
+    )
+
+
+def _answers(record: Leg) -> list[int]:
+    stated = [record.answered_us, *(facts.answered_us for facts in (record.create, record.look) if facts)]
+    return [us for us in stated if us]
+
+
+def _recovered(record: Leg) -> bool:
+    said = record.create or record.look or record.end
+    return said is not None and said.recovered
+
+
+def _lives(legs: Iterable[Leg]) -> dict[str, list[Life]]:
+    """Group the records of one switch by id, oldest first, joining recovered ones to the life before."""
+    by_uid: defaultdict[str, list[Leg]] = defaultdict(list)
+    for leg in legs:
+        by_uid[leg.uid].append(leg)
+    lives: dict[str, list[Life]] = {}
+    for uid, records in by_uid.items():
+        if len(records) == 1:
+            lives[uid] = [_life(records)]
+            continue
+        records.sort(key=lambda record: record.created_us)
+        joined: list[list[Leg]] = []
+        for record in records:
+            if joined and _recovered(record):
+                joined[-1].append(record)
+            else:
+                joined.append([record])
+        lives[uid] = [_life(group) for group in joined]
+    return lives
+
+
+def calls_of(legs: Iterable[Leg]) -> list[Call]:
+    """Group the legs of one switch into calls.
+
+    `legs` must be closed: with a leg come all stored legs of the calls it could touch (see
+    `tollbook/store/legs.py`). A parent is the newest life of the named id that began no later than the child.
+    """
+    lives = _lives(legs)
+    members: defaultdict[tuple[str, int], list[Life]] = defaultdict(list)
+    roots: dict[tuple[str, int], Life] = {}
+    tops: dict[tuple[str, int], tuple[str, Life | None]] = {}
+    for life in (life for several in lives.values() for life in several):
+        call_id, root = _top(life, lives, tops)
+        key = (call_id, root.created_us if root else 0)
+        members[key].append(life)
+        if root:
+            roots[key] = root
+    return [
+        Call(call_id=key[0], root=roots.get(key), legs=tuple(sorted(several, key=lambda leg: leg.order)))
+        for key, several in members.items()
+    ]
+
+
+def _top(
+    life: Life, lives: dict[str, list[Life]], tops: dict[tuple[str, int], tuple[str, Life | None]]
+) -> tuple[str, Life | None]:
+    """Climb from a leg to its root, or to the oldest ancestor id named when that ancestor was not heard."""
+    path: list[Life] = []
+    seen: set[tuple[str, int]] = set()
+    answer: tuple[str, Life | None] | None = None
+    while answer is None:
+        key = (life.uid, life.created_us)
+        if key in tops:
+            answer = tops[key]
+        elif key in seen:
+            # Legs that name each other in a ring, which only forged or broken variables do: the first is the root.
+            first = min(path[[(one.uid, one.created_us) for one in path].index(key) :], key=lambda one: one.order)
+            answer = (first.uid, first)
+        else:
+            seen.add(key)
+            path.append(life)
+            parent = life.birth.parent
+            if parent is None:
+                answer = (life.uid, life)
+            else:
+                child_us = life.created_us
+                older = [one for one in lives.get(parent.uid, ()) if one.created_us <= child_us]
+                if older:
+                    life = older[-1]
+                else:
+                    answer = (parent.uid, None)
+    for one in path:
+        tops[(one.uid, one.created_us)] = answer
+    return answer

@@ -1,0 +1,199 @@
+"""The fold: a call's legs become its row. Every rule stands in docs/calls.md under the column's name.
+
+The row is a function of the facts alone. No clock, no order of arrival and no earlier row is looked at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tollbook.model.causes import telling_cause, unanswered_disposition
+from tollbook.model.family import Call, Life
+from tollbook.model.offnet import Peers
+from tollbook.model.row import Part, Row
+
+_DIRECTIONS = {"inbound": "inbound", "outbound": "outbound", "internal": "internal", "local": "internal"}
+
+# How far an off-net leg's answer and hangup may lie from the call's for the two to be one conversation.
+_SAME_CONVERSATION_US = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """What the operator has told us and no event can: peers, and the accounts that own numbers."""
+
+    peers: Peers = field(default_factory=Peers)
+    number_owners: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def clock_seconds(start_us: int, end_us: int) -> int:
+    """Count seconds as FreeSWITCH counts `duration` and `billsec`: whole clock seconds apart, never below 0."""
+    return max(0, end_us // 1_000_000 - start_us // 1_000_000)
+
+
+def fold(call: Call, operator: Operator, switch: str) -> Row:
+    """Compute the row of a call. What is set only at its end is None while any leg is up."""
+    root = call.root or call.legs[0]
+    off_net = tuple(leg for leg in call.legs if operator.peers.off_net(leg.birth))
+    children = tuple(leg for leg in call.legs if leg is not root)
+    direction = direction_of(root, children, off_net)
+    from_num, to_num = numbers_of(root, children)
+    answer_us = answer_of(root, direction, off_net)
+    queue_id, agent_id, standby = service_of(root, children)
+
+    end_us = disposition = hangup_cause = billsec = duration = parts = None
+    if call.complete:
+        end_us = max(leg.end.hangup_us for leg in call.legs if leg.end)
+        duration = clock_seconds(call.start_us, end_us)
+        hangup_cause = root.became.cause or None
+        billed_until_us = root.became.hangup_us if direction == "inbound" else end_us
+        billsec = clock_seconds(answer_us, billed_until_us) if answer_us else 0
+        estimated = any(leg.estimated for leg in call.legs)
+        disposition = "lost" if estimated else disposition_of(root, call.legs, children, answer_us, queue_id, standby)
+        parts = parts_of(
+            direction, to_num, billsec, off_net, (answer_us, billed_until_us), operator.peers
+        )
+    return Row(
+        switch=switch,
+        call_id=call.call_id,
+        account_id=account_of(root, children, to_num, operator),
+        direction=direction,
+        from_num=from_num,
+        to_num=to_num,
+        start_ts=call.start_us // 1000,
+        answer_ts=answer_us // 1000 if answer_us else None,
+        end_ts=None if end_us is None else end_us // 1000,
+        duration_sec=duration,
+        billsec=billsec,
+        answered=1 if answer_us else 0,
+        disposition=disposition,
+        hangup_cause=hangup_cause,
+        queue_id=queue_id,
+        agent_id=agent_id,
+        estimated=any(leg.estimated for leg in call.legs),
+        parts=parts,
+    )
+
+
+def account_of(root: Life, children: tuple[Life, ...], to_num: str, operator: Operator) -> str | None:
+    """Find who pays: the root's account, the number's owner, the child that answered, any child."""
+    answered_first = sorted(children, key=lambda leg: not leg.answered_us)
+    return (
+        root.became.account
+        or root.birth.account
+        or operator.number_owners.get(to_num)
+        or next((account for leg in answered_first if (account := leg.became.account or leg.birth.account)), None)
+    )
+
+
+def direction_of(root: Life, children: tuple[Life, ...], off_net: tuple[Life, ...]) -> str:
+    """Say which way the call went: inbound, outbound or internal."""
+    said = _DIRECTIONS.get((root.became.call_direction or root.birth.call_direction).lower())
+    if said:
+        return said
+    if not root.birth.outbound and not root.birth.user:
+        return "inbound"
+    if any(leg.answered_us for leg in off_net):
+        return "outbound"
+    if off_net and not any(leg.answered_us for leg in children):
+        return "outbound"
+    return "internal"
+
+
+def numbers_of(root: Life, children: tuple[Life, ...]) -> tuple[str, str]:
+    """Give (from_num, to_num): who called, and what was dialled, never what a transfer put there."""
+    birth = root.birth
+    if not birth.outbound:
+        if root.heard_create:
+            return birth.caller, birth.dialed
+        return birth.caller, birth.original_dialed or birth.req_user or birth.dialed
+    # An API originate rings one party first and connects it to the other.
+    rung = birth.dialed
+    other = next((leg.birth.dialed for leg in children if not leg.birth.loopback), "")
+    last = root.became.dialed
+    if not other and last != rung:
+        other = last
+    return (rung, other) if other else (birth.caller, rung)
+
+
+def answer_of(root: Life, direction: str, off_net: tuple[Life, ...]) -> int:
+    """Find when the conversation began, epoch µs, 0 if it never did. Outbound, the far end's answer counts."""
+    if direction != "outbound" or not off_net:
+        return root.answered_us
+    answers = [leg.answered_us for leg in off_net if leg.answered_us]
+    return max(root.answered_us, min(answers)) if answers else 0
+
+
+def service_of(root: Life, children: tuple[Life, ...]) -> tuple[str | None, str | None, bool]:
+    """Give (queue, agent, served by a standby agent) of a call that waited in mod_callcenter or mod_fifo."""
+    said = root.became
+    agents = [leg for leg in children if leg.became.cc_side == "agent"]
+    bridged = [leg for leg in agents if leg.answered_us and leg.became.cc_agent_bridged]
+    if bridged:
+        return bridged[-1].became.cc_queue or None, bridged[-1].became.cc_agent or None, False
+    if said.cc_side == "agent":
+        return None, None, False
+    if said.cc_queue:
+        standby = not agents and (said.cc_agent_bridged or said.cc_cause == "answered")
+        return said.cc_queue, (said.cc_agent or None) if standby else None, standby
+    if said.last_app == "fifo" and " in" in said.last_arg:
+        members = (leg.birth.dialed_user for leg in children if leg.answered_us and leg.birth.fifo_bridge)
+        return said.last_arg.split()[0], next(members, None) or None, False
+    return None, None, False
+
+
+def disposition_of(
+    root: Life,
+    legs: tuple[Life, ...],
+    children: tuple[Life, ...],
+    answer_us: int,
+    queue_id: str | None,
+    standby: bool,
+) -> str:
+    """Say what became of a call that has ended."""
+    said = root.became
+    if answer_us:
+        served = standby or said.fifo_serviced_by or any(_serves(leg) for leg in children)
+        return "abandoned" if queue_id and not served else "answered"
+    if said.cause == "ORIGINATOR_CANCEL":
+        return "cancelled"
+    cause = telling_cause(said.originate_disposition, said.last_bridge_cause, said.cause)
+    return unanswered_disposition(cause, rang=any(leg.became.progress_us for leg in legs))
+
+
+def _serves(leg: Life) -> bool:
+    if leg.birth.loopback or not leg.answered_us:
+        return False
+    return leg.became.cc_agent_bridged if leg.became.cc_side == "agent" else True
+
+
+def parts_of(
+    direction: str,
+    to_num: str,
+    billsec: int,
+    off_net: tuple[Life, ...],
+    billed_us: tuple[int, int],
+    peers: Peers,
+) -> tuple[Part, ...]:
+    """List what an answered call is charged for; nothing when unanswered. `billed_us`: (answer, end of billsec)."""
+    answer_us, until_us = billed_us
+    if not answer_us:
+        return ()
+    parts: list[Part] = []
+    if direction != "outbound" or not off_net:
+        parts.append(Part(direction=direction, number=to_num, seconds=billsec))
+    answered = [leg for leg in off_net if leg.answered_us]
+    for leg in answered:
+        hangup_us = leg.became.hangup_us
+        one_conversation = (
+            len(answered) == 1
+            and abs(leg.answered_us - answer_us) <= _SAME_CONVERSATION_US
+            and abs(hangup_us - until_us) <= _SAME_CONVERSATION_US
+        )
+        parts.append(
+            Part(
+                direction="outbound",
+                number=leg.birth.call_number or leg.became.call_number or peers.sent_number(leg.birth),
+                seconds=billsec if one_conversation else clock_seconds(leg.answered_us, hangup_us),
+            )
+        )
+    return tuple(parts)

@@ -1,0 +1,212 @@
+"""A leg: one life of one FreeSWITCH channel, and the facts that its events state about it.
+
+Facts only ever accumulate. `Leg.merged` is commutative, associative and idempotent: each slot keeps the smallest
+of a total order, so no order of events, no duplicate and no second listener changes what a leg ends up as.
+"""
+
+from collections.abc import Iterable
+from typing import Self
+
+import msgspec
+
+from tollbook.model.event import Event
+from tollbook.model.parent import Parent, parent_named_by
+
+# Which source is believed when two speak of the same thing; smaller is better.
+FROM_EVENT = 0
+FROM_CDR_FILE = 1
+FROM_LOOK = 2
+ESTIMATED = 9
+
+# Clocks before 2000 or after 2100 are no clocks: they would ask for partitions of absurd days.
+_CLOCK_FROM_US = 946_684_800_000_000
+_CLOCK_UNTIL_US = 4_102_444_800_000_000
+_LONGEST_ID = 256
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What one event states about its leg. Texts are '' and `*_us` (epoch µs, the switch's clock) 0 when absent."""
+
+    at_us: int = 0
+    source: int = FROM_EVENT
+    outbound: bool = False
+    recovered: bool = False
+    channel: str = ""
+    parent: Parent | None = None
+    caller: str = ""
+    dialed: str = ""
+    original_dialed: str = ""
+    req_user: str = ""
+    call_number: str = ""
+    user: str = ""
+    dialed_user: str = ""
+    gateway: str = ""
+    profile: str = ""
+    host: str = ""
+    account: str = ""
+    call_direction: str = ""
+    cc_side: str = ""
+    cc_queue: str = ""
+    cc_agent: str = ""
+    cc_agent_bridged: bool = False
+    cc_cause: str = ""
+    fifo_bridge: str = ""
+    fifo_serviced_by: str = ""
+    last_app: str = ""
+    last_arg: str = ""
+    originate_disposition: str = ""
+    last_bridge_cause: str = ""
+    cause: str = ""
+    answered_us: int = 0
+    progress_us: int = 0
+    hangup_us: int = 0
+
+    @property
+    def loopback(self) -> bool:
+        """Tell whether the channel is one of mod_loopback's, which no wire ever carries."""
+        return self.channel.startswith("loopback/")
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _preferred(one: Facts | None, other: Facts | None) -> Facts | None:
+    """Choose the better-sourced, then earlier, then (for a total order) bytewise smaller of two statements."""
+    if one is None or one is other:
+        return other
+    if other is None:
+        return one
+    a, b = (one.source, one.at_us), (other.source, other.at_us)
+    if a != b:
+        return one if a < b else other
+    return one if one == other or _encode(one) < _encode(other) else other
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The facts known of one leg, keyed by (switch, uid, created_us).
+
+    `create` comes from CHANNEL_CREATE, `look` from a `uuid_dump` of the live channel, `end` from
+    CHANNEL_HANGUP_COMPLETE, the switch's JSON CDR or, marked ESTIMATED, from its last sign of life;
+    `answered_us` from CHANNEL_ANSWER. `core` is the Core-UUID of the process it lived in, `seen_us` the newest
+    event time seen of it.
+    """
+
+    switch: str
+    uid: str
+    created_us: int
+    core: str = ""
+    seen_us: int = 0
+    answered_us: int = 0
+    create: Facts | None = None
+    look: Facts | None = None
+    end: Facts | None = None
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """The identity of the leg: (switch, Unique-ID, Caller-Channel-Created-Time in µs)."""
+        return (self.switch, self.uid, self.created_us)
+
+    def merged(self, other: Self) -> Self:
+        """Join what two observers know of the same leg."""
+        return type(self)(
+            switch=self.switch,
+            uid=self.uid,
+            created_us=self.created_us,
+            core=max(self.core, other.core),
+            seen_us=max(self.seen_us, other.seen_us),
+            answered_us=min(self.answered_us or other.answered_us, other.answered_us or self.answered_us),
+            create=_preferred(self.create, other.create),
+            look=_preferred(self.look, other.look),
+            end=_preferred(self.end, other.end),
+        )
+
+
+def merge_all(legs: Iterable[Leg]) -> dict[tuple[str, str, int], Leg]:
+    """Merge any number of partial legs into one for each key."""
+    known: dict[tuple[str, str, int], Leg] = {}
+    for leg in legs:
+        key = leg.key
+        before = known.get(key)
+        known[key] = leg if before is None else before.merged(leg)
+    return known
+
+
+def facts_of(event: Event, source: int = FROM_EVENT) -> Facts:
+    """Take from an event what the rules need; its clocks are sane or 0."""
+    url_host = event.destination_url.rpartition("@")[2].partition(";")[0].partition(":")[0]
+    return Facts(
+        at_us=event.at_us,
+        source=source,
+        outbound=event.channel_direction == "outbound",
+        recovered=event.recovered == "true",
+        channel=event.channel,
+        parent=parent_named_by(event),
+        caller=event.caller,
+        dialed=event.dialed,
+        original_dialed=event.original_dialed,
+        req_user=event.req_user,
+        call_number=event.call_number,
+        user=event.user,
+        dialed_user=event.dialed_user,
+        gateway=event.gateway,
+        profile=event.profile,
+        host=url_host or event.network_ip,
+        account=event.account,
+        call_direction=event.call_direction,
+        cc_side=event.cc_side,
+        cc_queue=event.cc_queue,
+        cc_agent=event.cc_agent,
+        cc_agent_bridged=event.cc_agent_bridged == "true",
+        cc_cause=event.cc_cause,
+        fifo_bridge=event.fifo_bridge,
+        fifo_serviced_by=event.fifo_serviced_by,
+        last_app=event.last_app,
+        last_arg=event.last_arg,
+        originate_disposition=event.originate_disposition,
+        last_bridge_cause=event.last_bridge_cause,
+        cause=event.cause,
+        answered_us=_clock(event.answered_us),
+        progress_us=_clock(event.progress_us),
+        hangup_us=_clock(event.hangup_us),
+    )
+
+
+def _clock(us: int) -> int:
+    return us if _CLOCK_FROM_US <= us < _CLOCK_UNTIL_US else 0
+
+
+def leg_of(event: Event, switch: str) -> Leg | None:
+    """State what an event says about its leg; None when it speaks of no leg (no id or no Created-Time).
+
+    Ids longer than FreeSWITCH makes them (256 bytes) are refused: they would not fit the index.
+    """
+    created_us = _clock(event.created_us)
+    if not created_us or not event.uid or len(event.uid.encode()) > _LONGEST_ID:
+        return None
+    at_us = _clock(event.at_us)
+    create = look = end = None
+    answered_us = 0
+    match event.name:
+        case "CHANNEL_CREATE":
+            create = facts_of(event)
+        case "CHANNEL_ANSWER":
+            answered_us = _clock(event.answered_us) or at_us
+        case "CHANNEL_DATA":
+            look = facts_of(event, FROM_LOOK)
+        case "CHANNEL_HANGUP_COMPLETE":
+            end = facts_of(event)
+            if not end.hangup_us:
+                end = msgspec.structs.replace(end, hangup_us=at_us or created_us)
+        case _:
+            return None
+    return Leg(
+        switch=switch,
+        uid=event.uid,
+        created_us=created_us,
+        core=event.core,
+        seen_us=at_us,
+        answered_us=answered_us,
+        create=create,
+        look=look,
+        end=end,
+    )

@@ -1,0 +1,53 @@
+"""Whose child a leg is: the first line of the contract's table that applies, read at the leg's creation."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from tollbook.model.event import Event
+
+
+class Parent(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The leg that this one was made for: its Unique-ID, and the header that says so."""
+
+    uid: str
+    named_by: str
+
+
+def _other_leg(event: Event) -> str:
+    # After `sofia recover` Other-Type is remembered from before the crash and names nobody reliably.
+    return event.other_uid if event.other_type == "originator" and event.recovered != "true" else ""
+
+
+def _queue_member(event: Event) -> str:
+    # A uuid-standby agent has a leg of its own, up before and after the member's: a call of its own.
+    return event.cc_member if event.cc_side == "agent" and event.cc_agent_type == "callback" else ""
+
+
+def _fifo_caller(event: Event) -> str:
+    return event.fifo_bridge if event.channel_direction == "outbound" else ""
+
+
+def _loopback_a_side(event: Event) -> str:
+    is_b_side = event.channel.startswith("loopback/") and event.channel.endswith("-b")
+    return event.loopback_other if is_b_side else ""
+
+
+_RULES: tuple[tuple[str, Callable[[Event], str]], ...] = (
+    ("cdr_parent", lambda event: event.cdr_parent),
+    ("originator", lambda event: event.originator),
+    ("originating_leg_uuid", lambda event: event.originating_leg),
+    ("Other-Leg-Unique-ID", _other_leg),
+    ("cc_member_session_uuid", _queue_member),
+    ("fifo_bridge_uuid", _fifo_caller),
+    ("other_loopback_leg_uuid", _loopback_a_side),
+)
+
+
+def parent_named_by(event: Event) -> Parent | None:
+    """Name the leg that `event`'s leg hangs under, with the header that named it; None for a root."""
+    for header, parent_of in _RULES:
+        uid = parent_of(event)
+        if uid and uid != event.uid:
+            return Parent(uid, header)
+    return None
