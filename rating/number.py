@@ -1,0 +1,12 @@
+"""Numbers as dialled become the digits that prefixes are compared with."""
+
+_SEPARATORS = str.maketrans("", "", " -.()/")
+
+
+def normalised(number: str) -> str | None:
+    """Strip a leading + and the separators people write; None when what is left is not a number.
+
+    ASCII digits only: other scripts' digits, letters, `*` and `#` are no part of an E.164 number.
+    """
+    digits = number.translate(_SEPARATORS).removeprefix("+")
+    return digits if digits.isascii() and digits.isdigit() else None

@@ -1,0 +1,62 @@
+"""The command `tollbook`. Every package brings its own sub-commands as entry points of `tollbook.commands`.
+
+They are loaded by name when asked for, so that `tollbook listen` can patch the standard library before anything
+imports it, and so that listing the commands costs nothing.
+"""
+
+import sys
+from importlib.metadata import entry_points, version
+from typing import NoReturn
+
+import click
+
+from tollbook.errors import TollbookError
+
+# Listed by hand, in the order that someone new meets them: a help text must not import six packages.
+_HELP = {
+    "demo": "Try everything on this machine: a simulated switch, or your own.",
+    "listen": "Listen to the switches and write the call records.",
+    "serve": "Serve the API.",
+    "db": "Create and upgrade the database's schema.",
+    "account": "Add and list accounts.",
+    "key": "Create, list and revoke API keys.",
+    "rates": "Import rates and explain a price.",
+    "archive": "Append finished calls to the Iceberg archive.",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_HELP)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        found = entry_points(group="tollbook.commands", name=cmd_name)
+        return next(iter(found)).load() if found else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_HELP.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("tollbook"), prog_name="tollbook")
+def tollbook() -> None:
+    """The call records of FreeSWITCH: one right, priced, archived row per call."""
+
+
+def main() -> NoReturn:
+    """Run the command; an error of ours is one clear line and its exit code, never a traceback."""
+    try:
+        code = tollbook(standalone_mode=False)
+    except TollbookError as error:
+        click.echo(f"tollbook: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

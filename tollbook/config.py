@@ -1,0 +1,166 @@
+"""Settings: `TOLLBOOK_*` in the environment, or in the file that TOLLBOOK_ENV_FILE names.
+
+All wrong settings are reported at once, by name, with what to do. pyiceberg reads its own `PYICEBERG_*`.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic.dataclasses import dataclass
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tollbook.embedded import running_url
+from tollbook.errors import SettingsError
+from tollbook.model.event import ACCOUNT_VARIABLE, PARENT_VARIABLE
+from tollbook.model.offnet import Peers
+
+_PREFIX = "TOLLBOOK_"
+ESL_PORT = 8021
+
+
+@dataclass(frozen=True, kw_only=True)
+class EslAddress:
+    """Where a switch's Event Socket is, from `esl://:password@host:8021`; `?format=plain` asks for plain events."""
+
+    host: str
+    port: int
+    password: SecretStr
+    format: str = "json"
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bind:
+    """A local address to serve on, from `host:port`."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _esl_address(url: str) -> EslAddress:
+    parts = urlsplit(url.strip())
+    if parts.scheme != "esl" or not parts.hostname:
+        raise ValueError("write each switch as esl://:PASSWORD@HOST:8021, several separated by commas")
+    if not parts.password:
+        raise ValueError(f"the password of {parts.hostname} is missing: write esl://:PASSWORD@{parts.hostname}:8021")
+    password = unquote(parts.password)
+    if "\n" in password or "\r" in password:
+        raise ValueError(f"the password of {parts.hostname} holds a line break, which the Event Socket cannot carry")
+    form = parse_qs(parts.query).get("format", ["json"])[0]
+    if form not in ("json", "plain"):
+        raise ValueError(f"format={form} is not known: leave it out, or write format=plain")
+    return EslAddress(
+        host=parts.hostname, port=parts.port or ESL_PORT, password=SecretStr(password), format=form
+    )
+
+
+def _esl_addresses(value: Any) -> Any:
+    return tuple(_esl_address(url) for url in _words(value)) if isinstance(value, str) else value
+
+
+def _words(value: Any) -> Any:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _pairs(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    pairs = [word.partition("=") for word in _words(value)]
+    if not all(key and separator and prefix for key, separator, prefix in pairs):
+        raise ValueError("write GATEWAY=PREFIX, several separated by commas")
+    return {key.strip(): prefix.strip() for key, _, prefix in pairs}
+
+
+def _bind(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"(?:\[(?P<six>[0-9a-fA-F:]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})", value.strip())
+    if not found or not 0 <= int(found["port"]) <= 65535:
+        raise ValueError("write HOST:PORT, for instance 127.0.0.1:8080 or [::1]:8080")
+    return Bind(host=found["six"] or found["host"], port=int(found["port"]))
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Field `x` is the setting TOLLBOOK_X."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: SecretStr | None = None
+    data_dir: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "tollbook")
+    esl: Annotated[tuple[EslAddress, ...], NoDecode, BeforeValidator(_esl_addresses)] = ()
+    retention_days: int = Field(default=30, ge=1, le=3650)
+    account_variable: str = Field(default=ACCOUNT_VARIABLE, pattern=r"^[A-Za-z0-9_.-]+$")
+    parent_variable: str = Field(default=PARENT_VARIABLE, pattern=r"^[A-Za-z0-9_.-]+$")
+    trunks: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
+    onnet: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
+    gateway_prefixes: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(
+        default_factory=dict[str, str]
+    )
+    api_bind: Annotated[Bind, NoDecode, BeforeValidator(_bind)] = Bind(host="127.0.0.1", port=8080)
+    metrics_bind: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("write postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+        return value
+
+    @property
+    def peers(self) -> Peers:
+        """The operator's lists in the form that the fold takes."""
+        return Peers(trunks=self.trunks, onnet=self.onnet, prefixes=self.gateway_prefixes)
+
+    def require_database_url(self) -> str:
+        """Give the PostgreSQL URL: the one set, else that of the embedded server running in the data directory."""
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        url = running_url(self.data_dir)
+        if url is None:
+            raise SettingsError(
+                "no database: set TOLLBOOK_DATABASE_URL=postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+                f" (and no embedded PostgreSQL is running in {self.data_dir})"
+            )
+        return url
+
+    def require_esl(self) -> tuple[EslAddress, ...]:
+        """Give the switches to listen to, at least one."""
+        if not self.esl:
+            raise SettingsError("no switch: set TOLLBOOK_ESL=esl://:PASSWORD@HOST:8021 (several separated by commas)")
+        return self.esl
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read all settings; raises SettingsError that names every wrong one."""
+    environ = os.environ if environ is None else environ
+    env_file = environ.get(f"{_PREFIX}ENV_FILE")
+    problems: list[str] = []
+    if env_file and not os.access(env_file, os.R_OK):
+        raise SettingsError(f"{_PREFIX}ENV_FILE={env_file} cannot be read: correct the path, or its owner and mode")
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{_PREFIX}ENV_FILE"}
+    for name in sorted(environ):
+        if name.startswith(_PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            problems.append(f"{name} is not a setting" + (f": did you mean {near[0]}?" if near else ""))
+    settings = None
+    try:
+        settings = Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue] - a keyword pydantic adds
+    except ValidationError as error:
+        for one in error.errors():
+            name = f"{_PREFIX}{str(one['loc'][0]).upper()}"
+            problems.append(f"{name}: {one['msg'].removeprefix('Value error, ')}")
+    if settings is None or problems:
+        raise SettingsError("wrong settings:\n  " + "\n  ".join(problems))
+    return settings

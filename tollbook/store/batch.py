@@ -1,0 +1,130 @@
+"""One batch: the legs that came in are merged with what is stored, folded, priced and written, in one transaction.
+
+The database is the truth. Nothing is remembered between batches, so a restart, a second listener on the same
+switch, or `recover` beside a listener all give the same rows.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tollbook.model.family import Call, calls_of
+from tollbook.model.fold import Operator, fold
+from tollbook.model.leg import Leg, merge_all
+from tollbook.model.row import Price, Row
+from tollbook.store import calls, legs
+from tollbook.store.database import Connection, store_errors
+from tollbook.store.legs import StoredLeg
+from tollbook.store.partitions import MS_PER_DAY, Partitions
+
+# The first key of the advisory locks that make the batches of one switch follow each other.
+_SWITCH_LOCK = 7264
+
+Pricer: TypeAlias = Callable[[Row], Price]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What a batch did: the rows it folded, and how many legs it wrote."""
+
+    rows: tuple[tuple[Row, Price | None], ...]
+    legs: int
+
+
+def write_batch(
+    connection: Connection, incoming: Iterable[Leg], operator: Operator, price: Pricer, partitions: Partitions
+) -> Written:
+    """Write what `incoming` legs (any order, any duplicates, several switches) make of the stored calls.
+
+    Raises StoreUnavailable, after which nothing was written and the same batch may be tried again, or DataError
+    for a value that PostgreSQL refuses.
+    """
+    new = merge_all(incoming)
+    with store_errors():
+        try:
+            partitions.ensure(
+                connection,
+                call_days={leg.created_us // 1000 // MS_PER_DAY for leg in new.values()},
+                leg_days={leg.created_us // 1000 // MS_PER_DAY for leg in new.values()},
+            )
+            stored = _lock_and_read(connection, new.values())
+            change = _change(new, stored, operator, price)
+            with connection.pipeline():
+                legs.upsert(connection, change.legs)
+                calls.delete(connection, change.stale)
+                calls.upsert(connection, change.rows)
+                connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+    return Written(rows=tuple(change.rows), legs=len(change.legs))
+
+
+def _lock_and_read(connection: Connection, incoming: Iterable[Leg]) -> dict[tuple[str, str, int], StoredLeg]:
+    """Take each switch's lock, in order so that two writers never deadlock, and read the legs that are related.
+
+    One lock a switch, rather than one a call: a batch can join calls that it did not know to be one, and a
+    switch has one listener, or two that would do the same work.
+    """
+    ids: set[str] = set()
+    switches: set[str] = set()
+    for leg in incoming:
+        ids.add(leg.uid)
+        switches.add(leg.switch)
+        ids.update(facts.parent.uid for facts in (leg.create, leg.look, leg.end) if facts and facts.parent)
+    with connection.pipeline():
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(%s, switch) FROM"
+            " (SELECT DISTINCT hashtext(name) AS switch FROM unnest(%s::text[]) AS name ORDER BY 1) AS ordered",
+            (_SWITCH_LOCK, list(switches)),
+        )
+        return {stored.leg.key: stored for stored in legs.related(connection, ids)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Change:
+    legs: list[StoredLeg]
+    stale: set[tuple[str, int]]
+    rows: list[tuple[Row, Price | None]]
+
+
+def _change(
+    new: dict[tuple[str, str, int], Leg],
+    stored: dict[tuple[str, str, int], StoredLeg],
+    operator: Operator,
+    price: Pricer,
+) -> _Change:
+    """Decide what to write: pure. Only calls with a leg that changed, or that moved, are folded again."""
+    by_switch: defaultdict[str, list[Leg]] = defaultdict(list)
+    touched: set[tuple[str, str, int]] = set()
+    for key in stored.keys() | new.keys():
+        before, fresh = stored.get(key), new.get(key)
+        leg = fresh.merged(before.leg) if fresh and before else fresh or (before.leg if before else None)
+        if leg is None:
+            continue
+        by_switch[leg.switch].append(leg)
+        if before is None or leg != before.leg:
+            touched.add(key)
+    written: list[StoredLeg] = []
+    rows: dict[tuple[str, int], tuple[Row, Price | None]] = {}
+    kept: set[tuple[str, int]] = set()
+    for switch, members in sorted(by_switch.items()):
+        for call in calls_of(members):
+            row_key = (call.call_id, call.start_us // 1000)
+            kept.add(row_key)
+            changed = [
+                StoredLeg(leg=record, row_key=row_key)
+                for record in _records(call)
+                if record.key in touched or stored[record.key].row_key != row_key
+            ]
+            if changed:
+                written += changed
+                row = fold(call, operator, switch)
+                rows[row.key] = (row, price(row) if row.end_ts is not None else None)
+    stale = {one.row_key for one in stored.values()} - kept
+    return _Change(legs=written, stale=stale, rows=list(rows.values()))
+
+
+def _records(call: Call) -> Iterable[Leg]:
+    return (record for leg in call.legs for record in leg.records)

@@ -1,0 +1,140 @@
+"""`call_cdr`: rows are upserted whole, and pages are read by key."""
+
+from collections.abc import Collection, Sequence
+from typing import LiteralString, TypeAlias
+
+import msgspec
+
+from tollbook.model.row import COLUMNS, Price, Row
+from tollbook.store.database import Connection
+
+_encode = msgspec.json.Encoder().encode
+
+# A row that is complete is never taken back to an open one, and a row that says the same is not written again:
+# so a duplicate changes nothing, not even the revision, and sends nothing to the archive.
+_UPSERT = """
+    WITH written AS (
+        INSERT INTO call_cdr AS old (
+            call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
+            answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
+            switch, estimated, parts, unrated, revision
+        )
+        SELECT new.*, CASE WHEN new.end_ts IS NULL THEN 0 ELSE 1 END
+        FROM unnest(
+            %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
+            %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
+            %s::text[], %s::boolean[], %s::text[]::jsonb[], %s::text[]
+        ) AS new (
+            call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
+            answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
+            switch, estimated, parts, unrated
+        )
+        ON CONFLICT (call_id, start_ts) DO UPDATE SET
+            account_id = excluded.account_id, direction = excluded.direction,
+            from_num = excluded.from_num, to_num = excluded.to_num,
+            answer_ts = excluded.answer_ts, end_ts = excluded.end_ts,
+            duration_sec = excluded.duration_sec, billsec = excluded.billsec, answered = excluded.answered,
+            disposition = excluded.disposition, hangup_cause = excluded.hangup_cause,
+            queue_id = excluded.queue_id, agent_id = excluded.agent_id, cost_micros = excluded.cost_micros,
+            switch = excluded.switch, estimated = excluded.estimated,
+            parts = excluded.parts, unrated = excluded.unrated,
+            revision = CASE WHEN excluded.end_ts IS NULL THEN 0 ELSE old.revision + 1 END,
+            prior_accounts = CASE
+                WHEN old.revision > 0 AND old.account_id IS DISTINCT FROM excluded.account_id
+                THEN array_append(old.prior_accounts, old.account_id) ELSE old.prior_accounts END
+        WHERE NOT (old.end_ts IS NOT NULL AND excluded.end_ts IS NULL)
+          AND (old.account_id, old.direction, old.from_num, old.to_num, old.answer_ts, old.end_ts,
+               old.duration_sec, old.billsec, old.answered, old.disposition, old.hangup_cause,
+               old.queue_id, old.agent_id, old.cost_micros, old.estimated, old.parts, old.unrated)
+              IS DISTINCT FROM
+              (excluded.account_id, excluded.direction, excluded.from_num, excluded.to_num, excluded.answer_ts,
+               excluded.end_ts, excluded.duration_sec, excluded.billsec, excluded.answered, excluded.disposition,
+               excluded.hangup_cause, excluded.queue_id, excluded.agent_id, excluded.cost_micros,
+               excluded.estimated, excluded.parts, excluded.unrated)
+        RETURNING call_id, start_ts, account_id, end_ts
+    )
+    INSERT INTO archive_outbox (call_id, start_ts, account_id)
+    SELECT call_id, start_ts, account_id FROM written WHERE end_ts IS NOT NULL
+    ON CONFLICT (call_id, start_ts) DO UPDATE SET since = now(), account_id = excluded.account_id, batch_id = NULL
+"""
+
+
+def upsert(connection: Connection, rows: Collection[tuple[Row, Price | None]]) -> None:
+    """Write rows whole, and put those that are complete and new or changed into the archive's outbox.
+
+    `rows`: at most one of each key, with its price when complete.
+    """
+    if not rows:
+        return
+    ordered = sorted(rows, key=lambda one: one[0].key)
+    folded = [row for row, _ in ordered]
+    prices = [price for _, price in ordered]
+    plain: list[Sequence[object]] = [
+        [getattr(row, column) for row in folded] for column in COLUMNS if column != "cost_micros"
+    ]
+    connection.execute(
+        _UPSERT,
+        (
+            *plain,
+            [price.cost_micros if price else None for price in prices],
+            [row.switch for row in folded],
+            [row.estimated for row in folded],
+            [_encode(price.parts).decode() if price else None for price in prices],
+            [price.unrated if price else None for price in prices],
+        ),
+    )
+
+
+def delete(connection: Connection, keys: Collection[tuple[str, int]]) -> None:
+    """Remove rows whose legs turned out to belong to another call."""
+    if not keys:
+        return
+    call_ids, starts = [key[0] for key in keys], [key[1] for key in keys]
+    connection.execute(
+        """
+        WITH gone AS (
+            DELETE FROM call_cdr USING unnest(%s::text[], %s::bigint[]) AS stale (call_id, start_ts)
+            WHERE call_cdr.call_id = stale.call_id AND call_cdr.start_ts = stale.start_ts
+            RETURNING call_cdr.call_id, call_cdr.start_ts, call_cdr.account_id, call_cdr.revision
+        )
+        INSERT INTO archive_outbox (call_id, start_ts, account_id)
+        SELECT call_id, start_ts, account_id FROM gone WHERE revision > 0
+        ON CONFLICT (call_id, start_ts) DO UPDATE SET since = now(), batch_id = NULL
+        """,
+        (call_ids, starts),
+    )
+
+
+_SELECT: LiteralString = """
+    SELECT call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
+           answered, disposition, hangup_cause, queue_id, agent_id, cost_micros
+    FROM call_cdr
+"""
+
+Record: TypeAlias = tuple[object, ...]
+
+
+def page(
+    connection: Connection,
+    *,
+    account_id: str | None,
+    since: int,
+    until: int,
+    before: tuple[int, str] | None,
+    limit: int,
+) -> list[Record]:
+    """Read up to `limit` rows of [since, until) epoch ms, newest first, in the columns' public order.
+
+    `account_id` None reads all accounts. `before`: (start_ts, call_id) of the last row of the page before; it
+    takes the place of `until`, because an index range with both reads a thousand times more.
+    """
+    conditions: list[LiteralString] = ["start_ts >= %(since)s"]
+    conditions.append("start_ts < %(until)s" if before is None else "(start_ts, call_id) < (%(at)s, %(id)s)")
+    if account_id is not None:
+        conditions.append("account_id = %(account)s")
+    query = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY start_ts DESC, call_id DESC LIMIT %(limit)s"
+    at, call_id = before or (None, None)
+    parameters = {
+        "since": since, "until": until, "at": at, "id": call_id, "account": account_id, "limit": limit,
+    }  # fmt: skip
+    return connection.execute(query, parameters, binary=True).fetchall()

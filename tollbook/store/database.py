@@ -1,0 +1,83 @@
+"""Connections, and the one place where psycopg's errors become ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import LiteralString, TypeAlias
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from tollbook.errors import DataError, SchemaError, StoreUnavailable, TollbookError
+
+Connection: TypeAlias = psycopg.Connection[TupleRow]
+
+# The revision of tollbook/store/migrations that this version reads and writes.
+SCHEMA_REVISION = "0001"
+
+CONNECT_TIMEOUT_S = 10
+
+# SQLSTATE classes after which the same statement may succeed later: connection, resources, operator intervention,
+# serialisation and deadlock, system error. 25006 is a standby during failover, 3D000/28P01 a server being set up.
+_PASSING = ("08", "53", "57", "40", "58", "55P03", "25006", "XX")
+
+
+def translated(error: psycopg.Error) -> TollbookError:
+    """Say in our terms what the driver reports: retryable, a schema problem, or bad data."""
+    state = error.sqlstate or ""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if not state or state.startswith(_PASSING):
+        return StoreUnavailable(f"PostgreSQL is not available: {text}")
+    if state.startswith("28") or state in ("3D000", "42501"):
+        return StoreUnavailable(f"PostgreSQL refuses us: {text}; check TOLLBOOK_DATABASE_URL and the role's rights")
+    if state.startswith("42"):
+        return SchemaError(f"the database has not the schema we expect: {text}; run `tollbook db upgrade`")
+    return DataError(f"PostgreSQL refuses a value ({state}): {text}")
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Raise our errors in place of psycopg's."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(error) from error
+
+
+def connect(url: str, *, name: str, autocommit: bool = False) -> Connection:
+    """Open a connection whose application_name is `tollbook NAME`; raises StoreUnavailable."""
+    with store_errors():
+        return psycopg.connect(
+            url,
+            autocommit=autocommit,
+            application_name=f"tollbook {name}",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            # A server that vanished without a word is noticed in half a minute, not in two hours.
+            keepalives_idle=15,
+            keepalives_interval=5,
+            keepalives_count=3,
+            options="-c timezone=UTC",
+        )
+
+
+def check_schema(connection: Connection) -> None:
+    """Refuse a database whose schema this version does not know; raises SchemaError."""
+    found = "none"
+    with store_errors():
+        exists = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
+        if exists and exists[0]:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            found = row[0] if row else "none"
+        connection.rollback()
+    if found == SCHEMA_REVISION:
+        return
+    known = found == "none" or found < SCHEMA_REVISION
+    remedy = "run `tollbook db upgrade`" if known else "this Tollbook is older than the database: install the newer one"
+    raise SchemaError(f"the database's schema is {found}, this version needs {SCHEMA_REVISION}: {remedy}")
+
+
+def scalar(connection: Connection, query: LiteralString, *parameters: object) -> object:
+    """Run a query that gives exactly one value."""
+    row = connection.execute(query, parameters).fetchone()
+    if row is None:
+        raise LookupError("a query for one value found no row")
+    return row[0]

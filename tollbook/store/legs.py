@@ -1,0 +1,112 @@
+"""`call_leg`: the facts of every leg, read back before a batch is folded and written with its rows."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import msgspec
+
+from tollbook.model.leg import Facts, Leg
+from tollbook.store.database import Connection
+
+
+class _Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The column `facts`: a leg less its key."""
+
+    core: str = ""
+    seen_us: int = 0
+    answered_us: int = 0
+    create: Facts | None = None
+    look: Facts | None = None
+    end: Facts | None = None
+
+
+_decode = msgspec.json.Decoder(_Stored).decode
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredLeg:
+    """A leg and the key of the row that it was last folded into."""
+
+    leg: Leg
+    row_key: tuple[str, int]
+
+
+# A leg can touch the calls that hold a leg of its id or of its parent's, and those that hang under either id
+# because the leg itself was not heard before. One round suffices: what is re-parented by a new leg names its id,
+# and so is in one of these calls.
+_RELATED = """
+    SELECT switch, uid, created_us, call_id, call_start_ts, facts::text
+    FROM call_leg
+    WHERE call_id = ANY (
+        ARRAY (SELECT DISTINCT call_id FROM call_leg WHERE uid = ANY (%(ids)s::text[])) || %(ids)s::text[]
+    )
+"""
+
+
+def related(connection: Connection, ids: Collection[str]) -> list[StoredLeg]:
+    """Read every stored leg that legs with these ids (their own and their parents') can share a call with."""
+    return [
+        StoredLeg(leg=_leg(switch, uid, created_us, facts), row_key=(call_id, call_start_ts))
+        for switch, uid, created_us, call_id, call_start_ts, facts in connection.execute(
+            _RELATED, {"ids": list(ids)}, binary=True
+        )
+    ]
+
+
+def _leg(switch: str, uid: str, created_us: int, facts: str) -> Leg:
+    stored = _decode(facts)
+    return Leg(
+        switch=switch,
+        uid=uid,
+        created_us=created_us,
+        core=stored.core,
+        seen_us=stored.seen_us,
+        answered_us=stored.answered_us,
+        create=stored.create,
+        look=stored.look,
+        end=stored.end,
+    )
+
+
+_UPSERT = """
+    INSERT INTO call_leg (uid, created_us, switch, call_id, call_start_ts, ended, facts)
+    SELECT * FROM unnest(
+        %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::boolean[], %s::text[]::jsonb[]
+    )
+    ON CONFLICT (uid, created_us, switch) DO UPDATE SET
+        call_id = excluded.call_id, call_start_ts = excluded.call_start_ts,
+        ended = excluded.ended, facts = excluded.facts
+"""
+
+
+def upsert(connection: Connection, legs: Collection[StoredLeg]) -> None:
+    """Write legs whole. Each key at most once: PostgreSQL refuses to touch a row twice in one statement."""
+    if not legs:
+        return
+    ordered = sorted(legs, key=lambda stored: stored.leg.key)
+    connection.execute(
+        _UPSERT,
+        (
+            [stored.leg.uid for stored in ordered],
+            [stored.leg.created_us for stored in ordered],
+            [stored.leg.switch for stored in ordered],
+            [stored.row_key[0] for stored in ordered],
+            [stored.row_key[1] for stored in ordered],
+            [stored.leg.end is not None for stored in ordered],
+            [_facts(stored.leg) for stored in ordered],
+        ),
+    )
+
+
+def _facts(leg: Leg) -> str:
+    return _encode(
+        _Stored(
+            core=leg.core,
+            seen_us=leg.seen_us,
+            answered_us=leg.answered_us,
+            create=leg.create,
+            look=leg.look,
+            end=leg.end,
+        )
+    ).decode()

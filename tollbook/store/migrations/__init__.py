@@ -1,0 +1,1 @@
+"""The schema's history, in hand-written SQL: autogenerate would propose to drop the partitions."""

@@ -1,0 +1,35 @@
+"""Create and upgrade the schema with Alembic, one process at a time."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from tollbook.errors import StoreUnavailable
+
+_UPGRADE_LOCK = 7_264_100_001
+
+
+def upgrade(url: str) -> None:
+    """Bring the schema to this version; does nothing when it is there. Raises StoreUnavailable."""
+    scheme, _, rest = url.partition("://")
+    engine = create_engine(f"{scheme.replace('postgres', 'postgresql', 1) if scheme == 'postgres' else scheme}"
+                           f"+psycopg://{rest}", poolclass=NullPool)
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    try:
+        with engine.connect() as connection:
+            # Two `db upgrade` at once: the second waits here, then finds nothing to do.
+            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+            connection.commit()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    except SQLAlchemyError as error:
+        cause = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise StoreUnavailable(f"the schema was not upgraded: {cause}") from error
+    finally:
+        engine.dispose()
