@@ -1,0 +1,51 @@
+"""What the listener counts, and how Prometheus reads it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+
+@dataclass(kw_only=True, slots=True)
+class Counts:
+    """Plain integers, because they are raised 15,000 times a second; read out only when scraped."""
+
+    events: int = 0
+    events_without_leg: int = 0
+    frames_refused: int = 0
+    batches: int = 0
+    legs_written: int = 0
+    rows_written: int = 0
+    rows_unrated: int = 0
+    legs_set_aside: int = 0
+    batches_retried: int = 0
+    connections: int = 0
+
+
+_HELP = {
+    "events": "Channel events read from the switches",
+    "events_without_leg": "Channel events that name no leg: scanners that never authenticated, absurd clocks",
+    "frames_refused": "Frames that were too large or not what FreeSWITCH sends",
+    "batches": "Batches committed",
+    "legs_written": "Legs written",
+    "rows_written": "Rows written, started or completed",
+    "rows_unrated": "Rows completed without a price",
+    "legs_set_aside": "Legs that PostgreSQL refused, kept in the set-aside file",
+    "batches_retried": "Batches that PostgreSQL could not take and that were tried again",
+    "connections": "Event Socket connections made",
+}
+
+
+class CountsCollector(Collector):
+    """Hands the counts, and what waits in the inbox, to Prometheus."""
+
+    def __init__(self, counts: Counts, waiting: Callable[[], int]) -> None:
+        self._counts = counts
+        self._waiting = waiting
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one metric for each count."""
+        for name, text in _HELP.items():
+            yield CounterMetricFamily(f"tollbook_{name}", text, value=getattr(self._counts, name))
+        yield GaugeMetricFamily("tollbook_legs_waiting", "Legs heard and not written yet", value=self._waiting())
