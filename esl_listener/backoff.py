@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Backoff:
-    """The n-th wait is random between half and all of first_s × 2ⁿ, never above longest_s (seconds)."""
+    """The n-th wait is random between half and all of first_s doubled n times, never above longest_s (seconds)."""
 
     first_s: float = 0.25
     longest_s: float = 15.0

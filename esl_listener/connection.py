@@ -5,6 +5,7 @@ had queued at a disconnect, spins for ever at an EOF inside a body, and waits wi
 Its connection and command sides, on gevent, are what we keep.
 """
 
+import contextlib
 import errno
 import socket as blocking_socket
 from collections.abc import Callable
@@ -25,7 +26,7 @@ REPLY_TIMEOUT_S = 30.0
 # database share one thread fairly.
 CHUNK_BYTES = 256 * 1024
 
-type_event_prefix = b"text/event-"
+_EVENT_TYPE = b"text/event-"
 
 
 class EventSocket(InboundESL):
@@ -93,7 +94,7 @@ class EventSocket(InboundESL):
         self.sock.settimeout(REPLY_TIMEOUT_S)
         try:
             self.sock.sendall(f"{data}\n\n".encode())
-            return answer.get(timeout=REPLY_TIMEOUT_S)
+            return answer.get(timeout=REPLY_TIMEOUT_S) or ""
         except gevent.Timeout as timeout:
             self._close()
             raise SwitchUnavailable(f"{self.address} did not answer within {REPLY_TIMEOUT_S:.0f} s") from timeout
@@ -132,6 +133,12 @@ class EventSocket(InboundESL):
             self._receive_events_greenlet.join()
         return self._failure or SwitchUnavailable(f"{self.address} closed the connection")
 
+    def leave(self) -> None:
+        """End the session in order: the switch answers `exit` behind all events it had for us, so none is lost."""
+        with contextlib.suppress(SwitchUnavailable):
+            self.send("exit")
+        self.stop()
+
     def stop(self) -> None:
         """Close the connection and wait until the reader has handed on what it had read."""
         self._close()
@@ -139,7 +146,7 @@ class EventSocket(InboundESL):
             self._receive_events_greenlet.join(timeout=REPLY_TIMEOUT_S)
 
     def _take(self, frame: Frame) -> None:
-        if frame.type.startswith(type_event_prefix):
+        if frame.type.startswith(_EVENT_TYPE):
             try:
                 self._on_event(frame)
             except FrameRefused:
@@ -165,10 +172,8 @@ class EventSocket(InboundESL):
         while self._commands_sent:
             self._commands_sent.pop(0).set_exception(gone)
         # shutdown first: close alone leaves a greenlet that waits in the hub for this socket waiting.
-        try:
+        with contextlib.suppress(OSError):
             self.sock.shutdown(blocking_socket.SHUT_RDWR)
-        except OSError:
-            pass
         self.sock.close()
 
 

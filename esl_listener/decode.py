@@ -5,14 +5,21 @@ looks like a header behind it.
 """
 
 import json
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from tollbook.errors import FrameRefused
-from tollbook.model.event import INTEGER_FIELDS, Event, event_from_headers, event_type, header_names, tidy_text
-from tollbook.model.event import tidy_integer
+from tollbook.model.event import (
+    INTEGER_FIELDS,
+    Event,
+    event_from_headers,
+    event_type,
+    header_names,
+    tidy_integer,
+    tidy_text,
+)
 
 JSON = b"text/event-json"
 PLAIN = b"text/event-plain"
@@ -48,7 +55,8 @@ class Decoder:
             raise FrameRefused(f"a JSON frame of {len(body)} bytes holds no JSON: {error}") from error
         if not isinstance(values, dict):
             raise FrameRefused(f"a JSON frame of {len(body)} bytes holds no event")
-        return event_from_headers({name: _text(value) for name, value in _items(values)}, self._headers)
+        headers = cast("dict[str, Any]", values)
+        return event_from_headers({name: _text(value) for name, value in headers.items()}, self._headers)
 
     def plain(self, body: bytes) -> Event:
         """Decode `event plain`: split the lines, then decode each wanted value."""
@@ -69,13 +77,9 @@ class Decoder:
         return Event(**fields)
 
 
-def _items(values: dict[Any, Any]) -> list[tuple[str, Any]]:
-    return [(str(name), value) for name, value in values.items()]
-
-
 def _text(value: Any) -> str:
     """Give a JSON value the text it has in a plain event: arrays as FreeSWITCH writes them there."""
     if isinstance(value, list):
-        return "ARRAY::" + "|:".join(_text(one) for one in value)
+        return "ARRAY::" + "|:".join(_text(one) for one in cast("list[Any]", value))
     text = value if isinstance(value, str) else json.dumps(value)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -65,10 +65,7 @@ class Framer:
                 head = bytes(buffer[place:end])
                 kind, length = _read_head(head)
                 if not kind:
-                    if head.strip():
-                        place = self._resynchronised(place, past=end)
-                    else:
-                        place = end + 2
+                    place = self._resynchronised(place, past=end) if head.strip() else end + 2
                     continue
                 body_at = end + 2
                 if length > self._max_body_bytes:

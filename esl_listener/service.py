@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+from pathlib import Path
+from typing import TypeAlias
 
 import gevent
 import sdnotify
@@ -15,10 +17,12 @@ from esl_listener.inbox import Inbox
 from esl_listener.switch import Switch
 from esl_listener.writer import Writer
 from tollbook.config import Settings
-from tollbook.errors import SettingsError, StoreUnavailable, SwitchUnavailable
+from tollbook.errors import SettingsError, StoreUnavailable, SwitchRefused, SwitchUnavailable
 from tollbook.log import event
 
 _log = logging.getLogger("tollbook.listen")
+
+Task: TypeAlias = "gevent.Greenlet[[], None]"
 
 # How long a stop may wait for PostgreSQL to take what is left.
 DRAIN_TIMEOUT_S = 60.0
@@ -30,9 +34,7 @@ def listen(settings: Settings) -> None:
     Raises at start, and only there, when a setting, the database or every switch fails.
     """
     counts, inbox = Counts(), Inbox()
-    writer = Writer(
-        settings.require_database_url(), inbox, settings.peers, counts, _set_aside_file(settings)
-    )
+    writer = Writer(settings.require_database_url(), inbox, settings.peers, counts, _set_aside_file(settings))
     decoder = Decoder(settings.account_variable, settings.parent_variable)
     switches = [Switch(address, decoder, inbox.put, counts) for address in settings.require_esl()]
     writer.prepare()
@@ -40,10 +42,10 @@ def listen(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)
     _serve_metrics(settings, counts, inbox)
-    writing = gevent.spawn(writer.run)
     _connect_first(switches)
     notifier = sdnotify.SystemdNotifier()
-    running = [gevent.spawn(switch.run) for switch in switches]
+    running: list[Task] = [gevent.spawn(switch.run) for switch in switches]
+    writing: gevent.Greenlet[[], None] = gevent.spawn(writer.run)
     notifier.notify(f"READY=1\nSTATUS=listening to {len(switches)} switches")
     while not stop.wait(_watchdog_s()):
         if any(greenlet.dead for greenlet in (*running, writing)):
@@ -62,7 +64,7 @@ def listen(settings: Settings) -> None:
     event(_log, logging.INFO, "stopped, everything written", events=counts.events, rows=counts.rows_written)
 
 
-def _set_aside_file(settings: Settings) -> "os.PathLike[str]":
+def _set_aside_file(settings: Settings) -> Path:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,19 +74,23 @@ def _set_aside_file(settings: Settings) -> "os.PathLike[str]":
 
 def _connect_first(switches: list[Switch]) -> None:
     """Connect every switch once. A refusal ends the start; one switch that is down does not stop the others."""
-    attempts = [gevent.spawn(_attempt, switch) for switch in switches]
+    failures: list[SwitchUnavailable] = []
+    refusals: list[SwitchRefused] = []
+
+    def attempt(switch: Switch) -> None:
+        try:
+            switch.connect()
+        except SwitchUnavailable as error:
+            failures.append(error)
+        except SwitchRefused as error:
+            refusals.append(error)
+
+    attempts: list[gevent.Greenlet[[Switch], None]] = [gevent.spawn(attempt, switch) for switch in switches]
     gevent.joinall(attempts, raise_error=True)
-    failures = [attempt.value for attempt in attempts if attempt.value is not None]
+    if refusals:
+        raise refusals[0]
     if len(failures) == len(switches):
         raise failures[0]
-
-
-def _attempt(switch: Switch) -> SwitchUnavailable | None:
-    try:
-        switch.connect()
-    except SwitchUnavailable as error:
-        return error
-    return None
 
 
 def _serve_metrics(settings: Settings, counts: Counts, inbox: Inbox) -> None:

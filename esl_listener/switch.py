@@ -67,7 +67,7 @@ class Switch:
         """Close the connection; all that was read has been handed on when this returns."""
         self._stopping = True
         if self._socket is not None:
-            self._socket.stop()
+            self._socket.leave()
 
     def _until_closed(self) -> None:
         connection, self._socket = self._socket, None

@@ -14,7 +14,7 @@ from esl_listener.counts import Counts
 from esl_listener.inbox import Inbox
 from rating.engine import Tariffs
 from rating.loader import load_tariffs
-from tollbook.errors import DataError, StoreUnavailable, TollbookError
+from tollbook.errors import DataError, TollbookError
 from tollbook.log import event
 from tollbook.model.fold import Operator
 from tollbook.model.leg import Leg
@@ -78,9 +78,7 @@ class Writer:
                 self._disconnect()
                 self._counts.batches_retried += 1
                 wait_s = backoff.wait_s(failures)
-                event(
-                    _log, logging.ERROR, str(error), waiting_legs=len(self._inbox), next_try_s=round(wait_s, 1)
-                )
+                event(_log, logging.ERROR, str(error), waiting_legs=len(self._inbox), next_try_s=round(wait_s, 1))
                 failures += 1
                 gevent.sleep(wait_s)
         self._disconnect()
@@ -142,14 +140,9 @@ class Writer:
                     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                     version = tariffs.version(connection)
                     self._tariffs = load_tariffs(connection)
-                    self._operator = Operator(
-                        peers=self._peers, number_owners=tariffs.number_owners(connection)
-                    )
+                    self._operator = Operator(peers=self._peers, number_owners=tariffs.number_owners(connection))
                     self._tariffs_version = version
                     event(_log, logging.INFO, "tariffs loaded", version=version, accounts=len(self._tariffs.decks))
             finally:
                 connection.rollback()
         self._tariffs_checked_s = time.monotonic()
-
-
-__all__ = ["BATCH_LEGS", "StoreUnavailable", "Writer"]

@@ -99,9 +99,7 @@ class Tariffs:
         if deck is None:
             return _unrated(parts, "the account has no rate plan")
         priced = [_price_part(part, deck, row.start_ts) for part in parts]
-        reasons = [
-            f"no rate for {part.direction} {part.number}" for part in priced if part.cost_micros is None
-        ]
+        reasons = [f"no rate for {part.direction} {part.number}" for part in priced if part.cost_micros is None]
         if reasons:
             return Price(cost_micros=None, parts=tuple(priced), unrated="; ".join(reasons))
         return Price(cost_micros=sum(part.cost_micros or 0 for part in priced), parts=tuple(priced))

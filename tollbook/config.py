@@ -60,9 +60,7 @@ def _esl_address(url: str) -> EslAddress:
     form = parse_qs(parts.query).get("format", ["json"])[0]
     if form not in ("json", "plain"):
         raise ValueError(f"format={form} is not known: leave it out, or write format=plain")
-    return EslAddress(
-        host=parts.hostname, port=parts.port or ESL_PORT, password=SecretStr(password), format=form
-    )
+    return EslAddress(host=parts.hostname, port=parts.port or ESL_PORT, password=SecretStr(password), format=form)
 
 
 def _esl_addresses(value: Any) -> Any:

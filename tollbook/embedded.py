@@ -15,7 +15,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def running_url(data_dir: Path) -> str | None:
 
 
 @contextmanager
-def embedded_postgres(data_dir: Path, *, fsync: bool = True) -> Iterator[str]:
+def embedded_postgres(data_dir: Path, *, fsync: bool = True) -> Generator[str]:
     """Run a PostgreSQL below `data_dir` and yield its URL; stop it at the end, or when this process dies.
 
     `fsync=False` is for tests whose data may vanish with the machine. Raises SettingsError when the extra is not

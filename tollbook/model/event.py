@@ -5,7 +5,7 @@ this struct directly, so a header that is not named here is never even turned in
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -135,9 +135,10 @@ def event_type(headers: Mapping[str, str]) -> type[Event]:
     """Build the struct that reads each field of `Event` from the header that `headers` names."""
     # The fields are named again because msgspec renames only what the struct itself defines, not what it inherits.
     fields = [(field.name, field.type, field.default) for field in msgspec.structs.fields(Event)]
-    return msgspec.defstruct(
+    made = msgspec.defstruct(
         "WireEvent", fields, bases=(Event,), rename=dict(headers), frozen=True, kw_only=True, gc=False
     )
+    return cast("type[Event]", made)
 
 
 def tidy_text(value: str) -> str:

@@ -66,9 +66,7 @@ def _life(records: list[Leg]) -> Life:
     birth = born.create or born.look or born.end or Facts()
     # Of a recovered leg only the life after the crash ends by itself; an estimate made in between is void.
     end = last.end
-    answered = (end.answered_us if end else 0) or min(
-        (us for record in records for us in _answers(record)), default=0
-    )
+    answered = (end.answered_us if end else 0) or min((us for record in records for us in _answers(record)), default=0)
     if end and end.source != ESTIMATED:
         answered = end.answered_us
     return Life(

@@ -49,9 +49,7 @@ def fold(call: Call, operator: Operator, switch: str) -> Row:
         billsec = clock_seconds(answer_us, billed_until_us) if answer_us else 0
         estimated = any(leg.estimated for leg in call.legs)
         disposition = "lost" if estimated else disposition_of(root, call.legs, children, answer_us, queue_id, standby)
-        parts = parts_of(
-            direction, to_num, billsec, off_net, (answer_us, billed_until_us), operator.peers
-        )
+        parts = parts_of(direction, to_num, billsec, off_net, (answer_us, billed_until_us), operator.peers)
     return Row(
         switch=switch,
         call_id=call.call_id,

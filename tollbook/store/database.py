@@ -1,6 +1,6 @@
 """Connections, and the one place where psycopg's errors become ours."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import LiteralString, TypeAlias
 
@@ -35,7 +35,7 @@ def translated(error: psycopg.Error) -> TollbookError:
 
 
 @contextmanager
-def store_errors() -> Iterator[None]:
+def store_errors() -> Generator[None]:
     """Raise our errors in place of psycopg's."""
     try:
         yield
@@ -45,7 +45,7 @@ def store_errors() -> Iterator[None]:
 
 def connect(url: str, *, name: str, autocommit: bool = False) -> Connection:
     """Open a connection whose application_name is `tollbook NAME`; raises StoreUnavailable."""
-    with store_errors():
+    try:
         return psycopg.connect(
             url,
             autocommit=autocommit,
@@ -57,6 +57,9 @@ def connect(url: str, *, name: str, autocommit: bool = False) -> Connection:
             keepalives_count=3,
             options="-c timezone=UTC",
         )
+    except psycopg.Error as error:
+        text = " ".join(str(error).split())
+        raise StoreUnavailable(f"{text}; is PostgreSQL up? check TOLLBOOK_DATABASE_URL") from error
 
 
 def check_schema(connection: Connection) -> None:

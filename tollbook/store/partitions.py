@@ -68,9 +68,7 @@ def _make(connection: Connection, kind: _Partitioned, day: int) -> None:
         if found and found[0]:
             return
         connection.execute(
-            sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(
-                sql.Identifier(name), sql.Identifier(kind.table)
-            )
+            sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(sql.Identifier(name), sql.Identifier(kind.table))
         )
         connection.execute(
             sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(

@@ -16,8 +16,10 @@ _UPGRADE_LOCK = 7_264_100_001
 def upgrade(url: str) -> None:
     """Bring the schema to this version; does nothing when it is there. Raises StoreUnavailable."""
     scheme, _, rest = url.partition("://")
-    engine = create_engine(f"{scheme.replace('postgres', 'postgresql', 1) if scheme == 'postgres' else scheme}"
-                           f"+psycopg://{rest}", poolclass=NullPool)
+    engine = create_engine(
+        f"{scheme.replace('postgres', 'postgresql', 1) if scheme == 'postgres' else scheme}+psycopg://{rest}",
+        poolclass=NullPool,
+    )
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     try:

@@ -1,0 +1,106 @@
+"""`tollbook listen` as a process, real recordings over a real socket, rows in a real PostgreSQL."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+import tollbook.model.row
+from tollbook.demo.recording import Recording, load
+from tollbook.demo.thread import SwitchThread
+
+CALLS = Path(__file__).parents[1] / "data" / "esl" / "calls"
+NAMES = sorted(folder.name for folder in CALLS.iterdir())
+COLUMNS = [column for column in tollbook.model.row.COLUMNS if column != "cost_micros"]
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def recordings() -> list[Recording]:
+    return [load(CALLS / name) for name in NAMES]
+
+
+def wanted(names: list[str]) -> dict[tuple[str, int], dict[str, Any]]:
+    """The rows that the recordings must give, by key."""
+    rows = [row for name in names for row in json.loads((CALLS / name / "rows.json").read_text())]
+    return {(row["call_id"], row["start_ts"]): row for row in rows}
+
+
+def found(url: str) -> dict[tuple[str, int], dict[str, Any]]:
+    """The rows in the database, in the form of `rows.json`."""
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        rows = connection.execute("SELECT * FROM call_cdr").fetchall()
+    return {
+        (row["call_id"], row["start_ts"]): {
+            **{column: row[column] for column in COLUMNS},
+            "parts": [[part["direction"], part["number"], part["seconds"]] for part in row["parts"] or []],
+        }
+        for row in rows
+    }
+
+
+def wait_until_complete(url: str, calls: int, timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            row = connection.execute("SELECT count(*) FROM call_cdr WHERE end_ts IS NOT NULL").fetchone()
+            if row and row[0] >= calls:
+                return
+            time.sleep(0.05)
+    raise AssertionError(f"{row} of {calls} rows complete after {timeout_s} s")
+
+
+@pytest.mark.parametrize("form", ["json", "plain"])
+@pytest.mark.parametrize("order", ["one after the other", "interleaved"])
+def test_every_recording_gives_its_rows(
+    start: Start, database_url: str, recordings: list[Recording], form: str, order: str
+) -> None:
+    """All recorded calls, in both formats, in order and interleaved: every row right, none missing, none extra."""
+    with SwitchThread() as switch:
+        listener = start("listen", esl=f"{switch.url}?format={form}")
+        switch.wait_for_subscriber(20)
+        if order == "interleaved":
+            switch.play_interleaved(recordings)
+        else:
+            switch.play(recordings, verbatim=True)
+        rows = wanted(NAMES)
+        wait_until_complete(database_url, len(rows))
+        assert listener.stop() == 0, listener.output
+    assert found(database_url) == rows
+
+
+def test_a_row_exists_while_the_call_is_up(start: Start, database_url: str) -> None:
+    """A start row is written when the call is routed, and what only the end decides is NULL until then."""
+    recording = load(CALLS / "outbound_answered")
+    creates = [index for index, event in enumerate(recording.events) if event.name == b"CHANNEL_CREATE"]
+    with SwitchThread() as switch:
+        listener = start("listen", esl=switch.url)
+        switch.wait_for_subscriber(20)
+        switch.emit(recording, creates)
+        deadline = time.monotonic() + 10
+        while not (rows := found(database_url)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert listener.stop() == 0
+    (row,) = rows.values()
+    (want,) = wanted(["outbound_answered"]).values()
+    unknown_yet = dict.fromkeys(["answer_ts", "end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"])
+    assert row == {**want, **unknown_yet, "answered": 0, "parts": []}
+
+
+def test_sigterm_writes_everything_first(start: Start, database_url: str, recordings: list[Recording]) -> None:
+    """What was read when the signal came is in the database when the process has gone."""
+    with SwitchThread() as switch:
+        listener = start("listen", esl=switch.url)
+        switch.wait_for_subscriber(20)
+        switch.play_unpaced(recordings, count=len(recordings) * 10)
+        assert listener.stop() == 0, listener.output
+    assert "everything written" in listener.output
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT count(*), count(end_ts) FROM call_cdr").fetchone()
+    assert row == (len(wanted(NAMES)) * 10,) * 2

@@ -1,0 +1,62 @@
+"""What every test can ask for: a real PostgreSQL, and a fresh migrated database of its own."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tollbook.embedded import embedded_postgres
+from tollbook.store.database import Connection, connect
+from tollbook.store.schema import upgrade
+
+RECORDINGS = Path(__file__).parent / "data" / "esl"
+
+_names = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server that lives as long as the session; its data need not survive a crash."""
+    with embedded_postgres(_open_folder(tmp_path_factory), fsync=False) as url:
+        yield url
+
+
+def _open_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # pytest's folders are closed to others, and as root the server runs as somebody else.
+    folder = tmp_path_factory.mktemp("tollbook-postgres")
+    for one in (folder, *folder.parents):
+        if one.owner() == folder.owner() and not one.stat().st_mode & 0o001 and "pytest" in str(one):
+            one.chmod(0o711)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_url: str) -> str:
+    """The name of a migrated, empty database that others are copied from: migrating once is enough."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE tollbook_template")
+    upgrade(_on(postgres_url, "tollbook_template"))
+    return "tollbook_template"
+
+
+@pytest.fixture
+def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
+    """The URL of a fresh, migrated database."""
+    name = f"tollbook_{next(_names)}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+        yield _on(postgres_url, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection]:
+    """A connection to the fresh database."""
+    with connect(database_url, name="test") as connection:
+        yield connection
+
+
+def _on(url: str, database: str) -> str:
+    return url.replace("@/postgres?", f"@/{database}?")

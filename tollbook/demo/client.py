@@ -1,0 +1,85 @@
+"""A blocking Event Socket client that hides nothing: for tests that compare bytes."""
+
+import socket
+from dataclasses import dataclass
+
+import msgspec
+
+from tollbook.demo.event import Event, parse_json, parse_plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A frame as received: the raw bytes of its headers, blank line included, and its body."""
+
+    head: bytes
+    body: bytes
+
+    @property
+    def event(self) -> Event:
+        """The event in the body."""
+        return parse_json(self.body) if b"text/event-json" in self.head else parse_plain(self.body)
+
+    @property
+    def reply(self) -> bytes:
+        """The Reply-Text."""
+        return next(line[12:] for line in self.head.split(b"\n") if line.startswith(b"Reply-Text: "))
+
+
+class EslClient:
+    """A connection with a time limit on every wait; use it as a context manager."""
+
+    def __init__(self, address: tuple[str, int], *, timeout_s: float = 5.0) -> None:
+        self.sock = socket.create_connection(address, timeout=timeout_s)
+        self._file = self.sock.makefile("rb")
+
+    def __enter__(self) -> "EslClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self.sock.close()
+
+    def login(self, password: bytes = b"ClueCon") -> "EslClient":
+        """Read the greeting and authenticate; raise ConnectionError if the password is refused."""
+        self.read()
+        reply = self.command(b"auth " + password).reply
+        if reply != b"+OK accepted":
+            raise ConnectionError(f"not let in: {reply!r}")
+        return self
+
+    def send(self, command: bytes) -> None:
+        """Send a command with its blank line."""
+        self.sock.sendall(command + b"\n\n")
+
+    def command(self, command: bytes) -> Message:
+        """Send a command and return the next frame."""
+        self.send(command)
+        return self.read()
+
+    def api(self, command: bytes) -> bytes:
+        """Return what an api command prints."""
+        return self.command(b"api " + command).body
+
+    def api_json(self, command: bytes) -> dict[str, object]:
+        """Return what an api command prints, decoded."""
+        return msgspec.json.decode(self.api(command), type=dict[str, object])
+
+    def read(self) -> Message:
+        """Return the next frame; raise EOFError at the end."""
+        head = b""
+        while not head.endswith(b"\n\n"):
+            line = self._file.readline()
+            if not line:
+                raise EOFError
+            head += line
+        lengths = [line for line in head.split(b"\n") if line.startswith(b"Content-Length: ")]
+        return Message(head=head, body=self._file.read(int(lengths[0][16:])) if lengths else b"")
+
+    def events(self, count: int) -> list[Event]:
+        """Return the next events."""
+        return [self.read().event for _ in range(count)]
+
+    def rest(self) -> bytes:
+        """Return all bytes until the server closes."""
+        return self._file.read()

@@ -1,0 +1,48 @@
+"""What waits to be sent to one connection, bounded as FreeSWITCH bounds it."""
+
+from collections import deque
+
+# mod_event_socket: MAX_QUEUE_LEN, and MAX_MISSED, the drops in a row after which it cuts a connection.
+MAX_QUEUED = 100_000
+MAX_MISSED = 500
+
+# A client that sends commands and never reads an answer is cut at this many; the real one stops reading it.
+_MAX_REPLIES = 10_000
+
+
+class Outbox:
+    """Events and replies in one order. `missed` counts the events dropped since the last that fitted."""
+
+    def __init__(self, max_queued: int = MAX_QUEUED) -> None:
+        self._queue: deque[bytes] = deque()
+        self._max_queued = max_queued
+        self.missed = 0
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def broken(self) -> bool:
+        """True once the connection must be cut."""
+        return self.missed > MAX_MISSED or len(self._queue) > self._max_queued + _MAX_REPLIES
+
+    def put_event(self, frame: bytes) -> bool:
+        """Queue an event, or drop it when the queue is full; return whether it was queued."""
+        if len(self._queue) >= self._max_queued:
+            self.missed += 1
+            return False
+        self.missed = 0
+        self._queue.append(frame)
+        return True
+
+    def put_reply(self, reply: bytes) -> None:
+        """Queue the answer to a command, behind the events that wait."""
+        self._queue.append(reply)
+
+    def take(self, count: int) -> bytes:
+        """Remove up to `count` items and return their bytes as one."""
+        return b"".join(self._queue.popleft() for _ in range(min(count, len(self._queue))))
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._queue.clear()

@@ -1,0 +1,188 @@
+"""A simulated switch in a background thread, driven by plain calls: for tests that block."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeVar
+
+from tollbook.demo.outbox import MAX_QUEUED
+from tollbook.demo.player import Player
+from tollbook.demo.recording import Recording
+from tollbook.demo.switch import HEARTBEAT_S, Switch
+
+_CALL_TIMEOUT_S = 30.0
+
+T = TypeVar("T")
+
+
+class SwitchThread:
+    """A context manager that runs a `Switch` on a loop of its own; its methods can be called from any thread.
+
+    Takes what `Switch` takes, and `port` (0: a free one).
+    """
+
+    def __init__(
+        self,
+        *,
+        password: str = "ClueCon",  # noqa: S107 - FreeSWITCH's own default
+        switch_name: str = "fs-lab",
+        heartbeat_s: float = HEARTBEAT_S,
+        max_queued: int = MAX_QUEUED,
+        json_cdr_dir: Path | None = None,
+        port: int = 0,
+    ) -> None:
+        self._port = port
+        self._switch = Switch(
+            password=password,
+            switch_name=switch_name,
+            heartbeat_s=heartbeat_s,
+            max_queued=max_queued,
+            json_cdr_dir=json_cdr_dir,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="simulated-switch", daemon=True)
+        self.password = password
+        self.address = ("127.0.0.1", 0)
+
+    def __enter__(self) -> "SwitchThread":
+        self._thread.start()
+        try:
+            self.address = self._do(self._switch.start(port=self._port))
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._do(self._close())
+        finally:
+            self._stop()
+
+    @property
+    def url(self) -> str:
+        """The address as `TOLLBOOK_ESL` takes it."""
+        return f"esl://:{self.password}@{self.address[0]}:{self.address[1]}"
+
+    @property
+    def events_sent(self) -> int:
+        """Events played, heartbeats not counted."""
+        return self._switch.events_sent
+
+    @property
+    def connection_count(self) -> int:
+        """Clients connected."""
+        return self._switch.connection_count
+
+    @property
+    def core_uuid(self) -> str:
+        """The Core-UUID of the switch's present life."""
+        return self._switch.identity.core_uuid
+
+    def play(
+        self,
+        recordings: Iterable[Recording],
+        *,
+        speed: float = 0.0,
+        verbatim: bool = False,
+        patient: bool = True,
+        timeout_s: float = _CALL_TIMEOUT_S,
+    ) -> int:
+        """Play recordings to the end; return the number of events played."""
+        player = Player(self._switch, recordings, verbatim=verbatim)
+        return self._do(player.play(speed=speed, patient=patient), timeout_s)
+
+    def start_playing(
+        self, recordings: Iterable[Recording], *, speed: float = 1.0, verbatim: bool = False
+    ) -> "Future[int]":
+        """Begin to play recordings and return at once; the future gives the number of events played."""
+        player = Player(self._switch, recordings, verbatim=verbatim)
+        return asyncio.run_coroutine_threadsafe(player.play(speed=speed), self._loop)
+
+    def play_at_rate(
+        self,
+        recordings: Iterable[Recording],
+        *,
+        calls_per_s: float,
+        count: int,
+        speed: float = 1.0,
+        timeout_s: float = _CALL_TIMEOUT_S,
+    ) -> int:
+        """Play `count` calls, begun at a rate; return the number of events played."""
+        player = Player(self._switch, recordings)
+        return self._do(player.play_at_rate(calls_per_s=calls_per_s, count=count, speed=speed), timeout_s)
+
+    def play_unpaced(
+        self,
+        recordings: Iterable[Recording],
+        *,
+        count: int,
+        verbatim: bool = False,
+        patient: bool = True,
+        timeout_s: float = _CALL_TIMEOUT_S,
+    ) -> int:
+        """Play `count` calls as fast as the readers read; return the number of events played."""
+        player = Player(self._switch, recordings, verbatim=verbatim)
+        return self._do(player.play_unpaced(count=count, patient=patient), timeout_s)
+
+    def play_interleaved(
+        self, recordings: Iterable[Recording], *, verbatim: bool = True, timeout_s: float = _CALL_TIMEOUT_S
+    ) -> int:
+        """Play one event of each recording in turn; return the number of events played."""
+        return self._do(Player(self._switch, recordings, verbatim=verbatim).play_interleaved(), timeout_s)
+
+    def emit(self, recording: Recording, indexes: Iterable[int]) -> None:
+        """Send some events of a recording, verbatim and at once: to stop in the middle of a call."""
+        self._do(self._each(recording, list(indexes)))
+
+    def beat(self) -> None:
+        """Send a heartbeat now."""
+        self._loop.call_soon_threadsafe(self._switch.beat)
+
+    def restart(self) -> None:
+        """Kill the switch and start it again: no hangups, no channels, a new Core-UUID, connections cut."""
+        self._do(self._call_restart())
+
+    def cut_connections(self) -> None:
+        """Cut every connection; calls go on."""
+        self._do(self._call_cut())
+
+    def wait_for_subscriber(self, timeout_s: float = 10.0) -> None:
+        """Wait until a client has subscribed to CHANNEL_CREATE; raise TimeoutError if none does in time."""
+        self._do(self._switch.wait_for_subscriber(timeout_s), timeout_s + 1)
+
+    def _do(self, work: "Coroutine[object, object, T]", timeout_s: float = _CALL_TIMEOUT_S) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout_s)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_CALL_TIMEOUT_S)
+        self._loop.close()
+
+    async def _close(self) -> None:
+        await self._switch.close()
+        # Plays that were begun and not waited for end with the switch.
+        mine = asyncio.current_task()
+        for task in asyncio.all_tasks():
+            if task is not mine:
+                task.cancel()
+        await asyncio.sleep(0)
+
+    async def _each(self, recording: Recording, indexes: list[int]) -> None:
+        for index in indexes:
+            self._switch.emit(recording.events[index])
+
+    async def _call_restart(self) -> None:
+        self._switch.restart()
+        await asyncio.sleep(0)
+
+    async def _call_cut(self) -> None:
+        self._switch.cut_connections()
+        await asyncio.sleep(0)
