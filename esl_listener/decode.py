@@ -24,8 +24,33 @@ from tollbook.model.event import (
 JSON = b"text/event-json"
 PLAIN = b"text/event-plain"
 
-# What the fast decoder would let through and PostgreSQL would not, or what means 'nothing'.
-_NEEDS_TIDYING = (b"_undef_", b"\\u0000")
+_encode = msgspec.json.Encoder().encode
+
+# An answer says one thing; reading it into a struct of its own takes a third of the time.
+_ANSWER = b'{"Event-Name":"CHANNEL_ANSWER"'
+
+
+class _Answer(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    rename={
+        "name": "Event-Name",
+        "core": "Core-UUID",
+        "switchname": "FreeSWITCH-Switchname",
+        "at_us": "Event-Date-Timestamp",
+        "uid": "Unique-ID",
+        "created_us": "Caller-Channel-Created-Time",
+        "answered_us": "Caller-Channel-Answered-Time",
+    },
+):
+    name: str = ""
+    core: str = ""
+    switchname: str = ""
+    at_us: int = 0
+    uid: str = ""
+    created_us: int = 0
+    answered_us: int = 0
 
 
 class Decoder:
@@ -35,6 +60,7 @@ class Decoder:
         self._headers = header_names(account_variable, parent_variable)
         # strict=False: every header is a JSON string, and the clocks are to be integers.
         self._json = msgspec.json.Decoder(event_type(self._headers), strict=False)
+        self._answer = msgspec.json.Decoder(_Answer, strict=False)
         self._fields = {header.encode(): field for field, header in self._headers.items()}
 
     def decode(self, kind: bytes, body: bytes) -> Event:
@@ -42,12 +68,21 @@ class Decoder:
         return self.json(body) if kind == JSON else self.plain(body)
 
     def json(self, body: bytes) -> Event:
-        """Decode `event json`: fast, and tolerantly when bytes or types are not what FreeSWITCH should send."""
-        if not any(mark in body for mark in _NEEDS_TIDYING):
-            try:
-                return self._json.decode(body)
-            except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
-                pass
+        """Decode `event json`: fast, and tolerantly when bytes or types are not what FreeSWITCH should send,
+        or when a value needs tidying: NUL, which PostgreSQL refuses, or `_undef_`, which means nothing."""
+        try:
+            event = (
+                Event(**msgspec.structs.asdict(self._answer.decode(body)))
+                if body.startswith(_ANSWER)
+                else self._json.decode(body)
+            )
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+            return self._tolerant(body)
+        # Looked for in the wanted headers alone: scanning the whole body for both took as long as decoding it.
+        kept = _encode(event)
+        return self._tolerant(body) if b"_undef_" in kept or b"\\u0000" in kept else event
+
+    def _tolerant(self, body: bytes) -> Event:
         try:
             # surrogates come from \ud800 escapes, which are no text for any database
             values = json.loads(body.decode("utf-8", "replace"), strict=False)

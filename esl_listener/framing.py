@@ -17,6 +17,8 @@ MAX_HEAD_BYTES = 64 * 1024
 _FRAME_HEAD = re.compile(rb"(?:Content-Length: *\d+\nContent-Type: |Content-Type: [a-z]+/[a-z-]+\n)")
 _TYPE = b"Content-Type:"
 _LENGTH = b"Content-Length:"
+_EVENT_JSON = b"text/event-json"
+_USUAL = b"\nContent-Type: " + _EVENT_JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,10 @@ class Framer:
 
 def _read_head(head: bytes) -> tuple[bytes, int]:
     """Give (type, body length) of a block of headers; type b'' when it is none."""
+    if head.startswith(_LENGTH) and head.endswith(_USUAL):
+        digits = head[len(_LENGTH) : -len(_USUAL)].strip()
+        if digits.isdigit() and len(digits) <= 12:
+            return _EVENT_JSON, int(digits)
     kind, length = b"", 0
     for line in head.split(b"\n"):
         if line.startswith(_TYPE):

@@ -44,22 +44,21 @@ def listen(settings: Settings) -> None:
     _serve_metrics(settings, counts, inbox)
     _connect_first(switches)
     notifier = sdnotify.SystemdNotifier()
-    running: list[Task] = [gevent.spawn(switch.run) for switch in switches]
-    writing: gevent.Greenlet[[], None] = gevent.spawn(writer.run)
+    tasks: list[Task] = [gevent.spawn(task) for task in (writer.run, *(switch.run for switch in switches))]
     notifier.notify(f"READY=1\nSTATUS=listening to {len(switches)} switches")
     while not stop.wait(_watchdog_s()):
-        if any(greenlet.dead for greenlet in (*running, writing)):
+        if any(task.dead for task in tasks):
             break  # a bug: end with its traceback, and let systemd start us again
         notifier.notify("WATCHDOG=1")
     notifier.notify("STOPPING=1")
     for switch in switches:
         switch.stop()
     writer.stop()
-    gevent.joinall([*running, writing], timeout=DRAIN_TIMEOUT_S)
-    for greenlet in (*running, writing):
-        if greenlet.dead and greenlet.exception is not None:
-            raise greenlet.exception
-    if len(inbox) or not writing.dead:
+    gevent.joinall(tasks, timeout=DRAIN_TIMEOUT_S)
+    for task in tasks:
+        if task.dead and task.exception is not None:
+            raise task.exception
+    if len(inbox) or not tasks[0].dead:
         raise StoreUnavailable(f"stopped with {len(inbox)} legs unwritten: PostgreSQL did not take them")
     event(_log, logging.INFO, "stopped, everything written", events=counts.events, rows=counts.rows_written)
 

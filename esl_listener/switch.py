@@ -87,7 +87,7 @@ class Switch:
                 self._socket.silence_limit_s = HEARTBEAT_LIMIT_S
             return
         self._counts.events += 1
-        leg = leg_of(heard, heard.switchname or heard.hostname or str(self.address))
+        leg = leg_of(heard, heard.switchname or str(self.address))
         if leg is None:
             self._counts.events_without_leg += 1
         else:

@@ -1,7 +1,8 @@
 """The headers of a FreeSWITCH event that we read, under our own names.
 
 An event has 150 to 300 headers; these are all that any rule of docs/calls.md uses. The wire decoders fill
-this struct directly, so a header that is not named here is never even turned into a string.
+this struct directly, so a header that is not named here is never even turned into a string. Each field named
+here costs every event 0.2 µs, for every header is compared with every field's.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,6 @@ _HEADERS = {
     "name": "Event-Name",
     "core": "Core-UUID",
     "switchname": "FreeSWITCH-Switchname",
-    "hostname": "FreeSWITCH-Hostname",
     "at_us": "Event-Date-Timestamp",
     "uid": "Unique-ID",
     "channel": "Channel-Name",
@@ -27,9 +27,6 @@ _HEADERS = {
     "cause": "Hangup-Cause",
     "other_type": "Other-Type",
     "other_uid": "Other-Leg-Unique-ID",
-    "sessions": "Session-Since-Startup",
-    "version": "FreeSWITCH-Version",
-    "uptime_ms": "Uptime-msec",
 }
 
 ACCOUNT_VARIABLE = "accountcode"
@@ -56,7 +53,6 @@ _VARIABLES = {
     "gateway": "sip_gateway_name",
     "profile": "sofia_profile_name",
     "destination_url": "sip_destination_url",
-    "network_ip": "sip_network_ip",
     "call_direction": "call_direction",
     "call_number": "call_number",
     "last_app": "last_app",
@@ -74,13 +70,12 @@ def header_names(account_variable: str = ACCOUNT_VARIABLE, parent_variable: str 
     return {**_HEADERS, **{field: f"variable_{name}" for field, name in variables.items()}}
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One event of the switch. Texts are '' when absent; `*_us` are the switch's clock, epoch µs, 0 when absent."""
 
     name: str = ""
     core: str = ""
     switchname: str = ""
-    hostname: str = ""
     at_us: int = 0
     uid: str = ""
     channel: str = ""
@@ -94,9 +89,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cause: str = ""
     other_type: str = ""
     other_uid: str = ""
-    sessions: int = 0
-    version: str = ""
-    uptime_ms: int = 0
     account: str = ""
     cdr_parent: str = ""
     originator: str = ""
@@ -117,7 +109,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     gateway: str = ""
     profile: str = ""
     destination_url: str = ""
-    network_ip: str = ""
     call_direction: str = ""
     call_number: str = ""
     last_app: str = ""
@@ -136,7 +127,14 @@ def event_type(headers: Mapping[str, str]) -> type[Event]:
     # The fields are named again because msgspec renames only what the struct itself defines, not what it inherits.
     fields = [(field.name, field.type, field.default) for field in msgspec.structs.fields(Event)]
     made = msgspec.defstruct(
-        "WireEvent", fields, bases=(Event,), rename=dict(headers), frozen=True, kw_only=True, gc=False
+        "WireEvent",
+        fields,
+        bases=(Event,),
+        rename=dict(headers),
+        frozen=True,
+        kw_only=True,
+        omit_defaults=True,
+        gc=False,
     )
     return cast("type[Event]", made)
 

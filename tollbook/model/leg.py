@@ -133,7 +133,6 @@ def merge_all(legs: Iterable[Leg]) -> dict[tuple[str, str, int], Leg]:
 
 def facts_of(event: Event, source: int = FROM_EVENT) -> Facts:
     """Take from an event what the rules need; its clocks are sane or 0."""
-    url_host = event.destination_url.rpartition("@")[2].partition(";")[0].partition(":")[0]
     return Facts(
         at_us=event.at_us,
         source=source,
@@ -150,7 +149,7 @@ def facts_of(event: Event, source: int = FROM_EVENT) -> Facts:
         dialed_user=event.dialed_user,
         gateway=event.gateway,
         profile=event.profile,
-        host=url_host or event.network_ip,
+        host=event.destination_url.rpartition("@")[2].partition(";")[0].partition(":")[0],
         account=event.account,
         call_direction=event.call_direction,
         cc_side=event.cc_side,

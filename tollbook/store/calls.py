@@ -1,11 +1,12 @@
 """`call_cdr`: rows are upserted whole, and pages are read by key."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import LiteralString, TypeAlias
 
 import msgspec
 
 from tollbook.model.row import COLUMNS, Price, Row
+from tollbook.store.arrays import array_literal
 from tollbook.store.database import Connection
 
 _encode = msgspec.json.Encoder().encode
@@ -17,17 +18,22 @@ _UPSERT = """
         INSERT INTO call_cdr AS old (
             call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
             answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
-            switch, estimated, parts, unrated, revision
+            switch, estimated, unrated, parts, revision
         )
-        SELECT new.*, CASE WHEN new.end_ts IS NULL THEN 0 ELSE 1 END
-        FROM unnest(
-            %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
-            %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
-            %s::text[], %s::boolean[], %s::text[]::jsonb[], %s::text[]
+        SELECT call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
+               answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
+               switch, estimated, unrated, NULLIF(parts, 'null'::jsonb), CASE WHEN new.end_ts IS NULL THEN 0 ELSE 1 END
+        FROM ROWS FROM (
+            unnest(
+                %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
+                %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
+                %s::text[], %s::boolean[], %s::text[]
+            ),
+            jsonb_array_elements(%s::text::jsonb)
         ) AS new (
             call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
             answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
-            switch, estimated, parts, unrated
+            switch, estimated, unrated, parts
         )
         ON CONFLICT (call_id, start_ts) DO UPDATE SET
             account_id = excluded.account_id, direction = excluded.direction,
@@ -69,18 +75,16 @@ def upsert(connection: Connection, rows: Collection[tuple[Row, Price | None]]) -
     ordered = sorted(rows, key=lambda one: one[0].key)
     folded = [row for row, _ in ordered]
     prices = [price for _, price in ordered]
-    plain: list[Sequence[object]] = [
-        [getattr(row, column) for row in folded] for column in COLUMNS if column != "cost_micros"
-    ]
+    plain = [array_literal([getattr(row, column) for row in folded]) for column in COLUMNS if column != "cost_micros"]
     connection.execute(
         _UPSERT,
         (
             *plain,
-            [price.cost_micros if price else None for price in prices],
-            [row.switch for row in folded],
-            [row.estimated for row in folded],
-            [_encode(price.parts).decode() if price else None for price in prices],
-            [price.unrated if price else None for price in prices],
+            array_literal([price.cost_micros if price else None for price in prices]),
+            array_literal([row.switch for row in folded]),
+            array_literal([row.estimated for row in folded]),
+            array_literal([price.unrated if price else None for price in prices]),
+            _encode([price.parts if price else None for price in prices]).decode(),
         ),
     )
 
@@ -89,7 +93,7 @@ def delete(connection: Connection, keys: Collection[tuple[str, int]]) -> None:
     """Remove rows whose legs turned out to belong to another call."""
     if not keys:
         return
-    call_ids, starts = [key[0] for key in keys], [key[1] for key in keys]
+    call_ids, starts = array_literal([key[0] for key in keys]), array_literal([key[1] for key in keys])
     connection.execute(
         """
         WITH gone AS (

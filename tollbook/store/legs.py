@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from tollbook.model.leg import Facts, Leg
+from tollbook.store.arrays import array_literal
 from tollbook.store.database import Connection
 
 
@@ -49,7 +50,7 @@ def related(connection: Connection, ids: Collection[str]) -> list[StoredLeg]:
     return [
         StoredLeg(leg=_leg(switch, uid, created_us, facts), row_key=(call_id, call_start_ts))
         for switch, uid, created_us, call_id, call_start_ts, facts in connection.execute(
-            _RELATED, {"ids": list(ids)}, binary=True
+            _RELATED, {"ids": array_literal(list(ids))}, binary=True
         )
     ]
 
@@ -69,10 +70,13 @@ def _leg(switch: str, uid: str, created_us: int, facts: str) -> Leg:
     )
 
 
+# The facts travel as one JSON array: escaping a JSON text for each element of an array literal cost a third of
+# the listener's time.
 _UPSERT = """
     INSERT INTO call_leg (uid, created_us, switch, call_id, call_start_ts, ended, facts)
-    SELECT * FROM unnest(
-        %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::boolean[], %s::text[]::jsonb[]
+    SELECT * FROM ROWS FROM (
+        unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::boolean[]),
+        jsonb_array_elements(%s::text::jsonb)
     )
     ON CONFLICT (uid, created_us, switch) DO UPDATE SET
         call_id = excluded.call_id, call_start_ts = excluded.call_start_ts,
@@ -88,25 +92,23 @@ def upsert(connection: Connection, legs: Collection[StoredLeg]) -> None:
     connection.execute(
         _UPSERT,
         (
-            [stored.leg.uid for stored in ordered],
-            [stored.leg.created_us for stored in ordered],
-            [stored.leg.switch for stored in ordered],
-            [stored.row_key[0] for stored in ordered],
-            [stored.row_key[1] for stored in ordered],
-            [stored.leg.end is not None for stored in ordered],
-            [_facts(stored.leg) for stored in ordered],
+            array_literal([stored.leg.uid for stored in ordered]),
+            array_literal([stored.leg.created_us for stored in ordered]),
+            array_literal([stored.leg.switch for stored in ordered]),
+            array_literal([stored.row_key[0] for stored in ordered]),
+            array_literal([stored.row_key[1] for stored in ordered]),
+            array_literal([stored.leg.end is not None for stored in ordered]),
+            _encode([_facts(stored.leg) for stored in ordered]).decode(),
         ),
     )
 
 
-def _facts(leg: Leg) -> str:
-    return _encode(
-        _Stored(
-            core=leg.core,
-            seen_us=leg.seen_us,
-            answered_us=leg.answered_us,
-            create=leg.create,
-            look=leg.look,
-            end=leg.end,
-        )
-    ).decode()
+def _facts(leg: Leg) -> _Stored:
+    return _Stored(
+        core=leg.core,
+        seen_us=leg.seen_us,
+        answered_us=leg.answered_us,
+        create=leg.create,
+        look=leg.look,
+        end=leg.end,
+    )

