@@ -74,9 +74,7 @@ class Workload:
             events += len(wanted)
             rows += len(recording.rows)
             size += sum(len(event.json_frame(1)) for event in wanted) if number < len(recordings) else 0
-        one_round = sum(
-            event.name.decode() in EVENTS.split() for recording in recordings for event in recording.events
-        )
+        one_round = sum(event.name.decode() in EVENTS.split() for recording in recordings for event in recording.events)
         return cls(events=events, rows=rows, mean_bytes=size / one_round)
 
 
@@ -84,7 +82,8 @@ class Workload:
 def switch(calls: int) -> Iterator[int]:
     """Run a simulated switch that plays `calls` calls to its first subscriber; yield its port."""
     command = [sys.executable, "-m", "tollbook.demo", "--port", "0", "--wait-for-subscriber", "--speed", "0"]
-    process = subprocess.Popen([*command, "--count", str(calls), "--play", *shipped_names()], stdout=subprocess.PIPE, text=True)
+    command += ["--count", str(calls), "--play", *shipped_names()]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
         yield int(process.stdout.readline().rsplit(":", 1)[1])
@@ -148,11 +147,11 @@ def run() -> None:
             events, rows = ours(CALLS, url)
             ratios.append(events / base)
             print(
-                f"  round {number + 1}: greenswitch reads {base:,.0f} events/s; tollbook commits {events:,.0f} events/s,"
+                f"  round {number + 1}: greenswitch reads {base:,.0f} events/s; tollbook commits {events:,.0f},"
                 f" {rows:,.0f} rows/s: {events / base:.1f} x"
             )
         print(f"  median {statistics.median(ratios):.1f} x (to reach: 5 x)")
         one = ours(CALLS, url)[0]
         for count in (4, 16):
             several = ours(CALLS, url, count)[0]
-            print(f"  {count} switches: {several:,.0f} events/s in total, {several / one:.2f} of one switch (to reach: 0.9)")
+            print(f"  {count} switches: {several:,.0f} events/s in total, {several / one:.2f} of one (to reach: 0.9)")

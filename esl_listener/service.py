@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from esl_listener.counts import Counts, CountsCollector
 from esl_listener.decode import Decoder
 from esl_listener.inbox import Inbox
+from esl_listener.signs import Signs
 from esl_listener.switch import Switch
 from esl_listener.writer import Writer
 from tollbook.config import Settings
@@ -33,10 +34,10 @@ def listen(settings: Settings) -> None:
 
     Raises at start, and only there, when a setting, the database or every switch fails.
     """
-    counts, inbox = Counts(), Inbox()
-    writer = Writer(settings.require_database_url(), inbox, settings.peers, counts, _set_aside_file(settings))
+    counts, inbox, signs = Counts(), Inbox(), Signs()
+    writer = Writer(settings.require_database_url(), inbox, signs, settings.peers, counts, _set_aside_file(settings))
     decoder = Decoder(settings.account_variable, settings.parent_variable)
-    switches = [Switch(address, decoder, inbox.put, counts) for address in settings.require_esl()]
+    switches = [Switch(address, decoder, inbox.put, writer.held, signs, counts) for address in settings.require_esl()]
     writer.prepare()
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

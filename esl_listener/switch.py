@@ -1,6 +1,7 @@
-"""One switch: connect, subscribe, read; and again, for ever. One switch's trouble is never another's."""
+"""One switch: connect, subscribe, read, look; and again, for ever. One switch's trouble is never another's."""
 
 import logging
+import time
 from collections.abc import Callable
 
 import gevent
@@ -10,10 +11,12 @@ from esl_listener.connection import EventSocket
 from esl_listener.counts import Counts
 from esl_listener.decode import Decoder
 from esl_listener.framing import Frame
+from esl_listener.look import DENIED_TWICE_AFTER_S, look
+from esl_listener.signs import Signs
 from tollbook.config import EslAddress
-from tollbook.errors import SwitchRefused, SwitchUnavailable
+from tollbook.errors import Retryable, SwitchRefused, SwitchUnavailable
 from tollbook.log import event
-from tollbook.model.leg import Leg, leg_of
+from tollbook.model.leg import Leg, leg_of, lost
 
 _log = logging.getLogger("tollbook.switch")
 
@@ -21,17 +24,34 @@ _log = logging.getLogger("tollbook.switch")
 EVENTS = "CHANNEL_CREATE CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE HEARTBEAT"
 # Heartbeats come every 20 s; three missing are a dead connection.
 HEARTBEAT_LIMIT_S = 60.0
+# A quiet look now and then finds what an overflowing switch dropped without a word.
+LOOK_EVERY_S = 300.0
 
 
 class Switch:
-    """Keeps one switch connected and hands what it says of its legs to `put`."""
+    """Keeps one switch connected and hands what it says of its legs to `put`.
 
-    def __init__(self, address: EslAddress, decoder: Decoder, put: Callable[[Leg], None], counts: Counts) -> None:
+    `held` reads the legs that the database holds open for a Core-UUID.
+    """
+
+    def __init__(
+        self,
+        address: EslAddress,
+        decoder: Decoder,
+        put: Callable[[Leg], None],
+        held: Callable[[str], list[Leg]],
+        signs: Signs,
+        counts: Counts,
+    ) -> None:
         self.address = address
         self._decoder = decoder
         self._put = put
+        self._held = held
+        self._signs = signs
         self._counts = counts
         self._socket: EventSocket | None = None
+        self._core = ""
+        self._denied_s: dict[tuple[str, str, int], float] = {}
         self._stopping = False
 
     def connect(self) -> None:
@@ -70,25 +90,67 @@ class Switch:
             self._socket.leave()
 
     def _until_closed(self) -> None:
-        connection, self._socket = self._socket, None
+        connection = self._socket
         if connection is None:
             return
-        self._socket = connection
+        looking: gevent.Greenlet[..., None] = gevent.Greenlet(self._keep_looking)
+        looking.start()
         try:
             raise connection.wait_closed()
         finally:
+            looking.kill()
             self._counts.frames_refused += connection.frames_refused
             self._socket = None
 
+    def _keep_looking(self) -> None:
+        while True:
+            try:
+                self._look()
+            except (Retryable, SwitchRefused) as error:
+                event(_log, logging.WARNING, f"could not look at the switch: {error}", switch=self.address)
+            gevent.sleep(DENIED_TWICE_AFTER_S if self._denied_s or not self._core else LOOK_EVERY_S)
+
+    def _look(self) -> None:
+        """Start rows for calls that began unheard, and end legs that the switch denied twice, a minute apart.
+
+        On a connection of its own: on the first one answers wait behind the queued events.
+        """
+        held = self._held(self._core) if self._core else []
+        asking = EventSocket(self.address, lambda _: None)
+        asking.connect()
+        try:
+            seen = look(lambda command: asking.send(f"api {command}"), self._decoder, held, str(self.address))
+        finally:
+            asking.leave()
+        if seen is None:
+            return
+        for leg in seen.legs:
+            self._core = self._core or leg.core
+            self._put(leg)
+        now_s = time.monotonic()
+        first_denied_s = {leg.key: self._denied_s.get(leg.key, now_s) for leg in seen.denied}
+        for leg in seen.denied:
+            if now_s - first_denied_s[leg.key] >= DENIED_TWICE_AFTER_S:
+                del first_denied_s[leg.key]
+                self._put(lost(leg, 0))
+                event(_log, logging.WARNING, "a leg is gone without an end", leg=leg.uid, switch=self.address)
+        self._denied_s = first_denied_s
+
     def _on_event(self, frame: Frame) -> None:
         heard = self._decoder.decode(frame.type, frame.body)
+        if heard.core and heard.core != self._core:
+            self._core = heard.core
+            self._denied_s.clear()
+        name = heard.switchname or str(self.address)
         if heard.name == "HEARTBEAT":
+            self._signs.note(heard.core, str(self.address), name, heard.at_us)
             if self._socket is not None:
                 self._socket.silence_limit_s = HEARTBEAT_LIMIT_S
             return
         self._counts.events += 1
-        leg = leg_of(heard, heard.switchname or str(self.address))
+        leg = leg_of(heard, name)
         if leg is None:
             self._counts.events_without_leg += 1
         else:
+            self._signs.note_first(leg.core, str(self.address), name, leg.seen_us)
             self._put(leg)

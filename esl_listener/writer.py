@@ -12,16 +12,19 @@ import msgspec
 from esl_listener.backoff import Backoff
 from esl_listener.counts import Counts
 from esl_listener.inbox import Inbox
+from esl_listener.signs import Signs
 from rating.engine import Tariffs
 from rating.loader import load_tariffs
-from tollbook.errors import DataError, TollbookError
+from tollbook.errors import TollbookError
 from tollbook.log import event
 from tollbook.model.fold import Operator
-from tollbook.model.leg import Leg
+from tollbook.model.leg import Leg, lost
 from tollbook.model.offnet import Peers
 from tollbook.store import tariffs
-from tollbook.store.batch import write_batch
+from tollbook.store.batch import Refused, write_around_poison
 from tollbook.store.database import Connection, check_schema, connect, store_errors
+from tollbook.store.legs import up as legs_up
+from tollbook.store.lives import Life, close, note
 from tollbook.store.partitions import Partitions
 
 _log = logging.getLogger("tollbook.writer")
@@ -36,9 +39,10 @@ TARIFFS_CHECK_S = 2.0
 class Writer:
     """The one greenlet that writes. `url` is PostgreSQL's, `set_aside` the file for legs that it refuses."""
 
-    def __init__(self, url: str, inbox: Inbox, peers: Peers, counts: Counts, set_aside: Path) -> None:
+    def __init__(self, url: str, inbox: Inbox, signs: Signs, peers: Peers, counts: Counts, set_aside: Path) -> None:
         self._url = url
         self._inbox = inbox
+        self._signs = signs
         self._peers = peers
         self._counts = counts
         self._set_aside = set_aside
@@ -62,19 +66,25 @@ class Writer:
         """Write until stopped. PostgreSQL being away delays, and loses nothing."""
         backoff, failures = Backoff(), 0
         while True:
-            if not self._inbox.wait(timeout_s=0.5):
-                if self._stopping:
-                    break
+            some = self._inbox.wait(timeout_s=0.5)
+            lives = self._signs.take()
+            if not some and self._stopping:
+                break
+            if not some and not lives:
                 continue
             if len(self._inbox) < BATCH_LEGS and not self._stopping:
                 gevent.sleep(LINGER_S)
             legs = self._inbox.take(BATCH_LEGS)
             try:
-                self._write(legs)
+                if legs:
+                    self._write(legs)
+                if lives:
+                    self._note(lives)
                 failures = 0
             except TollbookError as error:
                 # A schema that changed under us is waited for as well: an operator is upgrading.
                 self._inbox.put_back(legs)
+                self._signs.put_back(lives)
                 self._disconnect()
                 self._counts.batches_retried += 1
                 wait_s = backoff.wait_s(failures)
@@ -86,32 +96,42 @@ class Writer:
     def _write(self, legs: Sequence[Leg]) -> None:
         connection = self._connected()
         self._refresh_tariffs(connection)
-        try:
-            written = write_batch(connection, legs, self._operator, self._tariffs.price, self._partitions)
-        except DataError as error:
-            self._partitions.forget()  # a day that was dropped meanwhile looks like a bad value too
-            self._divide(connection, legs, error)
-            return
+        written, refused = write_around_poison(connection, legs, self._operator, self._tariffs.price, self._partitions)
         self._counts.batches += 1
         self._counts.legs_written += written.legs
         self._counts.rows_written += len(written.rows)
         self._counts.rows_unrated += sum(1 for _, price in written.rows if price and price.unrated)
+        for one in refused:
+            self._put_aside(one)
 
-    def _divide(self, connection: Connection, legs: Sequence[Leg], error: DataError) -> None:
-        """Find the leg that PostgreSQL refuses, so that it fails nobody else's batch, and set it aside."""
-        if len(legs) > 1:
-            half = len(legs) // 2
-            self._write(legs[:half])
-            self._write(legs[half:])
-            return
-        try:
-            write_batch(connection, legs, self._operator, self._tariffs.price, self._partitions)
-        except DataError:
-            record = {"reason": str(error), "leg": msgspec.to_builtins(legs[0])}
-            with self._set_aside.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-            self._counts.legs_set_aside += 1
-            event(_log, logging.ERROR, "a leg was set aside", leg=legs[0].uid, file=self._set_aside, reason=error)
+    def _note(self, lives: list[Life]) -> None:
+        """Record signs of life. A new process at a known address: the calls of the one before are lost, and end."""
+        connection = self._connected()
+        over = note(connection, lives)
+        for life in over:
+            with store_errors():
+                up = legs_up(connection, life.core)
+                connection.rollback()
+            event(_log, logging.WARNING, "the switch restarted", switch=life.switch, legs_lost=len(up))
+            for begin in range(0, len(up), BATCH_LEGS):
+                self._write([lost(leg, life.seen_us) for leg in up[begin : begin + BATCH_LEGS]])
+        if over:
+            close(connection, over)
+
+    def held(self, core: str) -> list[Leg]:
+        """Read, on a connection of its own, the legs that are open for a process; raises StoreUnavailable."""
+        with connect(self._url, name="look") as connection, store_errors():
+            return legs_up(connection, core)
+
+    def _put_aside(self, refused: Refused) -> None:
+        """Keep a leg that PostgreSQL will never take, with the reason."""
+        record = {"reason": refused.reason, "leg": msgspec.to_builtins(refused.leg)}
+        with self._set_aside.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        self._counts.legs_set_aside += 1
+        event(
+            _log, logging.ERROR, "a leg was set aside", leg=refused.leg.uid, file=self._set_aside, reason=refused.reason
+        )
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.broken:

@@ -21,7 +21,8 @@ _HELP = {
     "account": "Add and list accounts.",
     "key": "Create, list and revoke API keys.",
     "rates": "Import rates and explain a price.",
-    "archive": "Append finished calls to the Iceberg archive.",
+    "archive": "Append finished calls to the Iceberg archive, and read it.",
+    "recover": "Read the switch's own mod_json_cdr files: what nobody heard.",
 }
 
 

@@ -5,7 +5,6 @@ root, makes every parent folder readable for all and adds a system user. Here on
 server dies with it, and as root the server runs as `nobody` on files that lie in a folder of their own.
 """
 
-import ctypes
 import importlib.util
 import os
 import pwd
@@ -15,16 +14,16 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tollbook.children import dies_with_us
 from tollbook.errors import SettingsError, StoreUnavailable
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 30.0
 _POSTGRES_VERSION = 18
-_PR_SET_PDEATHSIG = 1
 
 # A trial on one machine: few connections, and a commit that still survives a crash of any process.
 _SERVER_SETTINGS = (
@@ -134,21 +133,6 @@ def _reachable_binaries(scratch: Path, user: pwd.struct_passwd | None) -> Path:
     return copy / "bin"
 
 
-def _child_setup(user: pwd.struct_passwd | None) -> Callable[[], None]:
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def become() -> None:
-        os.setsid()  # Ctrl-C in the terminal is for the owner, which stops us in order
-        if user is not None:
-            os.setgroups([])
-            os.setgid(user.pw_gid)
-            os.setuid(user.pw_uid)
-        # After setuid, which clears it: an owner killed with -9 takes its server along.
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
-
-    return become
-
-
 def _environment(binaries: Path) -> dict[str, str]:
     return {"PATH": f"{binaries}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
@@ -159,7 +143,7 @@ def _initialise(binaries: Path, cluster: Path, user: pwd.struct_passwd | None) -
         command,
         env=_environment(binaries),
         cwd="/",
-        preexec_fn=_child_setup(user),
+        preexec_fn=dies_with_us(signal.SIGQUIT, user),
         capture_output=True,
         text=True,
         timeout=_START_TIMEOUT_S,
@@ -182,7 +166,7 @@ def _start(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=_child_setup(user),
+            preexec_fn=dies_with_us(signal.SIGQUIT, user),
         )
 
 

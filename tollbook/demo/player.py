@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count as counting
 
 from tollbook.demo.event import Playable
-from tollbook.demo.freshen import CallTemplate
+from tollbook.demo.freshen import CallTemplate, FreshCall
 from tollbook.demo.recording import CdrFile, Recording
 from tollbook.demo.schedule import Cue, cues, round_robin
 from tollbook.demo.switch import Switch
@@ -38,8 +38,19 @@ class _Call:
 class Player:
     """Plays on one switch; several plays may go on at once."""
 
-    def __init__(self, switch: Switch, recordings: Iterable[Recording], *, verbatim: bool = False) -> None:
-        """Prepare recordings; `verbatim` plays the recorded bytes, else every call is a fresh copy."""
+    def __init__(
+        self,
+        switch: Switch,
+        recordings: Iterable[Recording],
+        *,
+        verbatim: bool = False,
+        on_begin: Callable[[FreshCall], None] | None = None,
+    ) -> None:
+        """Prepare recordings; `verbatim` plays the recorded bytes, else every call is a fresh copy.
+
+        `on_begin` is told of each fresh copy as it begins.
+        """
+        self._on_begin = on_begin
         self._switch = switch
         self._recordings = list(recordings)
         self._templates = [] if verbatim else _templates(self._recordings)
@@ -110,6 +121,8 @@ class Player:
         fresh = self._templates[index].fresh(
             time.time_ns() // 1000, core_uuid=switch.identity.core_uuid, switch_name=switch.switch_name
         )
+        if self._on_begin is not None:
+            self._on_begin(fresh)
         return _Call(events=fresh.events, cdr_file=fresh.cdr_file, restarts=switch.restarts)
 
     def _emit(self, call: _Call, index: int) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
+from tollbook.demo.freshen import FreshCall
 from tollbook.demo.outbox import MAX_QUEUED
 from tollbook.demo.player import Player
 from tollbook.demo.recording import Recording
@@ -95,11 +96,21 @@ class SwitchThread:
         return self._do(player.play(speed=speed, patient=patient), timeout_s)
 
     def start_playing(
-        self, recordings: Iterable[Recording], *, speed: float = 1.0, verbatim: bool = False
+        self,
+        recordings: Iterable[Recording],
+        *,
+        speed: float = 1.0,
+        verbatim: bool = False,
+        on_begin: Callable[[FreshCall], None] | None = None,
     ) -> "Future[int]":
         """Begin to play recordings and return at once; the future gives the number of events played."""
-        player = Player(self._switch, recordings, verbatim=verbatim)
+        player = Player(self._switch, recordings, verbatim=verbatim, on_begin=on_begin)
         return asyncio.run_coroutine_threadsafe(player.play(speed=speed), self._loop)
+
+    def start_playing_at_rate(self, recordings: Iterable[Recording], *, calls_per_s: float) -> "Future[int]":
+        """Begin to play recordings in turn, for ever, each at its own pace, and return at once."""
+        player = Player(self._switch, recordings)
+        return asyncio.run_coroutine_threadsafe(player.play_at_rate(calls_per_s=calls_per_s), self._loop)
 
     def play_at_rate(
         self,

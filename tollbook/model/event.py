@@ -19,6 +19,7 @@ _HEADERS = {
     "channel": "Channel-Name",
     "channel_direction": "Call-Direction",
     "caller": "Caller-Caller-ID-Number",
+    "ani": "Caller-ANI",
     "dialed": "Caller-Destination-Number",
     "created_us": "Caller-Channel-Created-Time",
     "answered_us": "Caller-Channel-Answered-Time",
@@ -81,6 +82,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     channel: str = ""
     channel_direction: str = ""
     caller: str = ""
+    ani: str = ""
     dialed: str = ""
     created_us: int = 0
     answered_us: int = 0

@@ -35,6 +35,14 @@ class Life:
         return (self.created_us, self.uid)
 
     @property
+    def sent_number(self) -> str:
+        """The number that was dialled with this leg: its CREATE's, or what its channel is named after, for a
+        transfer puts another number into a leg but does not rename it."""
+        if self.heard_create or not self.birth.channel.startswith("sofia/"):
+            return self.birth.dialed
+        return self.birth.channel.rpartition("/")[2].partition("@")[0]
+
+    @property
     def estimated(self) -> bool:
         """Tell whether the end is our estimate rather than the switch's word."""
         return self.end is not None and self.end.source == ESTIMATED

@@ -100,17 +100,19 @@ def direction_of(root: Life, children: tuple[Life, ...], off_net: tuple[Life, ..
 def numbers_of(root: Life, children: tuple[Life, ...]) -> tuple[str, str]:
     """Give (from_num, to_num): who called, and what was dialled, never what a transfer put there."""
     birth = root.birth
+    # At its end a leg's caller number may be one it was made to present; its ANI stays what it came with.
+    caller = birth.caller if root.heard_create else birth.ani or birth.caller
     if not birth.outbound:
         if root.heard_create:
-            return birth.caller, birth.dialed
-        return birth.caller, birth.original_dialed or birth.req_user or birth.dialed
+            return caller, birth.dialed
+        return caller, birth.original_dialed or birth.req_user or birth.dialed
     # An API originate rings one party first and connects it to the other.
-    rung = birth.dialed
-    other = next((leg.birth.dialed for leg in children if not leg.birth.loopback), "")
+    rung = root.sent_number
+    other = next((leg.sent_number for leg in children if not leg.birth.loopback), "")
     last = root.became.dialed
     if not other and last != rung:
         other = last
-    return (rung, other) if other else (birth.caller, rung)
+    return (rung, other) if other else (caller, rung)
 
 
 def answer_of(root: Life, direction: str, off_net: tuple[Life, ...]) -> int:
@@ -190,7 +192,9 @@ def parts_of(
         parts.append(
             Part(
                 direction="outbound",
-                number=leg.birth.call_number or leg.became.call_number or peers.sent_number(leg.birth),
+                number=leg.birth.call_number
+                or leg.became.call_number
+                or peers.billed_number(leg.birth.gateway, leg.sent_number),
                 seconds=billsec if one_conversation else clock_seconds(leg.answered_us, hangup_us),
             )
         )

@@ -34,6 +34,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     channel: str = ""
     parent: Parent | None = None
     caller: str = ""
+    ani: str = ""
     dialed: str = ""
     original_dialed: str = ""
     req_user: str = ""
@@ -141,6 +142,7 @@ def facts_of(event: Event, source: int = FROM_EVENT) -> Facts:
         channel=event.channel,
         parent=parent_named_by(event),
         caller=event.caller,
+        ani=event.ani if event.ani != event.caller else "",
         dialed=event.dialed,
         original_dialed=event.original_dialed,
         req_user=event.req_user,
@@ -172,6 +174,14 @@ def facts_of(event: Event, source: int = FROM_EVENT) -> Facts:
 
 def _clock(us: int) -> int:
     return us if _CLOCK_FROM_US <= us < _CLOCK_UNTIL_US else 0
+
+
+def lost(leg: Leg, last_sign_us: int) -> Leg:
+    """End a leg that nobody will hang up any more, at its last sign of life; any other end is believed before this."""
+    at_us = max(leg.seen_us, last_sign_us, leg.created_us)
+    said = leg.create or leg.look or Facts()
+    end = msgspec.structs.replace(said, at_us=at_us, source=ESTIMATED, hangup_us=at_us, answered_us=leg.answered_us)
+    return msgspec.structs.replace(leg, end=end)
 
 
 def leg_of(event: Event, switch: str) -> Leg | None:

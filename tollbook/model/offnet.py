@@ -33,9 +33,9 @@ class Peers:
             return "a number of 7 digits or more, not a directory user"
         return None
 
-    def sent_number(self, leg: Facts) -> str:
-        """Give the number as the far end bills it: what was sent, less the gateway's technical prefix."""
-        return leg.dialed.removeprefix(self.prefixes.get(leg.gateway, "")) if leg.gateway else leg.dialed
+    def billed_number(self, gateway: str, sent: str) -> str:
+        """Give the number that counts: what was sent, less the technical prefix that the gateway's carrier wants."""
+        return sent.removeprefix(self.prefixes.get(gateway, ""))
 
 
 def _names(leg: Facts) -> set[str]:

@@ -15,8 +15,10 @@ class Parent(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 def _other_leg(event: Event) -> str:
-    # After `sofia recover` Other-Type is remembered from before the crash and names nobody reliably.
-    return event.other_uid if event.other_type == "originator" and event.recovered != "true" else ""
+    # After `sofia recover` Other-Type is remembered from before the crash and names nobody reliably. A leg that came
+    # in was made by nobody here: when only its end was heard, the header names whom it was bridged to last.
+    made_here = event.channel_direction == "outbound" and event.recovered != "true"
+    return event.other_uid if made_here and event.other_type == "originator" else ""
 
 
 def _queue_member(event: Event) -> str:

@@ -5,10 +5,11 @@ switch, or `recover` beside a listener all give the same rows.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from tollbook.errors import DataError
 from tollbook.model.family import Call, calls_of
 from tollbook.model.fold import Operator, fold
 from tollbook.model.leg import Leg, merge_all
@@ -59,6 +60,42 @@ def write_batch(
             connection.rollback()
             raise
     return Written(rows=tuple(change.rows), legs=len(change.legs))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """A leg that PostgreSQL will not take, and why."""
+
+    leg: Leg
+    reason: str
+
+
+def write_around_poison(
+    connection: Connection, incoming: Sequence[Leg], operator: Operator, price: Pricer, partitions: Partitions
+) -> tuple[Written, list[Refused]]:
+    """Write a batch; when a value in it is refused, find the leg that it comes from, so that it costs only itself.
+
+    Raises StoreUnavailable, after which the same batch may be tried again: what was written stays written.
+    """
+    try:
+        return write_batch(connection, incoming, operator, price, partitions), []
+    except DataError as error:
+        partitions.forget()  # a day that was dropped meanwhile looks like a refused value too
+        if len(incoming) == 1:
+            return _alone(connection, incoming[0], operator, price, partitions, error)
+    half = len(incoming) // 2
+    first, refused = write_around_poison(connection, incoming[:half], operator, price, partitions)
+    second, more = write_around_poison(connection, incoming[half:], operator, price, partitions)
+    return Written(rows=first.rows + second.rows, legs=first.legs + second.legs), refused + more
+
+
+def _alone(
+    connection: Connection, leg: Leg, operator: Operator, price: Pricer, partitions: Partitions, error: DataError
+) -> tuple[Written, list[Refused]]:
+    try:
+        return write_batch(connection, [leg], operator, price, partitions), []
+    except DataError:
+        return Written(rows=(), legs=0), [Refused(leg=leg, reason=str(error))]
 
 
 def _lock_and_read(connection: Connection, incoming: Iterable[Leg]) -> dict[tuple[str, str, int], StoredLeg]:

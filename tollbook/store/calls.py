@@ -101,9 +101,9 @@ def delete(connection: Connection, keys: Collection[tuple[str, int]]) -> None:
             WHERE call_cdr.call_id = stale.call_id AND call_cdr.start_ts = stale.start_ts
             RETURNING call_cdr.call_id, call_cdr.start_ts, call_cdr.account_id, call_cdr.revision
         )
-        INSERT INTO archive_outbox (call_id, start_ts, account_id)
-        SELECT call_id, start_ts, account_id FROM gone WHERE revision > 0
-        ON CONFLICT (call_id, start_ts) DO UPDATE SET since = now(), batch_id = NULL
+        INSERT INTO archive_outbox (call_id, start_ts, account_id, deleted)
+        SELECT call_id, start_ts, account_id, true FROM gone WHERE revision > 0
+        ON CONFLICT (call_id, start_ts) DO UPDATE SET since = now(), batch_id = NULL, deleted = true
         """,
         (call_ids, starts),
     )
@@ -133,7 +133,11 @@ def page(
     takes the place of `until`, because an index range with both reads a thousand times more.
     """
     conditions: list[LiteralString] = ["start_ts >= %(since)s"]
-    conditions.append("start_ts < %(until)s" if before is None else "(start_ts, call_id) < (%(at)s, %(id)s)")
+    if before is None:
+        conditions.append("start_ts < %(until)s")
+    else:
+        # The first alone would do; the second is what partitions are pruned by (2.6 ms of planning against 0.4).
+        conditions.append("(start_ts, call_id) < (%(at)s, %(id)s) AND start_ts <= %(at)s")
     if account_id is not None:
         conditions.append("account_id = %(account)s")
     query = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY start_ts DESC, call_id DESC LIMIT %(limit)s"

@@ -55,6 +55,14 @@ def related(connection: Connection, ids: Collection[str]) -> list[StoredLeg]:
     ]
 
 
+def up(connection: Connection, core: str) -> list[Leg]:
+    """Read the legs of one process of a switch that have no end yet."""
+    found = connection.execute(
+        "SELECT switch, uid, created_us, facts::text FROM call_leg WHERE core = %s AND NOT ended", (core,), binary=True
+    )
+    return [_leg(*row) for row in found]
+
+
 def _leg(switch: str, uid: str, created_us: int, facts: str) -> Leg:
     stored = _decode(facts)
     return Leg(
@@ -73,13 +81,13 @@ def _leg(switch: str, uid: str, created_us: int, facts: str) -> Leg:
 # The facts travel as one JSON array: escaping a JSON text for each element of an array literal cost a third of
 # the listener's time.
 _UPSERT = """
-    INSERT INTO call_leg (uid, created_us, switch, call_id, call_start_ts, ended, facts)
+    INSERT INTO call_leg (uid, created_us, switch, call_id, call_start_ts, core, ended, facts)
     SELECT * FROM ROWS FROM (
-        unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::boolean[]),
+        unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::boolean[]),
         jsonb_array_elements(%s::text::jsonb)
     )
     ON CONFLICT (uid, created_us, switch) DO UPDATE SET
-        call_id = excluded.call_id, call_start_ts = excluded.call_start_ts,
+        call_id = excluded.call_id, call_start_ts = excluded.call_start_ts, core = excluded.core,
         ended = excluded.ended, facts = excluded.facts
 """
 
@@ -97,6 +105,7 @@ def upsert(connection: Connection, legs: Collection[StoredLeg]) -> None:
             array_literal([stored.leg.switch for stored in ordered]),
             array_literal([stored.row_key[0] for stored in ordered]),
             array_literal([stored.row_key[1] for stored in ordered]),
+            array_literal([stored.leg.core for stored in ordered]),
             array_literal([stored.leg.end is not None for stored in ordered]),
             _encode([_facts(stored.leg) for stored in ordered]).decode(),
         ),

@@ -74,6 +74,22 @@ def add_account(connection: Connection, account: Account) -> None:
         bump(connection)
 
 
+def add_numbers(connection: Connection, account_id: str, numbers: Iterable[str]) -> None:
+    """Give numbers to an account; raises UsageError when it does not exist or another account owns one."""
+    with store_errors(), connection.transaction():
+        if not scalar(connection, "SELECT EXISTS (SELECT FROM account WHERE account_id = %s)", account_id):
+            raise UsageError(f"there is no account {account_id!r}: add it first, tollbook account add {account_id}")
+        for number in numbers:
+            owner = connection.execute(
+                "INSERT INTO account_number (number, account_id) VALUES (%s, %s)"
+                " ON CONFLICT (number) DO UPDATE SET number = excluded.number RETURNING account_id",
+                (number, account_id),
+            ).fetchone()
+            if owner and owner[0] != account_id:
+                raise UsageError(f"{number} belongs to {owner[0]}: no number was added")
+        bump(connection)
+
+
 def replace_rates(connection: Connection, plan_id: str, currency: str, new: Iterable[Sequence[object]]) -> None:
     """Replace all rates of a plan (made when missing) in one transaction: nobody ever prices from half a deck."""
     with store_errors(), connection.transaction():

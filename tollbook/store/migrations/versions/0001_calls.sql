@@ -37,13 +37,25 @@ CREATE TABLE call_leg (
     switch        text COLLATE "C" NOT NULL,
     call_id       text COLLATE "C" NOT NULL,
     call_start_ts bigint NOT NULL,
+    core          text NOT NULL,         -- the Core-UUID of the switch's process
     ended         boolean NOT NULL,
     facts         jsonb NOT NULL,
     PRIMARY KEY (uid, created_us, switch)
 ) PARTITION BY RANGE (created_us);
 
 CREATE INDEX call_leg_call ON call_leg (call_id);
-CREATE INDEX call_leg_up ON call_leg (switch) WHERE NOT ended;
+CREATE INDEX call_leg_up ON call_leg (core) WHERE NOT ended;
+
+-- Every process of a switch that was heard, by its Core-UUID. A new one at the same address means that the one
+-- before has died, and took its calls with it without a word: they end at its last sign of life, seen_us.
+CREATE TABLE switch_life (
+    core    text PRIMARY KEY,
+    address text NOT NULL,
+    switch  text NOT NULL,
+    seen_us bigint NOT NULL,
+    closed  boolean NOT NULL DEFAULT false
+);
+CREATE INDEX switch_life_address ON switch_life (address) WHERE NOT closed;
 
 CREATE TABLE rate_plan (
     plan_id  text PRIMARY KEY,
@@ -105,6 +117,7 @@ CREATE TABLE archive_outbox (
     account_id text COLLATE "C",
     since      timestamptz NOT NULL DEFAULT now(),
     batch_id   uuid,
+    deleted    boolean NOT NULL DEFAULT false,  -- a row of this key was deleted: it may be archived, under any account
     PRIMARY KEY (call_id, start_ts)
 );
 CREATE INDEX archive_outbox_waiting ON archive_outbox (since) WHERE batch_id IS NULL;

@@ -1,0 +1,1 @@
+"""Process 2: hands call records out over HTTP."""

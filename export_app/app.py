@@ -1,0 +1,62 @@
+"""Wiring: a database becomes a WSGI application."""
+
+from importlib.metadata import version
+
+from flask import Response, request
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+
+from export_app.answer import as_json
+from export_app.caller import KEY_HEADER, SCHEME
+from export_app.calls import calls
+from export_app.database import Database
+from export_app.failures import handle_failures, invalid
+from export_app.health import health
+from export_app.openapi import document
+from export_app.parameters import check_names
+from export_app.schema import Failure
+from export_app.whoami import whoami
+from export_app.wiring import give_database
+
+_ABOUT = "The call records of a FreeSWITCH: one row per call, newest first, as JSON or CSV."
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def create_app(database: Database) -> OpenAPI:
+    """Make the application; the caller opens and closes the database."""
+    app = OpenAPI(
+        __name__,
+        info=Info(title="Tollbook", version=version("tollbook"), description=_ABOUT),
+        security_schemes={
+            SCHEME: {"type": "apiKey", "in": "header", "name": KEY_HEADER, "description": "tollbook key create"}
+        },
+        validation_error_status=400,
+        validation_error_model=Failure,
+        validation_error_callback=invalid,
+        doc_ui=False,
+        static_folder=None,
+    )
+    give_database(app, database)
+    handle_failures(app)
+    app.before_request(_check_names)
+    app.after_request(_protect)
+    for blueprint in (calls, whoami, health):
+        app.register_api(blueprint)
+    app.add_url_rule("/v1/openapi.json", view_func=lambda: as_json(document(app)), endpoint="openapi")
+    return app
+
+
+def _check_names() -> None:
+    check_names(request.args.items(multi=True))
+
+
+def _protect(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

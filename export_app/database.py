@@ -1,0 +1,51 @@
+"""The API's connections to PostgreSQL."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+from psycopg_pool import ConnectionPool
+
+from tollbook.store.database import CONNECT_TIMEOUT_S, Connection, store_errors
+
+# Per process. Fewer than threads: most of a request is spent on encoding and sending, without a connection.
+MAX_CONNECTIONS: Final = 6
+# A request that gets no connection in this time is answered with 503, so that threads do not pile up.
+WAIT_TIMEOUT_S: Final = 3.0
+STATEMENT_TIMEOUT_MS: Final = 5000
+
+
+class Database:
+    """A pool of connections. Open it after the fork: connections must not be shared between processes."""
+
+    def __init__(self, url: str) -> None:
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            kwargs={
+                # Each read is one statement; what needs more says `connection.transaction()`.
+                "autocommit": True,
+                "application_name": "tollbook serve",
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+            },
+            min_size=1,
+            max_size=MAX_CONNECTIONS,
+            timeout=WAIT_TIMEOUT_S,
+            # A round trip, so that after a restart of PostgreSQL no request meets a dead connection.
+            check=ConnectionPool[Connection].check_connection,
+            open=False,
+        )
+
+    def open(self) -> None:
+        """Start to connect, without waiting for it."""
+        self._pool.open()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    @contextmanager
+    def connection(self) -> Generator[Connection]:
+        """Lend a connection for the block; raises StoreUnavailable."""
+        with store_errors(), self._pool.connection() as connection:
+            yield connection

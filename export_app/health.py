@@ -1,0 +1,26 @@
+"""`/healthz` and `/readyz`, for whoever watches the process; no key needed."""
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+
+from export_app.answer import as_json
+from export_app.openapi import get
+from export_app.schema import Failure, Health
+from export_app.wiring import database
+from tollbook.store.database import check_schema
+
+health = APIBlueprint("health", __name__, abp_responses={400: Failure})
+
+
+@get(health, "/healthz", summary="Is the process alive?", operation_id="healthz", responses={200: Health})
+def healthz() -> Response:
+    """Answers without a look at the database: a restart of this process would not mend that."""
+    return as_json({"ok": True})
+
+
+@get(health, "/readyz", summary="Can requests be served?", operation_id="readyz", responses={200: Health, 503: Failure})
+def readyz() -> Response:
+    """Asks the database for its schema."""
+    with database().connection() as connection:
+        check_schema(connection)
+    return as_json({"ok": True})

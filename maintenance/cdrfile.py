@@ -1,0 +1,105 @@
+"""A file of FreeSWITCH's mod_json_cdr becomes what it says of its leg.
+
+The file is written at the leg's end, so it holds the same facts as CHANNEL_HANGUP_COMPLETE. Its oldest caller
+profile is the one that the leg was created with, so it also stands in for a CHANNEL_CREATE that nobody heard.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from tollbook.errors import DataError
+from tollbook.model.event import event_from_headers
+from tollbook.model.leg import FROM_CDR_FILE, Leg, facts_of, leg_of
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+
+# With encode-values, switch_url_encode leaves none of these in any value; without it every file holds some.
+_ALWAYS_ENCODED = frozenset(' "#&+:;<=>?@[\\]^`{|}')
+
+_TIMES = {
+    "Caller-Channel-Created-Time": "created_time",
+    "Caller-Channel-Answered-Time": "answered_time",
+    "Caller-Channel-Progress-Time": "progress_time",
+    "Caller-Channel-Hangup-Time": "hangup_time",
+}
+
+
+def leg_of_file(content: bytes, headers: Mapping[str, str]) -> Leg:
+    """Read a file (percent-encoded or raw values, any bytes); raises DataError when it holds no leg's record.
+
+    `headers`: from `tollbook.model.event.header_names`, with the operator's variables.
+    """
+    record = _object(_parsed(content), "the file")
+    variables = _variables(_object(record.get("variables"), "variables"))
+    flow: Any = record.get("callflow")
+    if not isinstance(flow, list) or not flow:
+        raise DataError("no callflow in it")
+    profiles = cast("list[Any]", flow)
+    newest, oldest = _object(profiles[0], "callflow"), _object(profiles[-1], "callflow")
+    common = {f"variable_{name}": value for name, value in variables.items()} | {
+        "Core-UUID": str(record.get("core-uuid", "")),
+        "FreeSWITCH-Switchname": str(record.get("switchname", "")),
+        "Unique-ID": variables.get("uuid", ""),
+        "Channel-Name": variables.get("channel_name", ""),
+        "Call-Direction": variables.get("direction", ""),
+        "Hangup-Cause": variables.get("hangup_cause", ""),
+        "Event-Date-Timestamp": variables.get("end_uepoch", ""),
+    }
+    common |= _times(newest)
+    ended = event_from_headers(common | _profile(newest) | {"Event-Name": "CHANNEL_HANGUP_COMPLETE"}, headers)
+    created = event_from_headers(common | _profile(oldest) | _originator(oldest), headers)
+    leg = leg_of(ended, ended.switchname)
+    if leg is None or leg.end is None or not leg.switch:
+        raise DataError("no uuid, switchname or created_time in it")
+    return msgspec.structs.replace(
+        leg,
+        create=facts_of(created, FROM_CDR_FILE),
+        end=msgspec.structs.replace(leg.end, source=FROM_CDR_FILE),
+    )
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content.decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON, perhaps still being written: {error}") from error
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f"no {name} in it")
+    return cast("dict[str, Any]", value)
+
+
+def _variables(raw: dict[str, Any]) -> dict[str, str]:
+    texts = {name: value for name, value in raw.items() if isinstance(value, str)}
+    if any(not _ALWAYS_ENCODED.isdisjoint(value) for value in texts.values()):
+        return texts
+    return {name: unquote_to_bytes(value).decode("utf-8", "replace") for name, value in texts.items()}
+
+
+def _times(flow: dict[str, Any]) -> dict[str, str]:
+    times = _object(flow.get("times"), "times")
+    return {header: str(times.get(name, "")) for header, name in _TIMES.items()}
+
+
+def _profile(flow: dict[str, Any]) -> dict[str, str]:
+    profile = _object(flow.get("caller_profile"), "caller_profile")
+    return {
+        "Caller-Caller-ID-Number": str(profile.get("ani") or profile.get("caller_id_number", "")),
+        "Caller-Destination-Number": str(profile.get("destination_number", "")),
+    }
+
+
+def _originator(flow: dict[str, Any]) -> dict[str, str]:
+    profile: Any = _object(flow.get("caller_profile"), "caller_profile").get("originator")
+    if not isinstance(profile, dict):
+        return {}
+    others: Any = cast("dict[str, Any]", profile).get("originator_caller_profiles")
+    first: Any = cast("list[Any]", others)[0] if isinstance(others, list) and others else None
+    uid: Any = cast("dict[str, Any]", first).get("uuid") if isinstance(first, dict) else None
+    return {"Other-Type": "originator", "Other-Leg-Unique-ID": uid} if isinstance(uid, str) else {}

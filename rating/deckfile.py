@@ -1,0 +1,191 @@
+"""Rates as a CSV file: columns by name, every bad row reported with its line, nothing taken unless all is right.
+
+Columns: `prefix` and one of `per_min` (decimal currency units) or `per_min_micros` are required. Optional:
+`direction` (outbound), `connection_fee` or `connection_fee_micros` (0), `increment` as `60/60`, `30/6`, `1/1`, first
+and next (60/60), `valid_from` and `valid_to` as ISO 8601 (for ever), `name`.
+"""
+
+import csv
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
+
+from tollbook.errors import DataError
+
+DIRECTIONS = ("outbound", "inbound", "internal")
+COLUMNS = frozenset(
+    (
+        "direction",
+        "prefix",
+        "per_min",
+        "per_min_micros",
+        "connection_fee",
+        "connection_fee_micros",
+        "increment",
+        "valid_from",
+        "valid_to",
+        "name",
+    )
+)
+
+# A minute that costs more than a thousand units of any currency is a slip of a decimal point.
+_MAX_MICROS = 1_000_000_000
+_MAX_INCREMENT_SEC = 3600
+_MAX_PREFIX_DIGITS = 18
+_MAX_PROBLEMS_SHOWN = 50
+
+FOR_EVER_TS = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeckRow:
+    """One rate of a file, in the columns of the table `rate` after `plan_id`."""
+
+    direction: str
+    prefix: str
+    per_min_micros: int
+    connection_fee_micros: int
+    increment_sec: int
+    first_increment_sec: int
+    valid_from_ts: int
+    valid_to_ts: int | None
+    name: str
+
+    def values(self) -> tuple[object, ...]:
+        """Give the values in the order in which the store takes them."""
+        return (
+            self.direction,
+            self.prefix,
+            self.per_min_micros,
+            self.connection_fee_micros,
+            self.increment_sec,
+            self.first_increment_sec,
+            self.valid_from_ts,
+            self.valid_to_ts,
+            self.name,
+        )
+
+
+_Record: TypeAlias = "dict[str, str]"
+
+
+def read_deck(lines: Iterable[str]) -> list[DeckRow]:
+    """Read all rates of a CSV file; raises DataError that names every bad line."""
+    rows: list[DeckRow] = []
+    problems: list[str] = []
+    places: defaultdict[tuple[str, str], list[tuple[DeckRow, int]]] = defaultdict(list)
+    for line, record in _records(lines):
+        try:
+            row = _row(record)
+        except ValueError as error:
+            problems.append(f"line {line}: {error}")
+            continue
+        clash = next((at for other, at in places[row.direction, row.prefix] if _overlap(row, other)), None)
+        if clash is not None:
+            problems.append(
+                f"line {line}: {row.direction} prefix {row.prefix!r} is also rated on line {clash} for the same time"
+            )
+        places[row.direction, row.prefix].append((row, line))
+        rows.append(row)
+    if not rows and not problems:
+        problems.append("the file holds no rates")
+    if problems:
+        shown = problems[:_MAX_PROBLEMS_SHOWN]
+        more = len(problems) - len(shown)
+        rest = [f"and {more} more"] if more else []
+        raise DataError("nothing was imported:\n  " + "\n  ".join(shown + rest))
+    return rows
+
+
+def _records(lines: Iterable[str]) -> Iterator[tuple[int, _Record]]:
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = [name.strip().lower() for name in next(reader, list[str]())]
+        unknown = [name for name in header if name not in COLUMNS]
+        if unknown:
+            raise DataError(f"unknown column {unknown[0]!r}: known are {', '.join(sorted(COLUMNS))}")
+        if len(set(header)) < len(header):
+            raise DataError("a column stands twice in the first line")
+        if "prefix" not in header or not {"per_min", "per_min_micros"} & set(header):
+            raise DataError("the first line must name the columns prefix and per_min (or per_min_micros)")
+        for values in reader:
+            if values:
+                record = dict(zip(header, (value.strip() for value in values), strict=False))
+                yield reader.line_num, record if len(values) == len(header) else {"": f"{len(values)} fields"}
+    except csv.Error as error:
+        raise DataError(f"line {reader.line_num}: not CSV: {error}") from error
+
+
+def _row(record: _Record) -> DeckRow:
+    if "" in record:
+        raise ValueError(f"{record['']} where the first line names a different number of columns")
+    direction = record.get("direction") or "outbound"
+    if direction not in DIRECTIONS:
+        raise ValueError(f"direction {direction!r} is none of {', '.join(DIRECTIONS)}")
+    prefix = record["prefix"].removeprefix("+")
+    if prefix and not (prefix.isascii() and prefix.isdigit() and len(prefix) <= _MAX_PREFIX_DIGITS):
+        raise ValueError(f"prefix {record['prefix']!r} is not digits")
+    first, following = _increments(record.get("increment") or "60/60")
+    valid_from, valid_to = _instant(record.get("valid_from", "")), _instant(record.get("valid_to", ""))
+    if valid_to is not None and valid_to <= (valid_from or FOR_EVER_TS):
+        raise ValueError("valid_to is not after valid_from")
+    return DeckRow(
+        direction=direction,
+        prefix=prefix,
+        per_min_micros=_micros(record, "per_min"),
+        connection_fee_micros=_micros(record, "connection_fee"),
+        increment_sec=following,
+        first_increment_sec=first,
+        valid_from_ts=valid_from or FOR_EVER_TS,
+        valid_to_ts=valid_to,
+        name=record.get("name") or f"{direction} {prefix}".strip(),
+    )
+
+
+def _micros(record: _Record, column: str) -> int:
+    decimal, micros = record.get(column, ""), record.get(f"{column}_micros", "")
+    if decimal and micros:
+        raise ValueError(f"{column} and {column}_micros are both given")
+    if not decimal and not micros:
+        if column == "per_min":
+            raise ValueError("the price of a minute is missing")
+        return 0
+    try:
+        value = Decimal(decimal) * 1_000_000 if decimal else Decimal(micros)
+    except InvalidOperation:
+        raise ValueError(f"{column} {decimal or micros!r} is not an amount") from None
+    if not value.is_finite() or value != int(value):
+        raise ValueError(f"{column} {decimal or micros} is finer than a micro: round it")
+    if not 0 <= value <= _MAX_MICROS:
+        raise ValueError(f"{column} {decimal or micros} is not between 0 and {_MAX_MICROS // 1_000_000}")
+    return int(value)
+
+
+def _increments(text: str) -> tuple[int, int]:
+    parts = text.split("/")
+    if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValueError(f"increment {text!r} is not written like 60/60, 30/6 or 1/1")
+    first, following = (int(part[:9]) for part in parts)
+    if not (1 <= first <= _MAX_INCREMENT_SEC and 1 <= following <= _MAX_INCREMENT_SEC):
+        raise ValueError(f"increment {text!r}: each must be from 1 to {_MAX_INCREMENT_SEC} seconds")
+    return first, following
+
+
+def _instant(text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        when = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a time like 2026-12-01 or 2026-12-01T00:00:00+01:00") from None
+    return int((when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp() * 1000)
+
+
+def _overlap(one: DeckRow, other: DeckRow) -> bool:
+    def ends(row: DeckRow) -> float:
+        return float("inf") if row.valid_to_ts is None else row.valid_to_ts
+
+    return one.valid_from_ts < ends(other) and other.valid_from_ts < ends(one)

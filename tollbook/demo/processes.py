@@ -1,0 +1,92 @@
+"""The processes of a demo: real `tollbook` commands, their output in files, stopped in order."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tollbook.children import dies_with_us
+from tollbook.errors import TollbookError
+
+_COMMAND_TIMEOUT_S = 120.0
+_STOP_TIMEOUT_S = 30.0
+_TAIL_LINES = 15
+
+
+class Processes:
+    """Runs `tollbook` commands with the same settings. `folder` takes one log file a command."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str], *, keep: bool) -> None:
+        """`keep`: also hand on the TOLLBOOK_ settings of our own environment, where `settings` names no other."""
+        self._folder = folder
+        mine = {key: value for key, value in os.environ.items() if not key.startswith("PYICEBERG_")}
+        if not keep:
+            mine = {key: value for key, value in mine.items() if not key.startswith("TOLLBOOK_")}
+        self._environment = {**mine, **settings}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def run(self, *arguments: str) -> str:
+        """Run a command to its end and give what it printed; raises TollbookError with its own words."""
+        done = subprocess.run(  # noqa: S603 - our own command, no shell
+            _command(arguments),
+            env=self._environment,
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise TollbookError(f"`tollbook {' '.join(arguments)}` failed: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def start(self, *arguments: str, ready: Callable[[], bool], timeout_s: float = 30.0) -> None:
+        """Start a command and wait until it is ready; raises TollbookError with the end of its log."""
+        name = arguments[0]
+        with self._log(name).open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own command, no shell
+                _command(arguments),
+                env=self._environment,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=dies_with_us(signal.SIGTERM),
+            )
+        self._running[name] = process
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise TollbookError(f"`tollbook {name}` did not come up:\n{self._tail(name)}")
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Raise TollbookError when a process has ended that should run."""
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                raise TollbookError(f"`tollbook {name}` ended with {process.returncode}:\n{self._tail(name)}")
+
+    def stop(self) -> None:
+        """Stop all, last started first."""
+        for process in reversed(self._running.values()):
+            if process.poll() is None:
+                process.terminate()
+            try:
+                process.wait(_STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    def _tail(self, name: str) -> str:
+        return "\n".join(self._log(name).read_text(errors="replace").splitlines()[-_TAIL_LINES:])
+
+
+def _command(arguments: tuple[str, ...]) -> list[str]:
+    return [str(Path(sys.executable).with_name("tollbook")), *arguments]

@@ -1,0 +1,175 @@
+"""The demo: real processes on embedded defaults, a simulated switch or your own, calls shown as they come."""
+
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from rich.console import Console
+
+from tollbook.demo.export import Export
+from tollbook.demo.freshen import FreshCall
+from tollbook.demo.processes import Processes
+from tollbook.demo.recording import load_all, shipped_names
+from tollbook.demo.show import call_line, welcome
+from tollbook.demo.thread import SwitchThread
+from tollbook.demo.verdict import Difference, differences, from_csv, record_of
+from tollbook.embedded import embedded_postgres
+from tollbook.errors import TollbookError
+
+_ACCOUNTS = ("acct_alpha", "acct_beta")
+_CALLS_PER_S = 0.5
+_ONCE_SPEED = 4.0
+_ONCE_TIMEOUT_S = 60.0
+_POLL_S = 0.5
+_ARCHIVE_EVERY_S = 20.0
+_SHOWN_WINDOW_MS = 3_600_000
+_PORT = 8080
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Demo:
+    console: Console
+    processes: Processes
+    export: Export
+    key: str
+    since_ms: int
+
+
+def once() -> None:
+    """Play each shipped recording once, check rows, export and archive; raises TollbookError with the difference."""
+    with SwitchThread() as switch, _started(switch.url, own_settings=False) as demo:
+        wanted: dict[str, list[dict[str, Any]]] = {}
+
+        def note(call: FreshCall) -> None:
+            name = call.template.recording.name
+            wanted[name] = [record_of(name, row) for row in call.rows]
+
+        switch.wait_for_subscriber()
+        with demo.console.status("playing recorded calls…"):
+            switch.start_playing(load_all(shipped_names()), speed=_ONCE_SPEED, on_begin=note).result(_ONCE_TIMEOUT_S)
+            found = _wait_until_complete(demo, lambda: sum(map(len, wanted.values())))
+        for row in reversed(found):
+            demo.console.print(call_line(row), soft_wrap=True)
+        told = differences(wanted, found, "the API")
+        told += differences(wanted, from_csv(demo.export.csv(demo.since_ms), wanted), "the CSV")
+        with demo.console.status("archiving…"):
+            demo.processes.run("archive", "run", "--now")
+            archived = demo.processes.run("archive", "query", "--all")
+        told += differences(wanted, from_csv(archived, wanted), "the archive")
+        _verdict(demo.console, sum(map(len, wanted.values())), told)
+
+
+def forever(esl: str | None) -> None:
+    """Show calls until Ctrl-C: of a simulated switch, or of the one at `esl`."""
+    if esl is not None:
+        with _started(esl, own_settings=True) as demo:
+            _greet(demo, esl.rpartition("@")[2])
+            _show(demo)
+        return
+    with SwitchThread() as switch, _started(switch.url, own_settings=False) as demo:
+        switch.wait_for_subscriber()
+        _greet(
+            demo, f"simulated, {switch.address[0]}:{switch.address[1]}, playing {len(shipped_names())} recorded calls"
+        )
+        switch.start_playing_at_rate(load_all(shipped_names()), calls_per_s=_CALLS_PER_S)
+        _show(demo)
+
+
+def _greet(demo: _Demo, switch: str) -> None:
+    welcome(demo.console, switch=switch, url=demo.export.url, key=demo.key, operator_key=demo.export.key)
+
+
+@contextmanager
+def _started(esl: str, *, own_settings: bool) -> Generator[_Demo]:
+    """Start database, listener and API in a folder that is removed at the end, whatever ends it."""
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="tollbook-demo-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        with console.status("starting PostgreSQL…") as status, embedded_postgres(folder / "data") as database:
+            port = _free_port(_PORT)
+            settings = {
+                "TOLLBOOK_DATABASE_URL": database,
+                "TOLLBOOK_DATA_DIR": str(folder / "data"),
+                "TOLLBOOK_ESL": esl,
+                "TOLLBOOK_API_BIND": f"127.0.0.1:{port}",
+            }
+            processes = Processes(folder, settings, keep=own_settings)
+            try:
+                status.update("creating the schema, rates and accounts…")
+                processes.run("db", "upgrade")
+                processes.run("rates", "import", str(Path(__file__).with_name("rates.csv")), "--plan", "demo")
+                for account in _ACCOUNTS:
+                    processes.run("account", "add", account, "--plan", "demo")
+                key = processes.run("key", "create", "--account", _ACCOUNTS[0])
+                export = Export(url=f"http://127.0.0.1:{port}", key=processes.run("key", "create", "--operator"))
+                since_ms = time.time_ns() // 1_000_000 - 60_000
+                status.update("starting the API and the listener…")
+                processes.start("serve", ready=export.ready)
+                processes.start("listen", ready=lambda: "listening" in (folder / "listen.log").read_text())
+                status.stop()
+                yield _Demo(console=console, processes=processes, export=export, key=key, since_ms=since_ms)
+            finally:
+                processes.stop()
+
+
+def _as_ctrl_c(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def _free_port(wanted: int) -> int:
+    """Take the port that the documentation names, or any other when that one is in use."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise TollbookError("no free port on 127.0.0.1")
+
+
+def _wait_until_complete(demo: _Demo, rows: Any) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + _ONCE_TIMEOUT_S
+    while time.monotonic() < deadline:
+        demo.processes.check()
+        found = demo.export.rows(demo.since_ms)
+        if len(found) >= rows() and all(row["end_ts"] is not None for row in found):
+            return found
+        time.sleep(_POLL_S)
+    return demo.export.rows(demo.since_ms)
+
+
+def _show(demo: _Demo) -> None:
+    shown: set[tuple[str, int]] = set()
+    archived_s = time.monotonic()
+    while True:
+        demo.processes.check()
+        since_ms = max(demo.since_ms, time.time_ns() // 1_000_000 - _SHOWN_WINDOW_MS)
+        finished = {
+            (row["call_id"], row["start_ts"]): row for row in demo.export.rows(since_ms) if row["end_ts"] is not None
+        }
+        for key in sorted(finished.keys() - shown, key=lambda key: finished[key]["end_ts"]):
+            demo.console.print(call_line(finished[key]), soft_wrap=True)
+        shown = set(finished)
+        if time.monotonic() - archived_s > _ARCHIVE_EVERY_S:
+            archived_s = time.monotonic()
+            told = demo.processes.run("archive", "run")
+            if not told.startswith("archived: 0 rows"):
+                demo.console.print(told, style="dim", soft_wrap=True)
+        time.sleep(_POLL_S)
+
+
+def _verdict(console: Console, rows: int, told: list[Difference]) -> None:
+    if told:
+        raise TollbookError("the rows are not what they must be:\n  " + "\n  ".join(map(str, told)))
+    console.print(f"\n{rows} calls played: every row right in the API, in CSV and in the archive.", style="bold green")

@@ -1,0 +1,54 @@
+"""What a demo prints: one line a call, as it ends. Callers choose names and numbers, so nothing is markup."""
+
+import datetime as dt
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from tollbook.log import printable
+
+_COLOURS = {"answered": "green", "lost": "red", "failed": "red", "abandoned": "magenta"}
+_ARROWS = {"inbound": "←", "outbound": "→", "internal": "↔"}
+
+
+def call_line(row: dict[str, Any]) -> Text:
+    """Make the line of one finished call."""
+    began = dt.datetime.fromtimestamp(row["start_ts"] / 1000, dt.UTC).astimezone()
+    line = Text(f"{began:%H:%M:%S}  ", style="dim")
+    line.append(f"{_ARROWS[row['direction']]} {row['direction']:<9}", style="cyan")
+    line.append(f"{_short(row['from_num'], 15):>15} → {_short(row['to_num'], 15):<15} ")
+    line.append(f"{row['disposition']:<10}", style=_COLOURS.get(row["disposition"], "yellow"))
+    line.append(f"{row['billsec']:>4} s  ")
+    line.append(f"{money(row['cost_micros']):>10}  ", style="bold")
+    line.append(_short(row["account_id"] or "no account", 12), style="" if row["account_id"] else "dim")
+    if row["queue_id"]:
+        line.append(f"  queue {_short(row['queue_id'], 20)}", style="dim")
+    if row["agent_id"]:
+        line.append(f"  agent {_short(row['agent_id'], 20)}", style="dim")
+    return line
+
+
+def money(micros: int | None) -> str:
+    """Write an amount, or that there is none."""
+    return "unrated" if micros is None else f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
+
+
+def _short(text: str, width: int) -> str:
+    shown = printable(text)
+    return shown if len(shown) <= width else f"{shown[: width - 1]}…"
+
+
+def welcome(console: Console, *, switch: str, url: str, key: str, operator_key: str) -> None:
+    """Say what runs and what to paste."""
+    told = Table.grid(padding=(0, 2))
+    told.add_row("switch", switch)
+    told.add_row("API", f"{url}/v1/calls")
+    told.add_row("API key", key)
+    told.add_row("operator's key", operator_key)
+    console.print(Panel(told, title="Tollbook demo", subtitle="Ctrl-C ends it and leaves nothing behind", expand=False))
+    console.print("Paste this in another terminal:\n", style="dim")
+    # soft_wrap: a line that is wrapped cannot be pasted.
+    console.print(f"curl -H 'x-api-key: {key}' '{url}/v1/calls?limit=5&format=csv'\n", soft_wrap=True, highlight=False)

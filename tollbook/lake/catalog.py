@@ -1,0 +1,124 @@
+"""The archive's catalog: pyiceberg's own settings `PYICEBERG_CATALOG__TOLLBOOK__…`, over our defaults.
+
+Without them the catalog lies in Tollbook's PostgreSQL and the files below the data directory. With a warehouse
+alone (say `s3://…`) the catalog stays in PostgreSQL; a `uri` or a `type` other than `sql` replaces it.
+"""
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from pyiceberg import exceptions as iceberg
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.table import Table
+from pyiceberg.utils.config import Config
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from tollbook.config import Settings
+from tollbook.errors import ArchiveError, SettingsError
+from tollbook.lake.schema import TABLE
+from tollbook.lake.untyped import pa
+
+CATALOG = "tollbook"
+
+_REMEDY = (
+    "nothing is lost, the next run takes it up where it stopped; check that the database and the warehouse"
+    " (PYICEBERG_CATALOG__TOLLBOOK__…, or the data directory) can be reached and written"
+)
+
+# pyiceberg's exceptions have no common base. S3, files and HTTP come as OSError, also from pyarrow and requests.
+_FAILURES = (
+    OSError,
+    SQLAlchemyError,
+    iceberg.RESTError,
+    iceberg.DynamoDbError,
+    iceberg.CommitFailedException,
+    iceberg.ValidationException,
+    iceberg.WaitingForLockException,
+    iceberg.NoSuchTableError,
+    iceberg.NoSuchNamespaceError,
+    iceberg.NoSuchIdentifierError,
+    iceberg.SignError,
+    iceberg.ResolveError,
+    pa.ArrowException,
+)
+
+_CREDENTIALS = re.compile(r"(?<=://)[^@/\s]*@")
+
+
+@contextmanager
+def archive_errors(doing: str) -> Generator[None]:
+    """Raise ArchiveError in place of what pyiceberg, its storage and its catalog raise; `doing` what we did."""
+    try:
+        yield
+    except _FAILURES as error:
+        raise ArchiveError(f"{doing} failed: {_told(error)}; {_REMEDY}") from error
+
+
+def _told(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or error
+    return _CREDENTIALS.sub("***@", " ".join(str(cause).split())) or type(error).__name__
+
+
+@contextmanager
+def open_catalog(settings: Settings) -> Generator[Catalog]:
+    """Open the archive's catalog and close its connections at the end.
+
+    Raises SettingsError for settings that pyiceberg refuses, ArchiveError for a catalog that does not answer.
+    """
+    properties = catalog_properties(settings)
+    with archive_errors("opening the archive's catalog"):
+        try:
+            catalog = load_catalog(CATALOG, **properties)
+        except (ValueError, iceberg.NoSuchPropertyException, iceberg.NotInstalledError) as error:
+            raise SettingsError(
+                f"pyiceberg refuses the archive's settings (PYICEBERG_CATALOG__TOLLBOOK__…: {', '.join(properties)}):"
+                f" {_told(error)}"
+            ) from None  # the error may quote a URI with its password
+    try:
+        yield catalog
+    finally:
+        catalog.close()
+
+
+def catalog_properties(settings: Settings) -> dict[str, str]:
+    """Give what the catalog is opened with: pyiceberg's settings over our defaults."""
+    configured: dict[str, Any] = dict(Config().get_catalog_config(CATALOG) or {})
+    if "uri" in configured or configured.get("type", "sql") != "sql":
+        return configured
+    defaults = {"type": "sql", "uri": _sql_uri(settings), "pool_pre_ping": "true"}
+    if "warehouse" not in configured:
+        defaults["warehouse"] = _local_warehouse(settings)
+    return defaults | configured
+
+
+def _sql_uri(settings: Settings) -> str:
+    try:
+        url = make_url(settings.require_database_url()).set(drivername="postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        raise SettingsError(
+            "TOLLBOOK_DATABASE_URL has a form that the archive's catalog does not take (several hosts, perhaps):"
+            " set PYICEBERG_CATALOG__TOLLBOOK__URI=postgresql+psycopg://USER:PASSWORD@HOST:5432/DATABASE"
+        ) from None  # the error may quote the URL with its password
+    return url.update_query_dict({"application_name": "tollbook catalog"}).render_as_string(hide_password=False)
+
+
+def _local_warehouse(settings: Settings) -> str:
+    folder = str(settings.data_dir.absolute() / "archive")
+    if set(folder) & set("#?%"):
+        raise SettingsError(
+            f"TOLLBOOK_DATA_DIR: {folder} holds one of # ? %, which file:// URIs cannot carry to every engine:"
+            " choose another folder, or set PYICEBERG_CATALOG__TOLLBOOK__WAREHOUSE"
+        )
+    return f"file://{folder}"
+
+
+def load_calls(catalog: Catalog) -> Table | None:
+    """Load the archive's table as it is now; None as long as nothing was ever archived. Raises ArchiveError."""
+    with archive_errors("loading the archive's table"):
+        try:
+            return catalog.load_table(TABLE)
+        except iceberg.NoSuchTableError:
+            return None

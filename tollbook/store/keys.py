@@ -1,0 +1,123 @@
+"""API keys: kept as hashes, found by hash, revoked at once.
+
+A key is `sk_` and 32 random bytes in URL-safe base64. Nobody can guess 256 random bits, so SHA-256 alone is
+enough: slow and salted hashes protect passwords, which can be guessed. So too for the comparison: an index looks
+for the hash, and how long that takes tells nothing to somebody who cannot choose what a key hashes to.
+"""
+
+import datetime as dt
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tollbook.errors import UsageError
+from tollbook.store.database import Connection, scalar, store_errors
+
+_RANDOM_BYTES = 32
+_HINT_LENGTH = 8  # `sk_` and 30 bits: enough to tell keys apart, no help in guessing one
+_SECRET = re.compile(r"sk_[A-Za-z0-9_-]{43}")
+
+_INSERT = """
+    INSERT INTO api_key (key_hash, hint, account_id, scopes) VALUES (%s, %s, %s, %s)
+    RETURNING key_id, hint, account_id, scopes, created_at, last_used_at, revoked_at
+"""
+_FIND = """
+    SELECT key_id, hint, account_id, scopes, created_at, last_used_at, revoked_at,
+           coalesce(last_used_at < now() - interval '1 minute', true)
+    FROM api_key WHERE key_hash = %s AND revoked_at IS NULL
+"""
+# At most once a minute, or a busy key writes a row version for each request. Asked again here, under the row's
+# lock: of many requests at once one writes.
+_NOTE_USE = """
+    UPDATE api_key SET last_used_at = now()
+    WHERE key_id = %s AND coalesce(last_used_at < now() - interval '1 minute', true)
+"""
+_EVERY = """
+    SELECT key_id, hint, account_id, scopes, created_at, last_used_at, revoked_at FROM api_key ORDER BY key_id
+"""
+_REVOKE = """
+    UPDATE api_key SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = %s
+    RETURNING key_id, hint, account_id, scopes, created_at, last_used_at, revoked_at
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """A key as we keep it. `account_id` None: every account. `hint` is how the key begins."""
+
+    key_id: int
+    hint: str
+    account_id: str | None
+    scopes: tuple[str, ...]
+    created_at: dt.datetime
+    last_used_at: dt.datetime | None
+    revoked_at: dt.datetime | None
+
+
+def key_hash(secret: str) -> bytes | None:
+    """Hash a key as it is stored; None when `secret` has not the form of a key."""
+    return hashlib.sha256(secret.encode("ascii")).digest() if _SECRET.fullmatch(secret) else None
+
+
+def create(connection: Connection, *, account_id: str | None, scopes: Sequence[str]) -> tuple[Key, str]:
+    """Make a key and give it with its secret, which is kept nowhere. Raises UsageError for an unknown account."""
+    secret = f"sk_{secrets.token_urlsafe(_RANDOM_BYTES)}"
+    with store_errors(), connection.transaction():
+        if account_id is not None and not scalar(
+            connection, "SELECT EXISTS (SELECT FROM account WHERE account_id = %s)", account_id
+        ):
+            raise UsageError(f"there is no account {account_id!r}: add it first, tollbook account add {account_id}")
+        values = (key_hash(secret), secret[:_HINT_LENGTH], account_id, list(scopes))
+        row = connection.execute(_INSERT, values).fetchone()
+    assert row is not None  # an INSERT without ON CONFLICT returns its row or raises
+    return _key(*row), secret
+
+
+def find(connection: Connection, hashed: bytes) -> Key | None:
+    """Find the key with this hash, None when there is none or it is revoked; note that it is used."""
+    with store_errors():
+        row = connection.execute(_FIND, (hashed,)).fetchone()
+        if row is None:
+            return None
+        *columns, unnoted = row
+        key = _key(*columns)
+        if unnoted:
+            connection.execute(_NOTE_USE, (key.key_id,))
+    return key
+
+
+def every(connection: Connection) -> list[Key]:
+    """List all keys, the revoked ones too, oldest first."""
+    with store_errors():
+        return [_key(*row) for row in connection.execute(_EVERY)]
+
+
+def revoke(connection: Connection, key_id: int) -> Key:
+    """Revoke a key from its next request on; a key revoked before keeps its time. Raises UsageError."""
+    with store_errors(), connection.transaction():
+        row = connection.execute(_REVOKE, (key_id,)).fetchone()
+    if row is None:
+        raise UsageError(f"there is no key {key_id}: `tollbook key list` shows the numbers")
+    return _key(*row)
+
+
+def _key(
+    key_id: int,
+    hint: str,
+    account_id: str | None,
+    scopes: list[str],
+    created_at: dt.datetime,
+    last_used_at: dt.datetime | None,
+    revoked_at: dt.datetime | None,
+) -> Key:
+    return Key(
+        key_id=key_id,
+        hint=hint,
+        account_id=account_id,
+        scopes=tuple(scopes),
+        created_at=created_at,
+        last_used_at=last_used_at,
+        revoked_at=revoked_at,
+    )

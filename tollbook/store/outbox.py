@@ -1,0 +1,170 @@
+"""`archive_outbox`: the rows that the archive has yet to take, claimed in batches.
+
+Claim, read and acknowledge are three transactions, so every function wants a connection in autocommit. Whatever
+changes a row after its claim takes it out of the batch (store/calls.py sets batch_id NULL): it is read only while
+it belongs to the batch, and acknowledged only if it still does.
+"""
+
+import datetime as dt
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import LiteralString, cast
+from uuid import UUID, uuid4
+
+from psycopg.errors import LockNotAvailable
+
+from tollbook.errors import ArchiveError
+from tollbook.model.row import COLUMNS
+from tollbook.store.database import Connection, store_errors
+
+# How long a row rests before it is archived: late legs come within seconds, and replacing costs more than waiting.
+GRACE_S = 60.0
+
+# Bounds the memory of a run: some 20 MB of rows, a few times that while they are sorted and written.
+BATCH_ROWS = 50_000
+
+LOCK_WAIT_S = 10.0
+_ARCHIVE_LOCK = 7_264_100_003
+
+# What `read_csv` gives; `prior_accounts` is a JSON array, with null for "no account".
+OUTBOX_COLUMNS = (*COLUMNS, "parts", "revision", "switch", "estimated", "gone", "deleted", "prior_accounts")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """A claimed batch: how many outbox rows it holds, and the first and last start_ts among them, epoch ms."""
+
+    batch_id: UUID
+    rows: int
+    first_ts: int
+    last_ts: int
+
+
+@contextmanager
+def sole_archiver(connection: Connection, *, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
+    """Hold the lock that every command which writes the archive holds; raises ArchiveError when another has it.
+
+    It belongs to the session: a killed archiver gives it up.
+    """
+    with store_errors():
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{int(wait_s * 1000)}ms",))
+        try:
+            connection.execute("SELECT pg_advisory_lock(%s)", (_ARCHIVE_LOCK,))
+        except LockNotAvailable:
+            raise ArchiveError(
+                f"another command is writing the archive and was not done in {wait_s:.0f} s:"
+                " nothing to do, it takes what waits; try again later"
+            ) from None
+        connection.execute("SET lock_timeout = 0")
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            with store_errors():
+                connection.execute("SELECT pg_advisory_unlock(%s)", (_ARCHIVE_LOCK,))
+
+
+def due_before(connection: Connection, *, grace_s: float = GRACE_S) -> dt.datetime:
+    """Give the moment, by the database's clock, before which a row must have come to be due.
+
+    One moment for a whole run, or a run under load would never end.
+    """
+    with store_errors():
+        row = connection.execute("SELECT now() - make_interval(secs => %s)", (grace_s,)).fetchone()
+    return cast("tuple[dt.datetime]", row)[0]
+
+
+def waiting(connection: Connection, *, before: dt.datetime) -> int:
+    """Count the rows that are due."""
+    with store_errors():
+        row = connection.execute(
+            "SELECT count(*) FROM archive_outbox WHERE batch_id IS NULL AND since <= %s", (before,)
+        ).fetchone()
+    return cast("tuple[int]", row)[0]
+
+
+def left_behind(connection: Connection) -> list[Batch]:
+    """List the batches that an archiver claimed and never acknowledged. Call as sole archiver."""
+    with store_errors():
+        rows = connection.execute(
+            """
+            SELECT batch_id, count(*), min(start_ts), max(start_ts)
+            FROM archive_outbox WHERE batch_id IS NOT NULL GROUP BY batch_id ORDER BY min(since)
+            """
+        ).fetchall()
+    return [Batch(batch_id=one, rows=count, first_ts=first, last_ts=last) for one, count, first, last in rows]
+
+
+def claim(connection: Connection, *, before: dt.datetime, limit: int = BATCH_ROWS) -> Batch | None:
+    """Claim up to `limit` due rows, the oldest first, under a new batch id; None when none is due.
+
+    Rows that a batch of the listener holds at this moment are left for later: waiting for them could deadlock.
+    """
+    batch_id = uuid4()
+    with store_errors():
+        row = connection.execute(
+            """
+            WITH due AS MATERIALIZED (
+                SELECT call_id, start_ts FROM archive_outbox
+                WHERE batch_id IS NULL AND since <= %(before)s
+                ORDER BY since LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+            ), claimed AS (
+                UPDATE archive_outbox AS waiting SET batch_id = %(batch)s FROM due
+                WHERE waiting.call_id = due.call_id AND waiting.start_ts = due.start_ts
+                RETURNING waiting.start_ts
+            )
+            SELECT count(*), min(start_ts), max(start_ts) FROM claimed
+            """,
+            {"before": before, "limit": limit, "batch": batch_id},
+        ).fetchone()
+    rows, first, last = cast("tuple[int, int, int]", row)
+    return Batch(batch_id=batch_id, rows=rows, first_ts=first, last_ts=last) if rows else None
+
+
+# The bounds on call_cdr.start_ts are literals (COPY takes no parameters, psycopg writes them in), so the planner
+# leaves out every partition but those of the batch's days.
+_READ: LiteralString = """
+    COPY (
+        SELECT waiting.call_id, call.account_id, call.direction, call.from_num, call.to_num, waiting.start_ts,
+               call.answer_ts, call.end_ts, call.duration_sec, call.billsec, call.answered, call.disposition,
+               call.hangup_cause, call.queue_id, call.agent_id, call.cost_micros,
+               call.parts, call.revision, call.switch, call.estimated,
+               call.call_id IS NULL, waiting.deleted, to_json(call.prior_accounts)
+        FROM archive_outbox AS waiting
+        LEFT JOIN call_cdr AS call
+            ON call.call_id = waiting.call_id AND call.start_ts = waiting.start_ts
+            AND call.start_ts BETWEEN %(first)s AND %(last)s
+        WHERE waiting.batch_id = %(batch)s
+    ) TO STDOUT (FORMAT csv)
+"""
+
+
+def read_csv(connection: Connection, batch: Batch) -> bytes:
+    """Read the rows of a batch as they are now, in OUTBOX_COLUMNS, any order; a quoted "" is a text, a bare one NULL.
+
+    CSV, because making Arrow columns of it takes a tenth of the time that making Python objects does.
+    A row that is no longer in call_cdr has `gone` true and nothing but its key; one that was deleted since it was last
+    acknowledged has `deleted` true, even when it was written anew.
+    """
+    values = {"first": batch.first_ts, "last": batch.last_ts, "batch": batch.batch_id}
+    with store_errors(), connection.cursor() as cursor, cursor.copy(_READ, values) as copy:
+        return b"".join(copy)
+
+
+def acknowledge(connection: Connection, batch_id: UUID) -> int:
+    """Take a batch that the archive holds out of the outbox, save the rows that changed meanwhile; give the number.
+
+    A row that the listener holds at this moment stays: either its change takes it out of the batch, or the next run
+    finds the batch again and acknowledges the rest.
+    """
+    with store_errors():
+        return connection.execute(
+            """
+            DELETE FROM archive_outbox AS done USING (
+                SELECT call_id, start_ts FROM archive_outbox WHERE batch_id = %s FOR UPDATE SKIP LOCKED
+            ) AS free
+            WHERE done.call_id = free.call_id AND done.start_ts = free.start_ts
+            """,
+            (batch_id,),
+        ).rowcount
