@@ -1,6 +1,7 @@
 """What every test can ask for: a real PostgreSQL, and a fresh migrated database of its own."""
 
 import itertools
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,19 +18,13 @@ _names = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the session; its data need not survive a crash."""
-    with embedded_postgres(_open_folder(tmp_path_factory), fsync=False) as url:
-        yield url
-
-
-def _open_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # pytest's folders are closed to others, and as root the server runs as somebody else.
-    folder = tmp_path_factory.mktemp("tollbook-postgres")
-    for one in (folder, *folder.parents):
-        if one.owner() == folder.owner() and not one.stat().st_mode & 0o001 and "pytest" in str(one):
-            one.chmod(0o711)
-    return folder
+    # Not below pytest's folder: each new session of pytest closes that one to others, and as root the server is
+    # somebody else.
+    with tempfile.TemporaryDirectory(prefix="tollbook-tests-") as folder:
+        with embedded_postgres(Path(folder), fsync=False) as url:
+            yield url
 
 
 @pytest.fixture(scope="session")

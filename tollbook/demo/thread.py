@@ -107,10 +107,19 @@ class SwitchThread:
         player = Player(self._switch, recordings, verbatim=verbatim, on_begin=on_begin)
         return asyncio.run_coroutine_threadsafe(player.play(speed=speed), self._loop)
 
-    def start_playing_at_rate(self, recordings: Iterable[Recording], *, calls_per_s: float) -> "Future[int]":
-        """Begin to play recordings in turn, for ever, each at its own pace, and return at once."""
-        player = Player(self._switch, recordings)
-        return asyncio.run_coroutine_threadsafe(player.play_at_rate(calls_per_s=calls_per_s), self._loop)
+    def start_playing_at_rate(
+        self,
+        recordings: Iterable[Recording],
+        *,
+        calls_per_s: float,
+        count: int | None = None,
+        speed: float = 1.0,
+        on_begin: Callable[[FreshCall], None] | None = None,
+    ) -> "Future[int]":
+        """Begin to play `count` calls in turn (None: for ever) and return at once."""
+        player = Player(self._switch, recordings, on_begin=on_begin)
+        playing = player.play_at_rate(calls_per_s=calls_per_s, count=count, speed=speed)
+        return asyncio.run_coroutine_threadsafe(playing, self._loop)
 
     def play_at_rate(
         self,
