@@ -22,9 +22,11 @@ def postgres_url() -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the session; its data need not survive a crash."""
     # Not below pytest's folder: each new session of pytest closes that one to others, and as root the server is
     # somebody else.
-    with tempfile.TemporaryDirectory(prefix="tollbook-tests-") as folder:
-        with embedded_postgres(Path(folder), fsync=False) as url:
-            yield url
+    with (
+        tempfile.TemporaryDirectory(prefix="tollbook-tests-") as folder,
+        embedded_postgres(Path(folder), fsync=False) as url,
+    ):
+        yield url
 
 
 @pytest.fixture(scope="session")
