@@ -14,7 +14,7 @@ from esl_listener.framing import Frame
 from esl_listener.look import DENIED_TWICE_AFTER_S, look
 from esl_listener.signs import Signs
 from tollbook.config import EslAddress
-from tollbook.errors import Retryable, SwitchRefused, SwitchUnavailable
+from tollbook.errors import SwitchRefused, SwitchUnavailable, TollbookError
 from tollbook.log import event
 from tollbook.model.leg import Leg, leg_of, lost
 
@@ -106,7 +106,7 @@ class Switch:
         while True:
             try:
                 self._look()
-            except (Retryable, SwitchRefused) as error:
+            except TollbookError as error:
                 event(_log, logging.WARNING, f"could not look at the switch: {error}", switch=self.address)
             gevent.sleep(DENIED_TWICE_AFTER_S if self._denied_s or not self._core else LOOK_EVERY_S)
 

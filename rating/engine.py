@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rating.number import normalised
+from tollbook.model.number import digits_of
 from tollbook.model.row import Part, Price, PricedPart, Row
 
 
@@ -108,7 +108,7 @@ class Tariffs:
 def _price_part(part: Part, deck: Deck, at_ts: int) -> PricedPart:
     if not deck.prices(part.direction):
         return PricedPart(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=0)
-    digits = normalised(part.number)
+    digits = digits_of(part.number)
     rate = deck.match(part.direction, digits, at_ts) if digits is not None else None
     if rate is None:
         return PricedPart(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=None)

@@ -35,6 +35,12 @@ class SchemaError(TollbookError):
     exit_code = 78
 
 
+class SchemaBehind(SchemaError):
+    """The database waits for `tollbook db upgrade`: whoever restarts us may find it done."""
+
+    exit_code = 75
+
+
 class Retryable(TollbookError):
     """Base of the errors that pass: the same operation may succeed later."""
 

@@ -47,7 +47,7 @@ def test_an_unmigrated_database_ends_the_start(start: Start, postgres_url: str) 
         connection.execute("CREATE DATABASE empty_one")
     url = postgres_url.replace("@/postgres?", "@/empty_one?")
     code, output = ended(start("listen", esl="esl://:x@127.0.0.1:1", database_url=url))
-    assert code == 78
+    assert code == 75
     assert "run `tollbook db upgrade`" in output
 
 

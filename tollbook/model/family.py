@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import msgspec
+
 from tollbook.model.leg import ESTIMATED, Facts, Leg
 
 
@@ -81,13 +83,22 @@ def _life(records: list[Leg]) -> Life:
         uid=first.uid,
         created_us=first.created_us,
         birth=birth,
-        became=end or birth,
+        became=_filled(end, birth) if end else birth,
         end=end,
         answered_us=answered,
         seen_us=max(record.seen_us for record in records),
         heard_create=born.create is not None,
         records=tuple(records),
     )
+
+
+# Read at the end, or, where the end lacks one, at the creation.
+_FALL_BACK = ("account", "call_direction", "cc_side", "cc_queue", "cc_agent", "cc_cause", "fifo_serviced_by")
+
+
+def _filled(end: Facts, birth: Facts) -> Facts:
+    missing = {name: said for name in _FALL_BACK if (said := getattr(birth, name)) and not getattr(end, name)}
+    return msgspec.structs.replace(end, **missing) if missing else end
 
 
 def _answers(record: Leg) -> list[int]:

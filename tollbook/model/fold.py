@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tollbook.model.causes import telling_cause, unanswered_disposition
 from tollbook.model.family import Call, Life
+from tollbook.model.number import digits_of
 from tollbook.model.offnet import Peers
 from tollbook.model.row import Part, Row
 
@@ -23,6 +24,16 @@ class Operator:
 
     peers: Peers = field(default_factory=Peers)
     number_owners: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Keyed as `owner_key` writes a number."""
+
+    def owner_of(self, number: str) -> str | None:
+        """Give the account that owns a dialled number, however it was written."""
+        return self.number_owners.get(owner_key(number)) if self.number_owners else None
+
+
+def owner_key(number: str) -> str:
+    """Write a number the way owners are looked up: its digits, or, for a name such as `support`, as it is."""
+    return digits_of(number) or number
 
 
 def clock_seconds(start_us: int, end_us: int) -> int:
@@ -47,8 +58,10 @@ def fold(call: Call, operator: Operator, switch: str) -> Row:
         hangup_cause = root.became.cause or None
         billed_until_us = root.became.hangup_us if direction == "inbound" else end_us
         billsec = clock_seconds(answer_us, billed_until_us) if answer_us else 0
-        estimated = any(leg.estimated for leg in call.legs)
-        disposition = "lost" if estimated else disposition_of(root, call.legs, children, answer_us, queue_id, standby)
+        last = max(call.legs, key=lambda leg: leg.end.hangup_us if leg.end else 0)
+        # A leg that was lost inside a call whose end the switch did tell makes no lost call.
+        lost = root.estimated or last.estimated
+        disposition = "lost" if lost else disposition_of(root, call.legs, children, answer_us, queue_id, standby)
         parts = parts_of(direction, to_num, billsec, off_net, (answer_us, billed_until_us), operator.peers)
     return Row(
         switch=switch,
@@ -77,15 +90,14 @@ def account_of(root: Life, children: tuple[Life, ...], to_num: str, operator: Op
     answered_first = sorted(children, key=lambda leg: not leg.answered_us)
     return (
         root.became.account
-        or root.birth.account
-        or operator.number_owners.get(to_num)
-        or next((account for leg in answered_first if (account := leg.became.account or leg.birth.account)), None)
+        or operator.owner_of(to_num)
+        or next((account for leg in answered_first if (account := leg.became.account)), None)
     )
 
 
 def direction_of(root: Life, children: tuple[Life, ...], off_net: tuple[Life, ...]) -> str:
     """Say which way the call went: inbound, outbound or internal."""
-    said = _DIRECTIONS.get((root.became.call_direction or root.birth.call_direction).lower())
+    said = _DIRECTIONS.get(root.became.call_direction.lower())
     if said:
         return said
     if not root.birth.outbound and not root.birth.user:

@@ -4,6 +4,7 @@ Facts only ever accumulate. `Leg.merged` is commutative, associative and idempot
 of a total order, so no order of events, no duplicate and no second listener changes what a leg ends up as.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Self
 
@@ -151,7 +152,7 @@ def facts_of(event: Event, source: int = FROM_EVENT) -> Facts:
         dialed_user=event.dialed_user,
         gateway=event.gateway,
         profile=event.profile,
-        host=event.destination_url.rpartition("@")[2].partition(";")[0].partition(":")[0],
+        host=_host(event.destination_url) if event.destination_url else "",
         account=event.account,
         call_direction=event.call_direction,
         cc_side=event.cc_side,
@@ -170,6 +171,15 @@ def facts_of(event: Event, source: int = FROM_EVENT) -> Facts:
         progress_us=_clock(event.progress_us),
         hangup_us=_clock(event.hangup_us),
     )
+
+
+_SIP_HOST = re.compile(r"(?:sips?:)?(?:[^@]*@)?(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:;?>]+))")
+
+
+def _host(url: str) -> str:
+    """Take the host out of a SIP URL: `sip:15551230001@sbc.example:5060;transport=tcp`, `sip:[2001:db8::1]`."""
+    found = _SIP_HOST.match(url.strip("<>"))
+    return (found[1] or found[2]) if found else ""
 
 
 def _clock(us: int) -> int:

@@ -7,7 +7,7 @@ from typing import LiteralString, TypeAlias
 import psycopg
 from psycopg.rows import TupleRow
 
-from tollbook.errors import DataError, SchemaError, StoreUnavailable, TollbookError
+from tollbook.errors import DataError, SchemaBehind, SchemaError, StoreUnavailable, TollbookError
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
@@ -75,7 +75,8 @@ def check_schema(connection: Connection) -> None:
         return
     known = found == "none" or found < SCHEMA_REVISION
     remedy = "run `tollbook db upgrade`" if known else "this Tollbook is older than the database: install the newer one"
-    raise SchemaError(f"the database's schema is {found}, this version needs {SCHEMA_REVISION}: {remedy}")
+    error = SchemaBehind if known else SchemaError
+    raise error(f"the database's schema is {found}, this version needs {SCHEMA_REVISION}: {remedy}")
 
 
 def scalar(connection: Connection, query: LiteralString, *parameters: object) -> object:

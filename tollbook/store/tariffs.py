@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tollbook.errors import UsageError
+from tollbook.model.fold import owner_key
 from tollbook.store.database import Connection, scalar, store_errors
 
 
@@ -37,7 +38,7 @@ def accounts(connection: Connection) -> list[Account]:
 
 
 def number_owners(connection: Connection) -> dict[str, str]:
-    """Map each number that an account owns to the account."""
+    """Map each number that an account owns, as `owner_key` writes it, to the account."""
     return dict(connection.execute("SELECT number, account_id FROM account_number").fetchall())
 
 
@@ -83,7 +84,7 @@ def add_numbers(connection: Connection, account_id: str, numbers: Iterable[str])
             owner = connection.execute(
                 "INSERT INTO account_number (number, account_id) VALUES (%s, %s)"
                 " ON CONFLICT (number) DO UPDATE SET number = excluded.number RETURNING account_id",
-                (number, account_id),
+                (owner_key(number), account_id),
             ).fetchone()
             if owner and owner[0] != account_id:
                 raise UsageError(f"{number} belongs to {owner[0]}: no number was added")

@@ -8,7 +8,7 @@ import pytest
 
 from tollbook.model.event import Event
 from tollbook.model.family import calls_of
-from tollbook.model.fold import Operator, fold
+from tollbook.model.fold import Operator, fold, owner_key
 from tollbook.model.leg import Leg, leg_of, lost, merge_all
 from tollbook.model.offnet import Peers
 from tollbook.model.row import Part, Row
@@ -172,6 +172,16 @@ def test_the_switch_s_own_word_replaces_an_estimate() -> None:
         assert (row.disposition, row.estimated, row.duration_sec) == ("answered", False, 7)
 
 
+def test_a_leg_lost_inside_a_call_whose_end_the_switch_told_makes_no_lost_call() -> None:
+    """A zombie loopback leg ends by estimate; the call ended when the switch said."""
+    root = created("root", user="1000")
+    zombie = created("z", at=1, channel="loopback/app-b", loopback_other="root")
+    (leg,) = legs(zombie)
+    known = merge_all([*legs(root, ended(root, answered=1, hangup=30)), lost(leg, 0)])
+    (row,) = [fold(call, Operator(), "fs") for call in calls_of(known.values())]
+    assert (row.disposition, row.duration_sec, row.estimated) == ("answered", 30, True)
+
+
 # -- off-net, direction and what is charged
 
 
@@ -206,6 +216,16 @@ def user_call(child: Event, *, answered: float = 1, hangup: float = 11) -> list[
         (
             {"gateway": "", "number": "1234", "destination_url": "sip:1234@sbc.example:5060;transport=tcp"},
             Peers(trunks=frozenset({"host:sbc.example"})),
+            True,
+        ),
+        (
+            {"gateway": "", "number": "1234", "destination_url": "sip:10.0.0.1:5060"},
+            Peers(trunks=frozenset({"host:10.0.0.1"})),
+            True,
+        ),
+        (
+            {"gateway": "", "number": "1234", "destination_url": "<sips:1234@[2001:db8::1]:5061>"},
+            Peers(trunks=frozenset({"host:2001:db8::1"})),
             True,
         ),
         ({"channel": "loopback/15551230001-a"}, Peers(trunks=frozenset({"carrier"})), False),
@@ -305,6 +325,18 @@ def test_the_account_is_the_root_s_then_the_number_s_then_the_answering_child_s(
     assert rows(*before, ended(root, answered=3, hangup=9))[0].account_id == "answering"
     assert rows(root, lost_first, tail[0], ended(root, hangup=9))[0].account_id == "first"
     assert rows(root, ended(root, hangup=9))[0].account_id is None
+
+
+@pytest.mark.parametrize("dialled", ["+498005550100", "498005550100", "+49 (800) 555-0100"])
+def test_an_owned_number_is_found_however_it_is_written(dialled: str) -> None:
+    owner = Operator(number_owners={owner_key("+49 800 555 0100"): "owner"})
+    assert rows(created("root", dialed=dialled), operator=owner)[0].account_id == "owner"
+
+
+def test_an_end_that_lacks_what_the_creation_said_keeps_it() -> None:
+    root = created("root", account="acct", call_direction="outbound")
+    (row,) = rows(root, ended(root, answered=1, hangup=2, account="", call_direction=""))
+    assert (row.account_id, row.direction) == ("acct", "outbound")
 
 
 # -- disposition

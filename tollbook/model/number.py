@@ -1,9 +1,9 @@
-"""Numbers as dialled become the digits that prefixes are compared with."""
+"""Numbers as dialled become the digits that prefixes and owners are compared by."""
 
 _SEPARATORS = str.maketrans("", "", " -.()/")
 
 
-def normalised(number: str) -> str | None:
+def digits_of(number: str) -> str | None:
     """Strip a leading + and the separators people write; None when what is left is not a number.
 
     ASCII digits only: other scripts' digits, letters, `*` and `#` are no part of an E.164 number.
