@@ -1,7 +1,7 @@
 """Events read, folded, priced and committed a second, against stock greenswitch with an empty handler.
 
-The same simulated switch, in a process of its own, plays the same number of fresh calls as fast as the client
-reads. Ours is the whole `tollbook listen` with PostgreSQL on the same cores, timed until the last row is complete
+A process of its own sends the same recorded calls, made fresh and rendered beforehand, as fast as the client reads
+(`feeder.py`). Ours is the whole `tollbook listen` with PostgreSQL on the same cores, timed until the last row is complete
 in the database; stock greenswitch only reads and parses.
 """
 
@@ -18,12 +18,12 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks.feeder import EVENTS
 from tollbook.demo.recording import load_all, shipped_names
 from tollbook.embedded import embedded_postgres
 from tollbook.store.schema import upgrade
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
-EVENTS = "CHANNEL_CREATE CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE"
 CALLS = 8_000
 STOCK_CALLS = 1_500
 ROUNDS = 3
@@ -53,7 +53,7 @@ esl.send('event plain EVENTS')
 print('subscribed', flush=True)
 while seen < wanted:
     gevent.sleep(0.01)
-""".replace("EVENTS", EVENTS)
+""".replace("EVENTS", " ".join(EVENTS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,23 +70,22 @@ class Workload:
         events = rows = size = 0
         for number in range(calls):
             recording = recordings[number % len(recordings)]
-            wanted = [event for event in recording.events if event.name.decode() in EVENTS.split()]
+            wanted = [event for event in recording.events if event.name.decode() in EVENTS]
             events += len(wanted)
             rows += len(recording.rows)
             size += sum(len(event.json_frame(1)) for event in wanted) if number < len(recordings) else 0
-        one_round = sum(event.name.decode() in EVENTS.split() for recording in recordings for event in recording.events)
+        one_round = sum(event.name.decode() in EVENTS for recording in recordings for event in recording.events)
         return cls(events=events, rows=rows, mean_bytes=size / one_round)
 
 
 @contextlib.contextmanager
-def switch(calls: int) -> Iterator[int]:
-    """Run a simulated switch that plays `calls` calls to its first subscriber; yield its port."""
-    command = [sys.executable, "-m", "tollbook.demo", "--port", "0", "--wait-for-subscriber", "--speed", "0"]
-    command += ["--count", str(calls), "--play", *shipped_names()]
+def feeder(calls: int, form: str, switches: int = 1, up: int = 0) -> Iterator[list[int]]:
+    """Run `benchmarks.feeder`; yield its ports."""
+    command = [sys.executable, "-m", "benchmarks.feeder", str(calls), str(switches), form, str(up)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
-        yield int(process.stdout.readline().rsplit(":", 1)[1])
+        yield [int(port) for port in process.stdout.readline().split()]
     finally:
         process.terminate()
         process.wait(30)
@@ -95,9 +94,9 @@ def switch(calls: int) -> Iterator[int]:
 def stock(calls: int) -> float:
     """Give events a second that stock greenswitch reads."""
     wanted = Workload.of(calls).events
-    with switch(calls) as port:
+    with feeder(calls, "plain") as ports:
         done = subprocess.run(
-            [sys.executable, "-c", _STOCK, str(port), str(wanted)], capture_output=True, text=True, timeout=300
+            [sys.executable, "-c", _STOCK, str(ports[0]), str(wanted)], capture_output=True, text=True, timeout=300
         )
     return wanted / float(done.stdout.split()[-1])
 
@@ -108,7 +107,7 @@ def ours(calls: int, database: str, switches: int = 1) -> tuple[float, float]:
     load = Workload.of(share)
     with contextlib.ExitStack() as stack, psycopg.connect(database, autocommit=True) as connection:
         connection.execute("TRUNCATE call_cdr, call_leg, archive_outbox")
-        ports = [stack.enter_context(switch(share)) for _ in range(switches)]
+        ports = stack.enter_context(feeder(calls, "json", switches))
         environment = os.environ | {
             "TOLLBOOK_DATABASE_URL": database,
             "TOLLBOOK_ESL": ",".join(f"esl://:ClueCon@127.0.0.1:{port}" for port in ports),

@@ -10,13 +10,15 @@ from export_app.answer import as_json
 from export_app.caller import KEY_HEADER, SCHEME
 from export_app.calls import calls
 from export_app.database import Database
+from export_app.detail import accept_any_id, detail
 from export_app.failures import handle_failures, invalid
 from export_app.health import health
 from export_app.openapi import document
 from export_app.parameters import check_names
 from export_app.schema import Failure
 from export_app.whoami import whoami
-from export_app.wiring import give_database
+from export_app.wiring import give_database, give_peers
+from tollbook.model.offnet import Peers
 
 _ABOUT = "The call records of a FreeSWITCH: one row per call, newest first, as JSON or CSV."
 
@@ -28,8 +30,8 @@ _HEADERS = {
 }
 
 
-def create_app(database: Database) -> OpenAPI:
-    """Make the application; the caller opens and closes the database."""
+def create_app(database: Database, peers: Peers | None = None) -> OpenAPI:
+    """Make the application; the caller opens and closes the database. Calls are explained by the lists in `peers`."""
     app = OpenAPI(
         __name__,
         info=Info(title="Tollbook", version=version("tollbook"), description=_ABOUT),
@@ -43,10 +45,12 @@ def create_app(database: Database) -> OpenAPI:
         static_folder=None,
     )
     give_database(app, database)
+    give_peers(app, peers or Peers())
+    accept_any_id(app)
     handle_failures(app)
     app.before_request(_check_names)
     app.after_request(_protect)
-    for blueprint in (calls, whoami, health):
+    for blueprint in (calls, detail, whoami, health):
         app.register_api(blueprint)
     app.add_url_rule("/v1/openapi.json", view_func=lambda: as_json(document(app)), endpoint="openapi")
     return app

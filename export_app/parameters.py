@@ -129,6 +129,16 @@ class CallsQuery(Query):
         return self
 
 
+class DetailQuery(Query):
+    """What `GET /v1/calls/{id}` can be asked for."""
+
+    start_ts: EpochMs | SkipJsonSchema[None] = Field(
+        default=None,
+        description="The call of this id that started at this time: a switch can use an id again.",
+        json_schema_extra=without_default,
+    )
+
+
 def shown(name: str) -> str:
     """Quote a name as somebody sent it, cut to what fits a message."""
     return repr(name[:40])

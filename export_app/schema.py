@@ -89,6 +89,91 @@ class CallPage(Answer):
     )
 
 
+class Leg(Answer):
+    """A leg of a call: one channel of the switch."""
+
+    leg: int = Field(description="Its number in this call, in the order the legs were made; the rules use it.")
+    role: Literal["root", "child", "orphan"] = Field(description="Orphan: its parent was not heard.")
+    child_of: int | None = Field(description="The number of the leg that it was made for.")
+    depth: int = Field(description="How many legs stand above it.")
+    parent_uid: str | None = Field(description="The id of the leg that it was made for, heard or not.")
+    named_by: str | None = Field(description="The header that names its parent.")
+    uid: str = Field(description="The switch's id of the channel.")
+    channel: str
+    direction: Literal["inbound", "outbound"] = Field(description="The channel's: inbound came to the switch.")
+    caller_num: str
+    dialed_num: str
+    call_number: str | None = Field(description="The number that an operator's variable says is charged.")
+    gateway: str | None = Field(description="The switch's name of the trunk that it went over.")
+    off_net: bool
+    off_net_rule: str = Field(description="By which rule it is off-net, or not.")
+    created_ts: int = Field(description="Epoch ms.")
+    answered_ts: int | None = Field(description="Epoch ms; null: not answered.")
+    hangup_ts: int | None = Field(description="Epoch ms; null: it is up.")
+    hangup_cause: str | None
+    known_from: Literal["create", "cdr_file", "look", "end", "answer"] = Field(
+        description="Whether its CHANNEL_CREATE was heard, or what stands in for it."
+    )
+    ended_by: Literal["event", "cdr_file", "estimate"] | None = Field(description="Who says that it ended.")
+    lives: list[int] = Field(description="When it was created, epoch ms: more than once after `sofia recover`.")
+
+
+class Terms(Answer):
+    """The rate that priced a part."""
+
+    prefix: str
+    per_min_micros: int
+    connection_fee_micros: int
+    first_increment_sec: int
+    increment_sec: int
+
+
+class PricePart(Answer):
+    """One thing that the call is charged for."""
+
+    direction: Literal["inbound", "outbound", "internal"]
+    number: str
+    seconds: int
+    leg: int | None = Field(description="The leg that it pays; null: the call itself, or not known any more.")
+    charged: str | None = Field(description="Why it is charged; null: the settings have changed since.")
+    billed_sec: int | None = Field(description="Seconds after increments.")
+    rate_id: int | None
+    rate: str | None = Field(description="The name of the rate that priced it.")
+    terms: Terms | None = Field(description="Null: no rate, or its deck has been replaced since.")
+    cost_micros: int | None
+    priced: str = Field(description="The arithmetic.")
+
+
+class CallPrice(Answer):
+    """What the call costs, and why."""
+
+    cost_micros: int | None
+    currency: str | None
+    unrated: str | None = Field(description="Why a finished call has no price.")
+    total: str
+    parts: list[PricePart]
+
+
+class CallDetail(Call):
+    """A call, explained."""
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: int = Field(description="0 while the call is up, 1 when complete, one more each time it was corrected.")
+    estimated: bool = Field(description="The end of a leg is an estimate: the switch never told it.")
+    note: str | None = Field(description="What to know before reading on: that the legs are no longer kept, say.")
+    legs: list[Leg] = Field(description="In the order they were made.")
+    rules: dict[str, str] = Field(description="For each column the rule that gave it, as a sentence.")
+    price: CallPrice
+
+
+class CallDetails(Answer):
+    """The calls of an id, newest first: more than one where the switch used the id again."""
+
+    ok: Literal[True]
+    calls: list[CallDetail]
+
+
 class Who(Answer):
     """Whose key it is."""
 

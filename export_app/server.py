@@ -14,6 +14,7 @@ from export_app.database import Database
 from export_app.listener import listen
 from export_app.server_log import NoKeys, ServerLogger
 from tollbook.config import Settings
+from tollbook.model.offnet import Peers
 from tollbook.store.database import check_schema, connect
 
 WORKERS: Final = 2
@@ -30,7 +31,7 @@ def serve(settings: Settings) -> None:
         check_schema(connection)
     for handler in logging.getLogger().handlers:
         handler.addFilter(NoKeys())
-    _Server(url, listen(settings.api_bind)).run()
+    _Server(url, listen(settings.api_bind), settings.peers).run()
 
 
 class _Worker(ThreadWorker):
@@ -51,8 +52,9 @@ class _Worker(ThreadWorker):
 
 
 class _Server(BaseApplication):
-    def __init__(self, url: str, listening: socket.socket) -> None:
+    def __init__(self, url: str, listening: socket.socket, peers: Peers) -> None:
         self._database = Database(url)
+        self._peers = peers
         self._options: dict[str, Any] = {
             "bind": f"fd://{listening.detach()}",
             "worker_class": _Worker,
@@ -74,7 +76,7 @@ class _Server(BaseApplication):
     def load(self) -> Any:
         """Make the application, in the worker: gunicorn calls this after the fork."""
         self._database.open()
-        return create_app(self._database)
+        return create_app(self._database, self._peers)
 
     def _close(self, server: object, worker: object) -> None:
         del server, worker

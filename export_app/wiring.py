@@ -5,8 +5,10 @@ from typing import Final, cast
 from flask import Flask, current_app
 
 from export_app.database import Database
+from tollbook.model.offnet import Peers
 
 _DATABASE: Final = "tollbook.database"
+_PEERS: Final = "tollbook.peers"
 
 
 def give_database(app: Flask, database: Database) -> None:
@@ -17,3 +19,13 @@ def give_database(app: Flask, database: Database) -> None:
 def database() -> Database:
     """Give the database of the app that serves this request."""
     return cast("Database", current_app.extensions[_DATABASE])
+
+
+def give_peers(app: Flask, peers: Peers) -> None:
+    """Let the app's views explain calls by these lists of the operator's."""
+    app.extensions[_PEERS] = peers
+
+
+def peers() -> Peers:
+    """Give the operator's lists."""
+    return cast("Peers", current_app.extensions[_PEERS])

@@ -75,6 +75,26 @@ def test_every_recording_gives_its_rows(
     assert found(database_url) == rows
 
 
+def test_two_listeners_on_one_switch_give_the_same_rows(
+    start: Start, database_url: str, recordings: list[Recording], tmp_path: Path
+) -> None:
+    """Each row is completed once, whichever listener came first; the other finds nothing to change."""
+    with SwitchThread() as switch:
+        listeners = [start("listen", esl=switch.url, data_dir=str(tmp_path / name)) for name in ("one", "two")]
+        for listener in listeners:
+            listener.wait_for("listening")
+        while switch.connection_count < 2:
+            time.sleep(0.02)
+        switch.play_interleaved(recordings)
+        rows = wanted(NAMES)
+        wait_until_complete(database_url, len(rows))
+        assert [listener.stop() for listener in listeners] == [0, 0]
+    assert found(database_url) == rows
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT DISTINCT revision FROM call_cdr").fetchall() == [(1,)]
+        assert connection.execute("SELECT count(*) FROM archive_outbox").fetchone() == (len(rows),)
+
+
 def test_a_row_exists_while_the_call_is_up(start: Start, database_url: str) -> None:
     """A start row is written when the call is routed, and what only the end decides is NULL until then."""
     recording = load(CALLS / "outbound_answered")

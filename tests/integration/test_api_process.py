@@ -253,7 +253,7 @@ def test_a_database_that_refuses_is_one_line(run: Run, database_url: str) -> Non
 
 def test_an_empty_database_is_one_line(run: Run, postgres_url: str) -> None:
     """`db upgrade` comes first."""
-    assert "tollbook db upgrade" in one_line(run("serve", TOLLBOOK_DATABASE_URL=postgres_url), 78)
+    assert "tollbook db upgrade" in one_line(run("serve", TOLLBOOK_DATABASE_URL=postgres_url), 75)
 
 
 def test_keys_are_made_listed_and_revoked(run: Run, database: Connection) -> None:

@@ -5,7 +5,7 @@ lives of one id are told apart: a life whose creation says recovered=true goes o
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -71,6 +71,8 @@ class Call:
 
 
 def _life(records: list[Leg]) -> Life:
+    if len(records) == 1:
+        return _only_life(records[0])
     first, last = records[0], records[-1]
     born = next((record for record in records if record.create or record.look), first)
     birth = born.create or born.look or born.end or Facts()
@@ -89,6 +91,27 @@ def _life(records: list[Leg]) -> Life:
         seen_us=max(record.seen_us for record in records),
         heard_create=born.create is not None,
         records=tuple(records),
+    )
+
+
+def _only_life(record: Leg) -> Life:
+    """Tell a leg that was never recovered, as all but a few are: the same rules, without the loops."""
+    birth = record.create or record.look or record.end or Facts()
+    end = record.end
+    if end is None or end.source == ESTIMATED:
+        answered_us = (end.answered_us if end else 0) or min(_answers(record), default=0)
+    else:
+        answered_us = end.answered_us
+    return Life(
+        uid=record.uid,
+        created_us=record.created_us,
+        birth=birth,
+        became=_filled(end, birth) if end else birth,
+        end=end,
+        answered_us=answered_us,
+        seen_us=record.seen_us,
+        heard_create=record.create is not None,
+        records=(record,),
     )
 
 
@@ -154,6 +177,11 @@ def calls_of(legs: Iterable[Leg]) -> list[Call]:
     ]
 
 
+def newest_before(lives: Sequence[Life], child: Life) -> Life | None:
+    """Choose, of the lives of one id, oldest first, the newest that began no later than the child."""
+    return next((life for life in reversed(lives) if life.created_us <= child.created_us), None)
+
+
 def _top(
     life: Life, lives: dict[str, list[Life]], tops: dict[tuple[str, int], tuple[str, Life | None]]
 ) -> tuple[str, Life | None]:
@@ -176,12 +204,11 @@ def _top(
             if parent is None:
                 answer = (life.uid, life)
             else:
-                child_us = life.created_us
-                older = [one for one in lives.get(parent.uid, ()) if one.created_us <= child_us]
-                if older:
-                    life = older[-1]
-                else:
+                older = newest_before(lives.get(parent.uid, ()), life)
+                if older is None:
                     answer = (parent.uid, None)
+                else:
+                    life = older
     for one in path:
         tops[(one.uid, one.created_us)] = answer
     return answer

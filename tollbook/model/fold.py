@@ -87,17 +87,22 @@ def fold(call: Call, operator: Operator, switch: str) -> Row:
 
 def account_of(root: Life, children: tuple[Life, ...], to_num: str, operator: Operator) -> str | None:
     """Find who pays: the root's account, the number's owner, the child that answered, any child."""
+    own = root.became.account or operator.owner_of(to_num)
+    if own:
+        return own
+    child = paying_child(children)
+    return child.became.account if child else None
+
+
+def paying_child(children: tuple[Life, ...]) -> Life | None:
+    """Find the child whose account counts: the first that answered and has one, else the first that has one."""
     answered_first = sorted(children, key=lambda leg: not leg.answered_us)
-    return (
-        root.became.account
-        or operator.owner_of(to_num)
-        or next((account for leg in answered_first if (account := leg.became.account)), None)
-    )
+    return next((leg for leg in answered_first if leg.became.account), None)
 
 
 def direction_of(root: Life, children: tuple[Life, ...], off_net: tuple[Life, ...]) -> str:
     """Say which way the call went: inbound, outbound or internal."""
-    said = _DIRECTIONS.get(root.became.call_direction.lower())
+    said = stated_direction(root)
     if said:
         return said
     if not root.birth.outbound and not root.birth.user:
@@ -107,6 +112,11 @@ def direction_of(root: Life, children: tuple[Life, ...], off_net: tuple[Life, ..
     if off_net and not any(leg.answered_us for leg in children):
         return "outbound"
     return "internal"
+
+
+def stated_direction(root: Life) -> str | None:
+    """Give the direction that the operator's variable `call_direction` states, None when it states none."""
+    return _DIRECTIONS.get(root.became.call_direction.lower())
 
 
 def numbers_of(root: Life, children: tuple[Life, ...]) -> tuple[str, str]:
@@ -139,7 +149,7 @@ def service_of(root: Life, children: tuple[Life, ...]) -> tuple[str | None, str 
     """Give (queue, agent, served by a standby agent) of a call that waited in mod_callcenter or mod_fifo."""
     said = root.became
     agents = [leg for leg in children if leg.became.cc_side == "agent"]
-    bridged = [leg for leg in agents if leg.answered_us and leg.became.cc_agent_bridged]
+    bridged = [leg for leg in agents if is_bridged_agent(leg)]
     if bridged:
         return bridged[-1].became.cc_queue or None, bridged[-1].became.cc_agent or None, False
     if said.cc_side == "agent":
@@ -148,9 +158,19 @@ def service_of(root: Life, children: tuple[Life, ...]) -> tuple[str | None, str 
         standby = not agents and (said.cc_agent_bridged or said.cc_cause == "answered")
         return said.cc_queue, (said.cc_agent or None) if standby else None, standby
     if said.last_app == "fifo" and " in" in said.last_arg:
-        members = (leg.birth.dialed_user for leg in children if leg.answered_us and leg.birth.fifo_bridge)
-        return said.last_arg.split()[0], next(members, None) or None, False
+        answered = next((leg for leg in children if answered_fifo(leg)), None)
+        return said.last_arg.split()[0], (answered.birth.dialed_user or None) if answered else None, False
     return None, None, False
+
+
+def is_bridged_agent(leg: Life) -> bool:
+    """Tell whether a leg is that of a mod_callcenter agent who spoke to the caller."""
+    return leg.became.cc_side == "agent" and bool(leg.answered_us) and leg.became.cc_agent_bridged
+
+
+def answered_fifo(leg: Life) -> bool:
+    """Tell whether a leg is that of somebody whom mod_fifo rang for the caller, and who answered."""
+    return bool(leg.answered_us and leg.birth.fifo_bridge)
 
 
 def disposition_of(
@@ -164,15 +184,21 @@ def disposition_of(
     """Say what became of a call that has ended."""
     said = root.became
     if answer_us:
-        served = standby or said.fifo_serviced_by or any(_serves(leg) for leg in children)
+        served = standby or said.fifo_serviced_by or any(serves(leg) for leg in children)
         return "abandoned" if queue_id and not served else "answered"
     if said.cause == "ORIGINATOR_CANCEL":
         return "cancelled"
-    cause = telling_cause(said.originate_disposition, said.last_bridge_cause, said.cause)
-    return unanswered_disposition(cause, rang=any(leg.became.progress_us for leg in legs))
+    return unanswered_disposition(cause_of(root), rang=any(leg.became.progress_us for leg in legs))
 
 
-def _serves(leg: Life) -> bool:
+def cause_of(root: Life) -> str:
+    """Give the cause that tells best why a call was not answered."""
+    said = root.became
+    return telling_cause(said.originate_disposition, said.last_bridge_cause, said.cause)
+
+
+def serves(leg: Life) -> bool:
+    """Tell whether whoever answered this child served a caller who waited in a queue."""
     if leg.birth.loopback or not leg.answered_us:
         return False
     return leg.became.cc_agent_bridged if leg.became.cc_side == "agent" else True

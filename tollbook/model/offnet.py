@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from tollbook.model.leg import Facts
 
@@ -32,6 +34,22 @@ class Peers:
         if leg.channel.startswith("sofia/") and not leg.dialed_user and _is_long_number(leg.dialed):
             return "a number of 7 digits or more, not a directory user"
         return None
+
+    def verdict(self, leg: Facts) -> tuple[bool, str]:
+        """Tell whether a leg is off-net, and by which rule it is or is not. For people: the fold asks `off_net`."""
+        rule = self.off_net(leg)
+        if rule:
+            return True, rule
+        if leg.loopback:
+            return False, "a loopback channel, which no wire carries"
+        if not leg.outbound:
+            return False, "it came in"
+        # Which rule said no is learnt by asking what would turn it into a yes.
+        if replace(self, onnet=frozenset()).off_net(leg):
+            return False, "the list of on-net peers"
+        if self.off_net(msgspec.structs.replace(leg, dialed_user="")):
+            return False, "a directory user was dialled"
+        return False, "no gateway, and no number of 7 digits or more"
 
     def billed_number(self, gateway: str, sent: str) -> str:
         """Give the number that counts: what was sent, less the technical prefix that the gateway's carrier wants."""
