@@ -20,6 +20,7 @@ class Counts:
     rows_unrated: int = 0
     legs_set_aside: int = 0
     batches_retried: int = 0
+    legs_spooled: int = 0
     connections: int = 0
 
 
@@ -31,16 +32,26 @@ _HELP = {
     "legs_written": "Legs written",
     "rows_written": "Rows written, started or completed",
     "rows_unrated": "Rows completed without a price",
-    "legs_set_aside": "Legs that PostgreSQL refused, kept in the set-aside file",
+    "legs_set_aside": "Legs that PostgreSQL refused, kept in the set-aside folder",
     "batches_retried": "Batches that PostgreSQL could not take and that were tried again",
+    "legs_spooled": "Legs written to the spool while PostgreSQL was away",
     "connections": "Event Socket connections made",
 }
 
 
-class CountsCollector(Collector):
-    """Hands the counts, and what waits in the inbox, to Prometheus."""
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What waits at this moment: legs in memory, bytes in the spool, and whether the spool takes no more."""
 
-    def __init__(self, counts: Counts, waiting: Callable[[], int]) -> None:
+    legs: int
+    spool_bytes: int
+    spool_full: bool
+
+
+class CountsCollector(Collector):
+    """Hands the counts, and what waits, to Prometheus."""
+
+    def __init__(self, counts: Counts, waiting: Callable[[], Waiting]) -> None:
         self._counts = counts
         self._waiting = waiting
 
@@ -48,4 +59,7 @@ class CountsCollector(Collector):
         """Yield one metric for each count."""
         for name, text in _HELP.items():
             yield CounterMetricFamily(f"tollbook_{name}", text, value=getattr(self._counts, name))
-        yield GaugeMetricFamily("tollbook_legs_waiting", "Legs heard and not written yet", value=self._waiting())
+        now = self._waiting()
+        yield GaugeMetricFamily("tollbook_legs_waiting", "Legs heard, and neither written nor spooled yet", now.legs)
+        yield GaugeMetricFamily("tollbook_spool_bytes", "Bytes that wait in the spool for PostgreSQL", now.spool_bytes)
+        yield GaugeMetricFamily("tollbook_spool_full", "1 while the spool is full or cannot be written", now.spool_full)

@@ -58,10 +58,18 @@ class Decoder:
 
     def __init__(self, account_variable: str, parent_variable: str) -> None:
         self._headers = header_names(account_variable, parent_variable)
+        # An operator may bill by a variable that a rule reads too, say user_name: it is read once, and copied.
+        fields: dict[str, str] = {}
+        self._copies: dict[str, str] = {}
+        for field, header in self._headers.items():
+            first = fields.setdefault(header, field)
+            if first != field:
+                self._copies[field] = first
+        self._fields = {header.encode(): field for header, field in fields.items()}
         # strict=False: every header is a JSON string, and the clocks are to be integers.
-        self._json = msgspec.json.Decoder(event_type(self._headers), strict=False)
+        wire = {**self._headers, **{field: f"copied to {field}" for field in self._copies}}
+        self._json = msgspec.json.Decoder(event_type(wire), strict=False)
         self._answer = msgspec.json.Decoder(_Answer, strict=False)
-        self._fields = {header.encode(): field for field, header in self._headers.items()}
 
     def decode(self, kind: bytes, body: bytes) -> Event:
         """Decode an event frame's body; raises FrameRefused when there is no event in it."""
@@ -78,30 +86,34 @@ class Decoder:
             )
         except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
             return self._tolerant(body)
+        except RecursionError as error:
+            raise FrameRefused(f"a JSON frame of {len(body)} bytes is nested too deeply") from error
         # Looked for in the wanted headers alone: scanning the whole body for both took as long as decoding it.
         kept = _encode(event)
-        return self._tolerant(body) if b"_undef_" in kept or b"\\u0000" in kept else event
+        return self._tolerant(body) if b"_undef_" in kept or b"\\u0000" in kept else self._copied(event)
 
     def _tolerant(self, body: bytes) -> Event:
         try:
             # surrogates come from \ud800 escapes, which are no text for any database
             values = json.loads(body.decode("utf-8", "replace"), strict=False)
+            if not isinstance(values, dict):
+                raise FrameRefused(f"a JSON frame of {len(body)} bytes holds no event")
+            headers = {name: _text(value) for name, value in cast("dict[str, Any]", values).items()}
         except (ValueError, RecursionError) as error:
             raise FrameRefused(f"a JSON frame of {len(body)} bytes holds no JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise FrameRefused(f"a JSON frame of {len(body)} bytes holds no event")
-        headers = cast("dict[str, Any]", values)
-        return event_from_headers({name: _text(value) for name, value in headers.items()}, self._headers)
+        return event_from_headers(headers, self._headers)
 
     def plain(self, body: bytes) -> Event:
         """Decode `event plain`: split the lines, then decode each wanted value."""
+        head, blank, rest = body.partition(b"\n\n")
+        # What follows the blank line is the event's own body, if it has one. Otherwise the frame's length was wrong.
+        if not blank or (rest and b"\nContent-Length: " not in head):
+            raise FrameRefused(f"a plain frame of {len(body)} bytes is cut off, or holds more than its event")
         fields: dict[str, Any] = {}
         wanted = self._fields
-        for line in body.split(b"\n"):
+        for line in head.split(b"\n"):
             name, separator, value = line.partition(b": ")
             if not separator:
-                if not line:
-                    break  # the event's own body follows, which is no header
                 continue
             field = wanted.get(name)
             if field is not None:
@@ -109,12 +121,19 @@ class Decoder:
                 fields[field] = tidy_integer(text) if field in INTEGER_FIELDS else tidy_text(text)
         if not fields:
             raise FrameRefused(f"a plain frame of {len(body)} bytes holds no event")
-        return Event(**fields)
+        return self._copied(Event(**fields))
+
+    def _copied(self, event: Event) -> Event:
+        if not self._copies:
+            return event
+        return msgspec.structs.replace(event, **{to: getattr(event, first) for to, first in self._copies.items()})
 
 
 def _text(value: Any) -> str:
     """Give a JSON value the text it has in a plain event: arrays as FreeSWITCH writes them there."""
     if isinstance(value, list):
         return "ARRAY::" + "|:".join(_text(one) for one in cast("list[Any]", value))
+    if value is None:
+        return ""
     text = value if isinstance(value, str) else json.dumps(value)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,28 +1,38 @@
 """Cut the bytes of an Event Socket into frames: pure, bounded, and able to find its way again.
 
 A frame is a block of headers, a blank line, and a body of Content-Length bytes. One bad frame costs at most
-itself: what is too large is skipped unread, and after a wrong length the next frame's head is searched for.
+itself: after a head that cannot be read, a length that is too large, a body that holds another frame, or one that
+proved unusable, the next frame's head is searched for, and no length is believed until it is found.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # The largest real event is some 40 kB (70 redirects); `show channels as json` of 10,000 channels is 10 MB.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 
-# Where a frame begins. Neither JSON strings nor percent-encoded values can hold a raw newline, so no caller's
-# text can look like this.
-_FRAME_HEAD = re.compile(rb"(?:Content-Length: *\d+\nContent-Type: |Content-Type: [a-z]+/[a-z-]+\n)")
+# Where a frame begins, when the place is lost. Neither JSON strings nor percent-encoded values can hold a raw
+# newline, so no caller's text can look like this. An event's head counts only with its length: after a length that
+# is no number, the rest of that head would look like the head of an empty event.
+_FRAME_HEAD = re.compile(
+    rb"Content-Length: *\d+\nContent-Type: (?:text/event-|text/disconnect-notice\n|api/response\n)"
+    rb"|Content-Type: text/event-[a-z]+\nContent-Length: *\d+\n"
+    rb"|Content-Type: (?:auth/request|command/reply|api/response|text/(?:disconnect-notice|rude-rejection))\n"
+)
+# A head may be cut by the end of what was read; the longest of the above has 60 bytes.
+_HEAD_START_BYTES = 64
+# No body holds this: two frames are read as one.
+_EVENT_BEGINS = b"\nContent-Type: text/event-"
+_HEADER_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:")
 _TYPE = b"Content-Type:"
 _LENGTH = b"Content-Length:"
 _EVENT_JSON = b"text/event-json"
 _USUAL = b"\nContent-Type: " + _EVENT_JSON
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame: its type (`text/event-json`, …), its headers as they came, its body."""
 
     type: bytes
@@ -43,7 +53,8 @@ class Framer:
     def __init__(self, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._buffer = bytearray()
         self._max_body_bytes = max_body_bytes
-        self._skip = 0
+        self._lost = False
+        self._unusable = False
         self.refused = 0
 
     def feed(self, data: bytes) -> Iterator[Frame]:
@@ -53,50 +64,61 @@ class Framer:
         place = 0
         try:
             while True:
-                if self._skip:
-                    skipped = min(self._skip, len(buffer) - place)
-                    place += skipped
-                    self._skip -= skipped
-                    if self._skip:
+                if self._lost:
+                    found = _FRAME_HEAD.search(buffer, place)
+                    if not found:
+                        place = max(place, len(buffer) - _HEAD_START_BYTES)
                         return
+                    place = found.start()
+                    self._lost = False
                 end = buffer.find(b"\n\n", place)
                 if end < 0:
-                    if len(buffer) - place > MAX_HEAD_BYTES:
-                        place = self._resynchronised(place)
-                    return
+                    if len(buffer) - place <= MAX_HEAD_BYTES:
+                        return
+                    place = self._give_up(place + 1)
+                    continue
                 head = bytes(buffer[place:end])
                 kind, length = _read_head(head)
-                if not kind:
-                    place = self._resynchronised(place, past=end) if head.strip() else end + 2
-                    continue
                 body_at = end + 2
+                if not kind:
+                    place = self._give_up(place + 1) if head.strip() else body_at
+                    continue
                 if length > self._max_body_bytes:
-                    self.refused += 1
-                    self._skip = length
-                    place = body_at
+                    # Skipped unread by its content, not by its length, which is rather wrong than true.
+                    place = self._give_up(body_at)
                     continue
                 if len(buffer) - body_at < length:
-                    return
+                    # Waiting for a length that is too long could take hours. Only what is new is looked through.
+                    new_at = len(buffer) - len(data) - len(_EVENT_BEGINS)
+                    if buffer.find(_EVENT_BEGINS, max(body_at, new_at)) < 0:
+                        return
+                    place = self._give_up(body_at)
+                    continue
                 place = body_at + length
-                yield Frame(kind, head, bytes(buffer[body_at:place]))
+                with memoryview(buffer) as view:  # a slice of the buffer itself would copy the body twice
+                    body = bytes(view[body_at:place])
+                yield Frame(kind, head, body)
+                if self._unusable:
+                    self._unusable = False
+                    self._lost = True
+                    place = body_at
         finally:
             del buffer[:place]
 
     def frames_inside(self, body: bytes) -> Iterator[Frame]:
-        """Yield the frames that a too large Content-Length swallowed into an unusable body."""
-        found = _FRAME_HEAD.search(body)
-        if found:
-            rest = bytes(self._buffer)
-            self._buffer.clear()
-            yield from self.feed(body[found.start() :] + rest)
+        """Tell that the frame yielded last was unusable: its length may be wrong, and its body hold the next heads.
 
-    def _resynchronised(self, place: int, past: int | None = None) -> int:
-        """Give the place of the next frame's head after an unreadable one, or keep only what may begin one."""
+        Gives no frame itself: `feed` goes on in `body`, so that bad frames in a row nest nothing.
+        """
+        del body  # still in the buffer, where a head that its end cuts in two is whole
+        self._unusable = True
+        return iter(())
+
+    def _give_up(self, place: int) -> int:
+        """Count a frame given up; the next one's head is searched for from `place`."""
         self.refused += 1
-        found = _FRAME_HEAD.search(self._buffer, place + 1)
-        if found:
-            return found.start()
-        return past + 2 if past is not None else len(self._buffer) - 64
+        self._lost = True
+        return place
 
 
 def _read_head(head: bytes) -> tuple[bytes, int]:
@@ -114,6 +136,6 @@ def _read_head(head: bytes) -> tuple[bytes, int]:
             if not digits.isdigit() or len(digits) > 12:
                 return b"", 0
             length = int(digits)
-        elif b":" not in line:
+        elif not _HEADER_LINE.match(line):
             return b"", 0
     return kind, length

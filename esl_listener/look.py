@@ -14,6 +14,7 @@ from esl_listener.decode import JSON, Decoder
 from tollbook.errors import FrameRefused
 from tollbook.log import event
 from tollbook.model.leg import Leg, leg_of
+from tollbook.store.lives import Held
 
 _log = logging.getLogger("tollbook.look")
 
@@ -25,14 +26,14 @@ Api = Callable[[str], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a look found: legs that are up, and which of the open ones the switch denies."""
+    """What a look found: legs that are up, and which of those held open the switch denies."""
 
     legs: tuple[Leg, ...]
-    denied: tuple[Leg, ...]
+    denied: tuple[Held, ...]
 
 
-def look(api: Api, decoder: Decoder, held: Collection[Leg], default_switch: str) -> Seen | None:
-    """Compare the channels that are up with the legs that we `held` open.
+def look(api: Api, decoder: Decoder, held: Collection[Held], default_switch: str) -> Seen | None:
+    """Compare the channels that are up with the legs that are `held` open.
 
     None when the list could not be had: a query that fails closes nothing. Raises SwitchUnavailable when the
     connection ends.
@@ -41,10 +42,10 @@ def look(api: Api, decoder: Decoder, held: Collection[Leg], default_switch: str)
     if listed is None:
         event(_log, logging.WARNING, "the switch did not list its channels; nothing is concluded from that")
         return None
-    known = {leg.uid for leg in held if leg.create or leg.look}
+    known = {one.leg.uid for one in held if one.leg.create or one.leg.look}
     legs = [leg for uid in listed - known if (leg := _dumped(api, decoder, uid, default_switch))]
     # A zombie stays listed for ever, so being listed is no proof of life; being denied by uuid_exists is.
-    denied = [leg for leg in held if _askable(leg.uid) and api(f"uuid_exists {leg.uid}").strip() == "false"]
+    denied = [one for one in held if _askable(one.leg.uid) and api(f"uuid_exists {one.leg.uid}").strip() == "false"]
     return Seen(legs=tuple(legs), denied=tuple(denied))
 
 
@@ -52,7 +53,7 @@ def channels_in(reply: str) -> set[str] | None:
     """Read the ids out of `show channels as json`; None when the reply is no such list."""
     try:
         listing: Any = json.loads(reply)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(listing, dict) or "row_count" not in listing:
         return None
@@ -65,7 +66,7 @@ def channels_in(reply: str) -> set[str] | None:
 
 def _askable(uid: str) -> bool:
     """An id that callers may have chosen goes into a command only when it cannot be more than one word of it."""
-    return uid.isprintable() and " " not in uid and len(uid) <= 256
+    return uid != "" and uid.isprintable() and " " not in uid and len(uid) <= 256
 
 
 def _dumped(api: Api, decoder: Decoder, uid: str, default_switch: str) -> Leg | None:

@@ -3,7 +3,8 @@
 import logging
 import os
 import signal
-from pathlib import Path
+import time
+from collections.abc import Callable
 from typing import TypeAlias
 
 import gevent
@@ -11,10 +12,12 @@ import sdnotify
 from gevent.event import Event
 from prometheus_client import CollectorRegistry, start_http_server
 
-from esl_listener.counts import Counts, CountsCollector
+from esl_listener.counts import Counts, CountsCollector, Waiting
 from esl_listener.decode import Decoder
-from esl_listener.inbox import Inbox
+from esl_listener.inbox import Inbox, Spooler
+from esl_listener.set_aside import SET_ASIDE
 from esl_listener.signs import Signs
+from esl_listener.spool import SPOOL, Spool
 from esl_listener.switch import Switch
 from esl_listener.writer import Writer
 from tollbook.config import Settings
@@ -25,27 +28,45 @@ _log = logging.getLogger("tollbook.listen")
 
 Task: TypeAlias = "gevent.Greenlet[[], None]"
 
-# How long a stop may wait for PostgreSQL to take what is left.
-DRAIN_TIMEOUT_S = 60.0
+# How long a stop lets PostgreSQL take what is left, before the rest goes to the spool.
+DRAIN_TIMEOUT_S = 20.0
+# How long the writer and the switches may take to end, and then the disk to take what is left.
+_END_TIMEOUT_S = 5.0
+_DISK_TIMEOUT_S = 30.0
 
 
 def listen(settings: Settings) -> None:
     """Listen until SIGTERM or SIGINT, then write what was heard and return.
 
-    Raises at start, and only there, when a setting, the database or every switch fails.
+    Raises at start, and only there, when a setting, the database or every switch fails; at the end, when neither
+    the database nor the disk took what was heard.
     """
+    _make_data_dir(settings)
     counts, inbox, signs = Counts(), Inbox(), Signs()
-    writer = Writer(settings.require_database_url(), inbox, signs, settings.peers, counts, _set_aside_file(settings))
+    spool = Spool(settings.data_dir / SPOOL, settings.spool_max)
+    spool.open()
+    set_aside = settings.data_dir / SET_ASIDE
+    spooler = Spooler(inbox, spool, counts, set_aside)
+    writer = Writer(settings.require_database_url(), inbox, spooler, signs, settings.peers, counts, set_aside)
     decoder = Decoder(settings.account_variable, settings.parent_variable)
     switches = [Switch(address, decoder, inbox.put, writer.held, signs, counts) for address in settings.require_esl()]
-    writer.prepare()
+    _prepare(writer, spooler)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)
-    _serve_metrics(settings, counts, inbox)
+    _serve_metrics(
+        settings,
+        counts,
+        lambda: Waiting(legs=len(inbox), spool_bytes=spooler.bytes, spool_full=bool(spooler.problem)),
+    )
     _connect_first(switches)
     notifier = sdnotify.SystemdNotifier()
-    tasks: list[Task] = [gevent.spawn(task) for task in (writer.run, *(switch.run for switch in switches))]
+    tasks: list[Task] = [
+        gevent.spawn(writer.run),
+        gevent.spawn(spooler.run, lambda: writer.away),
+        *(gevent.spawn(switch.run) for switch in switches),
+    ]
+    writing, spooling = tasks[:2]
     notifier.notify(f"READY=1\nSTATUS=listening to {len(switches)} switches")
     while not stop.wait(_watchdog_s()):
         if any(task.dead for task in tasks):
@@ -54,22 +75,55 @@ def listen(settings: Settings) -> None:
     notifier.notify("STOPPING=1")
     for switch in switches:
         switch.stop()
-    writer.stop()
-    gevent.joinall(tasks, timeout=DRAIN_TIMEOUT_S)
+    _end_writing(writer, writing)
+    spooler.stop()
+    spooling.join(_DISK_TIMEOUT_S)
+    gevent.killall(tasks, timeout=_END_TIMEOUT_S)
     for task in tasks:
-        if task.dead and task.exception is not None:
+        if task.exception is not None:
             raise task.exception
-    if len(inbox) or not tasks[0].dead:
-        raise StoreUnavailable(f"stopped with {len(inbox)} legs unwritten: PostgreSQL did not take them")
-    event(_log, logging.INFO, "stopped, everything written", events=counts.events, rows=counts.rows_written)
+    _tell_the_end(inbox, spooler, counts)
 
 
-def _set_aside_file(settings: Settings) -> Path:
+def _make_data_dir(settings: Settings) -> None:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"TOLLBOOK_DATA_DIR={settings.data_dir} cannot be made: {error.strerror}") from error
-    return settings.data_dir / "set-aside.jsonl"
+
+
+def _prepare(writer: Writer, spooler: Spooler) -> None:
+    """Insist on the database, unless a spool shows that we were stopped while it was away: then listening counts."""
+    if spooler.waiting:
+        event(_log, logging.WARNING, "the last listener left legs on disk", spool_bytes=spooler.bytes)
+    try:
+        writer.prepare()
+    except StoreUnavailable as error:
+        if not spooler.waiting:
+            raise
+        event(_log, logging.ERROR, f"starting while PostgreSQL is away: {error}")
+
+
+def _end_writing(writer: Writer, writing: Task) -> None:
+    """Let the writer write what is left, as long as PostgreSQL takes it."""
+    writer.stop()
+    deadline_s = time.monotonic() + DRAIN_TIMEOUT_S
+    while not writing.dead and not writer.away and time.monotonic() < deadline_s:
+        writing.join(0.05)
+    writer.cut()
+    writing.join(_END_TIMEOUT_S)
+    writing.kill(timeout=_END_TIMEOUT_S)  # it may be connecting, which no cut ends
+
+
+def _tell_the_end(inbox: Inbox, spooler: Spooler, counts: Counts) -> None:
+    if inbox:
+        why = f"PostgreSQL is away, and nothing can be spooled: {spooler.problem}"
+        raise StoreUnavailable(f"stopped with {len(inbox)} legs unwritten: {why}")
+    if spooler.bytes:
+        told = "stopped, what PostgreSQL did not take waits on disk for the next start"
+        event(_log, logging.WARNING, told, events=counts.events, spool_bytes=spooler.bytes)
+    else:
+        event(_log, logging.INFO, "stopped, everything written", events=counts.events, rows=counts.rows_written)
 
 
 def _connect_first(switches: list[Switch]) -> None:
@@ -93,11 +147,11 @@ def _connect_first(switches: list[Switch]) -> None:
         raise failures[0]
 
 
-def _serve_metrics(settings: Settings, counts: Counts, inbox: Inbox) -> None:
+def _serve_metrics(settings: Settings, counts: Counts, waiting: Callable[[], Waiting]) -> None:
     if settings.metrics_bind is None:
         return
     registry = CollectorRegistry()
-    registry.register(CountsCollector(counts, lambda: len(inbox)))
+    registry.register(CountsCollector(counts, waiting))
     try:
         start_http_server(settings.metrics_bind.port, settings.metrics_bind.host, registry=registry)
     except OSError as error:

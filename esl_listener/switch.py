@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import gevent
+from gevent.event import Event
 
 from esl_listener.backoff import Backoff
 from esl_listener.connection import EventSocket
@@ -17,6 +18,7 @@ from tollbook.config import EslAddress
 from tollbook.errors import SwitchRefused, SwitchUnavailable, TollbookError
 from tollbook.log import event
 from tollbook.model.leg import Leg, leg_of, lost
+from tollbook.store.lives import Held
 
 _log = logging.getLogger("tollbook.switch")
 
@@ -31,7 +33,7 @@ LOOK_EVERY_S = 300.0
 class Switch:
     """Keeps one switch connected and hands what it says of its legs to `put`.
 
-    `held` reads the legs that the database holds open for a Core-UUID.
+    `held` reads the legs that the database holds open for a switch's address.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class Switch:
         address: EslAddress,
         decoder: Decoder,
         put: Callable[[Leg], None],
-        held: Callable[[str], list[Leg]],
+        held: Callable[[str], list[Held]],
         signs: Signs,
         counts: Counts,
     ) -> None:
@@ -52,6 +54,7 @@ class Switch:
         self._socket: EventSocket | None = None
         self._core = ""
         self._denied_s: dict[tuple[str, str, int], float] = {}
+        self._wake = Event()
         self._stopping = False
 
     def connect(self) -> None:
@@ -63,6 +66,7 @@ class Switch:
             connection.stop()
             raise SwitchUnavailable(f"{self.address} refuses the subscription: {reply}")
         self._socket = connection
+        self._core = ""
         self._counts.connections += 1
         event(_log, logging.INFO, "listening", switch=self.address)
 
@@ -104,18 +108,19 @@ class Switch:
 
     def _keep_looking(self) -> None:
         while True:
+            self._wake.clear()
             try:
                 self._look()
             except TollbookError as error:
                 event(_log, logging.WARNING, f"could not look at the switch: {error}", switch=self.address)
-            gevent.sleep(DENIED_TWICE_AFTER_S if self._denied_s or not self._core else LOOK_EVERY_S)
+            self._wake.wait(DENIED_TWICE_AFTER_S if self._denied_s else LOOK_EVERY_S)
 
     def _look(self) -> None:
-        """Start rows for calls that began unheard, and end legs that the switch denied twice, a minute apart.
+        """Start rows for calls that began unheard, and end the legs that are gone without an end.
 
         On a connection of its own: on the first one answers wait behind the queued events.
         """
-        held = self._held(self._core) if self._core else []
+        held = self._held(str(self.address))
         asking = EventSocket(self.address, lambda _: None)
         asking.connect()
         try:
@@ -125,25 +130,30 @@ class Switch:
         if seen is None:
             return
         for leg in seen.legs:
-            self._core = self._core or leg.core
             self._put(leg)
         now_s = time.monotonic()
-        first_denied_s = {leg.key: self._denied_s.get(leg.key, now_s) for leg in seen.denied}
-        for leg in seen.denied:
-            if now_s - first_denied_s[leg.key] >= DENIED_TWICE_AFTER_S:
-                del first_denied_s[leg.key]
-                self._put(lost(leg, 0))
-                event(_log, logging.WARNING, "a leg is gone without an end", leg=leg.uid, switch=self.address)
+        first_denied_s = {one.leg.key: self._denied_s.get(one.leg.key, now_s) for one in seen.denied}
+        for one in seen.denied:
+            # The switch has restarted when it denies a leg of another process: nobody will hang that up any more.
+            # A leg of its own is denied twice, a minute apart, before it is given up.
+            restarted = self._core not in ("", one.leg.core)
+            if restarted or now_s - first_denied_s[one.leg.key] >= DENIED_TWICE_AFTER_S:
+                del first_denied_s[one.leg.key]
+                self._put(lost(one.leg, one.seen_us if restarted else 0))
+                why = "the switch restarted, a leg is lost" if restarted else "a leg is gone without an end"
+                event(_log, logging.WARNING, why, leg=one.leg.uid, switch=self.address)
         self._denied_s = first_denied_s
 
     def _on_event(self, frame: Frame) -> None:
         heard = self._decoder.decode(frame.type, frame.body)
-        if heard.core and heard.core != self._core:
-            self._core = heard.core
-            self._denied_s.clear()
         name = heard.switchname or str(self.address)
-        if heard.name == "HEARTBEAT":
+        if not self._core and heard.core:
+            # A process of the switch keeps its Core-UUID, and dies with its connections: one connection, one core.
+            self._core = heard.core
+            self._wake.set()
             self._signs.note(heard.core, str(self.address), name, heard.at_us)
+        if heard.name == "HEARTBEAT":
+            self._signs.note(self._core, str(self.address), name, heard.at_us)
             if self._socket is not None:
                 self._socket.silence_limit_s = HEARTBEAT_LIMIT_S
             return
@@ -152,5 +162,4 @@ class Switch:
         if leg is None:
             self._counts.events_without_leg += 1
         else:
-            self._signs.note_first(leg.core, str(self.address), name, leg.seen_us)
             self._put(leg)

@@ -1,30 +1,34 @@
-"""Batches: takes what the inbox holds, writes it, and goes again the moment the last batch has committed."""
+"""Batches: takes what waits, in the spool or in the inbox, and goes again the moment the last batch has committed."""
 
-import json
+import contextlib
 import logging
+import os
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import gevent
 import msgspec
+from gevent.event import Event
 
 from esl_listener.backoff import Backoff
 from esl_listener.counts import Counts
-from esl_listener.inbox import Inbox
+from esl_listener.inbox import Inbox, Spooler
+from esl_listener.set_aside import keep_leg
 from esl_listener.signs import Signs
+from esl_listener.spool import Segment
 from rating.engine import Tariffs
 from rating.loader import load_tariffs
 from tollbook.errors import TollbookError
 from tollbook.log import event
 from tollbook.model.fold import Operator
-from tollbook.model.leg import Leg, lost
+from tollbook.model.leg import Leg
 from tollbook.model.offnet import Peers
 from tollbook.store import tariffs
 from tollbook.store.batch import Refused, write_around_poison
 from tollbook.store.database import Connection, check_schema, connect, store_errors
-from tollbook.store.legs import up as legs_up
-from tollbook.store.lives import Life, close, note
+from tollbook.store.lives import Held, held, note
 from tollbook.store.partitions import Partitions
 
 _log = logging.getLogger("tollbook.writer")
@@ -35,13 +39,34 @@ BATCH_LEGS = 500
 LINGER_S = 0.005
 TARIFFS_CHECK_S = 2.0
 
+# A batch takes 10 to 200 ms. After two seconds what waits behind it goes to the disk, where a kill cannot reach it.
+SPOOL_AFTER_S = 2.0
+# Twenty times and more what the slowest healthy statement takes, and soon enough to be one outage, not many. A lock
+# is given half of that, so that the log names the lock.
+LIMITS = "SET lock_timeout = '5s'; SET statement_timeout = '10s'"
+# PostgreSQL's own limits do not help against a server that hangs, or a network that swallows everything. Above
+# connect_timeout, and above what a batch that meets each of its limits once may take.
+GIVE_UP_S = 30.0
+# Knocking every other second costs a server that comes back nothing, and rows should be there soon after it.
+LONGEST_RETRY_S = 2.0
+
 
 class Writer:
-    """The one greenlet that writes. `url` is PostgreSQL's, `set_aside` the file for legs that it refuses."""
+    """The one greenlet that writes. `url` is PostgreSQL's, `set_aside` the folder for legs that it refuses."""
 
-    def __init__(self, url: str, inbox: Inbox, signs: Signs, peers: Peers, counts: Counts, set_aside: Path) -> None:
+    def __init__(
+        self,
+        url: str,
+        inbox: Inbox,
+        spooler: Spooler,
+        signs: Signs,
+        peers: Peers,
+        counts: Counts,
+        set_aside: Path,
+    ) -> None:
         self._url = url
         self._inbox = inbox
+        self._spooler = spooler
         self._signs = signs
         self._peers = peers
         self._counts = counts
@@ -52,51 +77,117 @@ class Writer:
         self._tariffs = Tariffs(decks={})
         self._tariffs_version = 0
         self._tariffs_checked_s = 0.0
-        self._stopping = False
+        self._replaying: Segment | None = None
+        self._failures = 0
+        self._begun_s = time.monotonic()
+        self._stop = Event()
 
     def prepare(self) -> None:
         """Connect, check the schema and load the tariffs; raises our errors, for the process to end with."""
         self._connected()
 
+    @property
+    def away(self) -> bool:
+        """Tell whether PostgreSQL fails, or keeps us waiting: then new legs belong on the disk."""
+        return self._failures > 0 or time.monotonic() - self._begun_s > SPOOL_AFTER_S
+
     def stop(self) -> None:
-        """Ask `run` to return once everything that waits is written."""
-        self._stopping = True
+        """Ask `run` to return: when all is written, or at once when legs wait on disk or PostgreSQL is away."""
+        self._stop.set()
 
     def run(self) -> None:
-        """Write until stopped. PostgreSQL being away delays, and loses nothing."""
-        backoff, failures = Backoff(), 0
-        while True:
-            some = self._inbox.wait(timeout_s=0.5)
-            lives = self._signs.take()
-            if not some and self._stopping:
-                break
-            if not some and not lives:
-                continue
-            if len(self._inbox) < BATCH_LEGS and not self._stopping:
-                gevent.sleep(LINGER_S)
-            legs = self._inbox.take(BATCH_LEGS)
+        """Write until stopped, the oldest first. PostgreSQL being away delays, and loses nothing."""
+        backoff = Backoff(longest_s=LONGEST_RETRY_S)
+        while not self._finished():
+            self._begun_s = time.monotonic()
+            giving_up: gevent.Greenlet[[], None] = gevent.Greenlet(self.cut)
+            giving_up.start_later(GIVE_UP_S)
             try:
-                if legs:
-                    self._write(legs)
-                if lives:
-                    self._note(lives)
-                failures = 0
+                if not self._replay():
+                    self._write_heard()
+                self._failures = 0
             except TollbookError as error:
                 # A schema that changed under us is waited for as well: an operator is upgrading.
-                self._inbox.put_back(legs)
-                self._signs.put_back(lives)
-                self._disconnect()
+                wait_s = backoff.wait_s(self._failures)
+                self._failures += 1
                 self._counts.batches_retried += 1
-                wait_s = backoff.wait_s(failures)
+                self._disconnect()
                 event(_log, logging.ERROR, str(error), waiting_legs=len(self._inbox), next_try_s=round(wait_s, 1))
-                failures += 1
-                gevent.sleep(wait_s)
+                self._stop.wait(wait_s)
+            finally:
+                giving_up.kill(block=False)
         self._disconnect()
 
+    def cut(self) -> None:
+        """End a wait for PostgreSQL: the statement fails as if the connection had broken."""
+        if self._connection is None or self._connection.closed:
+            return
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
+
+    def held(self, address: str) -> list[Held]:
+        """Read, on a connection of its own, the legs open for a switch's address; raises StoreUnavailable."""
+        with connect(self._url, name="look") as connection, store_errors():
+            connection.execute(LIMITS)
+            return held(connection, address)
+
+    def _finished(self) -> bool:
+        on_disk = self._spooler.waiting or self._replaying
+        return self._stop.is_set() and bool(self._failures or on_disk or not self._inbox)
+
+    @property
+    def _most_legs(self) -> int:
+        """A database that is too slow for a large batch may manage a small one."""
+        return max(1, BATCH_LEGS >> self._failures)
+
+    def _replay(self) -> bool:
+        """Write a batch from the spool; False when the spool holds nothing."""
+        segment = self._replaying = self._replaying or self._spooler.take()
+        if segment is None:
+            return False
+        batch = segment.legs[: self._most_legs]
+        self._write(batch)
+        del segment.legs[: len(batch)]
+        if not segment.legs:
+            self._spooler.remove(segment)
+            self._replaying = None
+        return True
+
+    def _write_heard(self) -> None:
+        """Write a batch from the inbox, and the switches' signs of life; what fails is put back."""
+        if self._inbox.wait(timeout_s=0.5) and len(self._inbox) < BATCH_LEGS and not self._stop.is_set():
+            gevent.sleep(LINGER_S)
+        legs = self._inbox.take(self._most_legs)
+        lives = self._signs.take()
+        try:
+            self._write(legs)
+            if lives:
+                note(self._connected(), lives)
+        except BaseException:
+            self._inbox.put_back(legs)
+            self._signs.put_back(lives)
+            raise
+
     def _write(self, legs: Sequence[Leg]) -> None:
+        if not legs:
+            return
         connection = self._connected()
         self._refresh_tariffs(connection)
-        written, refused = write_around_poison(connection, legs, self._operator, self._tariffs.price, self._partitions)
+        try:
+            written, refused = write_around_poison(
+                connection, legs, self._operator, self._tariffs.price, self._partitions
+            )
+        except TollbookError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the reason is the next line
+            # A leg that a rule of ours fails on must not hold up all others, now and after every restart.
+            _log.exception("a batch of %d legs failed", len(legs))
+            if len(legs) > 1:
+                self._write(legs[: len(legs) // 2])
+                self._write(legs[len(legs) // 2 :])
+            else:
+                self._put_aside(Refused(leg=legs[0], reason=f"{type(error).__name__}: {error}"))
+            return
         self._counts.batches += 1
         self._counts.legs_written += written.legs
         self._counts.rows_written += len(written.rows)
@@ -104,42 +195,24 @@ class Writer:
         for one in refused:
             self._put_aside(one)
 
-    def _note(self, lives: list[Life]) -> None:
-        """Record signs of life. A new process at a known address: the calls of the one before are lost, and end."""
-        connection = self._connected()
-        over = note(connection, lives)
-        for life in over:
-            with store_errors():
-                up = legs_up(connection, life.core)
-                connection.rollback()
-            event(_log, logging.WARNING, "the switch restarted", switch=life.switch, legs_lost=len(up))
-            for begin in range(0, len(up), BATCH_LEGS):
-                self._write([lost(leg, life.seen_us) for leg in up[begin : begin + BATCH_LEGS]])
-        if over:
-            close(connection, over)
-
-    def held(self, core: str) -> list[Leg]:
-        """Read, on a connection of its own, the legs that are open for a process; raises StoreUnavailable."""
-        with connect(self._url, name="look") as connection, store_errors():
-            return legs_up(connection, core)
-
     def _put_aside(self, refused: Refused) -> None:
         """Keep a leg that PostgreSQL will never take, with the reason."""
-        record = {"reason": refused.reason, "leg": msgspec.to_builtins(refused.leg)}
-        with self._set_aside.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
         self._counts.legs_set_aside += 1
-        event(
-            _log, logging.ERROR, "a leg was set aside", leg=refused.leg.uid, file=self._set_aside, reason=refused.reason
-        )
+        kept = gevent.get_hub().threadpool.apply(_kept, (self._set_aside, refused))
+        event(_log, logging.ERROR, "a leg was set aside", leg=refused.leg.uid, file=kept, reason=refused.reason)
+        if isinstance(kept, OSError):
+            # The log is the last place there is: the leg goes there whole.
+            _log.error("that leg is %s", msgspec.json.encode(refused.leg).decode())
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.broken:
             self._disconnect()
-            connection = connect(self._url, name="listen")
-            check_schema(connection)
-            self._connection = connection
             self._tariffs_checked_s = 0.0
+            self._connection = connection = connect(self._url, name="listen")
+            with store_errors():
+                connection.execute(LIMITS)
+                connection.commit()
+            check_schema(connection)
             self._refresh_tariffs(connection)
         return self._connection
 
@@ -166,3 +239,11 @@ class Writer:
             finally:
                 connection.rollback()
         self._tariffs_checked_s = time.monotonic()
+
+
+def _kept(folder: Path, refused: Refused) -> Path | OSError:
+    """Return the error, because gevent's pool prints those that are raised."""
+    try:
+        return keep_leg(folder, refused.leg, refused.reason)
+    except OSError as error:
+        return error

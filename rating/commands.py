@@ -1,5 +1,6 @@
 """The commands `tollbook account` and `tollbook rates`."""
 
+import re
 from pathlib import Path
 
 import click
@@ -72,11 +73,11 @@ def rates() -> None:
 @rates.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--plan", required=True, help="The plan whose rates the file replaces; made when it is new.")
-@click.option("--currency", default="USD", show_default=True, help="Of a new plan: three letters, ISO 4217.")
+@click.option("--currency", help="Three letters, ISO 4217. Without it a new plan is in USD, an old one keeps its own.")
 @click.option("--dry-run", is_flag=True, help="Check the file and change nothing.")
-def import_rates(file: Path, plan: str, currency: str, dry_run: bool) -> None:
+def import_rates(file: Path, plan: str, currency: str | None, dry_run: bool) -> None:
     """Replace the rates of a plan by those of FILE, all or nothing."""
-    if len(currency) != 3 or not currency.isascii() or not currency.isupper():
+    if currency is not None and not re.fullmatch("[A-Z]{3}", currency):
         raise UsageError(f"--currency {currency}: write three capital letters, for instance USD")
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:

@@ -10,7 +10,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import TypeAlias
 
 from tollbook.errors import DataError
@@ -33,11 +33,14 @@ COLUMNS = frozenset(
 
 # A minute that costs more than a thousand units of any currency is a slip of a decimal point.
 _MAX_MICROS = 1_000_000_000
+# Raises Inexact where the default context would round an amount to 28 digits, and so take it for a whole micro.
+_EXACT = Context(prec=28, traps=[Inexact, InvalidOperation])
 _MAX_INCREMENT_SEC = 3600
 _MAX_PREFIX_DIGITS = 18
 _MAX_PROBLEMS_SHOWN = 50
 
 FOR_EVER_TS = 0
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,15 +156,18 @@ def _micros(record: _Record, column: str) -> int:
         if column == "per_min":
             raise ValueError("the price of a minute is missing")
         return 0
+    text, unit = (decimal, 1_000_000) if decimal else (micros, 1)
     try:
-        value = Decimal(decimal) * 1_000_000 if decimal else Decimal(micros)
+        amount = Decimal(text)
+        if not amount.is_finite():
+            raise ValueError(f"{column} {text!r} is not an amount")
+        if not 0 <= amount <= Decimal(_MAX_MICROS) / unit:
+            raise ValueError(f"{column} {text} is not between 0 and {_MAX_MICROS // unit}")
+        return int(_EXACT.quantize(_EXACT.multiply(amount, unit), Decimal(1)))
+    except Inexact:
+        raise ValueError(f"{column} {text} is finer than a micro: round it") from None
     except InvalidOperation:
-        raise ValueError(f"{column} {decimal or micros!r} is not an amount") from None
-    if not value.is_finite() or value != int(value):
-        raise ValueError(f"{column} {decimal or micros} is finer than a micro: round it")
-    if not 0 <= value <= _MAX_MICROS:
-        raise ValueError(f"{column} {decimal or micros} is not between 0 and {_MAX_MICROS // 1_000_000}")
-    return int(value)
+        raise ValueError(f"{column} {text!r} is not an amount") from None
 
 
 def _increments(text: str) -> tuple[int, int]:
@@ -181,7 +187,8 @@ def _instant(text: str) -> int | None:
         when = dt.datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is not a time like 2026-12-01 or 2026-12-01T00:00:00+01:00") from None
-    return int((when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp() * 1000)
+    # In integers: timestamp() is a float, whose milliseconds can come out one too few.
+    return ((when if when.tzinfo else when.replace(tzinfo=dt.UTC)) - _EPOCH) // dt.timedelta(milliseconds=1)
 
 
 def _overlap(one: DeckRow, other: DeckRow) -> bool:

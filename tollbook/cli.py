@@ -16,11 +16,13 @@ from tollbook.errors import TollbookError
 _HELP = {
     "demo": "Try everything on this machine: a simulated switch, or your own.",
     "listen": "Listen to the switches and write the call records.",
+    "spool": "List what waits on disk, and try refused legs again.",
     "serve": "Serve the API.",
     "db": "Create and upgrade the database's schema.",
     "account": "Add and list accounts.",
     "key": "Create, list and revoke API keys.",
-    "rates": "Import rates and explain a price.",
+    "rates": "Import the rates of a plan.",
+    "explain": "Say of a call what its legs were, why each column is what it is, and its price.",
     "archive": "Append finished calls to the Iceberg archive, and read it.",
     "recover": "Read the switch's own mod_json_cdr files: what nobody heard.",
 }

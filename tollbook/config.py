@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.dataclasses import dataclass
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from tollbook.embedded import running_url
 from tollbook.errors import SettingsError
@@ -34,7 +34,7 @@ class EslAddress:
     format: str = "json"
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return _host_port(self.host, self.port)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,22 +45,30 @@ class Bind:
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return _host_port(self.host, self.port)
+
+
+def _host_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _esl_address(url: str) -> EslAddress:
-    parts = urlsplit(url.strip())
-    if parts.scheme != "esl" or not parts.hostname:
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), None, None  # the reason quotes the URL, and so the password
+    if parts.scheme != "esl" or not host:
         raise ValueError("write each switch as esl://:PASSWORD@HOST:8021, several separated by commas")
     if not parts.password:
-        raise ValueError(f"the password of {parts.hostname} is missing: write esl://:PASSWORD@{parts.hostname}:8021")
+        raise ValueError(f"the password of {host} is missing: write esl://:PASSWORD@{host}:8021")
     password = unquote(parts.password)
     if "\n" in password or "\r" in password:
-        raise ValueError(f"the password of {parts.hostname} holds a line break, which the Event Socket cannot carry")
+        raise ValueError(f"the password of {host} holds a line break, which the Event Socket cannot carry")
     form = parse_qs(parts.query).get("format", ["json"])[0]
     if form not in ("json", "plain"):
         raise ValueError(f"format={form} is not known: leave it out, or write format=plain")
-    return EslAddress(host=parts.hostname, port=parts.port or ESL_PORT, password=SecretStr(password), format=form)
+    return EslAddress(host=host, port=port or ESL_PORT, password=SecretStr(password), format=form)
 
 
 def _esl_addresses(value: Any) -> Any:
@@ -89,6 +97,15 @@ def _bind(value: Any) -> Any:
     return Bind(host=found["six"] or found["host"], port=int(found["port"]))
 
 
+def _bytes(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([0-9]{1,15}) ?([KMGT]?)(?:iB|B)?", value.strip(), re.IGNORECASE)
+    if not found:
+        raise ValueError("write a number of bytes, or one with K, M, G or T: 512M, 2G")
+    return int(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " ")
+
+
 class Settings(BaseSettings):
     """Everything an operator can set. Field `x` is the setting TOLLBOOK_X."""
 
@@ -107,6 +124,7 @@ class Settings(BaseSettings):
     )
     api_bind: Annotated[Bind, NoDecode, BeforeValidator(_bind)] = Bind(host="127.0.0.1", port=8080)
     metrics_bind: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
+    spool_max: Annotated[int, NoDecode, BeforeValidator(_bytes), Field(ge=64 * 1024)] = 1024**3
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @field_validator("database_url")
@@ -145,10 +163,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     environ = os.environ if environ is None else environ
     env_file = environ.get(f"{_PREFIX}ENV_FILE")
     problems: list[str] = []
-    if env_file and not os.access(env_file, os.R_OK):
-        raise SettingsError(f"{_PREFIX}ENV_FILE={env_file} cannot be read: correct the path, or its owner and mode")
+    names = set(environ)
+    if env_file:
+        names |= _names_in(env_file)
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{_PREFIX}ENV_FILE"}
-    for name in sorted(environ):
+    for name in sorted(names):
         if name.startswith(_PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             problems.append(f"{name} is not a setting" + (f": did you mean {near[0]}?" if near else ""))
@@ -162,3 +181,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if settings is None or problems:
         raise SettingsError("wrong settings:\n  " + "\n  ".join(problems))
     return settings
+
+
+def _names_in(env_file: str) -> set[str]:
+    """Read the names that a file sets; raises SettingsError, for pydantic would pass over a file that is none."""
+    try:
+        with open(env_file, "rb") as file:
+            file.read(1)
+        return {name.upper() for name in DotEnvSettingsSource(Settings, env_file=env_file).env_vars}
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(
+            f"{_PREFIX}ENV_FILE={env_file} cannot be read: correct the path, its owner and mode, or its text"
+        ) from None

@@ -80,7 +80,7 @@ def test_a_restarted_switch_s_calls_end_as_lost_at_its_last_sign_of_life(start: 
     (row,) = rows(database_url)
     assert (row["disposition"], row["estimated"], row["answer_ts"]) == ("lost", True, want["answer_ts"])
     assert died_ms - 1500 <= row["end_ts"] <= died_ms + 100
-    assert "the switch restarted" in listener.output
+    assert "the switch restarted, a leg is lost" in listener.output
 
 
 def test_a_switch_that_lists_nothing_closes_nothing(start: Start, database_url: str) -> None:

@@ -24,6 +24,8 @@ _PASSING = ("08", "53", "57", "40", "58", "55P03", "25006", "XX")
 def translated(error: psycopg.Error) -> TollbookError:
     """Say in our terms what the driver reports: retryable, a schema problem, or bad data."""
     state = error.sqlstate or ""
+    if not state and isinstance(error, psycopg.DataError):
+        return DataError(f"PostgreSQL takes no such value: {error}")  # refused by psycopg itself: a NUL in a text
     text = " ".join(str(error).split()) or type(error).__name__
     if not state or state.startswith(_PASSING):
         return StoreUnavailable(f"PostgreSQL is not available: {text}")
@@ -41,6 +43,9 @@ def store_errors() -> Generator[None]:
         yield
     except psycopg.Error as error:
         raise translated(error) from error
+    except UnicodeEncodeError as error:
+        # A lone surrogate: Python makes one of each odd byte on a command line.
+        raise DataError(f"PostgreSQL takes no such text: {error}") from error
 
 
 def connect(url: str, *, name: str, autocommit: bool = False) -> Connection:

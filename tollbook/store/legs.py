@@ -48,22 +48,15 @@ _RELATED = """
 def related(connection: Connection, ids: Collection[str]) -> list[StoredLeg]:
     """Read every stored leg that legs with these ids (their own and their parents') can share a call with."""
     return [
-        StoredLeg(leg=_leg(switch, uid, created_us, facts), row_key=(call_id, call_start_ts))
+        StoredLeg(leg=leg_from(switch, uid, created_us, facts), row_key=(call_id, call_start_ts))
         for switch, uid, created_us, call_id, call_start_ts, facts in connection.execute(
             _RELATED, {"ids": array_literal(list(ids))}, binary=True
         )
     ]
 
 
-def up(connection: Connection, core: str) -> list[Leg]:
-    """Read the legs of one process of a switch that have no end yet."""
-    found = connection.execute(
-        "SELECT switch, uid, created_us, facts::text FROM call_leg WHERE core = %s AND NOT ended", (core,), binary=True
-    )
-    return [_leg(*row) for row in found]
-
-
-def _leg(switch: str, uid: str, created_us: int, facts: str) -> Leg:
+def leg_from(switch: str, uid: str, created_us: int, facts: str) -> Leg:
+    """Build a leg from its columns; `facts` as JSON text."""
     stored = _decode(facts)
     return Leg(
         switch=switch,
@@ -84,7 +77,7 @@ _UPSERT = """
     INSERT INTO call_leg (uid, created_us, switch, call_id, call_start_ts, core, ended, facts)
     SELECT * FROM ROWS FROM (
         unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::boolean[]),
-        jsonb_array_elements(%s::text::jsonb)
+        json_array_elements(%s::text::json)
     )
     ON CONFLICT (uid, created_us, switch) DO UPDATE SET
         call_id = excluded.call_id, call_start_ts = excluded.call_start_ts, core = excluded.core,

@@ -1,10 +1,12 @@
-"""`switch_life`: the processes of the switches that were heard, and those that have died."""
+"""`switch_life`: the processes of the switches that were heard, and the legs that they left open."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from tollbook.model.leg import Leg
 from tollbook.store.arrays import array_literal
 from tollbook.store.database import Connection, store_errors
+from tollbook.store.legs import leg_from
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,16 +19,25 @@ class Life:
     seen_us: int
 
 
-def note(connection: Connection, lives: Collection[Life]) -> list[Life]:
-    """Record signs of life, and give the lives before them at the same addresses, which are over."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """A leg without an end, and the last sign of life (epoch µs) of the process that it lived in."""
+
+    leg: Leg
+    seen_us: int
+
+
+def note(connection: Connection, lives: Collection[Life]) -> None:
+    """Record signs of life; an older one that comes late moves nothing back."""
     if not lives:
-        return []
+        return
     ordered = sorted(lives, key=lambda life: life.core)
     with store_errors(), connection.transaction():
         connection.execute(
             "INSERT INTO switch_life AS known (core, address, switch, seen_us)"
             " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[])"
-            " ON CONFLICT (core) DO UPDATE SET seen_us = greatest(known.seen_us, excluded.seen_us)",
+            " ON CONFLICT (core) DO UPDATE SET"
+            "  address = excluded.address, seen_us = greatest(known.seen_us, excluded.seen_us)",
             (
                 array_literal([life.core for life in ordered]),
                 array_literal([life.address for life in ordered]),
@@ -34,20 +45,16 @@ def note(connection: Connection, lives: Collection[Life]) -> list[Life]:
                 array_literal([life.seen_us for life in ordered]),
             ),
         )
-        # A process heard again at its address, as after a fail-over and back, is not over: the newest one lives.
-        over = connection.execute(
-            "SELECT core, address, switch, seen_us FROM switch_life AS old"
-            " WHERE NOT closed AND address = ANY (%s::text[]) AND EXISTS ("
-            "  SELECT FROM switch_life AS newer WHERE newer.address = old.address AND newer.seen_us > old.seen_us)",
-            (array_literal([life.address for life in ordered]),),
-        ).fetchall()
-    return [Life(core=core, address=address, switch=switch, seen_us=seen) for core, address, switch, seen in over]
 
 
-def close(connection: Connection, lives: Collection[Life]) -> None:
-    """Record that the calls of these lives have been ended."""
-    with store_errors(), connection.transaction():
-        connection.execute(
-            "UPDATE switch_life SET closed = true WHERE core = ANY (%s::text[])",
-            (array_literal([life.core for life in lives]),),
+def held(connection: Connection, address: str) -> list[Held]:
+    """Read the legs without an end of every process that was heard at an address."""
+    with store_errors():
+        found = connection.execute(
+            "SELECT life.seen_us, leg.switch, leg.uid, leg.created_us, leg.facts::text"
+            " FROM switch_life AS life JOIN call_leg AS leg ON leg.core = life.core AND NOT leg.ended"
+            " WHERE life.address = %s",
+            (address,),
+            binary=True,
         )
+        return [Held(leg=leg_from(*row), seen_us=seen_us) for seen_us, *row in found]

@@ -4,17 +4,18 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from tollbook.errors import StoreUnavailable
+from tollbook.errors import SchemaError, StoreUnavailable
 
 _UPGRADE_LOCK = 7_264_100_001
 
 
 def upgrade(url: str) -> None:
-    """Bring the schema to this version; does nothing when it is there. Raises StoreUnavailable."""
+    """Bring the schema to this version; does nothing when it is there. Raises StoreUnavailable or SchemaError."""
     scheme, _, rest = url.partition("://")
     engine = create_engine(
         f"{scheme.replace('postgres', 'postgresql', 1) if scheme == 'postgres' else scheme}+psycopg://{rest}",
@@ -30,6 +31,10 @@ def upgrade(url: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
+    except CommandError as error:
+        raise SchemaError(
+            f"the schema was not upgraded: {error}: this Tollbook is older than the database: install the newer one"
+        ) from error
     except SQLAlchemyError as error:
         cause = " ".join(str(getattr(error, "orig", None) or error).split())
         raise StoreUnavailable(f"the schema was not upgraded: {cause}") from error

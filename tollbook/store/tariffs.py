@@ -91,13 +91,16 @@ def add_numbers(connection: Connection, account_id: str, numbers: Iterable[str])
         bump(connection)
 
 
-def replace_rates(connection: Connection, plan_id: str, currency: str, new: Iterable[Sequence[object]]) -> None:
-    """Replace all rates of a plan (made when missing) in one transaction: nobody ever prices from half a deck."""
+def replace_rates(connection: Connection, plan_id: str, currency: str | None, new: Iterable[Sequence[object]]) -> None:
+    """Replace all rates of a plan (made when missing) in one transaction: nobody ever prices from half a deck.
+
+    `currency` None leaves that of the plan; a new one is in USD.
+    """
     with store_errors(), connection.transaction():
         connection.execute(
-            "INSERT INTO rate_plan (plan_id, currency) VALUES (%s, %s)"
-            " ON CONFLICT (plan_id) DO UPDATE SET currency = excluded.currency",
-            (plan_id, currency),
+            "INSERT INTO rate_plan AS old (plan_id, currency) VALUES (%s, coalesce(%s, 'USD'))"
+            " ON CONFLICT (plan_id) DO UPDATE SET currency = coalesce(%s, old.currency)",
+            (plan_id, currency, currency),
         )
         connection.execute("DELETE FROM rate WHERE plan_id = %s", (plan_id,))
         with connection.cursor().copy(

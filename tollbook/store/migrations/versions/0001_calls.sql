@@ -39,23 +39,22 @@ CREATE TABLE call_leg (
     call_start_ts bigint NOT NULL,
     core          text NOT NULL,         -- the Core-UUID of the switch's process
     ended         boolean NOT NULL,
-    facts         jsonb NOT NULL,
+    facts         json NOT NULL,         -- not jsonb: written and read whole, and taken apart by nobody but us
     PRIMARY KEY (uid, created_us, switch)
 ) PARTITION BY RANGE (created_us);
 
 CREATE INDEX call_leg_call ON call_leg (call_id);
 CREATE INDEX call_leg_up ON call_leg (core) WHERE NOT ended;
 
--- Every process of a switch that was heard, by its Core-UUID. A new one at the same address means that the one
--- before has died, and took its calls with it without a word: they end at its last sign of life, seen_us.
+-- Every process of a switch that was heard, by its Core-UUID. A new one at the same address that denies the calls of
+-- the one before means that it died and took them with it, without a word: they end at its last sign of life, seen_us.
 CREATE TABLE switch_life (
     core    text PRIMARY KEY,
     address text NOT NULL,
     switch  text NOT NULL,
-    seen_us bigint NOT NULL,
-    closed  boolean NOT NULL DEFAULT false
+    seen_us bigint NOT NULL
 );
-CREATE INDEX switch_life_address ON switch_life (address) WHERE NOT closed;
+CREATE INDEX switch_life_address ON switch_life (address);
 
 CREATE TABLE rate_plan (
     plan_id  text PRIMARY KEY,

@@ -1,0 +1,173 @@
+"""`tollbook account` and `tollbook rates` as an operator types them: what they do, say, and end with."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+TOLLBOOK = Path(sys.executable).with_name("tollbook")
+Tollbook = Callable[..., subprocess.CompletedProcess[str]]
+
+DECK = "prefix,per_min,increment,name\n49,0.012,60/60,Germany\n4930,0.01,1/1,Berlin\n"
+
+
+@pytest.fixture
+def tollbook(database_url: str, tmp_path: Path) -> Tollbook:
+    """Run `tollbook ARGUMENTS` on the test's database to its end."""
+
+    def run(*arguments: str | bytes, **settings: str) -> subprocess.CompletedProcess[str]:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("TOLLBOOK_")}
+        environment |= {"TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_DATA_DIR": str(tmp_path / "data"), **settings}
+        done = subprocess.run(
+            [os.fsencode(TOLLBOOK), *(os.fsencode(one) for one in arguments)],
+            env=environment, capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def deck(tmp_path: Path) -> Callable[[str | bytes], str]:
+    """Write a rate file and give its path."""
+
+    def write(content: str | bytes) -> str:
+        path = tmp_path / "rates.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    return write
+
+
+Deck = Callable[[str | bytes], str]
+
+
+def rates(url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT plan_id, currency, prefix, per_min_micros, first_increment_sec, increment_sec, name"
+            " FROM rate JOIN rate_plan USING (plan_id) ORDER BY plan_id, prefix"
+        ).fetchall()
+
+
+def test_from_a_rate_file_to_an_account_with_a_number(tollbook: Tollbook, deck: Deck, database_url: str) -> None:
+    done = tollbook("rates", "import", deck(DECK), "--plan", "retail", "--currency", "EUR")
+    assert (done.returncode, done.stdout) == (0, "2 rates imported into plan retail\n")
+    assert rates(database_url) == [
+        ("retail", "EUR", "49", 12_000, 60, 60, "Germany"),
+        ("retail", "EUR", "4930", 10_000, 1, 1, "Berlin"),
+    ]
+    done = tollbook("account", "add", "acme", "--name", "Müller & Söhne", "--plan", "retail")
+    assert (done.returncode, done.stdout) == (0, "account acme added\n")
+    assert tollbook("account", "add", "plain").returncode == 0
+    assert tollbook("account", "list").stdout == "acme\tMüller & Söhne\tretail\nplain\tplain\t(no plan)\n"
+    done = tollbook("account", "number", "add", "acme", "+4930100", "+4930200")
+    assert (done.returncode, done.stdout) == (0, "2 numbers belong to acme\n")
+    assert tollbook("account", "number", "list").stdout == "4930100\tacme\n4930200\tacme\n"
+
+
+def test_an_import_replaces_the_plan_and_keeps_its_currency(tollbook: Tollbook, deck: Deck, database_url: str) -> None:
+    """--currency is of a new plan: next month's prices of a plan in EUR are not in USD because nobody said EUR."""
+    tollbook("rates", "import", deck(DECK), "--plan", "retail", "--currency", "EUR")
+    assert tollbook("rates", "import", deck("prefix,per_min\n33,1\n"), "--plan", "retail").returncode == 0
+    assert rates(database_url) == [("retail", "EUR", "33", 1_000_000, 60, 60, "outbound 33")]
+    assert tollbook("rates", "import", deck("prefix,per_min\n33,1\n"), "--plan", "new").returncode == 0
+    assert rates(database_url)[0][:2] == ("new", "USD")
+
+
+def test_a_file_from_a_spreadsheet_is_read(tollbook: Tollbook, deck: Deck, database_url: str) -> None:
+    """With a byte order mark, CRLF, quotes, and columns in any order and case."""
+    content = '\ufeffPer_Min,Prefix,Name\r\n"0.012","+49","Germany, all"\r\n'
+    assert tollbook("rates", "import", deck(content), "--plan", "retail").returncode == 0
+    assert rates(database_url) == [("retail", "USD", "49", 12_000, 60, 60, "Germany, all")]
+
+
+def test_every_bad_line_is_told_and_nothing_is_imported(tollbook: Tollbook, deck: Deck, database_url: str) -> None:
+    tollbook("rates", "import", deck(DECK), "--plan", "retail")
+    before = rates(database_url)
+    content = "prefix,per_min,increment\n49,1,60\nx,1,1/1\n33,free,1/1\n44,1,1/1\n"
+    for more in ([], ["--dry-run"]):
+        done = tollbook("rates", "import", deck(content), "--plan", "retail", *more)
+        assert done.returncode == 65
+        assert done.stderr == (
+            "tollbook: nothing was imported:\n"
+            "  line 2: increment '60' is not written like 60/60, 30/6 or 1/1\n"
+            "  line 3: prefix 'x' is not digits\n"
+            "  line 4: per_min 'free' is not an amount\n"
+        )
+        assert done.stdout == ""
+    assert rates(database_url) == before
+
+
+def test_a_dry_run_changes_nothing(tollbook: Tollbook, deck: Deck, database_url: str) -> None:
+    """Nor does it need a database."""
+    done = tollbook("rates", "import", deck(DECK), "--plan", "retail", "--dry-run", TOLLBOOK_DATABASE_URL="")
+    assert (done.returncode, done.stdout) == (0, "2 rates are right; nothing was changed\n")
+    assert rates(database_url) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"prefix,per_min,name\n49,1,M\xfcller\n", "is not UTF-8 text: save it as CSV UTF-8"),
+        (b"\xff\xfep\x00r\x00", "is not UTF-8 text"),
+        (b"", "must name the columns prefix and per_min"),
+        (b"prefix;per_min\n49;1\n", "unknown column 'prefix;per_min'"),
+        (b"prefix,per_min,name\n49,1,a\0b\n", "NUL"),
+    ],
+)
+def test_a_file_that_is_no_deck_is_refused(tollbook: Tollbook, deck: Deck, content: bytes, told: str) -> None:
+    done = tollbook("rates", "import", deck(content), "--plan", "retail")
+    assert (done.returncode, done.stdout) == (65, "")
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize("currency", ["usd", "US", "EURO", "A1B", "ÄÖÜ", ""])
+def test_a_currency_has_three_letters(tollbook: Tollbook, deck: Deck, currency: str) -> None:
+    done = tollbook("rates", "import", deck(DECK), "--plan", "retail", "--currency", currency)
+    assert done.returncode == 64
+    assert "write three capital letters, for instance USD" in done.stderr
+
+
+def test_what_cannot_be_done_is_told_and_changes_nothing(tollbook: Tollbook, database_url: str) -> None:
+    tollbook("account", "add", "acme")
+    tollbook("account", "add", "other")
+    tollbook("account", "number", "add", "other", "222")
+    for arguments, told in (
+        (["account", "add", "acme"], "the account 'acme' exists already"),
+        (["account", "add", "new", "--plan", "gold"], "there is no rate plan 'gold': import it first"),
+        (["account", "number", "add", "nobody", "1"], "there is no account 'nobody': add it first"),
+        (["account", "number", "add", "acme", "111", "222"], "222 belongs to other: no number was added"),
+    ):
+        done = tollbook(*arguments)
+        assert (done.returncode, done.stdout) == (64, "")
+        assert done.stderr.startswith(f"tollbook: {told}")
+        assert done.stderr.count("\n") == 1
+    assert tollbook("account", "number", "list").stdout == "222\tother\n"
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM account").fetchone() == (2,)
+
+
+def test_an_id_of_odd_bytes_is_refused_in_one_line(tollbook: Tollbook) -> None:
+    """A terminal in latin-1 types bytes that are no UTF-8."""
+    done = tollbook("account", "add", b"M\xfcller")
+    assert done.returncode == 65
+    assert done.stderr.startswith("tollbook: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_a_schema_or_a_server_the_commands_say_what_to_do(tollbook: Tollbook, database_url: str) -> None:
+    gone = database_url.replace("@/", "@/no_such_").replace("?host", "_?host")
+    done = tollbook("account", "list", TOLLBOOK_DATABASE_URL=gone)
+    assert done.returncode == 75
+    assert "check TOLLBOOK_DATABASE_URL" in done.stderr
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DROP TABLE alembic_version")
+    done = tollbook("account", "list")
+    assert done.returncode == 75  # whoever restarts us may find it done
+    assert "run `tollbook db upgrade`" in done.stderr

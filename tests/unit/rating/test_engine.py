@@ -1,0 +1,229 @@
+"""The rate engine against tables, properties, and a slow reference that is obviously right."""
+
+from fractions import Fraction
+from math import ceil
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rating.engine import Deck, Rate, Tariffs, billed_seconds, price_of
+from tollbook.model.row import Row
+
+DIRECTIONS = ["outbound", "inbound", "internal"]
+AT = 1_800_000_000_000
+
+
+def rate(prefix: str = "", **given: object) -> Rate:
+    terms: dict[str, object] = {
+        "rate_id": 1, "direction": "outbound", "per_min_micros": 60_000, "connection_fee_micros": 0,
+        "increment_sec": 60, "first_increment_sec": 60, "valid_from_ts": 0, "valid_to_ts": None, "name": prefix,
+    }  # fmt: skip
+    return Rate(**{**terms, "prefix": prefix, **given})  # type: ignore[arg-type]
+
+
+def row(*parts: tuple[str, str, int], **given: object) -> Row:
+    terms: dict[str, object] = {
+        "switch": "fs", "call_id": "a", "account_id": "acme", "direction": "outbound", "from_num": "1", "to_num": "2",
+        "start_ts": AT, "answer_ts": AT, "end_ts": AT + 90_000, "duration_sec": 90, "billsec": 90, "answered": 1,
+        "disposition": "answered", "hangup_cause": None, "queue_id": None, "agent_id": None, "estimated": False,
+    }  # fmt: skip
+    said = [{"direction": direction, "number": number, "seconds": seconds} for direction, number, seconds in parts]
+    return msgspec.convert({**terms, "parts": said, **given}, Row)
+
+
+@pytest.mark.parametrize(
+    ("first", "following", "seconds", "billed"),
+    [
+        (60, 60, 0, 60), (60, 60, 1, 60), (60, 60, 60, 60), (60, 60, 61, 120), (60, 60, 3600, 3600),
+        (30, 6, 0, 30), (30, 6, 29, 30), (30, 6, 30, 30), (30, 6, 31, 36), (30, 6, 36, 36), (30, 6, 37, 42),
+        (1, 1, 0, 1), (1, 1, 1, 1), (1, 1, 59, 59), (1, 1, 86_400, 86_400),
+        (60, 1, 59, 60), (60, 1, 60, 60), (60, 1, 61, 61),
+        (1, 60, 1, 1), (1, 60, 2, 61), (1, 60, 61, 61), (1, 60, 62, 121),
+        (6, 6, 7, 12), (3600, 3600, 1, 3600),
+    ],
+)  # fmt: skip
+def test_increments(first: int, following: int, seconds: int, billed: int) -> None:
+    assert billed_seconds(seconds, rate(first_increment_sec=first, increment_sec=following)) == billed
+
+
+@pytest.mark.parametrize(
+    ("per_min", "fee", "seconds", "micros"),
+    [
+        (60_000, 0, 1, 1000), (60_000, 0, 60, 60_000), (0, 0, 500, 0), (0, 700, 500, 700),
+        (1, 0, 1, 1),  # a sixtieth of a micro is a micro
+        (1, 0, 60, 1), (1, 0, 61, 2), (59, 0, 1, 1), (61, 0, 1, 2), (7, 5, 13, 7),
+        (10**9, 10**9, 86_400, 10**9 + 1440 * 10**9),
+    ],
+)  # fmt: skip
+def test_prices_are_rounded_up_to_a_micro(per_min: int, fee: int, seconds: int, micros: int) -> None:
+    terms = {"per_min_micros": per_min, "connection_fee_micros": fee}
+    assert price_of(seconds, rate(first_increment_sec=1, increment_sec=1, **terms)) == micros
+
+
+rates = st.builds(
+    rate,
+    st.text("0123456789", max_size=5),
+    per_min_micros=st.integers(0, 10**9),
+    connection_fee_micros=st.integers(0, 10**9),
+    increment_sec=st.integers(1, 3600),
+    first_increment_sec=st.integers(1, 3600),
+)
+
+
+@given(rates, st.integers(0, 10**6), st.integers(0, 10**4))
+def test_longer_calls_never_cost_less(one: Rate, seconds: int, more: int) -> None:
+    assert price_of(seconds, one) <= price_of(seconds + more, one)
+    assert billed_seconds(seconds, one) >= max(1, seconds)
+    assert billed_seconds(seconds, one) - max(1, seconds, one.first_increment_sec) < one.increment_sec
+
+
+def reference(seconds: int, one: Rate) -> int:
+    """Count increments one by one, and money in fractions."""
+    billed = one.first_increment_sec
+    while billed < max(1, seconds):
+        billed += one.increment_sec
+    return ceil(one.connection_fee_micros + Fraction(billed * one.per_min_micros, 60))
+
+
+def reference_match(deck: list[Rate], direction: str, number: str, at_ts: int) -> Rate | None:
+    """Look at every rate of the plan."""
+    fits = [
+        one
+        for one in deck
+        if one.direction == direction
+        and number.startswith(one.prefix)
+        and one.valid_from_ts <= at_ts
+        and (one.valid_to_ts is None or at_ts < one.valid_to_ts)
+    ]
+    return max(fits, key=lambda one: len(one.prefix), default=None)
+
+
+@st.composite
+def decks(draw: st.DrawFn) -> list[Rate]:
+    """Up to 20 prefixes over three digits, each with up to three rates that follow each other, perhaps with gaps."""
+    deck: list[Rate] = []
+    places = st.tuples(st.sampled_from(DIRECTIONS), st.text("123", max_size=4))
+    for direction, prefix in draw(st.lists(places, max_size=20, unique=True)):
+        times = sorted(draw(st.lists(st.integers(0, 12), min_size=1, max_size=6, unique=True)))
+        for begin, end in zip(times[::2], [*times[1::2], None], strict=False):
+            deck.append(
+                rate(
+                    prefix,
+                    direction=direction,
+                    rate_id=len(deck),
+                    per_min_micros=draw(st.integers(0, 10**6)),
+                    connection_fee_micros=draw(st.integers(0, 1000)),
+                    increment_sec=draw(st.sampled_from([1, 6, 60])),
+                    first_increment_sec=draw(st.sampled_from([1, 30, 60])),
+                    valid_from_ts=begin,
+                    valid_to_ts=end,
+                )
+            )
+    return draw(st.permutations(deck))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    deck=decks(),
+    parts=st.lists(
+        st.tuples(st.sampled_from(DIRECTIONS), st.text("1234", min_size=1, max_size=7), st.integers(0, 400)), max_size=4
+    ),
+    at_ts=st.integers(0, 13),
+    plus=st.sampled_from(["", "+"]),
+)
+def test_any_deck_prices_as_the_reference_does(
+    deck: list[Rate], parts: list[tuple[str, str, int]], at_ts: int, plus: str
+) -> None:
+    price = Tariffs(decks={"acme": Deck(deck)}).price(
+        row(*((direction, plus + number, seconds) for direction, number, seconds in parts), start_ts=at_ts)
+    )
+    priced = {one.direction for one in deck}
+    costs: list[int | None] = []
+    for part, (direction, number, seconds) in zip(price.parts, parts, strict=True):
+        found = reference_match(deck, direction, number, at_ts)
+        cost = 0 if direction not in priced else reference(seconds, found) if found else None
+        costs.append(cost)
+        assert part.cost_micros == cost
+        assert part.rate_id == (found.rate_id if found else None)
+        assert (part.billed_sec is None) == (found is None)
+        assert (part.direction, part.number, part.seconds) == (direction, plus + number, seconds)
+    if None in costs:
+        assert price.cost_micros is None
+        assert price.unrated
+    else:
+        assert price.cost_micros == sum(cost or 0 for cost in costs)
+        assert price.unrated is None
+
+
+def test_a_rate_is_in_force_from_its_first_instant_until_before_its_last() -> None:
+    deck = Deck([rate("49", rate_id=2, valid_from_ts=20, valid_to_ts=30), rate("49", valid_from_ts=10, valid_to_ts=20)])
+    found = {at: deck.match("outbound", "4930", at) for at in (9, 10, 19, 20, 29, 30)}
+    assert {at: one.rate_id if one else None for at, one in found.items()} == {
+        9: None, 10: 1, 19: 1, 20: 2, 29: 2, 30: None,
+    }  # fmt: skip
+
+
+def test_a_longer_prefix_that_is_not_in_force_leaves_the_shorter_one() -> None:
+    deck = Deck([rate("4", rate_id=4), rate("4930", rate_id=4930, valid_from_ts=10, valid_to_ts=20)])
+    assert [one.rate_id if (one := deck.match("outbound", "49301", at)) else None for at in (5, 15, 20)] == [4, 4930, 4]
+
+
+def test_a_number_shorter_than_the_prefix_is_not_matched_and_an_equal_one_is() -> None:
+    deck = Deck([rate("4930")])
+    assert deck.match("outbound", "493", 0) is None
+    assert deck.match("outbound", "4930", 0) is not None
+
+
+TARIFFS = Tariffs(decks={"acme": Deck([rate("49", per_min_micros=60_000)]), "planless": None, "empty": Deck([])})
+
+
+@pytest.mark.parametrize("account", ["acme", "planless", "nobody", None])
+@pytest.mark.parametrize("number", ["4930", "999", "anonymous"])
+def test_an_unanswered_call_costs_nothing_whoever_made_it(account: str | None, number: str) -> None:
+    price = TARIFFS.price(row(("outbound", number, 5), answered=0, answer_ts=None, billsec=0, account_id=account))
+    assert (price.cost_micros, price.parts, price.unrated) == (0, (), None)
+
+
+@pytest.mark.parametrize(
+    ("account", "number", "reason"),
+    [
+        (None, "4930", "the call has no account"),
+        ("nobody", "4930", "no such account"),
+        ("planless", "4930", "the account has no rate plan"),
+        ("acme", "3312", "no rate for outbound 3312"),
+        ("acme", "anonymous", "no rate for outbound anonymous"),
+        ("acme", "", "no rate for outbound "),
+    ],
+)
+def test_a_call_that_cannot_be_priced_is_unrated_with_the_reason(account: str, number: str, reason: str) -> None:
+    price = TARIFFS.price(row(("outbound", number, 60), account_id=account))
+    assert (price.cost_micros, price.unrated) == (None, reason)
+    assert [part.cost_micros for part in price.parts] == [None]
+
+
+@pytest.mark.parametrize("direction", ["internal", "inbound"])
+def test_a_direction_that_the_plan_does_not_price_is_free(direction: str) -> None:
+    price = TARIFFS.price(row((direction, "1001", 60)))
+    assert (price.cost_micros, price.unrated) == (0, None)
+
+
+def test_the_cost_is_the_sum_of_the_parts() -> None:
+    """An inbound call that was forwarded to a mobile: the call itself is free here, the trunk leg is paid."""
+    price = TARIFFS.price(row(("inbound", "+4930", 120), ("outbound", "+49151", 61), ("outbound", "49152", 1)))
+    assert [part.cost_micros for part in price.parts] == [0, 120_000, 60_000]
+    assert price.cost_micros == 180_000
+
+
+def test_one_unrated_part_makes_the_call_unrated() -> None:
+    price = TARIFFS.price(row(("outbound", "49151", 61), ("outbound", "33", 1), ("outbound", "44", 1)))
+    assert price.cost_micros is None
+    assert price.unrated == "no rate for outbound 33; no rate for outbound 44"
+    assert [part.cost_micros for part in price.parts] == [120_000, None, None]
+
+
+def test_an_answered_call_without_parts_costs_nothing() -> None:
+    assert TARIFFS.price(row()).cost_micros == 0
+    assert TARIFFS.price(row(parts=None)).cost_micros == 0
+    assert TARIFFS.price(row(account_id="empty")).cost_micros == 0
