@@ -1,8 +1,8 @@
 """Events read, folded, priced and committed a second, against stock greenswitch with an empty handler.
 
 A process of its own sends the same recorded calls, made fresh and rendered beforehand, as fast as the client reads
-(`feeder.py`). Ours is the whole `tollbook listen` with PostgreSQL on the same cores, timed until the last row is complete
-in the database; stock greenswitch only reads and parses.
+(`feeder.py`). Ours is the whole `tollbook listen` with PostgreSQL on the same cores, timed until the last row is
+complete in the database; stock greenswitch only reads and parses.
 """
 
 import contextlib

@@ -150,9 +150,7 @@ class EventSocket(InboundESL):
             try:
                 self._on_event(frame)
             except FrameRefused:
-                self._framer.refused += 1
-                for swallowed in self._framer.frames_inside(frame.body):
-                    self._take(swallowed)
+                self._framer.refuse()
         elif frame.type in (b"command/reply", b"api/response"):
             text = frame.body if frame.type == b"api/response" else frame.header(b"Reply-Text")
             if self._commands_sent:

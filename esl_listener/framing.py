@@ -105,14 +105,13 @@ class Framer:
         finally:
             del buffer[:place]
 
-    def frames_inside(self, body: bytes) -> Iterator[Frame]:
-        """Tell that the frame yielded last was unusable: its length may be wrong, and its body hold the next heads.
+    def refuse(self) -> None:
+        """Count the frame yielded last as unusable: its length may be wrong, and its body hold the next heads.
 
-        Gives no frame itself: `feed` goes on in `body`, so that bad frames in a row nest nothing.
+        `feed` then goes on inside that body, which is still in the buffer.
         """
-        del body  # still in the buffer, where a head that its end cuts in two is whole
+        self.refused += 1
         self._unusable = True
-        return iter(())
 
     def _give_up(self, place: int) -> int:
         """Count a frame given up; the next one's head is searched for from `place`."""

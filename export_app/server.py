@@ -19,7 +19,7 @@ from tollbook.store.database import check_schema, connect
 
 WORKERS: Final = 2
 THREADS: Final = 8  # per worker
-GRACEFUL_TIMEOUT_S: Final = 30  # how long a stop waits for requests that are under way
+GRACEFUL_TIMEOUT_S: Final = 10  # how long a stop waits for requests under way, whose statements have 5 s each
 RESPONSE_TIMEOUT_S: Final = 60.0  # to take a whole page; the largest has some 3 MB
 _LINGER_S: Final = 1.0
 

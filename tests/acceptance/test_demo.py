@@ -5,7 +5,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,32 +15,46 @@ import pytest
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
 
 
-def clean() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not key.startswith("TOLLBOOK_")}
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A folder for temporary files, of a short name (a socket lies below it) and open to all (the server's user)."""
+    with tempfile.TemporaryDirectory(prefix="tollbook-test-", dir="/tmp") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
 
 
-def test_demo_once_checks_itself_and_leaves_with_0() -> None:
-    done = subprocess.run([TOLLBOOK, "demo", "--once"], env=clean(), capture_output=True, text=True, timeout=120)
+def clean(scratch: Path) -> dict[str, str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TOLLBOOK_")}
+    return environment | {"TMPDIR": str(scratch)}
+
+
+def processes_below(folder: Path) -> list[str]:
+    return subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True).stdout.split()
+
+
+def test_demo_once_checks_itself_and_leaves_with_0(scratch: Path) -> None:
+    done = subprocess.run([TOLLBOOK, "demo", "--once"], env=clean(scratch), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "13 calls played: every row right in the API, in CSV and in the archive." in done.stdout
 
 
-def test_demo_once_leaves_with_1_and_the_difference(tmp_path: Path) -> None:
+def test_demo_once_leaves_with_1_and_the_difference(scratch: Path) -> None:
     """A row that is not what the recording must give is named: shown by expecting a wrong price."""
     wrong = "from tollbook.demo import run, verdict; verdict.COSTS['outbound_answered'] = 7; run.once()"
-    done = subprocess.run([sys.executable, "-c", wrong], env=clean(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", wrong], env=clean(scratch), capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 1
     for place in ("the API", "the CSV", "the archive"):
         assert f"cost_micros in {place} is 1200, must be 7" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_demo_s_curl_line_works_and_nothing_is_left_behind(tmp_path: Path, number: int) -> None:
+def test_the_demo_s_curl_line_works_and_nothing_is_left_behind(tmp_path: Path, scratch: Path, number: int) -> None:
     """The line it prints can be pasted; Ctrl-C or SIGTERM ends every process and removes every file."""
     log = tmp_path / "demo.log"
-    environment = clean() | {"TMPDIR": "/tmp"}  # a socket's path must be short
     with log.open("w") as out:
-        demo = subprocess.Popen([TOLLBOOK, "demo"], env=environment, stdout=out, stderr=out)
+        demo = subprocess.Popen([TOLLBOOK, "demo"], env=clean(scratch), stdout=out, stderr=out)
     try:
         deadline = time.monotonic() + 60
         while "acct_alpha" not in log.read_text():
@@ -55,16 +71,15 @@ def test_the_demo_s_curl_line_works_and_nothing_is_left_behind(tmp_path: Path, n
         demo.wait(60)
     assert demo.returncode == 0
     assert "nothing is left behind" in log.read_text()
-    children = subprocess.run(["pgrep", "-f", "tollbook-demo-"], capture_output=True, text=True).stdout.split()
-    assert not children
-    assert not list(Path("/tmp").glob("tollbook-demo-*"))
+    assert not processes_below(scratch)
+    assert not list(scratch.iterdir())
 
 
-def test_a_killed_demo_takes_its_processes_along(tmp_path: Path) -> None:
+def test_a_killed_demo_takes_its_processes_along(tmp_path: Path, scratch: Path) -> None:
     """kill -9 runs no clean-up of ours: the kernel ends the children, the database server among them."""
     log = tmp_path / "demo.log"
     with log.open("w") as out:
-        demo = subprocess.Popen([TOLLBOOK, "demo"], env=clean(), stdout=out, stderr=out)
+        demo = subprocess.Popen([TOLLBOOK, "demo"], env=clean(scratch), stdout=out, stderr=out)
     deadline = time.monotonic() + 60
     while "curl" not in log.read_text():
         assert demo.poll() is None, log.read_text()

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from tollbook.demo.freshen import CallTemplate
 from tollbook.demo.recording import Recording, load
 from tollbook.demo.thread import SwitchThread
 
@@ -64,12 +65,14 @@ def test_calls_that_are_up_get_their_rows_and_end_right(start: Start, database_u
 
 def test_a_restarted_switch_s_calls_end_as_lost_at_its_last_sign_of_life(start: Start, database_url: str) -> None:
     """No hangup comes for calls that a kill takes down: they end by estimate, say so, and are priced until then."""
-    recording, want = load(CALLS / "outbound_answered"), wanted("outbound_answered")
+    recording = load(CALLS / "outbound_answered")
     end = until_first(recording, b"CHANNEL_HANGUP_COMPLETE")
     with SwitchThread(heartbeat_s=0.5) as switch:
         listener = start("listen", esl=switch.url)
         switch.wait_for_subscriber(20)
-        switch.emit(recording, range(end))
+        call = CallTemplate(recording).fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
+        (want,) = call.rows
+        switch.emit(call, range(end))
         wait_for(database_url, lambda found: len(found) == 1 and found[0]["answer_ts"] is not None)
         time.sleep(1.2)  # two heartbeats: the switch's last signs of life
         died_ms = time.time_ns() // 1_000_000

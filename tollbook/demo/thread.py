@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
+from tollbook.demo.event import Playable
 from tollbook.demo.freshen import FreshCall
 from tollbook.demo.outbox import MAX_QUEUED
 from tollbook.demo.player import Player
@@ -153,9 +154,9 @@ class SwitchThread:
         """Play one event of each recording in turn; return the number of events played."""
         return self._do(Player(self._switch, recordings, verbatim=verbatim).play_interleaved(), timeout_s)
 
-    def emit(self, recording: Recording, indexes: Iterable[int]) -> None:
-        """Send some events of a recording, verbatim and at once: to stop in the middle of a call."""
-        self._do(self._each(recording, list(indexes)))
+    def emit(self, call: Recording | FreshCall, indexes: Iterable[int]) -> None:
+        """Send some events of a call at once, a recorded one verbatim: to stop in its middle."""
+        self._do(self._each([call.events[index] for index in indexes]))
 
     def beat(self) -> None:
         """Send a heartbeat now."""
@@ -195,9 +196,9 @@ class SwitchThread:
                 task.cancel()
         await asyncio.sleep(0)
 
-    async def _each(self, recording: Recording, indexes: list[int]) -> None:
-        for index in indexes:
-            self._switch.emit(recording.events[index])
+    async def _each(self, events: Iterable[Playable]) -> None:
+        for event in events:
+            self._switch.emit(event)
 
     async def _call_restart(self) -> None:
         self._switch.restart()
