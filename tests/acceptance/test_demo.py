@@ -28,6 +28,11 @@ def clean(scratch: Path) -> dict[str, str]:
     return environment | {"TMPDIR": str(scratch)}
 
 
+def as_in_a_terminal() -> None:
+    """A shell starts what it runs in the background with SIGINT ignored, and we may be that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def processes_below(folder: Path) -> list[str]:
     return subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True).stdout.split()
 
@@ -54,7 +59,9 @@ def test_the_demo_s_curl_line_works_and_nothing_is_left_behind(tmp_path: Path, s
     """The line it prints can be pasted; Ctrl-C or SIGTERM ends every process and removes every file."""
     log = tmp_path / "demo.log"
     with log.open("w") as out:
-        demo = subprocess.Popen([TOLLBOOK, "demo"], env=clean(scratch), stdout=out, stderr=out)
+        demo = subprocess.Popen(
+            [TOLLBOOK, "demo"], env=clean(scratch), stdout=out, stderr=out, preexec_fn=as_in_a_terminal
+        )
     try:
         deadline = time.monotonic() + 60
         while "acct_alpha" not in log.read_text():
@@ -79,7 +86,9 @@ def test_a_killed_demo_takes_its_processes_along(tmp_path: Path, scratch: Path) 
     """kill -9 runs no clean-up of ours: the kernel ends the children, the database server among them."""
     log = tmp_path / "demo.log"
     with log.open("w") as out:
-        demo = subprocess.Popen([TOLLBOOK, "demo"], env=clean(scratch), stdout=out, stderr=out)
+        demo = subprocess.Popen(
+            [TOLLBOOK, "demo"], env=clean(scratch), stdout=out, stderr=out, preexec_fn=as_in_a_terminal
+        )
     deadline = time.monotonic() + 60
     while "curl" not in log.read_text():
         assert demo.poll() is None, log.read_text()

@@ -31,7 +31,7 @@ def call(call_id: str, account_id: str | None = "acme", start_ts: int = START, *
         "end_ts": start_ts + 64_000, "duration_sec": 64, "billsec": 60, "answered": 1, "disposition": "answered",
         "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
     }  # fmt: skip
-    return Row(**fields | changed)  # pyright: ignore[reportArgumentType]
+    return Row(**fields | changed)
 
 
 def insert(connection: Connection, *rows: Row) -> None:

@@ -273,4 +273,4 @@ def test_a_hostile_cause_is_cut_before_it_is_quoted() -> None:
 
 def test_an_explanation_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        explanations(LEGS["park"])[0][2].note = "x"  # pyright: ignore[reportAttributeAccessIssue] - that is the claim
+        explanations(LEGS["park"])[0][2].note = "x"

@@ -398,4 +398,4 @@ def test_the_end_without_a_hangup_time_ends_when_it_was_said() -> None:
 def test_the_operator_s_lists_are_values() -> None:
     """Frozen: a listener that shares them between switches cannot change them for another."""
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Peers().trunks = frozenset()  # pyright: ignore[reportAttributeAccessIssue] - that is the claim
+        Peers().trunks = frozenset()

@@ -20,7 +20,7 @@ def rate(prefix: str = "", **given: object) -> Rate:
         "rate_id": 1, "direction": "outbound", "per_min_micros": 60_000, "connection_fee_micros": 0,
         "increment_sec": 60, "first_increment_sec": 60, "valid_from_ts": 0, "valid_to_ts": None, "name": prefix,
     }  # fmt: skip
-    return Rate(**{**terms, "prefix": prefix, **given})  # type: ignore[arg-type]
+    return Rate(**{**terms, "prefix": prefix, **given})
 
 
 def row(*parts: tuple[str, str, int], **given: object) -> Row:
