@@ -79,11 +79,20 @@ class Decoder:
         """Decode `event json`: fast, and tolerantly when bytes or types are not what FreeSWITCH should send,
         or when a value needs tidying: NUL, which PostgreSQL refuses, or `_undef_`, which means nothing."""
         try:
-            event = (
-                Event(**msgspec.structs.asdict(self._answer.decode(body)))
-                if body.startswith(_ANSWER)
-                else self._json.decode(body)
-            )
+            if body.startswith(_ANSWER):
+                said = self._answer.decode(body)
+                if "\0" in said.uid:
+                    return self._tolerant(body)
+                return Event(
+                    name=said.name,
+                    core=said.core,
+                    switchname=said.switchname,
+                    at_us=said.at_us,
+                    uid=said.uid,
+                    created_us=said.created_us,
+                    answered_us=said.answered_us,
+                )
+            event = self._json.decode(body)
         except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
             return self._tolerant(body)
         except RecursionError as error:
