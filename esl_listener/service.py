@@ -17,7 +17,7 @@ from esl_listener.decode import Decoder
 from esl_listener.inbox import Inbox, Spooler
 from esl_listener.set_aside import SET_ASIDE
 from esl_listener.signs import Signs
-from esl_listener.spool import SPOOL, Spool
+from esl_listener.spool import own_spool
 from esl_listener.switch import Switch
 from esl_listener.writer import Writer
 from tollbook.config import Settings
@@ -43,8 +43,7 @@ def listen(settings: Settings) -> None:
     """
     _make_data_dir(settings)
     counts, inbox, signs = Counts(), Inbox(), Signs()
-    spool = Spool(settings.data_dir / SPOOL, settings.spool_max)
-    spool.open()
+    spool = own_spool(settings.data_dir, settings.spool_max)
     set_aside = settings.data_dir / SET_ASIDE
     spooler = Spooler(inbox, spool, counts, set_aside)
     writer = Writer(settings.require_database_url(), inbox, spooler, signs, settings.peers, counts, set_aside)

@@ -25,6 +25,8 @@ from tollbook.model.leg import Leg, merge_all
 
 # The spool's folder in the data directory.
 SPOOL = "spool"
+# Listeners on one data directory: two beside each other while one replaces the other, a few for as many clusters.
+MAX_LISTENERS = 8
 
 # 4 MiB are about 3,000 legs: a second of replaying, and small enough to be read whole.
 SEGMENT_BYTES = 4 * 1024 * 1024
@@ -117,6 +119,34 @@ def segments(folder: Path) -> list[Path]:
         return []
 
 
+class SpoolHeld(SettingsError):
+    """Another listener has the spool."""
+
+
+def spool_folders(data_dir: Path) -> list[Path]:
+    """List where spools may be: each listener that shares a data directory has one of its own."""
+    return [data_dir / (SPOOL if number == 1 else f"{SPOOL}-{number}") for number in range(1, MAX_LISTENERS + 1)]
+
+
+def own_spool(data_dir: Path, max_bytes: int) -> "Spool":
+    """Open the first spool that no other listener holds, and adopt what those that are gone left behind.
+
+    Raises SettingsError when the folder cannot be used, or MAX_LISTENERS share it already.
+    """
+    folders = spool_folders(data_dir)
+    for folder in folders:
+        spool = Spool(folder, max_bytes)
+        try:
+            spool.open()
+        except SpoolHeld:
+            continue
+        for other in folders:
+            if other != folder and other.is_dir():
+                spool.adopt(other)
+        return spool
+    raise SettingsError(f"{MAX_LISTENERS} listeners are using {data_dir}: give this one its own TOLLBOOK_DATA_DIR")
+
+
 @dataclass(kw_only=True, slots=True)
 class Segment:
     """A segment in the hands of who replays it. `legs` are merged, and taken out as they are committed."""
@@ -162,7 +192,7 @@ class Spool:
             found = [(path, path.stat().st_size) for path in segments(self.folder)]
         except BlockingIOError as error:
             self.close()
-            raise SettingsError(
+            raise SpoolHeld(
                 f"another listener is using {self.folder}: give each its own TOLLBOOK_DATA_DIR, or stop the other one"
             ) from error
         except OSError as error:
@@ -173,6 +203,20 @@ class Spool:
         self._closed.extend(found)
         self.bytes = sum(size for _, size in found)
         self._number = int(found[-1][0].stem) if found else 0
+
+    def adopt(self, other: Path) -> None:
+        """Take over what a listener that is gone left in another folder; nothing when it is still there."""
+        abandoned = Spool(other, self.max_bytes)
+        with contextlib.suppress(SettingsError):
+            abandoned.open()
+            for path, size in abandoned._closed:
+                self._number += 1
+                # One file system, so a rename: a kill in between leaves each segment in one of the two folders.
+                mine = path.replace(self.folder / f"{self._number:016}.spool")
+                self._closed.append((mine, size))
+                self.bytes += size
+            _sync_folder(self.folder)
+        abandoned.close()
 
     def append(self, legs: Iterable[Leg]) -> str:
         """Write legs and wait until they are on the disk; '' when they are, else what prevents it."""

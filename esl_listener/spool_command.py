@@ -3,7 +3,7 @@
 import click
 
 from esl_listener.set_aside import SET_ASIDE, Kept, kept
-from esl_listener.spool import SPOOL, contents, segments
+from esl_listener.spool import contents, segments, spool_folders
 from rating.loader import load_tariffs
 from tollbook.config import Settings, load_settings
 from tollbook.errors import DataError, TollbookError
@@ -26,7 +26,7 @@ def list_() -> None:
     folder = load_settings().data_dir
     bytes_waiting = records = 0
     legs: set[tuple[str, str, int]] = set()
-    for path in segments(folder / SPOOL):
+    for path in (path for spool in spool_folders(folder) for path in segments(spool)):
         try:
             data = path.read_bytes()
         except FileNotFoundError:
@@ -36,7 +36,7 @@ def list_() -> None:
         records += len(found.legs)
         bytes_waiting += len(data)
         damage = f", {len(found.damaged)} damaged stretches" if found.damaged else ""
-        click.echo(f"{path.name}  {len(data)} bytes, {len(found.legs)} records{damage}")
+        click.echo(f"{path.parent.name}/{path.name}  {len(data)} bytes, {len(found.legs)} records{damage}")
     click.echo(f"waiting: {len(legs)} legs in {records} records, {bytes_waiting} bytes")
     aside = list(kept(folder / SET_ASIDE))
     for one in aside:

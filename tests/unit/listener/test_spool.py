@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esl_listener.spool import SEGMENT_BYTES, Spool, contents, record, segments
+from esl_listener.spool import MAX_LISTENERS, SEGMENT_BYTES, Spool, contents, own_spool, record, segments
 from tollbook.errors import SettingsError
 from tollbook.model.leg import Facts, Leg
 
@@ -162,6 +162,30 @@ def test_a_segment_that_cannot_be_read_holds_nobody_up(tmp_path: Path) -> None:
         assert (bad.legs, bad.problem) == ([], "No such file or directory")
         spool.append([leg(1)])
         assert drained(spool) == [leg(1)]
+
+
+def test_each_listener_has_a_spool_and_what_one_left_behind_is_adopted(tmp_path: Path) -> None:
+    one, two = own_spool(tmp_path, 1_000_000), own_spool(tmp_path, 1_000_000)
+    assert [one.folder.name, two.folder.name] == ["spool", "spool-2"]
+    assert one.append([leg(1)]) == two.append([leg(2)]) == ""
+    two.close()
+    three = own_spool(tmp_path, 1_000_000)  # the second's folder again, and its segment
+    assert (three.folder.name, drained(three)) == ("spool-2", [leg(2)])
+    assert three.append([leg(3)]) == ""
+    three.close()
+    one.close()
+    last = own_spool(tmp_path, 1_000_000)
+    assert (last.folder.name, last.waiting) == ("spool", 2)
+    assert drained(last) == [leg(1), leg(3)]
+    last.close()
+
+
+def test_more_listeners_than_a_data_directory_takes_are_refused(tmp_path: Path) -> None:
+    held = [own_spool(tmp_path, 1_000) for _ in range(MAX_LISTENERS)]
+    with pytest.raises(SettingsError, match="give this one its own TOLLBOOK_DATA_DIR"):
+        own_spool(tmp_path, 1_000)
+    for spool in held:
+        spool.close()
 
 
 def test_a_spool_has_one_listener(tmp_path: Path) -> None:
