@@ -29,7 +29,7 @@ from tollbook.store import tariffs
 from tollbook.store.batch import Refused, write_around_poison
 from tollbook.store.database import Connection, check_schema, connect, store_errors
 from tollbook.store.lives import Held, held, note
-from tollbook.store.partitions import Partitions
+from tollbook.store.partitions import Partitions, make_ready
 
 _log = logging.getLogger("tollbook.writer")
 
@@ -38,6 +38,8 @@ BATCH_LEGS = 500
 # Waiting this long for company halves the work when calls trickle in, and is not noticed.
 LINGER_S = 0.005
 TARIFFS_CHECK_S = 2.0
+# The next days' partitions stand ready before midnight, also when nobody runs `tollbook db upgrade` for a week.
+DAYS_CHECK_S = 3600.0
 
 # A batch takes 10 to 200 ms. After two seconds what waits behind it goes to the disk, where a kill cannot reach it.
 SPOOL_AFTER_S = 2.0
@@ -77,6 +79,7 @@ class Writer:
         self._tariffs = Tariffs(decks={})
         self._tariffs_version = 0
         self._tariffs_checked_s = 0.0
+        self._days_checked_s: float | None = None
         self._replaying: Segment | None = None
         self._failures = 0
         self._begun_s = time.monotonic()
@@ -161,6 +164,7 @@ class Writer:
         lives = self._signs.take()
         try:
             self._write(legs)
+            self._keep_days_ready()
             if lives:
                 note(self._connected(), lives)
         except BaseException:
@@ -194,6 +198,12 @@ class Writer:
         self._counts.rows_unrated += sum(1 for _, price in written.rows if price and price.unrated)
         for one in refused:
             self._put_aside(one)
+
+    def _keep_days_ready(self) -> None:
+        now_s = time.monotonic()
+        if self._days_checked_s is None or now_s - self._days_checked_s > DAYS_CHECK_S:
+            make_ready(self._connected())
+            self._days_checked_s = now_s
 
     def _put_aside(self, refused: Refused) -> None:
         """Keep a leg that PostgreSQL will never take, with the reason."""

@@ -95,6 +95,21 @@ def test_two_listeners_on_one_switch_give_the_same_rows(
         assert connection.execute("SELECT count(*) FROM archive_outbox").fetchone() == (len(rows),)
 
 
+def test_a_listener_keeps_the_next_days_ready(start: Start, database_url: str) -> None:
+    """Without a call, and without `tollbook db upgrade`: midnight finds its partitions there."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        ahead = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'call_cdr'::regclass"
+        assert connection.execute(ahead).fetchone() == (0,)
+        with SwitchThread() as switch:
+            listener = start("listen", esl=switch.url)
+            switch.wait_for_subscriber(20)
+            deadline = time.monotonic() + 10
+            while (connection.execute(ahead).fetchone() or (0,))[0] < 9:  # yesterday, today and seven days
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert listener.stop() == 0
+
+
 def test_a_row_exists_while_the_call_is_up(start: Start, database_url: str) -> None:
     """A start row is written when the call is routed, and what only the end decides is NULL until then."""
     recording = load(CALLS / "outbound_answered")

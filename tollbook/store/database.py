@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import LiteralString, TypeAlias
 
 import psycopg
+from psycopg import conninfo
 from psycopg.rows import TupleRow
 
-from tollbook.errors import DataError, SchemaBehind, SchemaError, StoreUnavailable, TollbookError
+from tollbook.errors import DataError, SchemaBehind, SchemaError, SettingsError, StoreUnavailable, TollbookError
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
@@ -48,8 +49,23 @@ def store_errors() -> Generator[None]:
         raise DataError(f"PostgreSQL takes no such text: {error}") from error
 
 
+def check_url(url: str) -> None:
+    """Refuse a URL whose password libpq would take for a host or a port, and print; raises SettingsError."""
+    try:
+        told = conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        told = {"port": "none"}
+    ports = str(told.get("port") or "5432").split(",")
+    if "@" in str(told.get("host") or "") or not all(not port or port.isdecimal() for port in ports):
+        raise SettingsError(
+            "TOLLBOOK_DATABASE_URL cannot be read: write postgresql://USER:PASSWORD@HOST:5432/DATABASE,"
+            " with @ : / ? # % in the password as %40 %3A %2F %3F %23 %25"
+        ) from None  # the driver's error quotes the URL, and so the password
+
+
 def connect(url: str, *, name: str, autocommit: bool = False) -> Connection:
-    """Open a connection whose application_name is `tollbook NAME`; raises StoreUnavailable."""
+    """Open a connection whose application_name is `tollbook NAME`; raises StoreUnavailable or SettingsError."""
+    check_url(url)
     try:
         return psycopg.connect(
             url,

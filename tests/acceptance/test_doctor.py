@@ -1,0 +1,189 @@
+"""`tollbook doctor` on a real database and a simulated switch: the right line, what to do, the exit code."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+
+from tollbook.demo.thread import SwitchThread
+from tollbook.store.database import connect
+from tollbook.store.lives import Life, note
+from tollbook.store.partitions import CALLS, LEGS, make_ready, partition_name
+
+Start = Callable[..., Any]
+DAY_MS = 86_400_000
+
+
+@pytest.fixture(scope="module")
+def switch() -> Iterator[SwitchThread]:
+    with SwitchThread(password="a-secret") as running:
+        yield running
+
+
+@pytest.fixture
+def esl(switch: SwitchThread, database_url: str) -> str:
+    """A switch that was just heard, and a database with its partitions: all is well."""
+    with connect(database_url, name="test", autocommit=True) as connection:
+        make_ready(connection)
+        heard(connection, switch, ago_s=1)
+    return switch.url
+
+
+def heard(connection: psycopg.Connection[Any], switch: SwitchThread, *, ago_s: float) -> None:
+    host, port = switch.address
+    seen_us = int((time.time() - ago_s) * 1_000_000)
+    note(connection, [Life(core=switch.core_uuid, address=f"{host}:{port}", switch="fs-lab", seen_us=seen_us)])
+
+
+def execute(url: str, *commands: LiteralString) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for command in commands:
+            connection.execute(command)
+
+
+def examined(running: Any) -> tuple[int, dict[str, dict[str, str]]]:
+    """The exit code, and the findings of `doctor --json` by check."""
+    code = running.process.wait(30)
+    found = json.loads(running.output)
+    assert {"OK": 0, "WARN": 1, "FAIL": 2}[found["status"]] == code
+    assert "a-secret" not in running.output
+    return code, {one["check"]: one for one in found["findings"]}
+
+
+def not_ok(findings: dict[str, dict[str, str]]) -> dict[str, str]:
+    return {check: one["status"] for check, one in findings.items() if one["status"] != "OK"}
+
+
+def test_all_is_well(start: Start, switch: SwitchThread, esl: str) -> None:
+    """Everything is looked at, each in one line, without colour for a file; the exit code is 0."""
+    running = start("doctor", esl=esl)
+    assert running.process.wait(30) == 0, running.output
+    lines = running.output.splitlines()
+    assert lines[-1] == f"{len(lines) - 1} OK, 0 WARN, 0 FAIL"
+    address = f"127.0.0.1:{switch.address[1]}"
+    for check in (
+        "settings", "database", "database clock", "schema", "partitions", f"heartbeat {address}", "open calls",
+        "unrated calls", "calls without account", "outbox", f"switch {address}", f"switch {address} modules",
+        f"switch {address} clock", "spool", "set aside", "archive",
+    ):  # fmt: skip
+        assert any(line.startswith(f"OK    {check} ") for line in lines), check
+    assert "\x1b" not in running.output
+    assert "a-secret" not in running.output
+
+
+def test_switches_that_do_not_answer(start: Start, switch: SwitchThread, esl: str) -> None:
+    """A wrong password, a closed port and silence are told apart; the other switch and the rest are looked at."""
+    with socket.socket() as closed, socket.socket() as silent:
+        closed.bind(("127.0.0.1", 0))
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        refused, mute = (f"127.0.0.1:{one.getsockname()[1]}" for one in (closed, silent))
+        wrong = f"localhost:{switch.address[1]}"
+        code, found = examined(
+            start("doctor", "--json", esl=f"{esl},esl://:wrong@{wrong},esl://:a-secret@{refused},esl://:x@{mute}")
+        )
+    assert code == 2
+    assert found[f"switch {wrong}"]["found"] == "refuses the password"
+    assert found[f"switch {refused}"]["found"] == "connection refused"
+    assert found[f"switch {mute}"]["found"] == "did not answer within 4 s"
+    assert "TOLLBOOK_ESL" in found[f"switch {wrong}"]["remedy"]
+    assert found[f"switch 127.0.0.1:{switch.address[1]}"]["status"] == "OK"
+    assert set(not_ok(found)) == {f"{kind} {one}" for kind in ("switch", "heartbeat") for one in (wrong, refused, mute)}
+
+
+def test_an_unmigrated_database(start: Start, postgres_url: str, switch: SwitchThread) -> None:
+    execute(postgres_url, "CREATE DATABASE doctor_empty")
+    url = postgres_url.replace("@/postgres?", "@/doctor_empty?")
+    code, found = examined(start("doctor", "--json", esl=switch.url, database_url=url))
+    assert code == 2
+    assert not_ok(found) == {"schema": "FAIL"}
+    assert "schema is none" in found["schema"]["found"]
+    assert "tollbook db upgrade" in found["schema"]["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("", "no database: set TOLLBOOK_DATABASE_URL"),
+        ("postgresql://me:a-secret@127.0.0.1:1/tollbook", "Connection refused"),
+        ("postgresql://me:a-secret/x@127.0.0.1:5432/tollbook", "TOLLBOOK_DATABASE_URL cannot be read"),
+    ],
+)
+def test_no_database(start: Start, switch: SwitchThread, url: str, told: str) -> None:
+    """What needs no database is looked at all the same."""
+    code, found = examined(start("doctor", "--json", esl=switch.url, database_url=url))
+    assert code == 2
+    assert told in found["database"]["found"]
+    assert not_ok(found) == {"database": "FAIL", "archive": "FAIL"}
+
+
+def test_wrong_settings(start: Start) -> None:
+    code, found = examined(start("doctor", "--json", esl="esl://a-secret@", retention_days="0"))
+    assert code == 2
+    assert not_ok(found) == {"settings": "FAIL"}
+    for name in ("TOLLBOOK_ESL: ", "TOLLBOOK_RETENTION_DAYS: "):
+        assert name in found["settings"]["found"]
+
+
+def test_nobody_listens_and_partitions_run_out(start: Start, switch: SwitchThread, database_url: str) -> None:
+    """A heartbeat of three minutes ago, and tomorrow's the last partition."""
+    today = int(time.time()) // 86_400
+    with connect(database_url, name="test", autocommit=True) as connection:
+        make_ready(connection)
+        heard(connection, switch, ago_s=190)
+        for kind in (CALLS, LEGS):
+            connection.execute(f"DROP TABLE {partition_name(kind.table, today + 2)}".encode())
+    code, found = examined(start("doctor", "--json", esl=switch.url))
+    assert code == 2
+    heartbeat = f"heartbeat 127.0.0.1:{switch.address[1]}"
+    assert not_ok(found) == {"partitions": "FAIL", heartbeat: "FAIL"}
+    assert found["partitions"]["found"] == "ready for 1 days ahead"
+    assert found[heartbeat]["found"] == "recorded 3 min ago"
+    assert "tollbook listen" in found[heartbeat]["remedy"]
+
+
+def test_what_piles_up_is_a_warning(start: Start, database_url: str, esl: str, tmp_path: Path) -> None:
+    """Zombies, calls without a price or an account, an old outbox, a spool: each told, none of them a failure."""
+    now_ms = int(time.time() * 1000)
+    old_ms = (now_ms // DAY_MS - 1) * DAY_MS
+    with connect(database_url, name="test", autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO call_cdr (call_id, direction, from_num, to_num, start_ts, answered, switch)"
+            " VALUES ('zombie', 'inbound', '1', '2', %s, 1, 'fs')",
+            (old_ms,),
+        )
+        connection.execute(
+            "INSERT INTO call_leg VALUES ('zombie', %s, 'fs', 'zombie', %s, 'core', false, '{}')",
+            (old_ms * 1000, old_ms),
+        )
+        for name, reason in (("a", "no rate for outbound 49"), ("b", "no rate for outbound 44"), ("c", "x\x1b[2J")):
+            connection.execute(
+                "INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, end_ts, answered,"
+                " switch, unrated) VALUES (%s, 'acme', 'outbound', '1', '2', %s, %s, 1, 'fs', %s)",
+                (name, now_ms, now_ms, reason),
+            )
+        connection.execute(
+            "INSERT INTO archive_outbox (call_id, start_ts, since, batch_id) VALUES"
+            " ('a', 1, now() - interval '30 h', NULL), ('b', 1, now(), gen_random_uuid())"
+        )
+    for path in ("spool/0000000000000001.spool", "spool-2/0000000000000003.spool", "set-aside/leg-1.json"):
+        (tmp_path / "data" / path).parent.mkdir(parents=True)
+        (tmp_path / "data" / path).write_bytes(bytes(2048))
+    running = start("doctor", "--json", esl=esl)
+    code, found = examined(running)
+    assert code == 1
+    told = {check: found[check]["found"] for check in not_ok(found)}
+    assert told.pop("open calls").startswith("1 for more than a day, the oldest zombie for ")
+    assert told == {
+        "unrated calls": "3 in 3 days; 2 × no rate for outbound numbers; 1 × x\\x1b[2J",
+        "calls without account": "1 in 3 days, 1 of them answered",
+        "outbox": "1 rows wait, the oldest for 30 h; 1 batches left by an archiver that did not finish",
+        "spool": "4.0 KiB wait for PostgreSQL, the fullest spool holds 0% of its most",
+        "set aside": "1 files",
+    }
+    assert "\\u001b" not in running.output

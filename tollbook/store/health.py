@@ -1,0 +1,189 @@
+"""What `tollbook doctor` asks the database. It changes nothing, and each question is answered within seconds."""
+
+import datetime as dt
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import psycopg
+
+from tollbook.store.database import Connection, check_url, store_errors
+from tollbook.store.partitions import CALLS, LEGS, partition_name
+
+CONNECT_TIMEOUT_S = 4
+STATEMENT_TIMEOUT_S = 3
+
+# More days than stand ready ahead, and few enough to name in one query.
+_LOOK_AHEAD_DAYS = 30
+_REASONS = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """A PostgreSQL: its version as text and number, and its clock minus ours, give or take `give_or_take_s`."""
+
+    version: str
+    number: int
+    ahead_s: float
+    give_or_take_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenCalls:
+    """Rows without an end that began before some moment: how many, and the oldest (epoch ms)."""
+
+    count: int
+    call_id: str | None
+    start_ts: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unrated:
+    """A reason for which calls have no price, numbers left out: how many calls, and one of them."""
+
+    reason: str
+    count: int
+    call_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """The outbox: rows that nobody claimed, and batches that an archiver claimed; ages in seconds."""
+
+    rows: int
+    oldest_s: float
+    batches: int
+    batches_oldest_s: float
+    archiver_runs: bool
+
+
+@contextmanager
+def looking(url: str) -> Generator[Connection]:
+    """Open a connection that only reads; raises StoreUnavailable, or SettingsError for a URL that no driver takes.
+
+    Every wait is shorter than those of `tollbook.store.database.connect`, whose callers have more patience.
+    """
+    check_url(url)
+    with store_errors():
+        connection = psycopg.connect(
+            url,
+            autocommit=True,
+            application_name="tollbook doctor",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            options=f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_S}s -c default_transaction_read_only=on",
+        )
+    with connection:
+        yield connection
+
+
+def server(connection: Connection) -> Server:
+    """Ask for the version and the time."""
+    with store_errors():
+        before = time.time()
+        row = connection.execute("SELECT clock_timestamp(), current_setting('server_version')").fetchone()
+        after = time.time()
+    now, version = cast("tuple[dt.datetime, str]", row)
+    return Server(
+        version=version.split()[0],
+        number=connection.info.server_version,
+        ahead_s=now.timestamp() - (before + after) / 2,
+        give_or_take_s=(after - before) / 2,
+    )
+
+
+def days_ahead(connection: Connection, today: int) -> int:
+    """Count the days after `today` (counted from 1970-01-01) that calls and legs have partitions for, without a gap.
+
+    -1 when today has none.
+    """
+    with store_errors():
+        rows = connection.execute(
+            "SELECT child.relname FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
+            " WHERE inhparent IN ('call_cdr'::regclass, 'call_leg'::regclass) AND NOT inhdetachpending"
+        ).fetchall()
+    standing = {name for (name,) in rows}
+    for ahead in range(_LOOK_AHEAD_DAYS):
+        if any(partition_name(kind.table, today + ahead) not in standing for kind in (CALLS, LEGS)):
+            return ahead - 1
+    return _LOOK_AHEAD_DAYS - 1
+
+
+def last_seen_us(connection: Connection, address: str) -> int | None:
+    """Give the last sign of life of a switch (epoch µs, its clock); None when it was never heard."""
+    with store_errors():
+        row = connection.execute("SELECT max(seen_us) FROM switch_life WHERE address = %s", (address,)).fetchone()
+    return cast("tuple[int | None]", row)[0]
+
+
+def open_calls(connection: Connection, before_ms: int) -> OpenCalls:
+    """Count the calls that began before `before_ms` and have no end.
+
+    By their legs: there is an index of those that are up, and none of the calls that are.
+    """
+    with store_errors():
+        row = connection.execute(
+            """
+            WITH up AS MATERIALIZED (
+                SELECT DISTINCT call_id, call_start_ts FROM call_leg WHERE NOT ended AND created_us < %(before_us)s
+            )
+            SELECT count(*) OVER (), call.call_id, call.start_ts
+            FROM up JOIN call_cdr AS call ON call.call_id = up.call_id AND call.start_ts = up.call_start_ts
+            WHERE call.end_ts IS NULL AND call.start_ts < %(before_ms)s
+            ORDER BY call.start_ts LIMIT 1
+            """,
+            {"before_ms": before_ms, "before_us": before_ms * 1000},
+        ).fetchone()
+    count, call_id, start_ts = row or (0, None, None)
+    return OpenCalls(count=count, call_id=call_id, start_ts=start_ts)
+
+
+def unrated(connection: Connection, since_ms: int) -> tuple[int, list[Unrated]]:
+    """Count the calls since `since_ms` that have no price, and give the most frequent reasons."""
+    with store_errors():
+        rows = connection.execute(
+            r"""
+            SELECT regexp_replace(unrated, '^(no rate for [a-z]+) .*', '\1 numbers') AS reason,
+                   count(*), max(call_id), sum(count(*)) OVER ()
+            FROM call_cdr WHERE unrated IS NOT NULL AND start_ts >= %s
+            GROUP BY reason ORDER BY count(*) DESC, reason LIMIT %s
+            """,
+            (since_ms, _REASONS),
+        ).fetchall()
+    found = [Unrated(reason=reason, count=count, call_id=call_id) for reason, count, call_id, _ in rows]
+    return (int(rows[0][3]) if rows else 0), found
+
+
+def without_account(connection: Connection, since_ms: int) -> tuple[int, int]:
+    """Count the calls since `since_ms` that belong to no account, and those of them that were answered."""
+    with store_errors():
+        row = connection.execute(
+            "SELECT count(*), count(*) FILTER (WHERE answered = 1) FROM call_cdr"
+            " WHERE account_id IS NULL AND start_ts >= %s",
+            (since_ms,),
+        ).fetchone()
+    return cast("tuple[int, int]", row)
+
+
+def outbox(connection: Connection) -> Waiting:
+    """Look at what waits for the archive, and whether an archiver is connected."""
+    with store_errors():
+        row = connection.execute(
+            """
+            SELECT count(*) FILTER (WHERE batch_id IS NULL),
+                   extract(epoch FROM now() - min(since) FILTER (WHERE batch_id IS NULL))::float8,
+                   count(DISTINCT batch_id),
+                   extract(epoch FROM now() - min(since) FILTER (WHERE batch_id IS NOT NULL))::float8,
+                   EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'tollbook archive')
+            FROM archive_outbox
+            """
+        ).fetchone()
+    rows, oldest_s, batches, batches_oldest_s, runs = cast("tuple[int, float | None, int, float | None, bool]", row)
+    return Waiting(
+        rows=rows,
+        oldest_s=max(0.0, oldest_s or 0.0),
+        batches=batches,
+        batches_oldest_s=max(0.0, batches_oldest_s or 0.0),
+        archiver_runs=runs,
+    )
