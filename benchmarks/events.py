@@ -21,6 +21,8 @@ import psycopg
 from benchmarks.feeder import EVENTS
 from tollbook.demo.recording import load_all, shipped_names
 from tollbook.embedded import embedded_postgres
+from tollbook.store.database import connect
+from tollbook.store.partitions import make_ready
 from tollbook.store.schema import upgrade
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
@@ -140,6 +142,8 @@ def run() -> None:
     )
     with tempfile.TemporaryDirectory(prefix="tollbook-") as folder, embedded_postgres(Path(folder)) as url:
         upgrade(url)
+        with connect(url, name="bench", autocommit=True) as connection:
+            make_ready(connection)  # as `tollbook db upgrade` does
         ratios: list[float] = []
         for number in range(ROUNDS):
             base = stock(STOCK_CALLS)

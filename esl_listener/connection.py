@@ -8,6 +8,7 @@ Its connection and command sides, on gevent, are what we keep.
 import contextlib
 import errno
 import socket as blocking_socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,14 @@ from tollbook.errors import FrameRefused, SwitchRefused, SwitchUnavailable
 
 CONNECT_TIMEOUT_S = 10.0
 REPLY_TIMEOUT_S = 30.0
+# A goodbye waits behind 100,000 events at the worst, and while they come it is worth waiting for. A switch that says
+# nothing at all has hung: the rows of the others must not wait for it.
+LEAVE_TIMEOUT_S = 10.0
+LEAVE_SILENCE_S = 2.0
+# For what was read to find room in a full inbox, when the connection ends.
+HAND_ON_TIMEOUT_S = 5.0
+# After our own process has stood still (SIGSTOP, a paused machine) the time is over and data waits, both at once.
+_SECOND_GLANCE_S = 0.1
 # One chunk a turn: long enough to keep the switch's queue empty, short enough (1 ms) that sixteen switches and the
 # database share one thread fairly.
 CHUNK_BYTES = 256 * 1024
@@ -38,11 +47,13 @@ class EventSocket(InboundESL):
     def __init__(self, address: EslAddress, on_event: Callable[[Frame], None]) -> None:
         super().__init__(address.host, address.port, address.password.get_secret_value(), CONNECT_TIMEOUT_S)
         self.address = address
+        self.sock: Any = None
         self.silence_limit_s: float | None = None
         self._on_event = on_event
         self._framer = Framer()
         self._failure: Exception | None = None
         self._rejected = False
+        self._read_s = 0.0
 
     @property
     def frames_refused(self) -> int:
@@ -85,41 +96,24 @@ class EventSocket(InboundESL):
 
         Raises SwitchUnavailable when the connection ends first or REPLY_TIMEOUT_S passes.
         """
-        if "\n" in data:
-            raise ValueError("a command is one line")
-        if not self.connected:
-            raise SwitchUnavailable(f"{self.address} is not connected")
-        answer: AsyncResult[str] = AsyncResult()
-        self._commands_sent.append(answer)
-        self.sock.settimeout(REPLY_TIMEOUT_S)
+        answer = self._ask(data, REPLY_TIMEOUT_S)
         try:
-            self.sock.sendall(f"{data}\n\n".encode())
             return answer.get(timeout=REPLY_TIMEOUT_S) or ""
         except gevent.Timeout as timeout:
             self._close()
             raise SwitchUnavailable(f"{self.address} did not answer within {REPLY_TIMEOUT_S:.0f} s") from timeout
-        except OSError as error:
-            self._close()
-            raise SwitchUnavailable(f"{self.address}: {_reason(error)}") from error
 
     def receive_events(self) -> None:
         """Read until the connection ends. Everything that was read has been handed on by then."""
         try:
             while self.connected:
-                # wait_read goes through the hub's poll, where the database's socket is looked at too. A plain
-                # recv of a busy switch would always find data and never let go.
-                gevent.socket.wait_read(
-                    self.sock.fileno(), timeout=self.silence_limit_s, timeout_exc=TimeoutError("timed out")
-                )
+                self._wait_for_data()
                 data = self.sock.recv(CHUNK_BYTES)
                 if not data:
                     raise SwitchUnavailable(f"{self.address} closed the connection")
+                self._read_s = time.monotonic()
                 for frame in self._framer.feed(data):
                     self._take(frame)
-        except TimeoutError:
-            self._failure = SwitchUnavailable(
-                f"{self.address}: no heartbeat for {self.silence_limit_s:.0f} s, the connection is dead"
-            )
         except OSError as error:
             self._failure = SwitchUnavailable(f"{self.address}: {_reason(error)}")
         except SwitchUnavailable as error:
@@ -134,16 +128,56 @@ class EventSocket(InboundESL):
         return self._failure or SwitchUnavailable(f"{self.address} closed the connection")
 
     def leave(self) -> None:
-        """End the session in order: the switch answers `exit` behind all events it had for us, so none is lost."""
+        """End the session in order: the switch answers `exit` behind all events it had for us, so none is lost.
+
+        A switch that does not get to it in LEAVE_TIMEOUT_S, or says nothing for LEAVE_SILENCE_S, is left without.
+        """
         with contextlib.suppress(SwitchUnavailable):
-            self.send("exit")
+            goodbye = self._ask("exit", LEAVE_SILENCE_S)
+            begun_s = time.monotonic()
+            silent_s = left_s = LEAVE_SILENCE_S
+            while not goodbye.ready() and min(silent_s, left_s) > 0:
+                goodbye.wait(timeout=min(silent_s, left_s))
+                now_s = time.monotonic()
+                silent_s = LEAVE_SILENCE_S - (now_s - max(self._read_s, begun_s))
+                left_s = LEAVE_TIMEOUT_S - (now_s - begun_s)
         self.stop()
 
     def stop(self) -> None:
         """Close the connection and wait until the reader has handed on what it had read."""
         self._close()
         if self._receive_events_greenlet is not None and self._receive_events_greenlet is not gevent.getcurrent():
-            self._receive_events_greenlet.join(timeout=REPLY_TIMEOUT_S)
+            self._receive_events_greenlet.join(timeout=HAND_ON_TIMEOUT_S)
+
+    def _ask(self, data: str, timeout_s: float) -> "AsyncResult[str]":
+        """Send a command and give what its reply will be; raises SwitchUnavailable when it cannot be sent."""
+        if "\n" in data:
+            raise ValueError("a command is one line")
+        if not self.connected:
+            raise SwitchUnavailable(f"{self.address} is not connected")
+        answer: AsyncResult[str] = AsyncResult()
+        self._commands_sent.append(answer)
+        self.sock.settimeout(timeout_s)
+        try:
+            self.sock.sendall(f"{data}\n\n".encode())
+        except OSError as error:
+            self._close()
+            raise SwitchUnavailable(f"{self.address}: {_reason(error)}") from error
+        return answer
+
+    def _wait_for_data(self) -> None:
+        # wait_read goes through the hub's poll, where the database's socket is looked at too. A plain recv of a busy
+        # switch would always find data and never let go.
+        over = TimeoutError("timed out")
+        try:
+            gevent.socket.wait_read(self.sock.fileno(), timeout=self.silence_limit_s, timeout_exc=over)
+        except TimeoutError:
+            try:
+                gevent.socket.wait_read(self.sock.fileno(), timeout=_SECOND_GLANCE_S, timeout_exc=over)
+            except TimeoutError:
+                raise SwitchUnavailable(
+                    f"{self.address}: no heartbeat for {self.silence_limit_s:.0f} s, the connection is dead"
+                ) from None
 
     def _take(self, frame: Frame) -> None:
         if frame.type.startswith(_EVENT_TYPE):
@@ -170,9 +204,10 @@ class EventSocket(InboundESL):
         while self._commands_sent:
             self._commands_sent.pop(0).set_exception(gone)
         # shutdown first: close alone leaves a greenlet that waits in the hub for this socket waiting.
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(blocking_socket.SHUT_RDWR)
-        self.sock.close()
+        if self.sock is not None:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(blocking_socket.SHUT_RDWR)
+            self.sock.close()
 
 
 def _keep_alive(sock: Any) -> None:

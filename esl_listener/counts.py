@@ -22,6 +22,7 @@ class Counts:
     batches_retried: int = 0
     legs_spooled: int = 0
     connections: int = 0
+    sessions_unheard: int = 0
 
 
 _HELP = {
@@ -36,6 +37,7 @@ _HELP = {
     "batches_retried": "Batches that PostgreSQL could not take and that were tried again",
     "legs_spooled": "Legs written to the spool while PostgreSQL was away",
     "connections": "Event Socket connections made",
+    "sessions_unheard": "Sessions that a switch counted and told nothing of, as its heartbeats say",
 }
 
 

@@ -15,8 +15,9 @@ from tollbook.model.leg import Leg
 
 _log = logging.getLogger("tollbook.spool")
 
-# 200,000 legs of about 1.5 kB: what a busy switch makes in ten minutes, and within the memory we promise.
-MAX_LEGS = 200_000
+# 80,000 legs of about 1.5 kB: a quarter of an hour of a busy switch, and with all else within 200 MB. A quarter of it
+# waits at most while the spool takes the rest.
+MAX_LEGS = 80_000
 
 # With a quarter of the inbox full the database is too slow, by ten seconds' work; the disk has the room.
 _OVERFLOW_SHARE = 4

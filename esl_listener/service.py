@@ -72,8 +72,8 @@ def listen(settings: Settings) -> None:
             break  # a bug: end with its traceback, and let systemd start us again
         notifier.notify("WATCHDOG=1")
     notifier.notify("STOPPING=1")
-    for switch in switches:
-        switch.stop()
+    leaving: list[Task] = [gevent.spawn(switch.stop) for switch in switches]
+    gevent.joinall(leaving)
     _end_writing(writer, writing)
     spooler.stop()
     spooling.join(_DISK_TIMEOUT_S)

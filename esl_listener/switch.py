@@ -7,16 +7,18 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
+from esl_listener.audit import Audit, sessions_in
 from esl_listener.backoff import Backoff
 from esl_listener.connection import EventSocket
 from esl_listener.counts import Counts
 from esl_listener.decode import Decoder
 from esl_listener.framing import Frame
 from esl_listener.look import DENIED_TWICE_AFTER_S, look
-from esl_listener.signs import Signs
+from esl_listener.signs import Pulse, Signs
 from tollbook.config import EslAddress
 from tollbook.errors import SwitchRefused, SwitchUnavailable, TollbookError
 from tollbook.log import event
+from tollbook.model.event import Event as Heard
 from tollbook.model.leg import Leg, leg_of, lost
 from tollbook.store.lives import Held
 
@@ -24,10 +26,15 @@ _log = logging.getLogger("tollbook.switch")
 
 # Fewer subscribed events is faster, and these give every row.
 EVENTS = "CHANNEL_CREATE CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE HEARTBEAT"
-# Heartbeats come every 20 s; three missing are a dead connection.
-HEARTBEAT_LIMIT_S = 60.0
 # A quiet look now and then finds what an overflowing switch dropped without a word.
 LOOK_EVERY_S = 300.0
+# A look asks about every open leg, so it is not taken more often than this, whatever calls for one.
+LOOK_AT_MOST_EVERY_S = 10.0
+# A connection that lasted so long was a good one: the next wait is the shortest again. After a shorter one waits grow,
+# for a switch that takes us in and shows us out is not to be knocked on four times a second; but they grow to 2 s only,
+# for what happens meanwhile is not heard.
+STABLE_S = 1.0
+_MOST_FAILURES_AFTER_SUCCESS = 3
 
 
 class Switch:
@@ -55,18 +62,24 @@ class Switch:
         self._core = ""
         self._denied_s: dict[tuple[str, str, int], float] = {}
         self._wake = Event()
+        self._look_not_before_s = 0.0
+        self._audit = Audit()
+        self._pulse = Pulse()
         self._stopping = False
 
     def connect(self) -> None:
         """Connect and subscribe once; raises SwitchRefused or SwitchUnavailable."""
         connection = EventSocket(self.address, self._on_event)
+        self._core = ""
+        self._audit = Audit()
+        self._pulse.skip()
         connection.connect()
+        connection.silence_limit_s = self._pulse.limit_s
         reply = connection.send(f"event {self.address.format} {EVENTS}")
         if not reply.startswith("+OK"):
             connection.stop()
             raise SwitchUnavailable(f"{self.address} refuses the subscription: {reply}")
         self._socket = connection
-        self._core = ""
         self._counts.connections += 1
         event(_log, logging.INFO, "listening", switch=self.address)
 
@@ -74,21 +87,28 @@ class Switch:
         """Stay connected until stopped."""
         backoff, failures = Backoff(), 0
         while not self._stopping:
+            connected_s = float("inf")
             try:
                 if self._socket is None:
                     self.connect()
-                failures = 0
+                connected_s = time.monotonic()
                 self._until_closed()
             except (SwitchUnavailable, SwitchRefused) as error:
                 if self._stopping:
                     return
+                lasted_s = time.monotonic() - connected_s
+                if lasted_s > 0:
+                    failures = 0 if lasted_s > STABLE_S else min(failures, _MOST_FAILURES_AFTER_SUCCESS)
                 wait_s = backoff.wait_s(failures)
                 failures += 1
                 event(_log, logging.ERROR, str(error), next_try_s=round(wait_s, 1))
                 gevent.sleep(wait_s)
 
     def stop(self) -> None:
-        """Close the connection; all that was read has been handed on when this returns."""
+        """Close the connection; all that was read has been handed on when this returns.
+
+        A switch that answers is left in order. One that has hung is left after LEAVE_SILENCE_S.
+        """
         self._stopping = True
         if self._socket is not None:
             self._socket.leave()
@@ -97,6 +117,8 @@ class Switch:
         connection = self._socket
         if connection is None:
             return
+        if self._stopping:  # asked to while we were connecting, when there was nothing to leave yet
+            connection.leave()
         looking: gevent.Greenlet[..., None] = gevent.Greenlet(self._keep_looking)
         looking.start()
         try:
@@ -108,25 +130,31 @@ class Switch:
 
     def _keep_looking(self) -> None:
         while True:
+            while (wait_s := self._look_not_before_s - time.monotonic()) > 0:
+                gevent.sleep(min(wait_s, 0.5))
+            self._look_not_before_s = time.monotonic() + LOOK_AT_MOST_EVERY_S
             self._wake.clear()
+            next_s = DENIED_TWICE_AFTER_S if self._denied_s else LOOK_EVERY_S
             try:
                 self._look()
             except TollbookError as error:
                 event(_log, logging.WARNING, f"could not look at the switch: {error}", switch=self.address)
-            self._wake.wait(DENIED_TWICE_AFTER_S if self._denied_s else LOOK_EVERY_S)
+                next_s = LOOK_AT_MOST_EVERY_S
+            self._wake.wait(next_s)
 
     def _look(self) -> None:
         """Start rows for calls that began unheard, and end the legs that are gone without an end.
 
         On a connection of its own: on the first one answers wait behind the queued events.
         """
-        held = self._held(str(self.address))
+        held = self._read_held()
         asking = EventSocket(self.address, lambda _: None)
-        asking.connect()
         try:
+            asking.connect()
             seen = look(lambda command: asking.send(f"api {command}"), self._decoder, held, str(self.address))
         finally:
-            asking.leave()
+            # Without a goodbye: nothing comes over it that could be lost, and a switch that hangs would not answer.
+            asking.stop()
         if seen is None:
             return
         for leg in seen.legs:
@@ -144,22 +172,55 @@ class Switch:
                 event(_log, logging.WARNING, why, leg=one.leg.uid, switch=self.address)
         self._denied_s = first_denied_s
 
+    def _read_held(self) -> list[Held]:
+        """Read in a greenlet of its own: a look is killed when its connection ends, but no query in its middle."""
+
+        def read() -> list[Held] | TollbookError:
+            try:
+                return self._held(str(self.address))
+            except TollbookError as error:
+                return error
+
+        reading: gevent.Greenlet[[], list[Held] | TollbookError] = gevent.Greenlet(read)
+        reading.start()
+        result = reading.get()
+        if isinstance(result, TollbookError):
+            raise result
+        return result
+
     def _on_event(self, frame: Frame) -> None:
         heard = self._decoder.decode(frame.type, frame.body)
         name = heard.switchname or str(self.address)
         if not self._core and heard.core:
             # A process of the switch keeps its Core-UUID, and dies with its connections: one connection, one core.
+            # Only now a look can tell a restart, so this one does not wait its time.
             self._core = heard.core
+            self._look_not_before_s = 0.0
             self._wake.set()
             self._signs.note(heard.core, str(self.address), name, heard.at_us)
         if heard.name == "HEARTBEAT":
-            self._signs.note(self._core, str(self.address), name, heard.at_us)
-            if self._socket is not None:
-                self._socket.silence_limit_s = HEARTBEAT_LIMIT_S
+            self._on_heartbeat(frame, heard, name)
             return
         self._counts.events += 1
         leg = leg_of(heard, name)
+        # A scanner that never authenticated is a session too, and all that is heard of it is an end without a leg.
+        if heard.name == "CHANNEL_CREATE" or (leg is None and heard.name == "CHANNEL_HANGUP_COMPLETE"):
+            self._audit.heard()
         if leg is None:
             self._counts.events_without_leg += 1
         else:
             self._put(leg)
+
+    def _on_heartbeat(self, frame: Frame, heard: Heard, name: str) -> None:
+        self._signs.note(self._core, str(self.address), name, heard.at_us)
+        self._pulse.beat(time.monotonic(), heard.at_us)
+        if self._socket is not None:
+            self._socket.silence_limit_s = self._pulse.limit_s
+        sessions = sessions_in(frame.type, frame.body)
+        gap = None if sessions is None else self._audit.beat(sessions)
+        if gap is not None:
+            self._counts.sessions_unheard += gap.unheard
+            self._wake.set()
+            told = "the switch counts sessions that it told nothing of: looking for them"
+            numbers = {"unheard": gap.unheard, "sessions": gap.sessions, "heard": gap.heard}
+            event(_log, logging.WARNING, told, switch=self.address, **numbers)

@@ -1,0 +1,300 @@
+"""The network between listener and switch fails in every way a proxy can: no call is lost, and no other switch waits.
+
+A switch that is restarted with calls up is in test_look.py.
+"""
+
+import contextlib
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tollbook.demo.freshen import CallTemplate, FreshCall
+from tollbook.demo.recording import load
+from tollbook.demo.thread import SwitchThread
+from tollbook.model.row import COLUMNS
+
+CALLS = Path(__file__).parents[1] / "data" / "esl" / "calls"
+# With CDR files, and without two whose number dialled names another call's id: `FreshCall.rows` leaves that as it was.
+NAMES = sorted({path.parent.name for path in CALLS.glob("*/json_cdr")} - {"eavesdrop", "pickup"})
+RECORDINGS = [load(CALLS / name) for name in NAMES[::3]]
+
+Start = Callable[..., Any]
+Key = tuple[str, int]
+
+
+class Proxy:
+    """Stands between the listener and a switch, and is the bad network."""
+
+    def __init__(self, switch: SwitchThread) -> None:
+        self._switch = switch
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._open = threading.Event()
+        self._open.set()
+        self._cut = threading.Event()
+        self.delay_s = 0.0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        host, port = self._listening.getsockname()
+        return f"esl://:{self._switch.password}@{host}:{port}"
+
+    def stall(self) -> None:
+        """Forward nothing, either way; connections stay open, and new ones are accepted."""
+        self._open.clear()
+
+    def go_on(self) -> None:
+        self._open.set()
+
+    def cut(self) -> None:
+        """Forward half of the next chunk that the switch sends, and end every connection."""
+        self._cut.set()
+        deadline = time.monotonic() + 10
+        while self._cut.is_set():
+            assert time.monotonic() < deadline, "the switch sent nothing to cut"
+            time.sleep(0.005)
+
+    def half_close(self, *, towards_listener: bool) -> None:
+        """End one direction of every connection; the other stays open."""
+        for listener, switch in self._pairs:
+            with contextlib.suppress(OSError):
+                (listener if towards_listener else switch).shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._open.set()
+        self._listening.close()
+        for pair in self._pairs:
+            _end(*pair)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                listener, _ = self._listening.accept()
+                switch = socket.create_connection(self._switch.address)
+                self._pairs.append((listener, switch))
+                for source, sink in ((listener, switch), (switch, listener)):
+                    threading.Thread(target=self._pump, args=(source, sink, source is switch), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, from_switch: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(16 * 1024):
+                time.sleep(self.delay_s)
+                self._open.wait()
+                # An event is larger than this: half of the chunk ends inside a frame.
+                if from_switch and len(data) > 4096 and self._cut.is_set():
+                    sink.sendall(data[: len(data) // 2])
+                    for pair in self._pairs:
+                        _end(*pair)
+                    self._cut.clear()
+                sink.sendall(data)
+        _end(source, sink)
+
+
+def _end(*pair: socket.socket) -> None:
+    for one in pair:
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
+
+
+@pytest.fixture
+def through() -> Iterator[Callable[[SwitchThread], Proxy]]:
+    """Make proxies, and close them at the end."""
+    with contextlib.ExitStack() as stack:
+        yield lambda switch: stack.enter_context(contextlib.closing(Proxy(switch)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the switch's mod_json_cdr writes."""
+    made = tmp_path / "json_cdr"
+    made.mkdir()
+    return made
+
+
+class Calls:
+    """Calls that are played on a switch, and the rows that must come of them."""
+
+    def __init__(self, switch: SwitchThread) -> None:
+        self._switch = switch
+        self.rows: dict[Key, dict[str, Any]] = {}
+
+    def play(self, count: int, calls_per_s: float, speed: float = 100) -> Any:
+        return self._switch.start_playing_at_rate(
+            RECORDINGS, calls_per_s=calls_per_s, count=count, speed=speed, on_begin=self.note
+        )
+
+    def note(self, call: FreshCall) -> None:
+        self.rows.update({(row["call_id"], row["start_ts"]): row for row in call.rows})
+
+
+def found(url: str) -> dict[Key, dict[str, Any]]:
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        rows = connection.execute("SELECT * FROM call_cdr").fetchall()
+    assert not [row["call_id"] for row in rows if row["estimated"]]
+    return {
+        (row["call_id"], row["start_ts"]): {
+            **{column: row[column] for column in COLUMNS if column != "cost_micros"},
+            "parts": [[part["direction"], part["number"], part["seconds"]] for part in row["parts"] or []],
+        }
+        for row in rows
+    }
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 15) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s"
+        time.sleep(0.05)
+
+
+def ended(listener: Any) -> None:
+    assert listener.stop() == 0, listener.output
+    assert "Traceback" not in listener.output
+
+
+def recovered(start: Start, folder: Path) -> None:
+    """What nobody heard comes from the switch's own files."""
+    recover = start("recover", str(folder))
+    assert recover.process.wait(60) == 0, recover.output
+
+
+def connections(listener: Any) -> int:
+    return len(re.findall(r"\blistening\b", listener.output))
+
+
+def test_cut_in_the_middle_of_frames_and_half_closed(
+    start: Start, database_url: str, folder: Path, through: Any
+) -> None:
+    """Cut five times inside a frame, and one direction closed in either way: the listener is back each time."""
+    with SwitchThread(json_cdr_dir=folder, heartbeat_s=0.5) as switch:
+        proxy, calls = through(switch), Calls(switch)
+        listener = start("listen", esl=proxy.url)
+        switch.wait_for_subscriber(20)
+        playing = calls.play(500, calls_per_s=100, speed=20)
+        for _ in range(5):
+            time.sleep(0.3)
+            proxy.cut()
+            wait_until(lambda: switch.connection_count == 0)
+            switch.wait_for_subscriber(20)
+        for towards_listener in (True, False):
+            before = connections(listener)
+            proxy.half_close(towards_listener=towards_listener)
+            wait_until(lambda before=before: connections(listener) > before)
+            time.sleep(0.3)
+        playing.result(30)
+        assert found(database_url) != calls.rows, "nothing went unheard"
+        recovered(start, folder)
+        ended(listener)
+    assert listener.output.count("closed the connection") + listener.output.count("reset by peer") >= 5
+    assert found(database_url) == calls.rows
+
+
+def test_a_network_that_swallows_everything(start: Start, database_url: str, folder: Path, through: Any) -> None:
+    """Nothing comes for three heartbeats: the connection is dead, and the next one is made as soon as one can be."""
+    with SwitchThread(json_cdr_dir=folder, heartbeat_s=0.5) as switch:
+        proxy, calls = through(switch), Calls(switch)
+        listener = start("listen", esl=proxy.url)
+        switch.wait_for_subscriber(20)
+        calls.play(100, calls_per_s=250).result(30)
+        time.sleep(1.2)  # two heartbeats: now the listener knows how often they come
+        proxy.stall()
+        playing = calls.play(200, calls_per_s=250)
+        listener.wait_for("no heartbeat for 3 s, the connection is dead", timeout_s=8)
+        playing.result(30)
+        proxy.go_on()
+        wait_until(lambda: connections(listener) >= 2)
+        calls.play(100, calls_per_s=250).result(30)
+        assert len(found(database_url)) < len(calls.rows), "nothing went unheard"
+        recovered(start, folder)
+        ended(listener)
+    assert found(database_url) == calls.rows
+
+
+def test_a_listener_that_stands_still(start: Start, database_url: str, folder: Path) -> None:
+    """Stopped until the switch's queue is full: it drops events, then cuts. What was heard and what was not fit."""
+    with SwitchThread(json_cdr_dir=folder, heartbeat_s=0.5, max_queued=200) as switch:
+        calls = Calls(switch)
+        listener = start("listen", esl=switch.url)
+        switch.wait_for_subscriber(20)
+        calls.play(50, calls_per_s=200).result(30)
+        time.sleep(1.2)  # two heartbeats: silence is now a dead connection after 3 s
+        stopped = time.monotonic()
+        listener.process.send_signal(signal.SIGSTOP)
+        try:
+            playing = calls.play(500, calls_per_s=500)
+            wait_until(lambda: switch.connection_count == 0)
+            playing.result(30)
+            time.sleep(max(0.0, stopped + 3.3 - time.monotonic()))
+        finally:
+            listener.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: connections(listener) >= 2)
+        calls.play(50, calls_per_s=200).result(30)
+        assert len(found(database_url)) < len(calls.rows), "nothing went unheard"
+        recovered(start, folder)
+        ended(listener)
+    assert "no heartbeat" not in listener.output, "what waited to be read was thrown away"
+    assert found(database_url) == calls.rows
+
+
+def test_one_switch_s_trouble_is_not_another_s(start: Start, database_url: str, through: Any) -> None:
+    """One switch behind a slow network, then one that stalls: the other's rows come at once, and so does the end."""
+    with SwitchThread() as well, SwitchThread(switch_name="fs-far") as far:
+        proxy, calls, far_calls = through(far), Calls(well), Calls(far)
+        listener = start("listen", esl=f"{well.url},{proxy.url}")
+        well.wait_for_subscriber(20)
+        far.wait_for_subscriber(20)
+        proxy.delay_s = 0.02
+        playing = far_calls.play(150, calls_per_s=100)
+        calls.play(100, calls_per_s=100).result(30)
+        proxy.stall()
+        calls.play(200, calls_per_s=200).result(30)
+        wait_until(lambda: {**(rows := found(database_url)), **calls.rows} == rows, timeout_s=3)
+        assert found(database_url) != {**calls.rows, **far_calls.rows}
+        proxy.delay_s = 0.0
+        proxy.go_on()
+        playing.result(30)
+        wait_until(lambda: found(database_url) == {**calls.rows, **far_calls.rows})
+        # A goodbye that is not answered is not waited for.
+        proxy.stall()
+        begun = time.monotonic()
+        ended(listener)
+        assert time.monotonic() - begun < 5
+    assert connections(listener) == 2
+
+
+def test_sessions_that_nobody_heard_of_are_looked_for(start: Start, database_url: str) -> None:
+    """A CREATE that never came shows in the next heartbeats; the call is found while it is up."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        bind = f"127.0.0.1:{free.getsockname()[1]}"
+    recording = load(CALLS / "outbound_answered")
+    end = next(index for index, event in enumerate(recording.events) if event.name == b"CHANNEL_HANGUP_COMPLETE")
+    with SwitchThread(heartbeat_s=0.3) as switch:
+        calls = Calls(switch)
+        listener = start("listen", esl=switch.url, metrics_bind=bind)
+        switch.wait_for_subscriber(20)
+        time.sleep(1)  # past the looks at the start
+        call = CallTemplate(recording).fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
+        calls.note(call)
+        for event in call.events[:end]:
+            switch._switch.channels.note(event)  # it happens, and no client is told
+        listener.wait_for("the switch counts sessions that it told nothing of: looking for them")
+        wait_until(lambda: found(database_url).keys() == calls.rows.keys())
+        with urlopen(f"http://{bind}/metrics", timeout=10) as answer:
+            assert re.search(r"^tollbook_sessions_unheard_total 2\.0$", answer.read().decode(), re.MULTILINE)
+        switch.emit(call, range(end, len(call.events)))
+        wait_until(lambda: found(database_url) == calls.rows)
+        ended(listener)
+    assert listener.output.count("looking for them") == 1
