@@ -126,24 +126,20 @@ def _tell_the_end(inbox: Inbox, spooler: Spooler, counts: Counts) -> None:
 
 
 def _connect_first(switches: list[Switch]) -> None:
-    """Connect every switch once. A refusal ends the start; one switch that is down does not stop the others."""
-    failures: list[SwitchUnavailable] = []
-    refusals: list[SwitchRefused] = []
+    """Connect every switch once. One that is down, or refuses us, does not stop the others; it is tried again."""
+    failures: list[SwitchUnavailable | SwitchRefused] = []
 
     def attempt(switch: Switch) -> None:
         try:
             switch.connect()
-        except SwitchUnavailable as error:
+        except (SwitchUnavailable, SwitchRefused) as error:
             failures.append(error)
-        except SwitchRefused as error:
-            refusals.append(error)
 
     attempts: list[gevent.Greenlet[[Switch], None]] = [gevent.spawn(attempt, switch) for switch in switches]
     gevent.joinall(attempts, raise_error=True)
-    if refusals:
-        raise refusals[0]
     if len(failures) == len(switches):
-        raise failures[0]
+        # A refusal first: it is a setting that is wrong, and no restart will mend it.
+        raise min(failures, key=lambda error: not isinstance(error, SwitchRefused))
 
 
 def _serve_metrics(settings: Settings, counts: Counts, waiting: Callable[[], Waiting]) -> None:

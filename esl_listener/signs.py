@@ -1,5 +1,7 @@
 """Signs of life of the switches' processes: on their way to the database, and when they should have come."""
 
+from dataclasses import replace
+
 from tollbook.store.lives import Life
 
 # The year 2100. A clock beyond it is none, and PostgreSQL would refuse it again at every retry.
@@ -19,10 +21,15 @@ class Signs:
     def __init__(self) -> None:
         self._waiting: dict[str, Life] = {}
 
-    def note(self, core: str, address: str, switch: str, seen_us: int) -> None:
-        """Note that the process `core` lived at `seen_us`."""
+    def note(self, core: str, address: str, switch: str, seen_us: int, unheard: int = 0) -> None:
+        """Note that the process `core` lived at `seen_us`, and how many sessions it has told nothing of since."""
         if core and 0 < seen_us < _CLOCK_UNTIL_US:
-            self._waiting[core] = Life(core=core, address=address, switch=switch, seen_us=seen_us)
+            self._add(Life(core=core, address=address, switch=switch, seen_us=seen_us, unheard=unheard))
+
+    def _add(self, life: Life) -> None:
+        before = self._waiting.get(life.core)
+        waited = before.unheard if before else 0
+        self._waiting[life.core] = replace(life, unheard=life.unheard + waited)
 
     def take(self) -> list[Life]:
         """Remove and give what waits."""
@@ -32,7 +39,9 @@ class Signs:
 
     def put_back(self, lives: list[Life]) -> None:
         """Return what could not be written."""
-        self._waiting = {life.core: life for life in lives} | self._waiting
+        newer, self._waiting = self._waiting, {life.core: life for life in lives}
+        for life in newer.values():
+            self._add(life)
 
 
 class Pulse:

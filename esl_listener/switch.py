@@ -212,12 +212,12 @@ class Switch:
             self._put(leg)
 
     def _on_heartbeat(self, frame: Frame, heard: Heard, name: str) -> None:
-        self._signs.note(self._core, str(self.address), name, heard.at_us)
         self._pulse.beat(time.monotonic(), heard.at_us)
         if self._socket is not None:
             self._socket.silence_limit_s = self._pulse.limit_s
         sessions = sessions_in(frame.type, frame.body)
         gap = None if sessions is None else self._audit.beat(sessions)
+        self._signs.note(self._core, str(self.address), name, heard.at_us, gap.unheard if gap else 0)
         if gap is not None:
             self._counts.sessions_unheard += gap.unheard
             self._wake.set()

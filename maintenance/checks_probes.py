@@ -68,6 +68,10 @@ def _reached(connection: Connection, settings: Settings) -> Iterator[Finding]:
             f"heartbeat {one}": lambda one=one: rules.heartbeat(str(one), _silent_s(connection, str(one)))
             for one in settings.esl
         },
+        **{
+            f"sessions {one}": lambda one=one: rules.sessions(str(one), health.unheard(connection, str(one)))
+            for one in settings.esl
+        },
         "open calls": lambda: rules.open_calls(health.open_calls(connection, now_ms - _DAY_MS), now_ms),
         "unrated calls": lambda: rules.unrated(*health.unrated(connection, since_ms), LOOK_BACK_DAYS),
         "calls without account": lambda: rules.without_account(

@@ -87,6 +87,18 @@ def heartbeat(address: str, silent_s: float | None) -> Finding:
     return warn(check, found, remedy) if silent_s > HEARTBEAT_WARN_S else ok(check, found)
 
 
+def sessions(address: str, unheard: int) -> Finding:
+    """Judge how many sessions a switch counted and told nothing of, since it started."""
+    check = f"sessions {address}"
+    if not unheard:
+        return ok(check, "all that the switch counted were heard")
+    return warn(
+        check,
+        f"{unheard} were counted by the switch and not heard",
+        "a hint, no verdict: `tollbook recover` reads mod_json_cdr's files, which tell of every call among them",
+    )
+
+
 def open_calls(calls: OpenCalls, now_ms: int) -> Finding:
     """Judge the calls that are up for more than a day."""
     if not calls.count or calls.start_ts is None:

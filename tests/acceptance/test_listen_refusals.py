@@ -70,6 +70,15 @@ def test_one_switch_of_two_may_be_down(start: Start) -> None:
         assert listener.stop() == 0
 
 
+def test_one_switch_of_two_may_refuse(start: Start) -> None:
+    """A password that was changed on one switch does not silence the others at the next restart."""
+    with SwitchThread() as switch, SwitchThread(password="changed") as other:
+        listener = start("listen", esl=f"{switch.url},{other.url.replace('changed', 'old')}")
+        switch.wait_for_subscriber(20)
+        listener.wait_for("refuses the password")
+        assert listener.stop() == 0
+
+
 def test_a_cut_connection_is_made_again(start: Start) -> None:
     with SwitchThread() as switch:
         listener = start("listen", esl=switch.url)

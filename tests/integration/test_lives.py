@@ -1,5 +1,7 @@
 """`switch_life`: the processes that were heard at an address, and the legs they left open."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -7,6 +9,7 @@ from rating.engine import Tariffs
 from tollbook.errors import DataError
 from tollbook.model.fold import Operator
 from tollbook.model.leg import Facts, Leg
+from tollbook.store import health
 from tollbook.store.batch import write_batch
 from tollbook.store.database import Connection
 from tollbook.store.lives import Life, held, note
@@ -61,6 +64,15 @@ def test_an_older_sign_that_comes_late_moves_nothing_back(database: Connection) 
     note(database, [life("a", 0)])
     write(database, up("x", "a"))
     assert open_at(database) == {"x": 20}
+
+
+def test_sessions_unheard_add_up_for_doctor(database: Connection) -> None:
+    for seen_s, unheard in ((0, 2), (20, 0), (40, 3)):
+        note(database, [replace(life("a", seen_s), unheard=unheard)])
+    assert health.unheard(database, "fs:8021") == 5
+    note(database, [life("b", 60)])
+    assert health.unheard(database, "fs:8021") == 0, "the newest process tells"
+    assert health.unheard(database, "nobody:1") == 0
 
 
 def test_a_process_that_moved_is_held_at_its_new_address(database: Connection) -> None:

@@ -117,6 +117,15 @@ def last_seen_us(connection: Connection, address: str) -> int | None:
     return cast("tuple[int | None]", row)[0]
 
 
+def unheard(connection: Connection, address: str) -> int:
+    """Count the sessions that the newest process of a switch counted and told nothing of."""
+    with store_errors():
+        row = connection.execute(
+            "SELECT unheard FROM switch_life WHERE address = %s ORDER BY seen_us DESC LIMIT 1", (address,)
+        ).fetchone()
+    return row[0] if row else 0
+
+
 def open_calls(connection: Connection, before_ms: int) -> OpenCalls:
     """Count the calls that began before `before_ms` and have no end.
 

@@ -11,12 +11,16 @@ from tollbook.store.legs import leg_from
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Life:
-    """One process of a switch: its Core-UUID, where it was heard, and its last sign of life (epoch µs, its clock)."""
+    """One process of a switch: its Core-UUID, where it was heard, and its last sign of life (epoch µs, its clock).
+
+    `unheard`: sessions that it counted and told nothing of, since the last note.
+    """
 
     core: str
     address: str
     switch: str
     seen_us: int
+    unheard: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,15 +38,17 @@ def note(connection: Connection, lives: Collection[Life]) -> None:
     ordered = sorted(lives, key=lambda life: life.core)
     with store_errors(), connection.transaction():
         connection.execute(
-            "INSERT INTO switch_life AS known (core, address, switch, seen_us)"
-            " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[])"
+            "INSERT INTO switch_life AS known (core, address, switch, seen_us, unheard)"
+            " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
             " ON CONFLICT (core) DO UPDATE SET"
-            "  address = excluded.address, seen_us = greatest(known.seen_us, excluded.seen_us)",
+            "  address = excluded.address, seen_us = greatest(known.seen_us, excluded.seen_us),"
+            "  unheard = known.unheard + excluded.unheard",
             (
                 array_literal([life.core for life in ordered]),
                 array_literal([life.address for life in ordered]),
                 array_literal([life.switch for life in ordered]),
                 array_literal([life.seen_us for life in ordered]),
+                array_literal([life.unheard for life in ordered]),
             ),
         )
 

@@ -45,3 +45,14 @@ def test_what_is_put_back_does_not_replace_what_came_meanwhile() -> None:
     note(signs, life(seen_us=T0 + 20))
     signs.put_back(taken)
     assert sorted(signs.take(), key=lambda one: one.core) == [life(seen_us=T0 + 20), life("core-2", T0, "other:8021")]
+
+
+def test_sessions_unheard_are_summed_until_they_are_written() -> None:
+    signs = Signs()
+    signs.note("a", "fs:8021", "fs", 10, unheard=2)
+    signs.note("a", "fs:8021", "fs", 20)
+    taken = signs.take()
+    assert [(life.seen_us, life.unheard) for life in taken] == [(20, 2)]
+    signs.note("a", "fs:8021", "fs", 30, unheard=1)
+    signs.put_back(taken)
+    assert [(life.seen_us, life.unheard) for life in signs.take()] == [(30, 3)]

@@ -51,6 +51,8 @@ CASES = [
     (rules.partitions(2), WARN, "2 days"),
     (rules.partitions(1), FAIL, "1 days"),
     (rules.partitions(-1), FAIL, "today has none"),
+    (rules.sessions("fs:8021", 0), OK, "all that the switch counted were heard"),
+    (rules.sessions("fs:8021", 3), WARN, "3 were counted by the switch and not heard"),
     (rules.heartbeat("fs:8021", None), FAIL, "never recorded"),
     (rules.heartbeat("fs:8021", 60.0), OK, "recorded 60 s ago"),
     (rules.heartbeat("fs:8021", -3.0), OK, "recorded 0 s ago"),

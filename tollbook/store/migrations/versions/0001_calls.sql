@@ -52,7 +52,8 @@ CREATE TABLE switch_life (
     core    text PRIMARY KEY,
     address text NOT NULL,
     switch  text NOT NULL,
-    seen_us bigint NOT NULL
+    seen_us bigint NOT NULL,
+    unheard bigint NOT NULL DEFAULT 0    -- sessions that its heartbeats counted and that it told nothing of
 );
 CREATE INDEX switch_life_address ON switch_life (address);
 
