@@ -15,7 +15,6 @@ from typing import Any
 import gevent
 import gevent.socket
 from gevent.event import AsyncResult
-from gevent.lock import BoundedSemaphore
 from greenswitch.esl import InboundESL
 
 from esl_listener.framing import Frame, Framer
@@ -35,9 +34,6 @@ _SECOND_GLANCE_S = 0.1
 # One chunk a turn: long enough to keep the switch's queue empty, short enough (1 ms) that sixteen switches and the
 # database share one thread fairly.
 CHUNK_BYTES = 256 * 1024
-# One reader at a time: when all of sixteen are ready, each turn of the hub would read sixteen chunks before it looked
-# at the database's socket again. Handed on, the turn ends with the hub's own limit of 5 ms.
-_TURN = BoundedSemaphore(1)
 
 _EVENT_TYPE = b"text/event-"
 
@@ -112,13 +108,12 @@ class EventSocket(InboundESL):
         try:
             while self.connected:
                 self._wait_for_data()
-                with _TURN:
-                    data = self.sock.recv(CHUNK_BYTES)
-                    if not data:
-                        raise SwitchUnavailable(f"{self.address} closed the connection")
-                    self._read_s = time.monotonic()
-                    for frame in self._framer.feed(data):
-                        self._take(frame)
+                data = self.sock.recv(CHUNK_BYTES)
+                if not data:
+                    raise SwitchUnavailable(f"{self.address} closed the connection")
+                self._read_s = time.monotonic()
+                for frame in self._framer.feed(data):
+                    self._take(frame)
         except OSError as error:
             self._failure = SwitchUnavailable(f"{self.address}: {_reason(error)}")
         except SwitchUnavailable as error:
