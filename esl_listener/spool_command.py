@@ -4,14 +4,12 @@ import click
 
 from esl_listener.set_aside import SET_ASIDE, Kept, kept
 from esl_listener.spool import contents, segments, spool_folders
-from rating.loader import load_tariffs
+from rating.loader import load_pricing
 from tollbook.config import Settings, load_settings
 from tollbook.errors import DataError, TollbookError
 from tollbook.log import printable
-from tollbook.model.fold import Operator
-from tollbook.store import tariffs
 from tollbook.store.batch import Refused, write_around_poison
-from tollbook.store.database import check_schema, connect, store_errors
+from tollbook.store.database import check_schema, connect
 from tollbook.store.partitions import Partitions
 
 
@@ -62,17 +60,14 @@ def _write(settings: Settings, aside: list[Kept]) -> list[Kept]:
     still: list[Kept] = []
     with connect(settings.require_database_url(), name="spool") as connection:
         check_schema(connection)
-        with store_errors():
-            price = load_tariffs(connection).price
-            operator = Operator(peers=settings.peers, number_owners=tariffs.number_owners(connection))
-            connection.rollback()
+        operator, prices = load_pricing(connection, settings.peers)
         partitions = Partitions()
         for one in aside:
             if one.leg is None:
                 still.append(one)
                 continue
             try:
-                _, refused = write_around_poison(connection, [one.leg], operator, price, partitions)
+                _, refused = write_around_poison(connection, [one.leg], operator, prices.price, partitions)
             except TollbookError:
                 raise
             except Exception as error:  # noqa: BLE001 - a rule of ours that fails on one leg fails on no other

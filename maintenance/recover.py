@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maintenance.cdrfile import MAX_FILE_BYTES, leg_of_file
-from rating.loader import load_tariffs
+from rating.loader import load_pricing
 from tollbook.config import Settings
 from tollbook.errors import DataError, UsageError
 from tollbook.log import event
 from tollbook.model.event import header_names
-from tollbook.model.fold import Operator
 from tollbook.model.leg import Leg
-from tollbook.store import tariffs
 from tollbook.store.batch import write_around_poison
-from tollbook.store.database import check_schema, connect, store_errors
+from tollbook.store.database import check_schema, connect
 from tollbook.store.partitions import Partitions
 
 _log = logging.getLogger("tollbook.recover")
@@ -55,15 +53,14 @@ def recover(settings: Settings, folder: Path, progress: Callable[[int, int], Non
     files = legs = refused = waiting = 0
     with connect(settings.require_database_url(), name="recover") as connection:
         check_schema(connection)
-        with store_errors():
-            price = load_tariffs(connection).price
-            operator = Operator(peers=settings.peers, number_owners=tariffs.number_owners(connection))
-            connection.rollback()
+        operator, prices = load_pricing(connection, settings.peers)
         partitions = Partitions()
         for begin in range(0, len(paths), BATCH_FILES):
             batch = [_read(path, headers) for path in paths[begin : begin + BATCH_FILES]]
             read = [(file.path, file.leg) for file in batch if file.leg is not None]
-            written, poison = write_around_poison(connection, [leg for _, leg in read], operator, price, partitions)
+            written, poison = write_around_poison(
+                connection, [leg for _, leg in read], operator, prices.price, partitions
+            )
             reasons = {one.leg.key: one.reason for one in poison}
             reasons_by_path = {path: reasons[leg.key] for path, leg in read if leg.key in reasons}
             reasons_by_path |= {file.path: file.reason for file in batch if file.reason is not None}

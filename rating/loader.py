@@ -1,8 +1,10 @@
 """Load every account's deck from the database: the package's only I/O."""
 
 from rating.engine import Deck, Rate, Tariffs
+from tollbook.model.fold import Operator
+from tollbook.model.offnet import Peers
 from tollbook.store import tariffs
-from tollbook.store.database import Connection
+from tollbook.store.database import Connection, store_errors
 
 
 def load_tariffs(connection: Connection) -> Tariffs:
@@ -29,3 +31,14 @@ def load_tariffs(connection: Connection) -> Tariffs:
         for plan_id in {one.plan_id for one in accounts if one.plan_id}
     }
     return Tariffs(decks={one.account_id: decks[one.plan_id] if one.plan_id else None for one in accounts})
+
+
+def load_pricing(connection: Connection, peers: Peers) -> tuple[Operator, Tariffs]:
+    """Read, in one snapshot, all that a batch needs beside its legs. Call between transactions; raises our errors."""
+    with store_errors():
+        try:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            owners = tariffs.number_owners(connection)
+            return Operator(peers=peers, number_owners=owners), load_tariffs(connection)
+        finally:
+            connection.rollback()
