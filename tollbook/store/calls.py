@@ -45,6 +45,7 @@ _UPSERT = """
             switch = excluded.switch, estimated = excluded.estimated,
             parts = excluded.parts, unrated = excluded.unrated,
             revision = CASE WHEN excluded.end_ts IS NULL THEN 0 ELSE old.revision + 1 END,
+            changed = excluded.changed, updated_ts = excluded.updated_ts,
             prior_accounts = CASE
                 WHEN old.revision > 0 AND old.account_id IS DISTINCT FROM excluded.account_id
                 THEN array_append(old.prior_accounts, old.account_id) ELSE old.prior_accounts END
