@@ -12,14 +12,15 @@ from esl_listener.backoff import Backoff
 from esl_listener.connection import EventSocket
 from esl_listener.counts import Counts
 from esl_listener.decode import Decoder
+from esl_listener.denials import DENIED_TWICE_AFTER_S, Denials
 from esl_listener.framing import Frame
-from esl_listener.look import DENIED_TWICE_AFTER_S, look
+from esl_listener.look import look
 from esl_listener.signs import Pulse, Signs
 from tollbook.config import EslAddress
 from tollbook.errors import SwitchRefused, SwitchUnavailable, TollbookError
 from tollbook.log import event
 from tollbook.model.event import Event as Heard
-from tollbook.model.leg import Leg, leg_of, lost
+from tollbook.model.leg import Leg, leg_of
 from tollbook.store.lives import Held
 
 _log = logging.getLogger("tollbook.switch")
@@ -60,7 +61,8 @@ class Switch:
         self._counts = counts
         self._socket: EventSocket | None = None
         self._core = ""
-        self._denied_s: dict[tuple[str, str, int], float] = {}
+        self._denials = Denials()
+        self._heard_us = 0
         self._wake = Event()
         self._look_not_before_s = 0.0
         self._audit = Audit()
@@ -134,9 +136,9 @@ class Switch:
                 gevent.sleep(min(wait_s, 0.5))
             self._look_not_before_s = time.monotonic() + LOOK_AT_MOST_EVERY_S
             self._wake.clear()
-            next_s = DENIED_TWICE_AFTER_S if self._denied_s else LOOK_EVERY_S
             try:
                 self._look()
+                next_s = DENIED_TWICE_AFTER_S if self._denials.waiting else LOOK_EVERY_S
             except TollbookError as error:
                 event(_log, logging.WARNING, f"could not look at the switch: {error}", switch=self.address)
                 next_s = LOOK_AT_MOST_EVERY_S
@@ -159,18 +161,9 @@ class Switch:
             return
         for leg in seen.legs:
             self._put(leg)
-        now_s = time.monotonic()
-        first_denied_s = {one.leg.key: self._denied_s.get(one.leg.key, now_s) for one in seen.denied}
-        for one in seen.denied:
-            # The switch has restarted when it denies a leg of another process: nobody will hang that up any more.
-            # A leg of its own is denied twice, a minute apart, before it is given up.
-            restarted = self._core not in ("", one.leg.core)
-            if restarted or now_s - first_denied_s[one.leg.key] >= DENIED_TWICE_AFTER_S:
-                del first_denied_s[one.leg.key]
-                self._put(lost(one.leg, one.seen_us if restarted else 0))
-                why = "the switch restarted, a leg is lost" if restarted else "a leg is gone without an end"
-                event(_log, logging.WARNING, why, leg=one.leg.uid, switch=self.address)
-        self._denied_s = first_denied_s
+        for gone in self._denials.judge(seen, core=self._core, now_s=time.monotonic(), switch_us=self._heard_us):
+            self._put(gone.leg)
+            event(_log, logging.WARNING, gone.why, leg=gone.leg.uid, switch=self.address)
 
     def _read_held(self) -> list[Held]:
         """Read in a greenlet of its own: a look is killed when its connection ends, but no query in its middle."""
@@ -191,6 +184,7 @@ class Switch:
     def _on_event(self, frame: Frame) -> None:
         heard = self._decoder.decode(frame.type, frame.body)
         name = heard.switchname or str(self.address)
+        self._heard_us = heard.at_us
         if not self._core and heard.core:
             # A process of the switch keeps its Core-UUID, and dies with its connections: one connection, one core.
             # Only now a look can tell a restart, so this one does not wait its time.

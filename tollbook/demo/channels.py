@@ -84,6 +84,7 @@ class ChannelTable:
 
     def __init__(self) -> None:
         self._channels: dict[bytes, _Channel] = {}
+        self._zombies: dict[bytes, _Channel] = {}
         self.since_startup = 0
         self.peak = 0
 
@@ -113,6 +114,10 @@ class ChannelTable:
         elif channel is not None:
             channel.full, channel.partial = event, []
 
+    def make_zombie(self, unique_id: bytes) -> None:
+        """Let a channel be gone without an end: it stays listed, and every question about it is denied."""
+        self._zombies[unique_id] = self._channels.pop(unique_id)
+
     def dump(self, unique_id: bytes) -> tuple[Header, ...] | None:
         """Return a channel's newest headers, those of its last event left out; None if it is not up."""
         channel = self._channels.get(unique_id)
@@ -120,14 +125,16 @@ class ChannelTable:
 
     def show_json(self) -> bytes:
         """Return what `show channels as json` prints."""
-        if not self._channels:
+        listed = [*self._channels.values(), *self._zombies.values()]
+        if not listed:
             return b'{"row_count": 0}\n'
-        rows = [_row(channel.headers()) for channel in self._channels.values()]
+        rows = [_row(channel.headers()) for channel in listed]
         return b'{"row_count":%d,"rows":[%s]}' % (len(rows), b",".join(rows))
 
     def clear(self) -> None:
         """Forget all channels and counts, as a restart does."""
         self._channels.clear()
+        self._zombies.clear()
         self.since_startup = self.peak = 0
 
 

@@ -16,17 +16,20 @@ _HIGH_WATER_BYTES = 256 * 1024
 
 
 class Connection(asyncio.Protocol):
-    """An asyncio protocol around a `Session` and an `Outbox`; `changed` is called after every command."""
+    """An asyncio protocol around a `Session` and an `Outbox`; `changed` is called after every command,
+    `overflowed` when it is cut because its client reads too slowly."""
 
     def __init__(
         self, host: Host, *, outbox: Outbox, opened: Callable[["Connection"], None],
         closed: Callable[["Connection"], None], changed: Callable[["Connection"], None],
+        overflowed: Callable[[], None],
     ) -> None:  # fmt: skip
         self.session = Session(host)
         self._outbox = outbox
         self._opened = opened
         self._closed = closed
         self._changed = changed
+        self._overflowed = overflowed
         self._transport: asyncio.Transport | None = None
         self._paused = False
         self._flush_due = False
@@ -75,11 +78,12 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._flush()
 
-    def send_event(self, frame: bytes) -> None:
+    def send_event(self, render: Callable[[], bytes]) -> None:
         """Queue an event; cut the connection when it has missed too many."""
-        self._outbox.put_event(frame)
+        self._outbox.put_event(render)
         if self._outbox.broken:
             self.cut()
+            self._overflowed()
         elif len(self._outbox) >= _BATCH and not self._paused:
             self._flush()
         elif not self._flush_due:

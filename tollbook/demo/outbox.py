@@ -1,6 +1,7 @@
 """What waits to be sent to one connection, bounded as FreeSWITCH bounds it."""
 
 from collections import deque
+from collections.abc import Callable
 
 # mod_event_socket: MAX_QUEUE_LEN, and MAX_MISSED, the drops in a row after which it cuts a connection.
 MAX_QUEUED = 100_000
@@ -11,10 +12,13 @@ _MAX_REPLIES = 10_000
 
 
 class Outbox:
-    """Events and replies in one order. `missed` counts the events dropped since the last that fitted."""
+    """Events and replies in one order. `missed` counts the events dropped since the last that fitted.
+
+    An event is rendered when its turn comes: 100,000 of them would be a gigabyte, and most are never sent.
+    """
 
     def __init__(self, max_queued: int = MAX_QUEUED) -> None:
-        self._queue: deque[bytes] = deque()
+        self._queue: deque[bytes | Callable[[], bytes]] = deque()
         self._max_queued = max_queued
         self.missed = 0
 
@@ -26,13 +30,13 @@ class Outbox:
         """True once the connection must be cut."""
         return self.missed > MAX_MISSED or len(self._queue) > self._max_queued + _MAX_REPLIES
 
-    def put_event(self, frame: bytes) -> bool:
+    def put_event(self, render: Callable[[], bytes]) -> bool:
         """Queue an event, or drop it when the queue is full; return whether it was queued."""
         if len(self._queue) >= self._max_queued:
             self.missed += 1
             return False
         self.missed = 0
-        self._queue.append(frame)
+        self._queue.append(render)
         return True
 
     def put_reply(self, reply: bytes) -> None:
@@ -41,7 +45,8 @@ class Outbox:
 
     def take(self, count: int) -> bytes:
         """Remove up to `count` items and return their bytes as one."""
-        return b"".join(self._queue.popleft() for _ in range(min(count, len(self._queue))))
+        taken = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
+        return b"".join(one if isinstance(one, bytes) else one() for one in taken)
 
     def clear(self) -> None:
         """Forget what waits."""

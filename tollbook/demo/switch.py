@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from tollbook.demo import api, cdr_folder
@@ -45,6 +46,7 @@ class Switch:
         self.channels = ChannelTable()
         self.events_sent = 0
         self.restarts = 0
+        self.overflows = 0
         self._heartbeat_s = heartbeat_s
         self._max_queued = max_queued
         self._json_cdr_dir = json_cdr_dir
@@ -106,15 +108,11 @@ class Switch:
         self._sequence += 1
         self.events_sent += 1
         self.channels.note(event)
-        frames: dict[bool, bytes] = {}
         for connection in list(self._connections):
             subscription = connection.session.subscription
             if subscription.wants(event):
-                frame = frames.get(subscription.as_json)
-                if frame is None:
-                    make = event.json_frame if subscription.as_json else event.plain_frame
-                    frame = frames[subscription.as_json] = make(self._sequence)
-                connection.send_event(frame)
+                render = event.json_frame if subscription.as_json else event.plain_frame
+                connection.send_event(partial(render, self._sequence))
         if cdr is not None and self._json_cdr_dir is not None:
             cdr_folder.write(self._json_cdr_dir, cdr)
 
@@ -185,7 +183,11 @@ class Switch:
             opened=self._connections.add,
             closed=self._connections.discard,
             changed=self._note_subscription,
+            overflowed=self._note_overflow,
         )
+
+    def _note_overflow(self) -> None:
+        self.overflows += 1
 
     def _note_subscription(self, connection: Connection) -> None:
         subscription = connection.session.subscription

@@ -79,6 +79,11 @@ class SwitchThread:
         return self._switch.connection_count
 
     @property
+    def overflows(self) -> int:
+        """Connections cut because their clients read too slowly."""
+        return self._switch.overflows
+
+    @property
     def core_uuid(self) -> str:
         """The Core-UUID of the switch's present life."""
         return self._switch.identity.core_uuid
@@ -122,6 +127,17 @@ class SwitchThread:
         playing = player.play_at_rate(calls_per_s=calls_per_s, count=count, speed=speed)
         return asyncio.run_coroutine_threadsafe(playing, self._loop)
 
+    def start_playing_unpaced(
+        self,
+        recordings: Iterable[Recording],
+        *,
+        count: int,
+        on_begin: Callable[[FreshCall], None] | None = None,
+    ) -> "Future[int]":
+        """Begin to play `count` calls as fast as can be, whether they are read or not, and return at once."""
+        player = Player(self._switch, recordings, on_begin=on_begin)
+        return asyncio.run_coroutine_threadsafe(player.play_unpaced(count=count, patient=False), self._loop)
+
     def play_at_rate(
         self,
         recordings: Iterable[Recording],
@@ -143,9 +159,10 @@ class SwitchThread:
         verbatim: bool = False,
         patient: bool = True,
         timeout_s: float = _CALL_TIMEOUT_S,
+        on_begin: Callable[[FreshCall], None] | None = None,
     ) -> int:
         """Play `count` calls as fast as the readers read; return the number of events played."""
-        player = Player(self._switch, recordings, verbatim=verbatim)
+        player = Player(self._switch, recordings, verbatim=verbatim, on_begin=on_begin)
         return self._do(player.play_unpaced(count=count, patient=patient), timeout_s)
 
     def play_interleaved(
@@ -156,7 +173,15 @@ class SwitchThread:
 
     def emit(self, call: Recording | FreshCall, indexes: Iterable[int]) -> None:
         """Send some events of a call at once, a recorded one verbatim: to stop in its middle."""
-        self._do(self._each([call.events[index] for index in indexes]))
+        self._do(self._each(self._switch.emit, [call.events[index] for index in indexes]))
+
+    def happen(self, call: Recording | FreshCall, indexes: Iterable[int]) -> None:
+        """Let some events of a call happen of which no client is told, as when a queue overflows."""
+        self._do(self._each(self._switch.channels.note, [call.events[index] for index in indexes]))
+
+    def make_zombie(self, unique_id: str) -> None:
+        """Let a channel be gone without an end: it stays listed, and every question about it is denied."""
+        self._loop.call_soon_threadsafe(self._switch.channels.make_zombie, unique_id.encode())
 
     def beat(self) -> None:
         """Send a heartbeat now."""
@@ -196,9 +221,9 @@ class SwitchThread:
                 task.cancel()
         await asyncio.sleep(0)
 
-    async def _each(self, events: Iterable[Playable]) -> None:
+    async def _each(self, act: Callable[[Playable], None], events: Iterable[Playable]) -> None:
         for event in events:
-            self._switch.emit(event)
+            act(event)
 
     async def _call_restart(self) -> None:
         self._switch.restart()

@@ -188,7 +188,7 @@ def _clock(us: int) -> int:
 
 def lost(leg: Leg, last_sign_us: int) -> Leg:
     """End a leg that nobody will hang up any more, at its last sign of life; any other end is believed before this."""
-    at_us = max(leg.seen_us, last_sign_us, leg.created_us)
+    at_us = max(leg.seen_us, _clock(last_sign_us), leg.created_us)
     said = leg.create or leg.look or Facts()
     end = msgspec.structs.replace(said, at_us=at_us, source=ESTIMATED, hangup_us=at_us, answered_us=leg.answered_us)
     return msgspec.structs.replace(leg, end=end)

@@ -257,6 +257,31 @@ def test_channels_are_told_truthfully_in_the_middle_of_a_call(switch: SwitchThre
     assert client.api_json(b"show channels as json") == {"row_count": 0}
 
 
+def test_a_zombie_is_listed_and_denied(switch: SwitchThread, client: EslClient):
+    recording = recorded("answer_caller_hangs_up")
+    (uid,) = {event.unique_id for event in recording.events if event.unique_id}
+    switch.emit(recording, range(2))
+    switch.make_zombie(uid.decode())
+
+    (row,) = client.api_json(b"show channels as json")["rows"]
+    assert row["uuid"] == uid.decode()
+    assert client.api(b"uuid_exists " + uid) == b"false"
+    assert client.api(b"uuid_dump " + uid + b" json") == b"-ERR No such channel!\n"
+    switch.restart()
+    with EslClient(switch.address) as again:
+        assert again.login().api_json(b"show channels as json") == {"row_count": 0}
+
+
+def test_what_happens_unheard_changes_the_channels_and_is_told_to_nobody(switch: SwitchThread, client: EslClient):
+    recording = recorded("answer_caller_hangs_up")
+    client.command(b"event json ALL")
+    switch.happen(recording, range(2))
+
+    assert client.api_json(b"show channels as json")["row_count"] == 1
+    switch.beat()
+    assert next(iter(client.events(1))).get(b"Session-Since-Startup") == b"1"
+
+
 def test_the_uuid_dump_has_the_recorded_headers_in_order(switch: SwitchThread, client: EslClient):
     recording = recorded("internal_to_1001")
     root = recording.events[0].unique_id or b""
@@ -307,7 +332,7 @@ def test_a_slow_reader_is_cut_after_five_hundred_drops_and_others_are_not():
         # Enough for the kernel's buffers (some MB on loopback), the queue of 50, and 500 that may be lost.
         switch.play_unpaced([recording], count=3_000, patient=False)
 
-        assert switch.connection_count == 1
+        assert switch.connection_count == switch.overflows == 1
         assert other.api(b"uuid_exists x") == b"false"
         assert_cut(slow)
 

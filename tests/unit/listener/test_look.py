@@ -55,9 +55,11 @@ class Api:
         return sorted(command.split(" ")[1] for command in self.asked if command.startswith(name))
 
 
-def held(uid: str, *, created: bool = True) -> Held:
-    leg = Leg(switch="fs-lab", uid=uid, created_us=T0, create=Facts(dialed="1") if created else None)
-    return Held(leg=leg, seen_us=T0)
+def held(uid: str, *, created: bool = True, created_us: int = 0, recovered: bool = False) -> Held:
+    """A leg that is held open; one that the switch lists began when the list says."""
+    began_us = created_us or (int(json.loads(DUMPS[uid])["Caller-Channel-Created-Time"]) if uid in DUMPS else T0)
+    said = Facts(dialed="1", recovered=recovered) if created else None
+    return Held(leg=Leg(switch="fs-lab", uid=uid, created_us=began_us, create=said), seen_us=T0)
 
 
 def listing(*rows: object) -> str:
@@ -65,9 +67,16 @@ def listing(*rows: object) -> str:
 
 
 def test_the_ids_are_read_from_what_a_switch_lists() -> None:
-    assert channels_in(LIVE) == set(DUMPS)
+    created_s = {uid: int(json.loads(dump)["Caller-Channel-Created-Time"]) // 1_000_000 for uid, dump in DUMPS.items()}
+    assert channels_in(LIVE) == created_s
     assert len(DUMPS) == 4
-    assert channels_in(NONE) == set()
+    assert channels_in(NONE) == {}
+
+
+@pytest.mark.parametrize("second", [None, "", "x", -5, "1.5", [], {}, "9" * 30, "²", True])
+def test_a_second_that_is_none_leaves_its_channel_in_the_list(second: object) -> None:
+    """It is then unknown when the channel began, and a dump tells."""
+    assert channels_in(listing({"uuid": "a", "created_epoch": second})) == {"a": 0}
 
 
 @pytest.mark.parametrize("reply", NO_LIST, ids=range(len(NO_LIST)))
@@ -128,6 +137,53 @@ def test_open_legs_that_the_switch_denies_are_reported() -> None:
     seen = look(api, DECODER, [gone, zombie, alive], "fs")
     assert seen is not None
     assert seen.denied == (gone, zombie)
+    assert seen.alive == (alive,)
+    assert seen.replaced == ()
+
+
+def test_an_id_that_is_used_again_is_dumped_and_its_old_life_is_replaced() -> None:
+    """The switch lists the id, and says that it exists: it speaks of the new life."""
+    uid = min(DUMPS)
+    old, new = held(uid, created_us=T0), held(uid)
+    api = Api(LIVE)
+    seen = look(api, DECODER, [old], "fs")
+    assert seen is not None
+    assert new.leg.key in {leg.key for leg in seen.legs}
+    assert (seen.replaced, seen.denied, seen.alive) == ((old,), (), ())
+    assert api.to("uuid_exists") == []
+
+
+def test_an_old_life_is_replaced_also_when_the_new_one_was_heard() -> None:
+    uid = min(DUMPS)
+    old, new = held(uid, created_us=T0), held(uid)
+    api = Api(LIVE)
+    seen = look(api, DECODER, [old, new], "fs")
+    assert seen is not None
+    assert uid not in api.to("uuid_dump")
+    assert (seen.replaced, seen.alive) == ((old,), (new,))
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_recovered_leg_replaces_nothing(heard: bool) -> None:
+    """`sofia recover` moves the time that a channel was created at, and it is the old leg that goes on."""
+    uid = min(DUMPS)
+    old, recovered = held(uid, created_us=T0), held(uid, recovered=True)
+    dumps = {**DUMPS, uid: json.dumps({**json.loads(DUMPS[uid]), "variable_recovered": "true"})}
+    seen = look(Api(LIVE, dumps=dumps), DECODER, [old, recovered] if heard else [old], "fs")
+    assert seen is not None
+    assert (uid in {leg.uid for leg in seen.legs}) != heard
+    assert (seen.replaced, seen.denied) == ((), ())
+    assert seen.alive == ((old, recovered) if heard else (old,))
+
+
+def test_a_known_channel_that_was_listed_late_is_not_taken_for_another() -> None:
+    """The list tells when a channel was noted down, under load some seconds after it began: its dump tells exactly."""
+    known = held(min(DUMPS))
+    late = [{**row, "created_epoch": int(row["created_epoch"]) + 2} for row in json.loads(LIVE)["rows"]]
+    seen = look(Api(listing(*late)), DECODER, [known], "fs")
+    assert seen is not None
+    assert known.leg.key not in {leg.key for leg in seen.legs}
+    assert (seen.alive, seen.replaced) == ((known,), ())
 
 
 @pytest.mark.parametrize("reply", ["-ERR", "", "true", "maybe", "-USAGE: <uuid>"])
@@ -135,6 +191,7 @@ def test_only_a_plain_false_is_a_denial(reply: str) -> None:
     seen = look(Api(NONE, exists={"a": reply}), DECODER, [held("a")], "fs")
     assert seen is not None
     assert seen.denied == ()
+    assert bool(seen.alive) == (reply == "true")
 
 
 @pytest.mark.parametrize("uid", ["a b", "a\nb", "a\r", "a\0", "\u2028", " ", "", "x" * 257, "a\tb", "\x7f", "a\u00a0b"])
@@ -157,7 +214,7 @@ def test_a_channel_that_ended_between_the_questions_makes_no_leg(reply: str) -> 
 
 
 def test_odd_rows_of_a_list_are_passed_over() -> None:
-    assert channels_in(listing(5, None, [], {}, {"uuid": 7}, {"uuid": None}, {"uuid": "good"})) == {"good"}
+    assert channels_in(listing(5, None, [], {}, {"uuid": 7}, {"uuid": None}, {"uuid": "good"})) == {"good": 0}
 
 
 def test_a_connection_that_ends_is_not_swallowed() -> None:
