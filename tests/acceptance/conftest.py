@@ -1,14 +1,25 @@
 """The installed command as a real process, with real signals."""
 
 import os
+import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import LiteralString
+from urllib.request import urlopen
 
+import psycopg
 import pytest
+
+from tollbook.embedded import embedded_postgres
+from tollbook.store.schema import upgrade
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
 
@@ -63,3 +74,109 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
         if running.process.poll() is None:
             running.process.kill()
         running.process.wait(10)
+
+
+class Server:
+    """A PostgreSQL that goes away and comes back at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running: AbstractContextManager[str] | None = None
+        self.url = f"postgresql://postgres@/postgres?host={folder / 'address'}"
+
+    def start(self) -> None:
+        if self._running is None:
+            self._running = embedded_postgres(self.folder, fsync=False)
+            url = self._running.__enter__()
+            # Each start has its socket in another folder.
+            (self.folder / "address").unlink(missing_ok=True)
+            (self.folder / "address").symlink_to(url.partition("host=")[2])
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.__exit__(None, None, None)
+            self._running = None
+
+    def crash(self) -> None:
+        """What `pg_ctl -m immediate` does: no checkpoint, no goodbye."""
+        self.signal(signal.SIGQUIT)
+        self.stop()
+
+    def signal(self, number: int) -> None:
+        os.kill(self._pid, number)
+
+    def processes(self) -> list[int]:
+        """The process that takes connections, and the one that serves the listener's writer."""
+        with psycopg.connect(self.url) as connection:
+            found = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'tollbook listen'")
+            return [self._pid, *(pid for (pid,) in found)]
+
+    @property
+    def _pid(self) -> int:
+        return int((self.folder / "postgresql" / "postmaster.pid").read_text().split()[0])
+
+    def execute(self, command: LiteralString) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(command)
+
+    def __getitem__(self, database: str) -> str:
+        return self.url.replace("@/postgres?", f"@/{database}?")
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Server]:
+    """A server of these tests' own: what they do to it is no other test's trouble."""
+    folder = Path(tempfile.mkdtemp(prefix="tollbook-tests-"))
+    server = Server(folder)
+    server.start()
+    server.execute("CREATE DATABASE migrated")
+    upgrade(server["migrated"])
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def server(own_server: Server) -> Server:
+    own_server.start()
+    return own_server
+
+
+class Metrics:
+    """What a listener tells Prometheus."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.bind = f"127.0.0.1:{free.getsockname()[1]}"
+
+    def __getitem__(self, name: str) -> float:
+        with urlopen(f"http://{self.bind}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        match = re.search(rf"^tollbook_{name} (\S+)$", text, re.MULTILINE)
+        assert match, f"{name} is not in {text}"
+        return float(match[1])
+
+    def wait_until(self, name: str, holds: Callable[[float], bool], timeout_s: float = 30.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not holds(value := self[name]):
+            assert time.monotonic() < deadline, f"tollbook_{name} is {value} after {timeout_s} s"
+            time.sleep(0.05)
+
+    def wait_until_spooled(self) -> None:
+        """Wait until all that was sent has been read, and is on the disk."""
+        events = -1.0
+        while self["legs_waiting"] or events != self["events_total"]:
+            events = self["events_total"]
+            time.sleep(0.3)
+
+    def wait_until_written(self, timeout_s: float = 30.0) -> None:
+        """Wait until nothing waits, in memory or on the disk."""
+        self.wait_until("spool_bytes", lambda value: value == 0, timeout_s)
+        self.wait_until("legs_waiting", lambda value: value == 0)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """Metrics of the listener that is started with `metrics_bind=metrics.bind`."""
+    return Metrics()

@@ -1,29 +1,28 @@
 """PostgreSQL goes away while calls are made: every call is there once and right when it is back."""
 
+import contextlib
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, LiteralString
-from urllib.request import urlopen
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from tollbook.demo.freshen import FreshCall
 from tollbook.demo.recording import load
 from tollbook.demo.thread import SwitchThread
-from tollbook.embedded import embedded_postgres
 from tollbook.model.row import COLUMNS
-from tollbook.store.schema import upgrade
+from tollbook.store.database import connect
+from tollbook.store.partitions import make_ready
 
 CALLS = Path(__file__).parents[1] / "data" / "esl" / "calls"
 # A third of them, for each time that we play they are cut for copying. Without two whose number dialled names another
@@ -37,74 +36,8 @@ Start = Callable[..., Any]
 Key = tuple[str, int]
 
 
-class Server:
-    """A PostgreSQL that goes away and comes back at the same address."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._running: AbstractContextManager[str] | None = None
-        self.url = f"postgresql://postgres@/postgres?host={folder / 'address'}"
-
-    def start(self) -> None:
-        if self._running is None:
-            self._running = embedded_postgres(self._folder, fsync=False)
-            url = self._running.__enter__()
-            # Each start has its socket in another folder.
-            (self._folder / "address").unlink(missing_ok=True)
-            (self._folder / "address").symlink_to(url.partition("host=")[2])
-
-    def stop(self) -> None:
-        if self._running is not None:
-            self._running.__exit__(None, None, None)
-            self._running = None
-
-    def crash(self) -> None:
-        """What `pg_ctl -m immediate` does: no checkpoint, no goodbye."""
-        self.signal(signal.SIGQUIT)
-        self.stop()
-
-    def signal(self, number: int) -> None:
-        os.kill(self._pid, number)
-
-    def processes(self) -> list[int]:
-        """The process that takes connections, and the one that serves the listener's writer."""
-        with psycopg.connect(self.url) as connection:
-            found = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'tollbook listen'")
-            return [self._pid, *(pid for (pid,) in found)]
-
-    @property
-    def _pid(self) -> int:
-        return int((self._folder / "postgresql" / "postmaster.pid").read_text().split()[0])
-
-    def execute(self, command: LiteralString) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(command)
-
-    def __getitem__(self, database: str) -> str:
-        return self.url.replace("@/postgres?", f"@/{database}?")
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    """A server of these tests' own: what they do to it is no other test's trouble."""
-    folder = Path(tempfile.mkdtemp(prefix="tollbook-tests-"))
-    server = Server(folder)
-    server.start()
-    server.execute("CREATE DATABASE migrated")
-    upgrade(server["migrated"])
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
-def server(own_server: Server) -> Server:
-    own_server.start()
-    return own_server
-
-
-@pytest.fixture
-def database_url(server: Server, request: pytest.FixtureRequest) -> str:
+def database_url(server: Any, request: pytest.FixtureRequest) -> str:
     """A fresh, migrated database on the server that the test may take away."""
     name = f"t{abs(hash(request.node.name))}"
     server.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
@@ -140,49 +73,16 @@ def found(url: str) -> dict[Key, dict[str, Any]]:
     }
 
 
-class Metrics:
-    """What a listener tells Prometheus."""
-
-    def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.bind = f"127.0.0.1:{free.getsockname()[1]}"
-
-    def __getitem__(self, name: str) -> float:
-        with urlopen(f"http://{self.bind}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
-        match = re.search(rf"^tollbook_{name} (\S+)$", text, re.MULTILINE)
-        assert match, f"{name} is not in {text}"
-        return float(match[1])
-
-    def wait_until(self, name: str, holds: Callable[[float], bool], timeout_s: float = 30.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not holds(value := self[name]):
-            assert time.monotonic() < deadline, f"tollbook_{name} is {value} after {timeout_s} s"
-            time.sleep(0.05)
-
-    def wait_until_spooled(self) -> None:
-        """Wait until all that was sent has been read, and is on the disk."""
-        events = -1.0
-        while self["legs_waiting"] or events != self["events_total"]:
-            events = self["events_total"]
-            time.sleep(0.3)
-
-    def wait_until_written(self) -> None:
-        """Wait until nothing waits, in memory or on the disk."""
-        self.wait_until("spool_bytes", lambda value: value == 0)
-        self.wait_until("legs_waiting", lambda value: value == 0)
-
-
 def ended(listener: Any) -> None:
     """SIGTERM, and an end in order."""
     assert listener.stop() == 0, listener.output
     assert "Traceback" not in listener.output
 
 
-def test_down_and_the_listener_killed(start: Start, server: Server, database_url: str, tmp_path: Path) -> None:
+def test_down_and_the_listener_killed(
+    start: Start, server: Any, database_url: str, metrics: Any, tmp_path: Path
+) -> None:
     """Down while calls are made, the listener killed and started again meanwhile: all calls are right afterwards."""
-    metrics = Metrics()
     with SwitchThread() as switch:
         calls = Calls(switch)
         listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
@@ -212,9 +112,8 @@ def test_down_and_the_listener_killed(start: Start, server: Server, database_url
     assert list((tmp_path / "data" / "spool").glob("*.spool")) == []
 
 
-def test_a_crash_of_the_server(start: Start, server: Server, database_url: str) -> None:
+def test_a_crash_of_the_server(start: Start, server: Any, database_url: str, metrics: Any) -> None:
     """PostgreSQL killed at full load and started again, twice."""
-    metrics = Metrics()
     with SwitchThread() as switch:
         calls = Calls(switch)
         listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
@@ -232,7 +131,7 @@ def test_a_crash_of_the_server(start: Start, server: Server, database_url: str) 
     assert found(database_url) == calls.rows
 
 
-def test_a_signal_while_the_server_is_down(start: Start, server: Server, database_url: str) -> None:
+def test_a_signal_while_the_server_is_down(start: Start, server: Any, database_url: str) -> None:
     """SIGTERM during an outage: the process says what waits on the disk and ends with 0; the next start writes it."""
     with SwitchThread() as switch:
         calls = Calls(switch)
@@ -252,9 +151,8 @@ def test_a_signal_while_the_server_is_down(start: Start, server: Server, databas
     assert found(database_url) == calls.rows
 
 
-def test_a_read_only_server(start: Start, server: Server, database_url: str) -> None:
+def test_a_read_only_server(start: Start, server: Any, database_url: str, metrics: Any) -> None:
     """Read-only, as a standby is before it is promoted, and writable again."""
-    metrics = Metrics()
     with SwitchThread() as switch:
         calls = Calls(switch)
         listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
@@ -273,9 +171,8 @@ def test_a_read_only_server(start: Start, server: Server, database_url: str) -> 
     assert found(database_url) == calls.rows
 
 
-def test_a_lock_held_by_somebody(start: Start, server: Server, database_url: str) -> None:
+def test_a_lock_held_by_somebody(start: Start, server: Any, database_url: str, metrics: Any) -> None:
     """A lock on the table for longer than we wait for one: an outage like any other."""
-    metrics = Metrics()
     with SwitchThread() as switch, psycopg.connect(database_url) as somebody:
         calls = Calls(switch)
         listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
@@ -291,22 +188,30 @@ def test_a_lock_held_by_somebody(start: Start, server: Server, database_url: str
     assert found(database_url) == calls.rows
 
 
-def test_a_server_that_hangs(start: Start, server: Server, database_url: str) -> None:
+@contextmanager
+def standing_still(server: Any) -> Iterator[None]:
+    """Stop the process that takes connections and the one that serves the writer; both go on at the end."""
+    standing = server.processes()
+    for pid in standing:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in standing:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_a_server_that_hangs(start: Start, server: Any, database_url: str) -> None:
     """A server that stands still answers nobody, its own limits included. SIGTERM then ends in order all the same."""
     with SwitchThread() as switch:
         calls = Calls(switch)
         listener = start("listen", esl=switch.url)
         switch.wait_for_subscriber(20)
-        standing = server.processes()
-        for pid in standing:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with standing_still(server):
             calls.play(200).result(30)
             listener.wait_for("legs wait on disk")
             ended(listener)
-        finally:
-            for pid in standing:
-                os.kill(pid, signal.SIGCONT)
         assert "what PostgreSQL did not take waits on disk" in listener.output
         listener = start("listen", esl=switch.url)
         listener.wait_for("PostgreSQL has taken what was spooled")
@@ -314,26 +219,54 @@ def test_a_server_that_hangs(start: Start, server: Server, database_url: str) ->
     assert found(database_url) == calls.rows
 
 
+def test_a_server_that_hangs_is_given_up(start: Start, server: Any, database_url: str, metrics: Any) -> None:
+    """After 30 s the batch that hangs is taken back and put on the disk too, where no end of ours can reach it."""
+    with SwitchThread() as switch:
+        calls = Calls(switch)
+        listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
+        switch.wait_for_subscriber(20)
+        with standing_still(server):
+            calls.play(200).result(30)
+            listener.wait_for("legs wait on disk")
+            assert "PostgreSQL is not available" not in listener.output
+            listener.wait_for("PostgreSQL is not available", timeout_s=60)
+            metrics.wait_until_spooled()
+            # By now the writer hangs in a new connection, which nothing but a kill of its greenlet ends.
+            assert listener.stop(timeout_s=20) == 0, listener.output
+            assert "Traceback" not in listener.output
+        listener = start("listen", esl=switch.url)
+        listener.wait_for("PostgreSQL has taken what was spooled")
+        ended(listener)
+    assert found(database_url) == calls.rows
+
+
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path | None]:
-    """A file system of 400 kB; None where we may not mount one."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=400k", "tollbook-test", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        yield None
-        return
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+def small_disk() -> Iterator[Callable[[str], Path | None]]:
+    """Mount a file system of a size; None where we may not mount one."""
+    # Not below pytest's folder, which PostgreSQL may not enter when it is another user.
+    folder = Path(tempfile.mkdtemp(prefix="tollbook-tests-"))
+    folder.chmod(0o711)
+
+    def mounted(size: str) -> Path | None:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tollbook-test", str(folder)]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+            return None
+        return folder
+
+    yield mounted
+    if folder.is_mount():
+        subprocess.run(["umount", folder], check=True)
+    folder.rmdir()
 
 
 @pytest.mark.parametrize("full", ["the bound", "the disk"])
-def test_a_full_spool(start: Start, server: Server, database_url: str, small_disk: Path | None, full: str) -> None:
+def test_a_full_spool(
+    start: Start, server: Any, database_url: str, metrics: Any, small_disk: Callable[[str], Path | None], full: str
+) -> None:
     """A spool that takes no more is an alarm; legs stay in memory, the reader goes on, and nothing is lost."""
-    metrics = Metrics()
     settings = {"spool_max": "300K"}
-    if full == "the disk" and small_disk:
-        settings = {"data_dir": str(small_disk)}
+    if full == "the disk" and (disk := small_disk("400k")):
+        settings = {"data_dir": str(disk)}
     with SwitchThread() as switch:
         calls = Calls(switch)
         listener = start("listen", esl=switch.url, metrics_bind=metrics.bind, **settings)
@@ -352,7 +285,99 @@ def test_a_full_spool(start: Start, server: Server, database_url: str, small_dis
     assert found(database_url) == calls.rows
 
 
-def test_a_refused_leg_waits_for_a_retry(start: Start, server: Server, database_url: str, tmp_path: Path) -> None:
+@pytest.fixture
+def database_on_small_disk(
+    server: Any, database_url: str, small_disk: Callable[[str], Path | None]
+) -> Iterator[Callable[[], Path | None]]:
+    """Move the test's database to a file system of 100 MB, which is given; None where we may not mount one."""
+    name = conninfo_to_dict(database_url)["dbname"]
+    moved = False
+
+    def move() -> Path | None:
+        nonlocal moved
+        if disk := small_disk("100m"):
+            owner = (server.folder / "postgresql").stat()
+            (disk / "space").mkdir()
+            os.chown(disk / "space", owner.st_uid, owner.st_gid)
+            server.execute(f"CREATE TABLESPACE small LOCATION '{disk / 'space'}'")
+            server.execute(f"ALTER DATABASE {name} SET TABLESPACE small")
+            moved = True
+        return disk
+
+    yield move
+    if moved:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        server.execute("DROP TABLESPACE small")
+
+
+@contextmanager
+def no_space_left(database_url: str, disk: Path) -> Iterator[str]:
+    """Fill a disk with somebody else's file; give what PostgreSQL says of it."""
+    filling = disk / "filling"
+    with psycopg.connect(database_url) as connection:
+        try:
+            with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+            with pytest.raises(psycopg.errors.DiskFull) as refused:
+                connection.execute("CREATE TABLE full_disk AS SELECT generate_series(1, 100000)")
+            assert refused.value.sqlstate == "53100"
+            yield "No space left on device"
+        finally:
+            filling.unlink()
+
+
+@contextmanager
+def files_too_large(server: Any, database_url: str) -> Iterator[str]:
+    """Let no file of PostgreSQL's grow beyond a WAL segment's size: needs no rights, and stops the same write."""
+    with connect(database_url, name="test", autocommit=True) as connection:
+        make_ready(connection)
+        days = connection.execute("SELECT relid::text FROM pg_partition_tree('call_leg') WHERE isleaf").fetchall()
+        for (day,) in days:
+            connection.execute(f"ALTER TABLE {day} SET (fillfactor = 10)")  # a page a leg: large after a few calls
+    try:
+        _limit_files(server, str(16 * 1024 * 1024))
+        yield "File too large"
+    finally:
+        _limit_files(server, "unlimited")
+
+
+def _limit_files(server: Any, size: str) -> None:
+    for pid in server.processes():
+        owner = Path(f"/proc/{pid}").stat()
+        # As its owner: root may have been denied the right over others' limits.
+        command = ["prlimit", f"--pid={pid}", f"--fsize={size}:unlimited"]
+        as_root = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        subprocess.run(command, check=True, **as_root)
+
+
+@pytest.mark.parametrize("full", ["its file system", "a limit on its files"])
+def test_postgresql_s_disk_is_full(
+    start: Start,
+    server: Any,
+    database_url: str,
+    metrics: Any,
+    database_on_small_disk: Callable[[], Path | None],
+    full: str,
+) -> None:
+    """PostgreSQL finds no room for the next page of a table: what it does not take is spooled until there is room."""
+    disk = database_on_small_disk() if full == "its file system" else None
+    with SwitchThread() as switch:
+        calls = Calls(switch)
+        listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
+        switch.wait_for_subscriber(20)
+        with no_space_left(database_url, disk) if disk else files_too_large(server, database_url) as said:
+            calls.play(2_000).result(30)
+            listener.wait_for("legs wait on disk")
+            assert "could not extend file" in listener.output
+            assert said in listener.output
+            assert found(database_url) != calls.rows
+        metrics.wait_until_written(timeout_s=60)
+        ended(listener)
+    assert found(database_url) == calls.rows
+
+
+def test_a_refused_leg_waits_for_a_retry(start: Start, server: Any, database_url: str, tmp_path: Path) -> None:
     """A leg that PostgreSQL refuses is set aside with its reason, alone, and written once it is taken."""
     refused, taken = (load(CALLS / name) for name in ("outbound_answered", "answer_caller_hangs_up"))
     (row,) = refused.rows
@@ -385,7 +410,7 @@ def test_a_refused_leg_waits_for_a_retry(start: Start, server: Server, database_
     assert list((tmp_path / "data" / "set-aside").iterdir()) == []
 
 
-def test_two_listeners_on_one_data_directory_have_a_spool_each(start: Start, server: Server, tmp_path: Path) -> None:
+def test_two_listeners_on_one_data_directory_have_a_spool_each(start: Start, server: Any, tmp_path: Path) -> None:
     with SwitchThread() as switch:
         listeners = [start("listen", esl=switch.url) for _ in range(2)]
         for listener in listeners:
