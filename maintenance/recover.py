@@ -31,7 +31,7 @@ _STILL_WRITING_S = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered:
-    """What a run did. `legs` counts those that said something new."""
+    """What a run did. `legs` counts those that were written: they said something new, or hang under one that did."""
 
     files: int
     legs: int
@@ -39,7 +39,7 @@ class Recovered:
     waiting: int
 
     def __str__(self) -> str:
-        told = f"recovered: {self.files} files read, {self.legs} legs were news"
+        told = f"recovered: {self.files} files read, {self.legs} legs new or changed"
         told += f", {self.refused} files refused, moved to refused/" if self.refused else ""
         return told + (f", {self.waiting} left, still being written" if self.waiting else "")
 
@@ -49,14 +49,14 @@ def recover(settings: Settings, folder: Path, progress: Callable[[int, int], Non
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise UsageError(f"{folder} is no folder that we may read and move files in: name mod_json_cdr's log-dir")
     headers = header_names(settings.account_variable, settings.parent_variable)
-    paths = _files(folder)
+    names = _names(folder)
     files = legs = refused = waiting = 0
     with connect(settings.require_database_url(), name="recover") as connection:
         check_schema(connection)
         operator, prices = load_pricing(connection, settings.peers)
         partitions = Partitions()
-        for begin in range(0, len(paths), BATCH_FILES):
-            batch = [_read(path, headers) for path in paths[begin : begin + BATCH_FILES]]
+        for begin in range(0, len(names), BATCH_FILES):
+            batch = [_read(folder / name, headers) for name in names[begin : begin + BATCH_FILES]]
             read = [(file.path, file.leg) for file in batch if file.leg is not None]
             written, poison = write_around_poison(
                 connection, [leg for _, leg in read], operator, prices.price, partitions
@@ -75,7 +75,7 @@ def recover(settings: Settings, folder: Path, progress: Callable[[int, int], Non
             legs += written.legs
             refused += len(reasons_by_path)
             waiting += len(early)
-            progress(min(begin + BATCH_FILES, len(paths)), len(paths))
+            progress(min(begin + BATCH_FILES, len(names)), len(names))
     return Recovered(files=files, legs=legs, refused=refused, waiting=waiting)
 
 
@@ -88,10 +88,10 @@ class _File:
     reason: str | None = None
 
 
-def _files(folder: Path) -> list[Path]:
-    # A million names are 100 MB; the files themselves are read a batch at a time.
+def _names(folder: Path) -> list[str]:
+    # Of a million files these are 120 MB, as paths they would be 500; the files themselves are read a batch at a time.
     with os.scandir(folder) as entries:
-        return sorted(Path(entry.path) for entry in entries if entry.name.endswith(".json") and entry.is_file())
+        return sorted(entry.name for entry in entries if entry.name.endswith(".json") and entry.is_file())
 
 
 def _read(path: Path, headers: Mapping[str, str]) -> _File:

@@ -1,5 +1,6 @@
 """The installed command as a real process, with real signals."""
 
+import itertools
 import os
 import re
 import shutil
@@ -12,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import LiteralString
 from urllib.request import urlopen
 
 import psycopg
@@ -52,6 +52,11 @@ class Running:
             self.process.send_signal(number)
         return self.process.wait(timeout_s)
 
+    def end(self) -> None:
+        """SIGTERM, and an end in order."""
+        assert self.stop() == 0, self.output
+        assert "Traceback" not in self.output
+
 
 Start = Callable[..., Running]
 
@@ -82,6 +87,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._running: AbstractContextManager[str] | None = None
+        self._numbers = itertools.count()
         self.url = f"postgresql://postgres@/postgres?host={folder / 'address'}"
 
     def start(self) -> None:
@@ -102,6 +108,12 @@ class Server:
         self.signal(signal.SIGQUIT)
         self.stop()
 
+    def take_over(self, primary: "Server") -> None:
+        """Start with all that another server, which has stopped, has committed: what its standby would have."""
+        # As it is: with its owner, who under root is another than us.
+        subprocess.run(["cp", "-a", primary.folder / "postgresql", self.folder], check=True)
+        self.start()
+
     def signal(self, number: int) -> None:
         os.kill(self._pid, number)
 
@@ -115,12 +127,27 @@ class Server:
     def _pid(self) -> int:
         return int((self.folder / "postgresql" / "postmaster.pid").read_text().split()[0])
 
-    def execute(self, command: LiteralString) -> None:
+    def execute(self, command: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(command)
 
+    def fresh_database(self) -> str:
+        """The URL of a new, empty, migrated database."""
+        name = f"fresh_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
+        return self[name]
+
     def __getitem__(self, database: str) -> str:
         return self.url.replace("@/postgres?", f"@/{database}?")
+
+
+@pytest.fixture
+def standby() -> Iterator[Server]:
+    """A server that is not there before it takes over from another."""
+    with tempfile.TemporaryDirectory(prefix="tollbook-tests-") as folder:
+        server = Server(Path(folder))
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -14,22 +14,18 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
+from played import CALLS, Calls, found
 
-from tollbook.demo.freshen import CallTemplate, FreshCall
+from tollbook.demo.freshen import CallTemplate
 from tollbook.demo.recording import load
 from tollbook.demo.thread import SwitchThread
-from tollbook.model.row import COLUMNS
 
-CALLS = Path(__file__).parents[1] / "data" / "esl" / "calls"
 # With CDR files, and without two whose number dialled names another call's id: `FreshCall.rows` leaves that as it was.
 NAMES = sorted({path.parent.name for path in CALLS.glob("*/json_cdr")} - {"eavesdrop", "pickup"})
 RECORDINGS = [load(CALLS / name) for name in NAMES[::3]]
 
 Start = Callable[..., Any]
-Key = tuple[str, int]
 
 
 class Proxy:
@@ -123,45 +119,11 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-class Calls:
-    """Calls that are played on a switch, and the rows that must come of them."""
-
-    def __init__(self, switch: SwitchThread) -> None:
-        self._switch = switch
-        self.rows: dict[Key, dict[str, Any]] = {}
-
-    def play(self, count: int, calls_per_s: float, speed: float = 100) -> Any:
-        return self._switch.start_playing_at_rate(
-            RECORDINGS, calls_per_s=calls_per_s, count=count, speed=speed, on_begin=self.note
-        )
-
-    def note(self, call: FreshCall) -> None:
-        self.rows.update({(row["call_id"], row["start_ts"]): row for row in call.rows})
-
-
-def found(url: str) -> dict[Key, dict[str, Any]]:
-    with psycopg.connect(url, row_factory=dict_row) as connection:
-        rows = connection.execute("SELECT * FROM call_cdr").fetchall()
-    assert not [row["call_id"] for row in rows if row["estimated"]]
-    return {
-        (row["call_id"], row["start_ts"]): {
-            **{column: row[column] for column in COLUMNS if column != "cost_micros"},
-            "parts": [[part["direction"], part["number"], part["seconds"]] for part in row["parts"] or []],
-        }
-        for row in rows
-    }
-
-
 def wait_until(condition: Callable[[], bool], timeout_s: float = 15) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_s} s"
         time.sleep(0.05)
-
-
-def ended(listener: Any) -> None:
-    assert listener.stop() == 0, listener.output
-    assert "Traceback" not in listener.output
 
 
 def recovered(start: Start, folder: Path) -> None:
@@ -179,7 +141,7 @@ def test_cut_in_the_middle_of_frames_and_half_closed(
 ) -> None:
     """Cut five times inside a frame, and one direction closed in either way: the listener is back each time."""
     with SwitchThread(json_cdr_dir=folder, heartbeat_s=0.5) as switch:
-        proxy, calls = through(switch), Calls(switch)
+        proxy, calls = through(switch), Calls(switch, RECORDINGS)
         listener = start("listen", esl=proxy.url)
         switch.wait_for_subscriber(20)
         playing = calls.play(500, calls_per_s=100, speed=20)
@@ -196,7 +158,7 @@ def test_cut_in_the_middle_of_frames_and_half_closed(
         playing.result(30)
         assert found(database_url) != calls.rows, "nothing went unheard"
         recovered(start, folder)
-        ended(listener)
+        listener.end()
     assert listener.output.count("closed the connection") + listener.output.count("reset by peer") >= 5
     assert found(database_url) == calls.rows
 
@@ -204,7 +166,7 @@ def test_cut_in_the_middle_of_frames_and_half_closed(
 def test_a_network_that_swallows_everything(start: Start, database_url: str, folder: Path, through: Any) -> None:
     """Nothing comes for three heartbeats: the connection is dead, and the next one is made as soon as one can be."""
     with SwitchThread(json_cdr_dir=folder, heartbeat_s=0.5) as switch:
-        proxy, calls = through(switch), Calls(switch)
+        proxy, calls = through(switch), Calls(switch, RECORDINGS)
         listener = start("listen", esl=proxy.url)
         switch.wait_for_subscriber(20)
         calls.play(100, calls_per_s=250).result(30)
@@ -218,14 +180,14 @@ def test_a_network_that_swallows_everything(start: Start, database_url: str, fol
         calls.play(100, calls_per_s=250).result(30)
         assert len(found(database_url)) < len(calls.rows), "nothing went unheard"
         recovered(start, folder)
-        ended(listener)
+        listener.end()
     assert found(database_url) == calls.rows
 
 
 def test_a_listener_that_stands_still(start: Start, database_url: str, folder: Path) -> None:
     """Stopped until the switch's queue is full: it drops events, then cuts. What was heard and what was not fit."""
     with SwitchThread(json_cdr_dir=folder, heartbeat_s=0.5, max_queued=200) as switch:
-        calls = Calls(switch)
+        calls = Calls(switch, RECORDINGS)
         listener = start("listen", esl=switch.url)
         switch.wait_for_subscriber(20)
         calls.play(50, calls_per_s=200).result(30)
@@ -243,7 +205,7 @@ def test_a_listener_that_stands_still(start: Start, database_url: str, folder: P
         calls.play(50, calls_per_s=200).result(30)
         assert len(found(database_url)) < len(calls.rows), "nothing went unheard"
         recovered(start, folder)
-        ended(listener)
+        listener.end()
     assert "no heartbeat" not in listener.output, "what waited to be read was thrown away"
     assert found(database_url) == calls.rows
 
@@ -251,7 +213,7 @@ def test_a_listener_that_stands_still(start: Start, database_url: str, folder: P
 def test_one_switch_s_trouble_is_not_another_s(start: Start, database_url: str, through: Any) -> None:
     """One switch behind a slow network, then one that stalls: the other's rows come at once, and so does the end."""
     with SwitchThread() as well, SwitchThread(switch_name="fs-far") as far:
-        proxy, calls, far_calls = through(far), Calls(well), Calls(far)
+        proxy, calls, far_calls = through(far), Calls(well, RECORDINGS), Calls(far, RECORDINGS)
         listener = start("listen", esl=f"{well.url},{proxy.url}")
         well.wait_for_subscriber(20)
         far.wait_for_subscriber(20)
@@ -269,7 +231,7 @@ def test_one_switch_s_trouble_is_not_another_s(start: Start, database_url: str, 
         # A goodbye that is not answered is not waited for.
         proxy.stall()
         begun = time.monotonic()
-        ended(listener)
+        listener.end()
         assert time.monotonic() - begun < 5
     assert connections(listener) == 2
 
@@ -282,7 +244,7 @@ def test_sessions_that_nobody_heard_of_are_looked_for(start: Start, database_url
     recording = load(CALLS / "outbound_answered")
     end = next(index for index, event in enumerate(recording.events) if event.name == b"CHANNEL_HANGUP_COMPLETE")
     with SwitchThread(heartbeat_s=0.3) as switch:
-        calls = Calls(switch)
+        calls = Calls(switch, RECORDINGS)
         listener = start("listen", esl=switch.url, metrics_bind=bind)
         switch.wait_for_subscriber(20)
         time.sleep(1)  # past the looks at the start
@@ -295,5 +257,5 @@ def test_sessions_that_nobody_heard_of_are_looked_for(start: Start, database_url
             assert re.search(r"^tollbook_sessions_unheard_total 2\.0$", answer.read().decode(), re.MULTILINE)
         switch.emit(call, range(end, len(call.events)))
         wait_until(lambda: found(database_url) == calls.rows)
-        ended(listener)
+        listener.end()
     assert listener.output.count("looking for them") == 1

@@ -1,0 +1,72 @@
+"""Calls that these tests play on a simulated switch, the rows that must come of them, and those that came."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tollbook.demo.freshen import FreshCall
+from tollbook.demo.recording import Recording
+from tollbook.demo.thread import SwitchThread
+from tollbook.model.row import COLUMNS
+
+CALLS = Path(__file__).parents[1] / "data" / "esl" / "calls"
+
+Key = tuple[str, int]
+Row = dict[str, Any]
+
+
+class Calls:
+    """Calls that are played on a switch, and the rows that must come of them."""
+
+    def __init__(self, switch: SwitchThread, recordings: Sequence[Recording]) -> None:
+        self._switch = switch
+        self._recordings = recordings
+        self.rows: dict[Key, Row] = {}
+
+    def play(self, count: int, calls_per_s: float = 600, speed: float = 100) -> "Future[int]":
+        """Begin `count` calls at a rate, each `speed` times as fast as recorded; give the future of their end."""
+        return self._switch.start_playing_at_rate(
+            self._recordings, calls_per_s=calls_per_s, count=count, speed=speed, on_begin=self.note
+        )
+
+    def play_unpaced(self, count: int, timeout_s: float = 60) -> None:
+        """Play `count` calls as fast as they are read, to the end."""
+        self._switch.play_unpaced(self._recordings, count=count, on_begin=self.note, timeout_s=timeout_s)
+
+    def start_playing_unpaced(self, count: int) -> "Future[int]":
+        """Begin `count` calls as fast as can be, whether they are read or not; give the future of their end."""
+        return self._switch.start_playing_unpaced(self._recordings, count=count, on_begin=self.note)
+
+    def note(self, call: FreshCall) -> None:
+        """Expect the rows of a call that is played in another way."""
+        self.rows.update({(row["call_id"], row["start_ts"]): row for row in call.rows})
+
+
+def found(url: str) -> dict[Key, Row]:
+    """Read every row, in the form that recordings state theirs; none may be estimated."""
+    return dict(_read(url))
+
+
+def wrong_rows(url: str, wanted: dict[Key, Row]) -> Iterator[str]:
+    """Tell what differs, a row at a time: what `found` and a comparison say of 120,000 rows is not to be read."""
+    missing = set(wanted)
+    for key, row in _read(url):
+        missing.discard(key)
+        if row != wanted.get(key):
+            yield f"{row} instead of {wanted.get(key)}"
+    yield from (f"{key} is missing" for key in missing)
+
+
+def _read(url: str) -> Iterator[tuple[Key, Row]]:
+    with psycopg.connect(url, row_factory=dict_row) as connection, connection.cursor(name="rows") as cursor:
+        cursor.itersize = 5_000
+        cursor.execute("SELECT * FROM call_cdr")
+        for row in cursor:
+            assert not row["estimated"], row
+            shown = {column: row[column] for column in COLUMNS if column != "cost_micros"}
+            shown["parts"] = [[part["direction"], part["number"], part["seconds"]] for part in row["parts"] or []]
+            yield (row["call_id"], row["start_ts"]), shown

@@ -1,0 +1,172 @@
+"""A disk is full: the one that the spool is on, or PostgreSQL's own."""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from played import CALLS, Calls, found
+from psycopg.conninfo import conninfo_to_dict
+
+from tollbook.demo.recording import load
+from tollbook.demo.thread import SwitchThread
+from tollbook.store.database import connect
+from tollbook.store.partitions import make_ready
+
+# A third of them, for each time that we play they are cut for copying. Without two whose number dialled names another
+# call's id, which `FreshCall.rows` leaves as it was recorded.
+NAMES = sorted(folder.name for folder in CALLS.iterdir() if folder.name not in ("eavesdrop", "pickup"))
+RECORDINGS = [load(CALLS / name) for name in NAMES[::3]]
+# A rule of the database's that a test can change its mind about.
+TAKES = "CREATE OR REPLACE FUNCTION takes(uid text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT {} $$"
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def database_url(server: Any) -> str:
+    """A fresh, migrated database on the server that the tests take away."""
+    return server.fresh_database()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[str], Path | None]]:
+    """Mount a file system of a size; None where we may not mount one."""
+    # Not below pytest's folder, which PostgreSQL may not enter when it is another user.
+    folder = Path(tempfile.mkdtemp(prefix="tollbook-tests-"))
+    folder.chmod(0o711)
+
+    def mounted(size: str) -> Path | None:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tollbook-test", str(folder)]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+            return None
+        return folder
+
+    yield mounted
+    if folder.is_mount():
+        subprocess.run(["umount", folder], check=True)
+    folder.rmdir()
+
+
+@pytest.mark.parametrize("full", ["the bound", "the disk"])
+def test_a_full_spool(
+    start: Start, server: Any, database_url: str, metrics: Any, small_disk: Callable[[str], Path | None], full: str
+) -> None:
+    """A spool that takes no more is an alarm; legs stay in memory, the reader goes on, and nothing is lost."""
+    settings = {"spool_max": "300K"}
+    if full == "the disk" and (disk := small_disk("400k")):
+        settings = {"data_dir": str(disk)}
+    with SwitchThread() as switch:
+        calls = Calls(switch, RECORDINGS)
+        listener = start("listen", esl=switch.url, metrics_bind=metrics.bind, **settings)
+        switch.wait_for_subscriber(20)
+        server.stop()
+        calls.play(300).result(30)
+        listener.wait_for("nothing can be spooled: ")
+        assert metrics["spool_full"] == 1
+        assert metrics["spool_bytes"] <= 400 * 1024
+        calls.play(100).result(30)
+        assert metrics["legs_waiting"] > 0
+        server.start()
+        metrics.wait_until_written()
+        metrics.wait_until("spool_full", lambda value: value == 0)
+        listener.end()
+    assert found(database_url) == calls.rows
+
+
+@pytest.fixture
+def database_on_small_disk(
+    server: Any, database_url: str, small_disk: Callable[[str], Path | None]
+) -> Iterator[Callable[[], Path | None]]:
+    """Move the test's database to a file system of 100 MB, which is given; None where we may not mount one."""
+    name = conninfo_to_dict(database_url)["dbname"]
+    moved = False
+
+    def move() -> Path | None:
+        nonlocal moved
+        if disk := small_disk("100m"):
+            owner = (server.folder / "postgresql").stat()
+            (disk / "space").mkdir()
+            os.chown(disk / "space", owner.st_uid, owner.st_gid)
+            server.execute(f"CREATE TABLESPACE small LOCATION '{disk / 'space'}'")
+            server.execute(f"ALTER DATABASE {name} SET TABLESPACE small")
+            moved = True
+        return disk
+
+    yield move
+    if moved:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        server.execute("DROP TABLESPACE small")
+
+
+@contextmanager
+def no_space_left(database_url: str, disk: Path) -> Iterator[str]:
+    """Fill a disk with somebody else's file; give what PostgreSQL says of it."""
+    filling = disk / "filling"
+    with psycopg.connect(database_url) as connection:
+        try:
+            with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+            with pytest.raises(psycopg.errors.DiskFull) as refused:
+                connection.execute("CREATE TABLE full_disk AS SELECT generate_series(1, 100000)")
+            assert refused.value.sqlstate == "53100"
+            yield "No space left on device"
+        finally:
+            filling.unlink()
+
+
+@contextmanager
+def files_too_large(server: Any, database_url: str) -> Iterator[str]:
+    """Let no file of PostgreSQL's grow beyond a WAL segment's size: needs no rights, and stops the same write."""
+    with connect(database_url, name="test", autocommit=True) as connection:
+        make_ready(connection)
+        days = connection.execute("SELECT relid::text FROM pg_partition_tree('call_leg') WHERE isleaf").fetchall()
+        for (day,) in days:
+            connection.execute(f"ALTER TABLE {day} SET (fillfactor = 10)")  # a page a leg: large after a few calls
+    try:
+        _limit_files(server, str(16 * 1024 * 1024))
+        yield "File too large"
+    finally:
+        _limit_files(server, "unlimited")
+
+
+def _limit_files(server: Any, size: str) -> None:
+    for pid in server.processes():
+        owner = Path(f"/proc/{pid}").stat()
+        # As its owner: root may have been denied the right over others' limits.
+        command = ["prlimit", f"--pid={pid}", f"--fsize={size}:unlimited"]
+        as_root = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        subprocess.run(command, check=True, **as_root)
+
+
+@pytest.mark.parametrize("full", ["its file system", "a limit on its files"])
+def test_postgresql_s_disk_is_full(
+    start: Start,
+    server: Any,
+    database_url: str,
+    metrics: Any,
+    database_on_small_disk: Callable[[], Path | None],
+    full: str,
+) -> None:
+    """PostgreSQL finds no room for the next page of a table: what it does not take is spooled until there is room."""
+    disk = database_on_small_disk() if full == "its file system" else None
+    with SwitchThread() as switch:
+        calls = Calls(switch, RECORDINGS)
+        listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
+        switch.wait_for_subscriber(20)
+        with no_space_left(database_url, disk) if disk else files_too_large(server, database_url) as said:
+            calls.play(2_000).result(30)
+            listener.wait_for("legs wait on disk")
+            assert "could not extend file" in listener.output
+            assert said in listener.output
+            assert found(database_url) != calls.rows
+        metrics.wait_until_written(timeout_s=60)
+        listener.end()
+    assert found(database_url) == calls.rows
