@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## Try it: simulated switch, database, listener, archive, API. ARGS=--once, or ESL=esl://:PASSWORD@HOST:8021
 	@$(BIN)/tollbook demo $(if $(ESL),--esl '$(ESL)') $(ARGS)
 
-test: $(STAMP) debian ## Run all tests on real components (under 5 minutes)
+test: $(STAMP) debian ## Run all tests on real components (under 10 minutes)
 	@$(BIN)/pytest $(ARGS)
 
 # The one thing that no wheel carries: systemd's own checker, for the units of conf/.
