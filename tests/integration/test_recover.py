@@ -75,6 +75,25 @@ def test_the_files_alone_give_every_row(settings: Settings, folder: Path, databa
     assert len(list((folder / "done").iterdir())) == files
 
 
+def test_the_a_legs_alone_give_times_and_the_b_legs_the_rest(
+    settings: Settings, folder: Path, database_url: str
+) -> None:
+    """With log-b-leg off nothing tells of the trunk; where B legs' files come later, they make the row right."""
+    names = ("outbound_answered", "forward_inbound_to_mobile", "outbound_486_busy", "transfer_outbound_to_third_party")
+    wanted = [row for name in names for row in json.loads((CALLS / name / "rows.json").read_text())]
+    files = [file for name in names for file in (CALLS / name / "json_cdr").iterdir()]
+    for a_legs in (True, False):
+        for file in files:
+            if file.name.startswith("a_") == a_legs:
+                shutil.copy(file, folder)
+        assert run(settings, folder).refused == 0
+        found = rows(database_url)
+        assert found.keys() == {(row["call_id"], row["start_ts"]) for row in wanted}
+        for want in wanted:
+            told = dict.fromkeys(("from_num", "end_ts", "disposition", "hangup_cause")) if a_legs else want
+            assert shown(found[want["call_id"], want["start_ts"]], told) == {name: want[name] for name in told}
+
+
 def test_reading_twice_changes_nothing(settings: Settings, folder: Path, database_url: str) -> None:
     for _ in range(2):
         for file in (CALLS / "attended_transfer" / "json_cdr").iterdir():
