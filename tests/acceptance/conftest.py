@@ -192,8 +192,9 @@ class Metrics:
 
     def wait_until_spooled(self) -> None:
         """Wait until all that was sent has been read, and is on the disk."""
-        events = -1.0
+        events, deadline = -1.0, time.monotonic() + 60
         while self["legs_waiting"] or events != self["events_total"]:
+            assert time.monotonic() < deadline, "still not spooled after 60 s"
             events = self["events_total"]
             time.sleep(0.3)
 

@@ -6,14 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played import CALLS, Calls, wrong_rows
+from played import RECORDINGS, Calls, wrong_rows
 
-from tollbook.demo.recording import load
 from tollbook.demo.thread import SwitchThread
-
-# Without two whose number dialled names another call's id, which `FreshCall.rows` leaves as it was recorded.
-NAMES = sorted(folder.name for folder in CALLS.iterdir() if folder.name not in ("eavesdrop", "pickup"))
-RECORDINGS = [load(CALLS / name) for name in NAMES[::3]]
 
 COUNT = 10 * 60 * 200
 # What an outage of that length may take: of the disk (a fifth of what TOLLBOOK_SPOOL_MAX is by default), of memory.

@@ -12,15 +12,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from played import CALLS, Calls, found
+from played import CALLS, RECORDINGS, Calls, found
 
 from tollbook.demo.recording import load
 from tollbook.demo.thread import SwitchThread
 
-# A third of them, for each time that we play they are cut for copying. Without two whose number dialled names another
-# call's id, which `FreshCall.rows` leaves as it was recorded.
-NAMES = sorted(folder.name for folder in CALLS.iterdir() if folder.name not in ("eavesdrop", "pickup"))
-RECORDINGS = [load(CALLS / name) for name in NAMES[::3]]
 # A rule of the database's that a test can change its mind about.
 TAKES = "CREATE OR REPLACE FUNCTION takes(uid text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT {} $$"
 
