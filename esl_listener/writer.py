@@ -76,7 +76,7 @@ class Writer:
         self._partitions = Partitions()
         self._connection: Connection | None = None
         self._operator = Operator(peers=peers)
-        self._tariffs = Tariffs(decks={})
+        self._tariffs = Tariffs()
         self._tariffs_version = 0
         self._tariffs_checked_s = 0.0
         self._days_checked_s: float | None = None
@@ -245,7 +245,7 @@ class Writer:
                     self._tariffs = load_tariffs(connection)
                     self._operator = Operator(peers=self._peers, number_owners=tariffs.number_owners(connection))
                     self._tariffs_version = version
-                    event(_log, logging.INFO, "tariffs loaded", version=version, accounts=len(self._tariffs.decks))
+                    event(_log, logging.INFO, "tariffs loaded", version=version, accounts=len(self._tariffs.accounts))
             finally:
                 connection.rollback()
         self._tariffs_checked_s = time.monotonic()

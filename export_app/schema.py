@@ -126,6 +126,8 @@ class Terms(Answer):
     connection_fee_micros: int
     first_increment_sec: int
     increment_sec: int
+    valid_from_ts: int = Field(description="Epoch ms.")
+    valid_to_ts: int | None = Field(description="Epoch ms, no longer included; null: for ever.")
 
 
 class PricePart(Answer):
@@ -137,9 +139,12 @@ class PricePart(Answer):
     leg: int | None = Field(description="The leg that it pays; null: the call itself, or not known any more.")
     charged: str | None = Field(description="Why it is charged; null: the settings have changed since.")
     billed_sec: int | None = Field(description="Seconds after increments.")
+    digits: str | None = Field(description="The number as prefixes were compared with it: E.164 by a dial plan.")
     rate_id: int | None
     rate: str | None = Field(description="The name of the rate that priced it.")
-    terms: Terms | None = Field(description="Null: no rate, or its deck has been replaced since.")
+    plan: str | None = Field(description="The plan that the rate belongs to: the account's own, or its base.")
+    version: int | None = Field(description="The version of that plan which brought the rate.")
+    terms: Terms | None = Field(description="Null: no rate.")
     cost_micros: int | None
     priced: str = Field(description="The arithmetic.")
 

@@ -53,7 +53,17 @@ def ensure_table(catalog: Catalog) -> Table:
             return untyped(catalog).create_table_if_not_exists(
                 TABLE, SCHEMA, partition_spec=PARTITIONS, sort_order=SORTED, properties=PROPERTIES
             )
-        return check_layout(catalog.load_table(TABLE))
+        return check_layout(_grown(catalog.load_table(TABLE)))
+
+
+def _grown(table: Table) -> Table:
+    """Add the columns that an older Tollbook did not write; its rows have none of their values."""
+    missing = [field for field in SCHEMA.fields if field.name not in table.schema().column_names]
+    if missing and table.schema().highest_field_id < missing[0].field_id:
+        with untyped(table).update_schema() as update:
+            for field in missing:
+                update.add_column(field.name, field.field_type)
+    return table
 
 
 def holds(table: Table, batch_id: UUID) -> bool:

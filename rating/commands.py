@@ -10,6 +10,7 @@ from tollbook.config import load_settings
 from tollbook.errors import DataError, UsageError
 from tollbook.store import tariffs
 from tollbook.store.database import Connection, check_schema, connect
+from tollbook.store.deck_import import replace_rates
 
 
 def _database() -> Connection:
@@ -88,5 +89,5 @@ def import_rates(file: Path, plan: str, currency: str | None, dry_run: bool) -> 
         click.echo(f"{len(rows)} rates are right; nothing was changed")
         return
     with _database() as connection:
-        tariffs.replace_rates(connection, plan, currency, (row.values() for row in rows))
+        replace_rates(connection, plan, currency, (row.values() for row in rows))
     click.echo(f"{len(rows)} rates imported into plan {plan}")

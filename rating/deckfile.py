@@ -7,13 +7,17 @@ and next (60/60), `valid_from` and `valid_to` as ISO 8601 (for ever), `name`.
 
 import csv
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import lru_cache
 from typing import TypeAlias
 
+import msgspec
+
 from tollbook.errors import DataError
+from tollbook.model.rate import Terms
+from tollbook.store.deck_staging import PROBLEMS_SHOWN, problems_told
 
 DIRECTIONS = ("outbound", "inbound", "internal")
 COLUMNS = frozenset(
@@ -37,7 +41,6 @@ _MAX_MICROS = 1_000_000_000
 _EXACT = Context(prec=28, traps=[Inexact, InvalidOperation])
 _MAX_INCREMENT_SEC = 3600
 _MAX_PREFIX_DIGITS = 18
-_MAX_PROBLEMS_SHOWN = 50
 
 FOR_EVER_TS = 0
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -45,84 +48,71 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeckRow:
-    """One rate of a file, in the columns of the table `rate` after `plan_id`."""
+    """One rate of a file, and the place where it stands there."""
 
-    direction: str
-    prefix: str
-    per_min_micros: int
-    connection_fee_micros: int
-    increment_sec: int
-    first_increment_sec: int
-    valid_from_ts: int
-    valid_to_ts: int | None
-    name: str
+    place: str
+    terms: Terms
 
     def values(self) -> tuple[object, ...]:
         """Give the values in the order in which the store takes them."""
-        return (
-            self.direction,
-            self.prefix,
-            self.per_min_micros,
-            self.connection_fee_micros,
-            self.increment_sec,
-            self.first_increment_sec,
-            self.valid_from_ts,
-            self.valid_to_ts,
-            self.name,
-        )
+        return (self.place, *msgspec.structs.astuple(self.terms))
 
 
 _Record: TypeAlias = "dict[str, str]"
 
 
 def read_deck(lines: Iterable[str]) -> list[DeckRow]:
-    """Read all rates of a CSV file; raises DataError that names every bad line."""
-    rows: list[DeckRow] = []
-    problems: list[str] = []
-    places: defaultdict[tuple[str, str], list[tuple[DeckRow, int]]] = defaultdict(list)
-    for line, record in _records(lines):
-        try:
-            row = _row(record)
-        except ValueError as error:
-            problems.append(f"line {line}: {error}")
-            continue
-        clash = next((at for other, at in places[row.direction, row.prefix] if _overlap(row, other)), None)
-        if clash is not None:
-            problems.append(
-                f"line {line}: {row.direction} prefix {row.prefix!r} is also rated on line {clash} for the same time"
-            )
-        places[row.direction, row.prefix].append((row, line))
-        rows.append(row)
-    if not rows and not problems:
-        problems.append("the file holds no rates")
-    if problems:
-        shown = problems[:_MAX_PROBLEMS_SHOWN]
-        more = len(problems) - len(shown)
-        rest = [f"and {more} more"] if more else []
-        raise DataError("nothing was imported:\n  " + "\n  ".join(shown + rest))
-    return rows
+    """Read all rates of one file; raises DataError that names every bad line."""
+    return list(read_rates([("", lines)]))
 
 
-def _records(lines: Iterable[str]) -> Iterator[tuple[int, _Record]]:
+def read_rates(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[DeckRow]:
+    """Read the rates of a deck from its files, (name, lines) each; a file alone needs no name.
+
+    Holds none of them. Raises DataError that names every bad line, at a file's first line or after the last rate: so
+    what was taken by then counts only when the end is reached. Times that overlap are found by the store.
+    """
+    shown: list[str] = []
+    rates = bad = 0
+    for name, lines in files:
+        for line, record in _records(name, lines):
+            place = f"{name} line {line}".lstrip()
+            try:
+                terms = _terms(record)
+            except ValueError as error:
+                bad += 1
+                if bad <= PROBLEMS_SHOWN:
+                    shown.append(f"{place}: {error}")
+                continue
+            rates += 1
+            yield DeckRow(place=place, terms=terms)
+    if bad:
+        raise DataError(problems_told(shown, bad))
+    if not rates:
+        raise DataError(problems_told(["the file holds no rates"], 1))
+
+
+def _records(name: str, lines: Iterable[str]) -> Iterator[tuple[int, _Record]]:
     reader = csv.reader(lines, strict=True)
+    of = f"{name}: " if name else ""
     try:
-        header = [name.strip().lower() for name in next(reader, list[str]())]
-        unknown = [name for name in header if name not in COLUMNS]
+        header = [column.strip().lower() for column in next(reader, list[str]())]
+        unknown = [column for column in header if column not in COLUMNS]
         if unknown:
-            raise DataError(f"unknown column {unknown[0]!r}: known are {', '.join(sorted(COLUMNS))}")
+            raise DataError(f"{of}unknown column {unknown[0]!r}: known are {', '.join(sorted(COLUMNS))}")
         if len(set(header)) < len(header):
-            raise DataError("a column stands twice in the first line")
+            raise DataError(f"{of}a column stands twice in the first line")
         if "prefix" not in header or not {"per_min", "per_min_micros"} & set(header):
-            raise DataError("the first line must name the columns prefix and per_min (or per_min_micros)")
+            raise DataError(f"{of}the first line must name the columns prefix and per_min (or per_min_micros)")
         for values in reader:
             if values:
                 record = dict(zip(header, (value.strip() for value in values), strict=False))
                 yield reader.line_num, record if len(values) == len(header) else {"": f"{len(values)} fields"}
     except csv.Error as error:
-        raise DataError(f"line {reader.line_num}: not CSV: {error}") from error
+        raise DataError(f"{of}line {reader.line_num}: not CSV: {error}") from error
 
 
-def _row(record: _Record) -> DeckRow:
+def _terms(record: _Record) -> Terms:
     if "" in record:
         raise ValueError(f"{record['']} where the first line names a different number of columns")
     direction = record.get("direction") or "outbound"
@@ -135,11 +125,11 @@ def _row(record: _Record) -> DeckRow:
     valid_from, valid_to = _instant(record.get("valid_from", "")), _instant(record.get("valid_to", ""))
     if valid_to is not None and valid_to <= (valid_from or FOR_EVER_TS):
         raise ValueError("valid_to is not after valid_from")
-    return DeckRow(
+    return Terms(
         direction=direction,
         prefix=prefix,
-        per_min_micros=_micros(record, "per_min"),
-        connection_fee_micros=_micros(record, "connection_fee"),
+        per_min_micros=_price(record, "per_min"),
+        connection_fee_micros=_price(record, "connection_fee"),
         increment_sec=following,
         first_increment_sec=first,
         valid_from_ts=valid_from or FOR_EVER_TS,
@@ -148,7 +138,7 @@ def _row(record: _Record) -> DeckRow:
     )
 
 
-def _micros(record: _Record, column: str) -> int:
+def _price(record: _Record, column: str) -> int:
     decimal, micros = record.get(column, ""), record.get(f"{column}_micros", "")
     if decimal and micros:
         raise ValueError(f"{column} and {column}_micros are both given")
@@ -156,7 +146,12 @@ def _micros(record: _Record, column: str) -> int:
         if column == "per_min":
             raise ValueError("the price of a minute is missing")
         return 0
-    text, unit = (decimal, 1_000_000) if decimal else (micros, 1)
+    return _micros(column, decimal, 1_000_000) if decimal else _micros(column, micros, 1)
+
+
+# A deck of a million rates has a few thousand prices, a dozen increments and a handful of dates.
+@lru_cache(maxsize=10_000)
+def _micros(column: str, text: str, unit: int) -> int:
     try:
         amount = Decimal(text)
         if not amount.is_finite():
@@ -170,6 +165,7 @@ def _micros(record: _Record, column: str) -> int:
         raise ValueError(f"{column} {text!r} is not an amount") from None
 
 
+@lru_cache(maxsize=1_000)
 def _increments(text: str) -> tuple[int, int]:
     parts = text.split("/")
     if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
@@ -180,6 +176,7 @@ def _increments(text: str) -> tuple[int, int]:
     return first, following
 
 
+@lru_cache(maxsize=1_000)
 def _instant(text: str) -> int | None:
     if not text:
         return None
@@ -189,10 +186,3 @@ def _instant(text: str) -> int | None:
         raise ValueError(f"{text!r} is not a time like 2026-12-01 or 2026-12-01T00:00:00+01:00") from None
     # In integers: timestamp() is a float, whose milliseconds can come out one too few.
     return ((when if when.tzinfo else when.replace(tzinfo=dt.UTC)) - _EPOCH) // dt.timedelta(milliseconds=1)
-
-
-def _overlap(one: DeckRow, other: DeckRow) -> bool:
-    def ends(row: DeckRow) -> float:
-        return float("inf") if row.valid_to_ts is None else row.valid_to_ts
-
-    return one.valid_from_ts < ends(other) and other.valid_from_ts < ends(one)

@@ -1,126 +1,160 @@
-"""Price a call: pure functions over a deck. The rules stand in docs/rating.md; money is in micros, integers only.
+"""Price a call: pure functions over tariffs. The rules stand in docs/rating.md; money is in micros, integers only.
 
-The same functions price live, re-rate and explain.
+The same functions price live, re-rate and explain: `Tariffs.price_parts`.
 """
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from rating.deck import Deck
 from tollbook.model.number import digits_of
+from tollbook.model.numbering import Dialled, Numbering
+from tollbook.model.rate import Rate, Terms
 from tollbook.model.row import Part, Price, PricedPart, Row
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rate:
-    """What a minute towards numbers with `prefix` costs, from `valid_from_ts` until before `valid_to_ts` (ms)."""
-
-    rate_id: int
-    direction: str
-    prefix: str
-    per_min_micros: int
-    connection_fee_micros: int
-    increment_sec: int
-    first_increment_sec: int
-    valid_from_ts: int
-    valid_to_ts: int | None
-    name: str
+# Which numbers an account dials. The own number of an inbound call comes from a carrier, in the carrier's form, and an
+# internal one is an extension.
+_DIALLED = "outbound"
 
 
-def billed_seconds(seconds: int, rate: Rate) -> int:
+def billed_seconds(seconds: int, terms: Terms) -> int:
     """Round up to what is charged: at least one second, the first increment, then whole increments."""
-    counted = max(1, seconds)
-    beyond = max(0, counted - rate.first_increment_sec)
-    return rate.first_increment_sec + -(-beyond // rate.increment_sec) * rate.increment_sec
+    beyond = max(0, max(1, seconds) - terms.first_increment_sec)
+    return terms.first_increment_sec + -(-beyond // terms.increment_sec) * terms.increment_sec
 
 
-def price_of(seconds: int, rate: Rate) -> int:
+def price_of(seconds: int, terms: Terms) -> int:
     """Price answered seconds, in micros: the connection fee and the billed seconds, rounded up to a micro."""
-    return rate.connection_fee_micros + -(-billed_seconds(seconds, rate) * rate.per_min_micros // 60)
+    return terms.connection_fee_micros + -(-billed_seconds(seconds, terms) * terms.per_min_micros // 60)
 
 
-class Deck:
-    """The rates of one plan, indexed for the longest prefix: one dictionary probe for each length that occurs."""
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A plan: its own deck, then those of its base and the base's base, all in one currency."""
 
-    def __init__(self, rates: Iterable[Rate]) -> None:
-        by_prefix: defaultdict[str, defaultdict[str, list[Rate]]] = defaultdict(lambda: defaultdict(list))
-        for rate in rates:
-            by_prefix[rate.direction][rate.prefix].append(rate)
-        self._rates: dict[str, dict[str, list[Rate]]] = {}
-        self._lengths: dict[str, list[int]] = {}
-        for direction, prefixes in by_prefix.items():
-            for history in prefixes.values():
-                history.sort(key=lambda rate: rate.valid_from_ts)
-            self._rates[direction] = dict(prefixes)
-            self._lengths[direction] = sorted({len(prefix) for prefix in prefixes}, reverse=True)
+    plan_id: str
+    currency: str
+    decks: tuple[Deck, ...]
 
     def prices(self, direction: str) -> bool:
         """Tell whether the plan prices this direction at all."""
-        return direction in self._rates
+        return any(deck.prices(direction) for deck in self.decks)
 
-    def match(self, direction: str, digits: str, at_ts: int) -> Rate | None:
-        """Find the rate with the longest prefix of `digits` that is in force at `at_ts` (epoch ms)."""
-        rates = self._rates.get(direction)
-        if rates is None:
+    def match(self, direction: str, dialled: Dialled, at_ts: int) -> Rate | None:
+        """Find the rate for a number at `at_ts` (epoch ms): any of the plan's own goes before any of its base's.
+
+        Within a deck the longest prefix wins. A short code is matched whole or not at all.
+        """
+        if dialled.digits is None:
             return None
-        for length in self._lengths[direction]:
-            if length <= len(digits) and (history := rates.get(digits[:length])):
-                rate = _in_force(history, at_ts)
-                if rate is not None:
-                    return rate
+        for deck in self.decks:
+            rate = deck.match(direction, dialled.digits, at_ts, whole=dialled.short)
+            if rate is not None:
+                return rate
         return None
 
 
-def _in_force(history: list[Rate], at_ts: int) -> Rate | None:
-    place = bisect_right(history, at_ts, key=lambda rate: rate.valid_from_ts)
-    if place == 0:
-        return None
-    rate = history[place - 1]
-    return rate if rate.valid_to_ts is None or at_ts < rate.valid_to_ts else None
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assignment:
+    """The plan of an account from `from_ts` (epoch ms) on, until its next assignment; None: no plan."""
+
+    from_ts: int
+    plan: Plan | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountTariff:
+    """What prices an account: its plans, oldest first, and its dial plan. Without one numbers are taken as digits."""
+
+    assignments: Sequence[Assignment] = ()
+    numbering: Numbering | None = None
+
+    def plan_at(self, at_ts: int) -> Plan | None:
+        """Find the plan in force at `at_ts` (epoch ms)."""
+        return next((one.plan for one in reversed(self.assignments) if one.from_ts <= at_ts), None)
+
+    def dialled(self, direction: str, number: str) -> Dialled:
+        """Read the number of a part as prefixes are compared with it."""
+        if self.numbering is not None and direction == _DIALLED:
+            return self.numbering.read(number)
+        return Dialled(digits=digits_of(number))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tariffs:
-    """Every account's deck: accounts that exist without a plan map to None."""
+    """Every account that exists, with what prices it."""
 
-    decks: Mapping[str, Deck | None]
+    accounts: Mapping[str, AccountTariff] = field(default_factory=dict[str, AccountTariff])
 
     def price(self, row: Row) -> Price:
         """Price a complete call: the sum of its parts, or unrated with the reason; never an exception."""
-        parts = row.parts or ()
-        if not row.answered:
-            return Price(cost_micros=0, parts=())
-        if row.account_id is None:
+        return self.price_parts(row.account_id, row.start_ts, bool(row.answered), row.parts or ())
+
+    def price_parts(self, account_id: str | None, start_ts: int, answered: bool, parts: Iterable[Part]) -> Price:
+        """Price what is charged of a call that started at `start_ts` (epoch ms); never an exception.
+
+        Only these four decide, so a call whose legs are gone is priced again from its parts.
+        """
+        tariff = self.accounts.get(account_id) if account_id is not None else None
+        plan = tariff.plan_at(start_ts) if tariff else None
+        if not answered:
+            return Price(cost_micros=0, parts=(), currency=plan.currency if plan else None)
+        if account_id is None:
             return _unrated(parts, "the call has no account")
-        if row.account_id not in self.decks:
+        if tariff is None:
             return _unrated(parts, "no such account")
-        deck = self.decks[row.account_id]
-        if deck is None:
-            return _unrated(parts, "the account has no rate plan")
-        priced = [_price_part(part, deck, row.start_ts) for part in parts]
-        reasons = [f"no rate for {part.direction} {part.number}" for part in priced if part.cost_micros is None]
-        if reasons:
-            return Price(cost_micros=None, parts=tuple(priced), unrated="; ".join(reasons))
-        return Price(cost_micros=sum(part.cost_micros or 0 for part in priced), parts=tuple(priced))
+        if plan is None:
+            begun = any(one.plan for one in tariff.assignments)
+            return _unrated(parts, f"the account has no rate plan{' at this time' if begun else ''}")
+        priced: list[PricedPart] = []
+        reasons: list[str] = []
+        cost_micros = 0
+        for part in parts:
+            dialled = tariff.dialled(part.direction, part.number)
+            one = _price_part(part, plan, dialled, start_ts)
+            priced.append(one)
+            if one.cost_micros is None:
+                reasons.append(_reason(part, dialled))
+            else:
+                cost_micros += one.cost_micros
+        return Price(
+            cost_micros=None if reasons else cost_micros,
+            parts=tuple(priced),
+            unrated="; ".join(reasons) or None,
+            currency=plan.currency,
+        )
 
 
-def _price_part(part: Part, deck: Deck, at_ts: int) -> PricedPart:
-    if not deck.prices(part.direction):
+def _price_part(part: Part, plan: Plan, dialled: Dialled, at_ts: int) -> PricedPart:
+    if not plan.prices(part.direction):
         return PricedPart(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=0)
-    digits = digits_of(part.number)
-    rate = deck.match(part.direction, digits, at_ts) if digits is not None else None
+    rate = plan.match(part.direction, dialled, at_ts)
     if rate is None:
-        return PricedPart(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=None)
+        return PricedPart(
+            direction=part.direction,
+            number=part.number,
+            seconds=part.seconds,
+            cost_micros=None,
+            digits=dialled.digits,
+        )
     return PricedPart(
         direction=part.direction,
         number=part.number,
         seconds=part.seconds,
         cost_micros=price_of(part.seconds, rate),
         billed_sec=billed_seconds(part.seconds, rate),
+        digits=dialled.digits,
         rate_id=rate.rate_id,
         rate=rate.name,
+        plan=rate.plan_id,
+        version=rate.version,
     )
+
+
+def _reason(part: Part, dialled: Dialled) -> str:
+    if dialled.reason is not None:
+        return f"{dialled.reason}: {part.direction} {part.number}"
+    return f"no rate for {part.direction} {'short code ' if dialled.short else ''}{part.number}"
 
 
 def _unrated(parts: Iterable[Part], reason: str) -> Price:

@@ -5,28 +5,32 @@ from dataclasses import dataclass
 
 import msgspec
 
-from rating.engine import Rate, billed_seconds, price_of
+from rating.engine import billed_seconds, price_of
 from tollbook.model.explain import Explanation, explain
 from tollbook.model.fold import Operator, clock_seconds, owner_key
 from tollbook.model.offnet import Peers
+from tollbook.model.rate import Rate
 from tollbook.model.row import COLUMNS, Price, PricedPart, Row
 from tollbook.model.tree import ToldLeg
-from tollbook.store.detail import KeptCall, KeptRate
+from tollbook.store.detail import KeptCall
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """The rate that priced a part, while its deck still has it. Money is in micros."""
+    """The rate that priced a part. Money is in micros; times are epoch ms."""
 
     prefix: str
     per_min_micros: int
     connection_fee_micros: int
     first_increment_sec: int
     increment_sec: int
+    valid_from_ts: int
+    valid_to_ts: int | None
 
 
 class ExplainedPart(msgspec.Struct, frozen=True, kw_only=True):
     """A part of the price. `leg` is the one it pays, None for the call itself or when that is not known any more;
-    `charged` says why it is charged, `priced` how its cost is computed. `terms` None: no rate, or it has gone."""
+    `charged` says why it is charged, `priced` how its cost is computed. `digits`: the number as prefixes were compared
+    with it. `version`: that of the plan `plan` which brought the rate. `terms` None: no rate."""
 
     direction: str
     number: str
@@ -34,8 +38,11 @@ class ExplainedPart(msgspec.Struct, frozen=True, kw_only=True):
     leg: int | None
     charged: str | None
     billed_sec: int | None
+    digits: str | None
     rate_id: int | None
     rate: str | None
+    plan: str | None
+    version: int | None
     terms: Terms | None
     cost_micros: int | None
     priced: str
@@ -99,10 +106,9 @@ def _price(kept: KeptCall, explanation: Explanation) -> ExplainedPrice:
     charged: Sequence[tuple[int | None, str | None]] = [(None, None)] * len(parts)
     if explanation.agrees:
         charged = list(_charged(parts, explanation.legs))
-    currencies = {rate.currency for rate in kept.rates.values()}
     return ExplainedPrice(
         cost_micros=price.cost_micros if price else None,
-        currency=currencies.pop() if len(currencies) == 1 else kept.currency,
+        currency=price.currency if price else None,
         unrated=price.unrated if price else None,
         total=_total(price, answered=bool(kept.row.answered)),
         parts=tuple(
@@ -140,7 +146,7 @@ def _charged(parts: Sequence[PricedPart], legs: Sequence[ToldLeg]) -> Iterator[t
         yield leg.leg, f"leg {leg.leg} is off-net: {number}, {seconds}"
 
 
-def _part(part: PricedPart, leg: int | None, charged: str | None, rate: KeptRate | None) -> ExplainedPart:
+def _part(part: PricedPart, leg: int | None, charged: str | None, rate: Rate | None) -> ExplainedPart:
     terms, priced = _priced(part, rate)
     return ExplainedPart(
         direction=part.direction,
@@ -149,32 +155,32 @@ def _part(part: PricedPart, leg: int | None, charged: str | None, rate: KeptRate
         leg=leg,
         charged=charged,
         billed_sec=part.billed_sec,
+        digits=part.digits,
         rate_id=part.rate_id,
         rate=part.rate,
+        plan=part.plan,
+        version=part.version,
         terms=terms,
         cost_micros=part.cost_micros,
         priced=priced,
     )
 
 
-def _priced(part: PricedPart, kept: KeptRate | None) -> tuple[Terms | None, str]:
+def _priced(part: PricedPart, rate: Rate | None) -> tuple[Terms | None, str]:
     if part.rate_id is None and part.rate is None:
         if part.cost_micros is None:
             return None, "no price: the total says why"
         return None, f"the plan prices no {part.direction} calls: 0"
-    rate = _rate(kept) if kept else None
-    if rate is None or (billed_seconds(part.seconds, rate), price_of(part.seconds, rate)) != (
-        part.billed_sec,
-        part.cost_micros,
-    ):
-        gone = "the deck has changed since: the terms of its rate are no longer kept"
-        return None, f"{part.billed_sec} s billed cost {amount(part.cost_micros)}; {gone}"
+    if rate is None or price_of(part.seconds, rate) != part.cost_micros:
+        return None, f"{part.billed_sec} s billed cost {amount(part.cost_micros)}; this database has not that rate"
     terms = Terms(
         prefix=rate.prefix,
         per_min_micros=rate.per_min_micros,
         connection_fee_micros=rate.connection_fee_micros,
         first_increment_sec=rate.first_increment_sec,
         increment_sec=rate.increment_sec,
+        valid_from_ts=rate.valid_from_ts,
+        valid_to_ts=rate.valid_to_ts,
     )
     return terms, _arithmetic(part, rate)
 
@@ -193,18 +199,3 @@ def _arithmetic(part: PricedPart, rate: Rate) -> str:
     )
     fee = rate.connection_fee_micros
     return told + (f", and the fee {amount(fee)}: {amount(part.cost_micros)}" if fee else "")
-
-
-def _rate(kept: KeptRate) -> Rate:
-    return Rate(
-        rate_id=kept.rate_id,
-        direction=kept.direction,
-        prefix=kept.prefix,
-        per_min_micros=kept.per_min_micros,
-        connection_fee_micros=kept.connection_fee_micros,
-        increment_sec=kept.increment_sec,
-        first_increment_sec=kept.first_increment_sec,
-        valid_from_ts=kept.valid_from_ts,
-        valid_to_ts=kept.valid_to_ts,
-        name=kept.name,
-    )

@@ -1,36 +1,43 @@
-"""Load every account's deck from the database: the package's only I/O."""
+"""Load what prices every account from the database: the package's only I/O beside its commands."""
 
-from rating.engine import Deck, Rate, Tariffs
+from rating.deck import Deck
+from rating.engine import AccountTariff, Assignment, Plan, Tariffs
 from tollbook.model.fold import Operator
+from tollbook.model.numbering import Numbering
 from tollbook.model.offnet import Peers
+from tollbook.model.rate import Rate
 from tollbook.store import tariffs
 from tollbook.store.database import Connection, store_errors
 
 
 def load_tariffs(connection: Connection) -> Tariffs:
-    """Read accounts and the decks of the plans they use; accounts of one plan share its deck."""
-    accounts = tariffs.accounts(connection)
-    decks = {
-        plan_id: Deck(
-            Rate(
-                rate_id=rate_id,
-                direction=direction,
-                prefix=prefix,
-                per_min_micros=per_min,
-                connection_fee_micros=fee,
-                increment_sec=increment,
-                first_increment_sec=first,
-                valid_from_ts=valid_from,
-                valid_to_ts=valid_to,
-                name=name,
+    """Read accounts and the decks of the plans they use; accounts and plans share them. Call in one snapshot."""
+    rows = {row.plan_id: row for row in tariffs.plans(connection)}
+    assigned = tariffs.assignments(connection)
+    decks: dict[str, Deck] = {}
+
+    def plan_of(plan_id: str) -> Plan:
+        chain = _chain(plan_id, rows)
+        for one in chain:
+            if one not in decks:
+                decks[one] = Deck(Rate(*row) for row in tariffs.rates(connection, one))
+        return Plan(plan_id=plan_id, currency=rows[plan_id].currency, decks=tuple(decks[one] for one in chain))
+
+    plans = {plan_id: plan_of(plan_id) for plan_id in {one.plan_id for one in assigned if one.plan_id}}
+    numberings = {row.numbering_id: Numbering(row) for row in tariffs.numberings(connection)}
+    by_account: dict[str, list[Assignment]] = {}
+    for one in assigned:
+        plan = plans[one.plan_id] if one.plan_id else None
+        by_account.setdefault(one.account_id, []).append(Assignment(from_ts=one.from_ts, plan=plan))
+    return Tariffs(
+        accounts={
+            one.account_id: AccountTariff(
+                assignments=tuple(by_account.get(one.account_id, ())),
+                numbering=numberings[one.numbering_id] if one.numbering_id else None,
             )
-            for rate_id, direction, prefix, per_min, fee, increment, first, valid_from, valid_to, name in (
-                tariffs.rates(connection, plan_id)
-            )
-        )
-        for plan_id in {one.plan_id for one in accounts if one.plan_id}
-    }
-    return Tariffs(decks={one.account_id: decks[one.plan_id] if one.plan_id else None for one in accounts})
+            for one in tariffs.accounts(connection)
+        }
+    )
 
 
 def load_pricing(connection: Connection, peers: Peers) -> tuple[Operator, Tariffs]:
@@ -42,3 +49,13 @@ def load_pricing(connection: Connection, peers: Peers) -> tuple[Operator, Tariff
             return Operator(peers=peers, number_owners=owners), load_tariffs(connection)
         finally:
             connection.rollback()
+
+
+def _chain(plan_id: str, rows: dict[str, tariffs.PlanRow]) -> list[str]:
+    """List a plan, its base, the base's base; the store lets no circle in."""
+    chain: list[str] = []
+    at: str | None = plan_id
+    while at is not None and at not in chain:
+        chain.append(at)
+        at = rows[at].base_plan_id
+    return chain

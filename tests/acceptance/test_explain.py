@@ -21,6 +21,7 @@ from tollbook.model.row import COLUMNS
 from tollbook.store import tariffs
 from tollbook.store.batch import write_batch
 from tollbook.store.database import Connection
+from tollbook.store.deck_import import replace_rates
 from tollbook.store.partitions import Partitions
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
@@ -50,9 +51,7 @@ def row_of(name: str) -> dict[str, object]:
 @pytest.fixture
 def write(database: Connection) -> Callable[[list[Leg]], None]:
     """Write legs as the listener does, into a database with an account and its deck."""
-    tariffs.replace_rates(
-        database, "retail", "USD", (row.values() for row in read_deck(DECK.splitlines(keepends=True)))
-    )
+    replace_rates(database, "retail", "USD", (row.values() for row in read_deck(DECK.splitlines(keepends=True))))
     tariffs.add_account(database, tariffs.Account(account_id="acct_alpha", name="Alpha", plan_id="retail"))
     database.commit()
 

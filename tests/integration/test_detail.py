@@ -24,6 +24,7 @@ from tollbook.model.row import COLUMNS
 from tollbook.store import keys, tariffs
 from tollbook.store.batch import write_batch
 from tollbook.store.database import Connection
+from tollbook.store.deck_import import replace_rates
 from tollbook.store.detail import MAX_CALLS, read
 from tollbook.store.partitions import Partitions
 
@@ -74,9 +75,7 @@ def write(connection: Connection, *batches: list[Leg], operator: Operator | None
 def accounts(database: Connection) -> Connection:
     """A database with accounts and a deck."""
     database.autocommit = True
-    tariffs.replace_rates(
-        database, "retail", "EUR", (row.values() for row in read_deck(DECK.splitlines(keepends=True)))
-    )
+    replace_rates(database, "retail", "EUR", (row.values() for row in read_deck(DECK.splitlines(keepends=True))))
     for account_id in ("acct_alpha", "acct_beta"):
         tariffs.add_account(database, tariffs.Account(account_id=account_id, name=account_id, plan_id="retail"))
     return database
@@ -186,18 +185,18 @@ def test_the_price_shows_its_arithmetic(accounts: Connection, get: Get) -> None:
     assert call["price"]["currency"] == "EUR"
 
 
-def test_a_rate_that_is_gone_is_said_to_be(accounts: Connection, get: Get) -> None:
-    """After a new import the name and the seconds billed are still told, and the terms are not guessed."""
+def test_a_rate_that_was_replaced_still_explains_what_it_priced(accounts: Connection, get: Get) -> None:
+    """After a new import the terms of the old version are told, with the version, and the price is theirs."""
     write(accounts, legs("x", "acct_alpha", gateway="", channel_direction="outbound", channel="sofia/external/1"))
-    assert calls(get("x"))[0]["price"]["parts"][0]["terms"]
+    (before,) = calls(get("x"))[0]["price"]["parts"]
+    assert (before["plan"], before["version"], before["terms"]["per_min_micros"]) == ("retail", 1, 12_000)
     deck = DECK.replace("0.012", "0.099")
-    tariffs.replace_rates(
-        accounts, "retail", "EUR", (row.values() for row in read_deck(deck.splitlines(keepends=True)))
-    )
-    (part,) = calls(get("x"))[0]["price"]["parts"]
-    assert part["terms"] is None
-    assert (part["rate"], part["billed_sec"], part["cost_micros"]) == ("US and Canada", 60, 13_000)
-    assert "the deck has changed since" in part["priced"]
+    replace_rates(accounts, "retail", "EUR", (row.values() for row in read_deck(deck.splitlines(keepends=True))))
+    assert calls(get("x"))[0]["price"]["parts"] == [before]
+    write(accounts, legs("y", "acct_alpha", gateway="", channel_direction="outbound", channel="sofia/external/1"))
+    (after,) = calls(get("y"))[0]["price"]["parts"]
+    assert (after["version"], after["terms"]["per_min_micros"]) == (2, 99_000)
+    assert after["rate_id"] != before["rate_id"]
 
 
 @pytest.mark.parametrize("account", ["", "ghost"])
@@ -338,4 +337,5 @@ def test_a_call_is_read_for_one_account_or_for_all(accounts: Connection) -> None
     (kept,) = read(accounts, "x", account_id=None)
     assert [leg.switch for leg in kept.legs] == ["fs"]
     assert read(accounts, "x", account_id="acct_beta") == []
-    assert kept.currency == "EUR"
+    assert kept.price
+    assert kept.price.currency == "EUR"

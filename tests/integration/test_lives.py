@@ -24,7 +24,7 @@ def life(core: str, seen_s: int, address: str = "fs:8021") -> Life:
 
 
 def write(connection: Connection, *legs: Leg) -> None:
-    write_batch(connection, legs, Operator(), Tariffs(decks={}).price, Partitions())
+    write_batch(connection, legs, Operator(), Tariffs().price, Partitions())
 
 
 def up(uid: str, core: str) -> Leg:

@@ -160,7 +160,7 @@ def test_an_estimate_becomes_exact(settings: Settings, folder: Path, database_ur
         for file in files:
             leg = leg_of_file(file.read_bytes(), HEADERS)
             gone = lost(type(leg)(switch=leg.switch, uid=leg.uid, created_us=leg.created_us, create=leg.create), 0)
-            write_batch(connection, [gone], Operator(), Tariffs(decks={}).price, Partitions())
+            write_batch(connection, [gone], Operator(), Tariffs().price, Partitions())
     (before,) = rows(database_url).values()
     assert (before["disposition"], before["estimated"]) == ("lost", True)
     for file in files:

@@ -10,12 +10,13 @@ from tollbook.errors import DataError, UsageError
 from tollbook.model.row import Part, Row
 from tollbook.store import tariffs
 from tollbook.store.database import Connection, connect
+from tollbook.store.deck_import import replace_rates
 from tollbook.store.tariffs import Account
 
 
 def replace(connection: Connection, plan: str, *lines: str, currency: str = "USD") -> None:
     rows = read_deck(["prefix,per_min_micros,increment\n", *(f"{line}\n" for line in lines)])
-    tariffs.replace_rates(connection, plan, currency, (row.values() for row in rows))
+    replace_rates(connection, plan, currency, (row.values() for row in rows))
 
 
 def account(name: str, plan: str | None = None) -> Account:
@@ -53,9 +54,12 @@ def test_an_import_replaces_all_of_a_plan_and_nothing_of_another(database: Conne
     replace(database, "one", "49,1,1/1", "33,2,1/1")
     replace(database, "two", "49,3,1/1", currency="EUR")
     replace(database, "one", "44,4,1/1")
-    assert [(rate[2], rate[3]) for rate in tariffs.rates(database, "one")] == [("44", 4)]
-    assert [(rate[2], rate[3]) for rate in tariffs.rates(database, "two")] == [("49", 3)]
-    assert tariffs.plans(database) == [("one", "USD"), ("two", "EUR")]
+    assert [(rate[1], rate[2]) for rate in tariffs.rates(database, "one")] == [("44", 4)]
+    assert [(rate[1], rate[2]) for rate in tariffs.rates(database, "two")] == [("49", 3)]
+    assert [(plan.plan_id, plan.currency, plan.version) for plan in tariffs.plans(database)] == [
+        ("one", "USD", 2),
+        ("two", "EUR", 1),
+    ]
 
 
 def test_every_change_raises_the_version_and_a_failed_one_does_not(database: Connection) -> None:
@@ -72,16 +76,16 @@ def test_every_change_raises_the_version_and_a_failed_one_does_not(database: Con
     with pytest.raises(UsageError):
         tariffs.add_numbers(database, "nobody", ["1"])
     with pytest.raises(DataError):
-        tariffs.replace_rates(database, "retail", "USD", [("sideways", "1", 1, 0, 1, 1, 0, None, "x")])
+        replace_rates(database, "retail", "USD", [("line 2", "sideways", "1", 1, 0, 1, 1, 0, None, "x")])
     assert version(database) == seen[-1]
 
 
 def test_a_failed_import_leaves_the_rates_as_they_were(database: Connection) -> None:
     replace(database, "retail", "49,1,1/1")
-    bad = [("outbound", "33", 1, 0, 1, 1, 0, None, "ok"), ("outbound", "33", -1, 0, 1, 1, 5, None, "negative")]
+    bad = [("1", "outbound", "33", 1, 0, 1, 1, 0, 5, "ok"), ("2", "outbound", "33", -1, 0, 1, 1, 5, None, "negative")]
     with pytest.raises(DataError):
-        tariffs.replace_rates(database, "retail", "USD", bad)
-    assert [rate[2] for rate in tariffs.rates(database, "retail")] == ["49"]
+        replace_rates(database, "retail", "USD", bad)
+    assert [rate[1] for rate in tariffs.rates(database, "retail")] == ["49"]
 
 
 def test_readers_see_the_old_deck_or_the_new_one_never_half(database: Connection, database_url: str) -> None:
@@ -92,7 +96,7 @@ def test_readers_see_the_old_deck_or_the_new_one_never_half(database: Connection
         with connect(database_url, name="reader", autocommit=True) as connection:
             while not done.is_set():
                 rates = tariffs.rates(connection, "retail")
-                prices = {rate[3] for rate in rates}
+                prices = {rate[2] for rate in rates}
                 seen.update(prices)
                 if len(rates) != 200 or len(prices) != 1:
                     mixed.append(prices)
@@ -130,7 +134,7 @@ def test_two_imports_at_once_leave_one_whole_deck(database: Connection, database
     assert failures == []
     rates = tariffs.rates(database, "retail")
     assert len(rates) == 50
-    assert len({rate[3] for rate in rates}) == 1
+    assert len({rate[2] for rate in rates}) == 1
 
 
 def test_accounts_are_listed_by_id(database: Connection) -> None:

@@ -33,7 +33,7 @@ _REQUIRED = frozenset(
     ("call_id", "account_id", "direction", "from_num", "to_num", "start_ts", "answered", "revision", "switch")
 )
 # After the public record, for us: what a re-rate needs, and where the row comes from.
-_OURS = ("parts", "revision", "switch", "estimated")
+_OURS = ("parts", "revision", "switch", "estimated", "currency")
 
 ARCHIVE_COLUMNS: Final = (*COLUMNS, *_OURS)
 TIMES: Final = tuple(name for name in COLUMNS if name.endswith("_ts"))

@@ -1,6 +1,7 @@
 """Numbers as dialled become the digits that prefixes and owners are compared by."""
 
-_SEPARATORS = str.maketrans("", "", " -.()/")
+SEPARATORS = " -.()/"
+_WITHOUT_SEPARATORS = str.maketrans("", "", SEPARATORS)
 
 
 def digits_of(number: str) -> str | None:
@@ -8,5 +9,5 @@ def digits_of(number: str) -> str | None:
 
     ASCII digits only: other scripts' digits, letters, `*` and `#` are no part of an E.164 number.
     """
-    digits = number.translate(_SEPARATORS).removeprefix("+")
+    digits = number.translate(_WITHOUT_SEPARATORS).removeprefix("+")
     return digits if digits.isascii() and digits.isdigit() else None

@@ -59,8 +59,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PricedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A part with its price: `billed_sec` after increments, `rate_id` and `rate` the rate that priced it.
+    """A part with its price: `billed_sec` after increments, and the rate that gave it.
 
+    `digits` is the number as prefixes were compared with it, E.164 where the account has a dial plan. `rate` is the
+    rate's name, `version` the version of the plan `plan` that brought it; the rate is kept for ever under `rate_id`.
     Without a rate `cost_micros` is 0 where the plan leaves the direction unpriced, None where it is unrated.
     """
 
@@ -69,13 +71,26 @@ class PricedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     seconds: int
     cost_micros: int | None
     billed_sec: int | None = None
+    digits: str | None = None
     rate_id: int | None = None
     rate: str | None = None
+    plan: str | None = None
+    version: int | None = None
+
+    @property
+    def part(self) -> Part:
+        """What was priced, to price it again."""
+        return Part(direction=self.direction, number=self.number, seconds=self.seconds)
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a call costs, part by part. `cost_micros` is None, with the reason in `unrated`, when it is unrated."""
+    """What a call costs, part by part. `cost_micros` is None, with the reason in `unrated`, when it is unrated.
+
+    `currency` is that of the plan in force at the call's start, None without a plan. Amounts of two currencies are
+    never added.
+    """
 
     cost_micros: int | None
     parts: tuple[PricedPart, ...]
     unrated: str | None = None
+    currency: str | None = None

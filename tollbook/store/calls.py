@@ -18,22 +18,23 @@ _UPSERT = """
         INSERT INTO call_cdr AS old (
             call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
             answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
-            switch, estimated, unrated, parts, revision
+            switch, estimated, unrated, currency, parts, revision
         )
         SELECT call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
                answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
-               switch, estimated, unrated, NULLIF(parts, 'null'::jsonb), CASE WHEN new.end_ts IS NULL THEN 0 ELSE 1 END
+               switch, estimated, unrated, currency, NULLIF(parts, 'null'::jsonb),
+               CASE WHEN new.end_ts IS NULL THEN 0 ELSE 1 END
         FROM ROWS FROM (
             unnest(
                 %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
                 %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
-                %s::text[], %s::boolean[], %s::text[]
+                %s::text[], %s::boolean[], %s::text[], %s::text[]
             ),
             jsonb_array_elements(%s::text::jsonb)
         ) AS new (
             call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
             answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
-            switch, estimated, unrated, parts
+            switch, estimated, unrated, currency, parts
         )
         ON CONFLICT (call_id, start_ts) DO UPDATE SET
             account_id = excluded.account_id, direction = excluded.direction,
@@ -43,7 +44,7 @@ _UPSERT = """
             disposition = excluded.disposition, hangup_cause = excluded.hangup_cause,
             queue_id = excluded.queue_id, agent_id = excluded.agent_id, cost_micros = excluded.cost_micros,
             switch = excluded.switch, estimated = excluded.estimated,
-            parts = excluded.parts, unrated = excluded.unrated,
+            parts = excluded.parts, unrated = excluded.unrated, currency = excluded.currency,
             revision = CASE WHEN excluded.end_ts IS NULL THEN 0 ELSE old.revision + 1 END,
             changed = excluded.changed, updated_ts = excluded.updated_ts,
             prior_accounts = CASE
@@ -52,12 +53,13 @@ _UPSERT = """
         WHERE NOT (old.end_ts IS NOT NULL AND excluded.end_ts IS NULL)
           AND (old.account_id, old.direction, old.from_num, old.to_num, old.answer_ts, old.end_ts,
                old.duration_sec, old.billsec, old.answered, old.disposition, old.hangup_cause,
-               old.queue_id, old.agent_id, old.cost_micros, old.estimated, old.parts, old.unrated)
+               old.queue_id, old.agent_id, old.cost_micros, old.estimated, old.parts, old.unrated,
+               old.currency)
               IS DISTINCT FROM
               (excluded.account_id, excluded.direction, excluded.from_num, excluded.to_num, excluded.answer_ts,
                excluded.end_ts, excluded.duration_sec, excluded.billsec, excluded.answered, excluded.disposition,
                excluded.hangup_cause, excluded.queue_id, excluded.agent_id, excluded.cost_micros,
-               excluded.estimated, excluded.parts, excluded.unrated)
+               excluded.estimated, excluded.parts, excluded.unrated, excluded.currency)
         RETURNING call_id, start_ts, account_id, end_ts
     )
     INSERT INTO archive_outbox (call_id, start_ts, account_id)
@@ -85,6 +87,7 @@ def upsert(connection: Connection, rows: Collection[tuple[Row, Price | None]]) -
             array_literal([row.switch for row in folded]),
             array_literal([row.estimated for row in folded]),
             array_literal([price.unrated if price else None for price in prices]),
+            array_literal([price.currency if price else None for price in prices]),
             _encode([price.parts if price else None for price in prices]).decode(),
         ),
     )

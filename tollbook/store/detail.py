@@ -9,7 +9,8 @@ from psycopg.rows import class_row, dict_row
 
 from tollbook.model.fold import owner_key
 from tollbook.model.leg import Leg
-from tollbook.model.row import Part, Price, PricedPart, Row
+from tollbook.model.rate import Rate
+from tollbook.model.row import Price, PricedPart, Row
 from tollbook.store import legs
 from tollbook.store.database import Connection, store_errors
 
@@ -19,36 +20,19 @@ FOR_EVER_MS: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class KeptRate:
-    """The terms of a rate that is still in its deck. Money is in micros of `currency`."""
-
-    rate_id: int
-    direction: str
-    prefix: str
-    per_min_micros: int
-    connection_fee_micros: int
-    increment_sec: int
-    first_increment_sec: int
-    valid_from_ts: int
-    valid_to_ts: int | None
-    name: str
-    currency: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class KeptCall:
     """A row, its price (None while the call is up), and its legs, none once they are pruned.
 
-    `owner`: the account that owns the number dialled today; `currency` that of the account's plan of today.
+    `owner`: the account that owns the number dialled today. `rates`: those that priced its parts, which are kept for
+    ever, by their ids.
     """
 
     row: Row
     price: Price | None
     revision: int
     legs: tuple[Leg, ...]
-    currency: str | None
     owner: str | None = None
-    rates: Mapping[int, KeptRate] = field(default_factory=dict[int, KeptRate])
+    rates: Mapping[int, Rate] = field(default_factory=dict[int, Rate])
 
 
 _parts = msgspec.json.Decoder(tuple[PricedPart, ...]).decode
@@ -56,18 +40,16 @@ _parts = msgspec.json.Decoder(tuple[PricedPart, ...]).decode
 _ROWS = """
     SELECT call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
            answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
-           switch, estimated, revision, unrated, parts::text,
-           (SELECT currency FROM account JOIN rate_plan USING (plan_id)
-            WHERE account.account_id = call_cdr.account_id) AS currency
+           switch, estimated, revision, unrated, currency, parts::text
     FROM call_cdr
     WHERE call_id = %(call_id)s AND start_ts BETWEEN %(first)s AND %(last)s
       AND (%(account)s::text IS NULL OR account_id = %(account)s)
     ORDER BY start_ts DESC LIMIT %(limit)s
 """
 _RATES = """
-    SELECT rate_id, direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
-           valid_from_ts, valid_to_ts, name, currency
-    FROM rate JOIN rate_plan USING (plan_id) WHERE rate_id = ANY (%s)
+    SELECT direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
+           valid_from_ts, valid_to_ts, name, rate_id, version, plan_id
+    FROM rate WHERE rate_id = ANY (%s)
 """
 
 
@@ -109,18 +91,17 @@ def read(
 
 def _call(record: dict[str, Any], stored: list[legs.StoredLeg]) -> KeptCall:
     parts = None if record["parts"] is None else _parts(record["parts"])
-    charged = (
-        None if parts is None else [Part(direction=p.direction, number=p.number, seconds=p.seconds) for p in parts]
-    )
+    charged = None if parts is None else [one.part for one in parts]
     row = msgspec.convert({**record, "parts": charged}, Row)
     complete = row.end_ts is not None
-    price = Price(cost_micros=record["cost_micros"], parts=parts or (), unrated=record["unrated"]) if complete else None
+    price = Price(
+        cost_micros=record["cost_micros"], parts=parts or (), unrated=record["unrated"], currency=record["currency"]
+    )
     return KeptCall(
         row=row,
-        price=price,
+        price=price if complete else None,
         revision=record["revision"],
         legs=tuple(one.leg for one in stored if one.row_key == row.key and one.leg.switch == row.switch),
-        currency=record["currency"],
     )
 
 
@@ -137,6 +118,6 @@ def _owners(connection: Connection, numbers: set[str]) -> dict[str, str]:
     )
 
 
-def _rates(connection: Connection, ids: set[int]) -> dict[int, KeptRate]:
-    cursor = connection.cursor(row_factory=class_row(KeptRate))
+def _rates(connection: Connection, ids: set[int]) -> dict[int, Rate]:
+    cursor = connection.cursor(row_factory=class_row(Rate))
     return {rate.rate_id: rate for rate in cursor.execute(_RATES, (list(ids),))}

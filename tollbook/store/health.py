@@ -153,7 +153,10 @@ def unrated(connection: Connection, since_ms: int) -> tuple[int, list[Unrated]]:
     with store_errors():
         rows = connection.execute(
             r"""
-            SELECT regexp_replace(unrated, '^(no rate for [a-z]+) .*', '\1 numbers') AS reason,
+            SELECT regexp_replace(
+                       regexp_replace(unrated, '^(no rate for [a-z]+) .*', '\1 numbers'),
+                       '^((no|more than one) number of dial plan [^:]*):.*', '\1'
+                   ) AS reason,
                    count(*), max(call_id), sum(count(*)) OVER ()
             FROM call_cdr WHERE unrated IS NOT NULL AND start_ts >= %s
             GROUP BY reason ORDER BY count(*) DESC, reason LIMIT %s

@@ -26,7 +26,9 @@ _INSERT = """
 _FIND = """
     SELECT key_id, hint, account_id, scopes, created_at, last_used_at, revoked_at,
            coalesce(last_used_at < now() - interval '1 minute', true)
-    FROM api_key WHERE key_hash = %s AND revoked_at IS NULL
+    FROM api_key WHERE key_hash = %s AND revoked_at IS NULL AND NOT EXISTS (
+        SELECT FROM account WHERE account.account_id = api_key.account_id AND disabled_at IS NOT NULL
+    )
 """
 # At most once a minute, or a busy key writes a row version for each request. Asked again here, under the row's
 # lock: of many requests at once one writes.
@@ -76,7 +78,7 @@ def create(connection: Connection, *, account_id: str | None, scopes: Sequence[s
 
 
 def find(connection: Connection, hashed: bytes) -> Key | None:
-    """Find the key with this hash, None when there is none or it is revoked; note that it is used."""
+    """Find the key with this hash and note that it is used; None: no such key, revoked, or its account disabled."""
     with store_errors():
         row = connection.execute(_FIND, (hashed,)).fetchone()
         if row is None:

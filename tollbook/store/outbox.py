@@ -28,7 +28,7 @@ LOCK_WAIT_S = 10.0
 _ARCHIVE_LOCK = 7_264_100_003
 
 # What `read_csv` gives; `prior_accounts` is a JSON array, with null for "no account".
-OUTBOX_COLUMNS = (*COLUMNS, "parts", "revision", "switch", "estimated", "gone", "deleted", "prior_accounts")
+OUTBOX_COLUMNS = (*COLUMNS, "parts", "revision", "switch", "estimated", "currency", "gone", "deleted", "prior_accounts")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +129,7 @@ _READ: LiteralString = """
         SELECT waiting.call_id, call.account_id, call.direction, call.from_num, call.to_num, waiting.start_ts,
                call.answer_ts, call.end_ts, call.duration_sec, call.billsec, call.answered, call.disposition,
                call.hangup_cause, call.queue_id, call.agent_id, call.cost_micros,
-               call.parts, call.revision, call.switch, call.estimated,
+               call.parts, call.revision, call.switch, call.estimated, call.currency,
                call.call_id IS NULL, waiting.deleted, to_json(call.prior_accounts)
         FROM archive_outbox AS waiting
         LEFT JOIN call_cdr AS call

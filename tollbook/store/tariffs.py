@@ -1,28 +1,54 @@
 """Accounts, the numbers they own, plans and rates, as rows; `rating` makes decks of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from psycopg.rows import class_row
+
 from tollbook.errors import UsageError
 from tollbook.model.fold import owner_key
+from tollbook.model.numbering import NumberingRow
 from tollbook.store.database import Connection, scalar, store_errors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """An account and its plan (None: unrated)."""
+    """An account with its plan of today (None: unrated) and its dial plan (None: numbers are taken as digits)."""
 
     account_id: str
     name: str
     plan_id: str | None
+    numbering_id: str | None = None
+    disabled: bool = False
 
 
-RateRow: TypeAlias = tuple[int, str, str, int, int, int, int, int, int | None, str]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanRow:
+    """A plan, and the version of its own rates (0: never imported)."""
+
+    plan_id: str
+    currency: str
+    base_plan_id: str | None
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AssignmentRow:
+    """An account's plan from `from_ts` (epoch ms) on, until its next; None: no plan."""
+
+    account_id: str
+    from_ts: int
+    plan_id: str | None
+
+
+# direction, prefix, per minute, fee, increment, first increment, valid from and to, name, id, version, plan: the
+# fields of tollbook.model.rate.Rate, in their order.
+RateRow: TypeAlias = tuple[str, str, int, int, int, int, int, int | None, str, int, int, str]
 
 
 def version(connection: Connection) -> int:
-    """Give the number that every change to accounts, numbers, plans or rates raises."""
+    """Give the number that every change to accounts, numbers, dial plans, plans or rates raises."""
     return int(str(scalar(connection, "SELECT version FROM deck_version")))
 
 
@@ -33,8 +59,43 @@ def bump(connection: Connection) -> None:
 
 def accounts(connection: Connection) -> list[Account]:
     """List all accounts by id."""
-    rows = connection.execute("SELECT account_id, name, plan_id FROM account ORDER BY account_id").fetchall()
-    return [Account(account_id=one, name=name, plan_id=plan) for one, name, plan in rows]
+    return (
+        connection.cursor(row_factory=class_row(Account))
+        .execute("""
+            SELECT account_id, name, numbering_id, disabled_at IS NOT NULL AS disabled,
+                   (SELECT plan_id FROM account_plan
+                    WHERE account_plan.account_id = account.account_id
+                      AND from_ts <= extract(epoch FROM now()) * 1000
+                    ORDER BY from_ts DESC LIMIT 1) AS plan_id
+            FROM account ORDER BY account_id
+        """)
+        .fetchall()
+    )
+
+
+def assignments(connection: Connection, account_id: str | None = None) -> list[AssignmentRow]:
+    """List the plans of an account, or of all (None), each account's oldest first."""
+    return (
+        connection.cursor(row_factory=class_row(AssignmentRow))
+        .execute(
+            "SELECT account_id, from_ts, plan_id FROM account_plan"
+            " WHERE %(account)s::text IS NULL OR account_id = %(account)s ORDER BY account_id, from_ts",
+            {"account": account_id},
+        )
+        .fetchall()
+    )
+
+
+def numberings(connection: Connection) -> list[NumberingRow]:
+    """List the dial plans by id."""
+    return (
+        connection.cursor(row_factory=class_row(NumberingRow))
+        .execute(
+            "SELECT numbering_id, name, country_code, international_prefixes, national_prefixes, national_number,"
+            " bare_number, short_code FROM numbering ORDER BY numbering_id"
+        )
+        .fetchall()
+    )
 
 
 def number_owners(connection: Connection) -> dict[str, str]:
@@ -43,43 +104,69 @@ def number_owners(connection: Connection) -> dict[str, str]:
 
 
 def rates(connection: Connection, plan_id: str) -> list[RateRow]:
-    """Read a plan's rates: id, direction, prefix, per minute, fee, increment, first increment, from, to, name."""
+    """Read a plan's own rates of today."""
     return connection.execute(
-        "SELECT rate_id, direction, prefix, per_min_micros, connection_fee_micros, increment_sec,"
-        " first_increment_sec, valid_from_ts, valid_to_ts, name FROM rate WHERE plan_id = %s",
+        "SELECT direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,"
+        " valid_from_ts, valid_to_ts, name, rate_id, version, plan_id"
+        " FROM rate WHERE plan_id = %s AND until_version IS NULL",
         (plan_id,),
         binary=True,
     ).fetchall()
 
 
-def plans(connection: Connection) -> list[tuple[str, str]]:
-    """List plans as (id, currency)."""
-    return connection.execute("SELECT plan_id, currency FROM rate_plan ORDER BY plan_id").fetchall()
+def plans(connection: Connection) -> list[PlanRow]:
+    """List plans by id."""
+    return (
+        connection.cursor(row_factory=class_row(PlanRow))
+        .execute("SELECT plan_id, currency, base_plan_id, version FROM rate_plan ORDER BY plan_id")
+        .fetchall()
+    )
+
+
+def require_account(connection: Connection, account_id: str) -> None:
+    """Lock an account until the transaction ends; raises UsageError when there is none."""
+    if connection.execute("SELECT FROM account WHERE account_id = %s FOR UPDATE", (account_id,)).fetchone() is None:
+        raise UsageError(f"there is no account {account_id!r}: add it first, tollbook account add {account_id}")
+
+
+def require_plan(connection: Connection, plan_id: str) -> None:
+    """Raise UsageError when there is no such plan."""
+    if not scalar(connection, "SELECT EXISTS (SELECT FROM rate_plan WHERE plan_id = %s)", plan_id):
+        raise UsageError(f"there is no rate plan {plan_id!r}: import it first, tollbook rates import FILE --plan …")
+
+
+def require_numbering(connection: Connection, numbering_id: str) -> None:
+    """Raise UsageError when there is no such dial plan."""
+    if not scalar(connection, "SELECT EXISTS (SELECT FROM numbering WHERE numbering_id = %s)", numbering_id):
+        known = ", ".join(one.numbering_id for one in numberings(connection))
+        raise UsageError(f"there is no dial plan {numbering_id!r}: known are {known}")
 
 
 def add_account(connection: Connection, account: Account) -> None:
-    """Add an account; raises UsageError when it exists or its plan does not."""
+    """Add an account, its plan in force for ever; raises UsageError when it exists, or plan or dial plan do not."""
     with store_errors(), connection.transaction():
-        if account.plan_id is not None and not scalar(
-            connection, "SELECT EXISTS (SELECT FROM rate_plan WHERE plan_id = %s)", account.plan_id
-        ):
-            raise UsageError(
-                f"there is no rate plan {account.plan_id!r}: import it first, tollbook rates import FILE --plan …"
-            )
+        if account.plan_id is not None:
+            require_plan(connection, account.plan_id)
+        if account.numbering_id is not None:
+            require_numbering(connection, account.numbering_id)
         added = connection.execute(
-            "INSERT INTO account (account_id, name, plan_id) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            (account.account_id, account.name, account.plan_id),
+            "INSERT INTO account (account_id, name, numbering_id) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            (account.account_id, account.name, account.numbering_id),
         )
         if added.rowcount == 0:
             raise UsageError(f"the account {account.account_id!r} exists already")
+        if account.plan_id is not None:
+            connection.execute(
+                "INSERT INTO account_plan (account_id, from_ts, plan_id) VALUES (%s, 0, %s)",
+                (account.account_id, account.plan_id),
+            )
         bump(connection)
 
 
 def add_numbers(connection: Connection, account_id: str, numbers: Iterable[str]) -> None:
     """Give numbers to an account; raises UsageError when it does not exist or another account owns one."""
     with store_errors(), connection.transaction():
-        if not scalar(connection, "SELECT EXISTS (SELECT FROM account WHERE account_id = %s)", account_id):
-            raise UsageError(f"there is no account {account_id!r}: add it first, tollbook account add {account_id}")
+        require_account(connection, account_id)
         for number in numbers:
             owner = connection.execute(
                 "INSERT INTO account_number (number, account_id) VALUES (%s, %s)"
@@ -88,25 +175,4 @@ def add_numbers(connection: Connection, account_id: str, numbers: Iterable[str])
             ).fetchone()
             if owner and owner[0] != account_id:
                 raise UsageError(f"{number} belongs to {owner[0]}: no number was added")
-        bump(connection)
-
-
-def replace_rates(connection: Connection, plan_id: str, currency: str | None, new: Iterable[Sequence[object]]) -> None:
-    """Replace all rates of a plan (made when missing) in one transaction: nobody ever prices from half a deck.
-
-    `currency` None leaves that of the plan; a new one is in USD.
-    """
-    with store_errors(), connection.transaction():
-        connection.execute(
-            "INSERT INTO rate_plan AS old (plan_id, currency) VALUES (%s, coalesce(%s, 'USD'))"
-            " ON CONFLICT (plan_id) DO UPDATE SET currency = coalesce(%s, old.currency)",
-            (plan_id, currency, currency),
-        )
-        connection.execute("DELETE FROM rate WHERE plan_id = %s", (plan_id,))
-        with connection.cursor().copy(
-            "COPY rate (plan_id, direction, prefix, per_min_micros, connection_fee_micros, increment_sec,"
-            " first_increment_sec, valid_from_ts, valid_to_ts, name) FROM STDIN"
-        ) as copy:
-            for row in new:
-                copy.write_row((plan_id, *row))
         bump(connection)

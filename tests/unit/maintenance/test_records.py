@@ -15,6 +15,7 @@ LINE: dict[str, str] = {
     "start_ts": str(START_MS), "answer_ts": "", "end_ts": str(START_MS + 1000), "duration_sec": "1", "billsec": "0",
     "answered": "0", "disposition": "NO ANSWER", "hangup_cause": "NO_ANSWER", "queue_id": "", "agent_id": "",
     "cost_micros": "", "parts": "[]", "revision": "1", "switch": "sw", "estimated": "f",
+    "currency": "EUR",
     "gone": "f", "deleted": "f", "prior_accounts": "[]",
 }  # fmt: skip
 DELETED = {**dict.fromkeys(LINE, ""), "call_id": "c9", "start_ts": str(START_MS), "gone": "t", "deleted": "t"}

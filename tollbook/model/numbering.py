@@ -1,0 +1,105 @@
+"""Dial plans: numbers as an account dials them become E.164 digits, or are said to be no number of that plan.
+
+Pure; the plans are rows of the table `numbering`. Nothing is guessed: a number that has no reading in the plan, or
+two that differ, has none.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tollbook.model.number import SEPARATORS, digits_of
+
+# Country code and number: 15 digits at most (E.164), and none that is shorter than those of Niue.
+_E164: Final = r"[1-9]\d{6,14}"
+# More than the prefixes of any dial plan and a number of E.164: no pattern ever sees a longer one.
+_LONGEST_DIALLED: Final = 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dialled:
+    """What a number is. `digits` None: no number that the plan knows, and `reason` says why.
+
+    `short`: a short code, a number of its own and not the beginning of others.
+    """
+
+    digits: str | None
+    short: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NumberingRow:
+    """A row of the table `numbering`, whose comments say what each column is."""
+
+    numbering_id: str
+    name: str
+    country_code: str
+    international_prefixes: Sequence[str]
+    national_prefixes: Sequence[str]
+    national_number: str
+    bare_number: str
+    short_code: str
+
+
+class Numbering:
+    """How the numbers of an account are dialled. A row with a pattern that is none reads no number."""
+
+    def __init__(self, row: NumberingRow) -> None:
+        self.numbering_id: Final = row.numbering_id
+        self._country_code: Final = row.country_code
+        self._broken: str | None = None
+        self._international: list[re.Pattern[str]] = []
+        self._national: list[re.Pattern[str]] = []
+        self._short: re.Pattern[str] | None = None
+        own = "|".join(f"(?:{one})" for one in (row.national_number, row.bare_number) if one)
+        try:
+            self._own = re.compile(own, re.ASCII)
+            self._international += [_pattern(prefix, _E164) for prefix in row.international_prefixes]
+            self._national += [_pattern(prefix, row.national_number) for prefix in row.national_prefixes]
+            if row.bare_number:
+                self._national.append(_pattern("", row.bare_number))
+            if row.short_code:
+                self._short = re.compile(row.short_code, re.ASCII)
+        except re.error as error:
+            self._broken = f"dial plan {row.numbering_id} has a pattern that is none ({error})"
+
+    def read(self, number: str) -> Dialled:
+        """Read a number as it was dialled; separators that people write are nothing. Never raises."""
+        if self._broken:
+            return Dialled(digits=None, reason=self._broken)
+        digits = digits_of(number)
+        if digits is None or len(digits) > _LONGEST_DIALLED:
+            return Dialled(digits=None, reason=f"no number of dial plan {self.numbering_id}")
+        readings = set(self._readings(digits, plus=number.lstrip(SEPARATORS).startswith("+")))
+        if len(readings) == 1:
+            return readings.pop()
+        told = "no number" if not readings else "more than one number"
+        return Dialled(digits=None, reason=f"{told} of dial plan {self.numbering_id}")
+
+    def _readings(self, digits: str, *, plus: bool) -> Iterator[Dialled]:
+        for pattern in (_PLUS,) if plus else self._international:
+            found = pattern.fullmatch(digits)
+            if found and self._is_one(found[1]):
+                yield Dialled(digits=found[1])
+        if plus:
+            return
+        for pattern in self._national:
+            if found := pattern.fullmatch(digits):
+                yield Dialled(digits=self._country_code + found[1])
+        if self._short and self._short.fullmatch(digits):
+            yield Dialled(digits=digits, short=True)
+
+    def _is_one(self, e164: str) -> bool:
+        """Refuse a number of the own country that is none: +44 (0)20 7946 0000."""
+        if not self._country_code or not e164.startswith(self._country_code):
+            return True
+        return self._own.fullmatch(e164.removeprefix(self._country_code)) is not None
+
+
+def _pattern(prefix: str, number: str) -> re.Pattern[str]:
+    return re.compile(f"{prefix.replace('X', '[0-9]')}({number})", re.ASCII)
+
+
+_PLUS: Final = _pattern("", _E164)
