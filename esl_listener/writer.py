@@ -242,7 +242,7 @@ class Writer:
                     connection.rollback()
                     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                     version = tariffs.version(connection)
-                    self._tariffs = load_tariffs(connection)
+                    self._tariffs = load_tariffs(connection, self._tariffs)
                     self._operator = Operator(peers=self._peers, number_owners=tariffs.number_owners(connection))
                     self._tariffs_version = version
                     event(_log, logging.INFO, "tariffs loaded", version=version, accounts=len(self._tariffs.accounts))

@@ -1,26 +1,35 @@
 """A deck: the rates of one plan, found by the longest prefix of a number."""
 
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterable
 
 from tollbook.model.rate import Rate
 
 
 class Deck:
-    """The rates of one plan, indexed for the longest prefix: one dictionary probe for each length that occurs."""
+    """The rates of one plan, indexed for the longest prefix: one dictionary probe for each length that occurs.
+
+    Measured against tries (docs/performance.md): as fast, and nothing to build.
+    """
 
     def __init__(self, rates: Iterable[Rate]) -> None:
-        by_prefix: defaultdict[str, defaultdict[str, list[Rate]]] = defaultdict(lambda: defaultdict(list))
+        # A list only where a prefix has several rates, one after the other: a million lists of one are 90 MB.
+        self._rates: dict[str, dict[str, Rate | list[Rate]]] = {}
+        histories: list[list[Rate]] = []
         for rate in rates:
-            by_prefix[rate.direction][rate.prefix].append(rate)
-        self._rates: dict[str, dict[str, list[Rate]]] = {}
-        self._lengths: dict[str, list[int]] = {}
-        for direction, prefixes in by_prefix.items():
-            for history in prefixes.values():
-                history.sort(key=lambda rate: rate.valid_from_ts)
-            self._rates[direction] = dict(prefixes)
-            self._lengths[direction] = sorted({len(prefix) for prefix in prefixes}, reverse=True)
+            prefixes = self._rates.setdefault(rate.direction, {})
+            before = prefixes.setdefault(rate.prefix, rate)
+            if isinstance(before, list):
+                before.append(rate)
+            elif before is not rate:
+                prefixes[rate.prefix] = history = [before, rate]
+                histories.append(history)
+        for history in histories:
+            history.sort(key=_begin)
+        self._lengths = {
+            direction: sorted({len(prefix) for prefix in prefixes}, reverse=True)
+            for direction, prefixes in self._rates.items()
+        }
 
     def prices(self, direction: str) -> bool:
         """Tell whether there is a rate for this direction at all."""
@@ -34,17 +43,24 @@ class Deck:
         rates = self._rates.get(direction)
         if rates is None:
             return None
-        for length in self._lengths[direction] if not whole else (len(digits),):
-            if length <= len(digits) and (history := rates.get(digits[:length])):
-                rate = _in_force(history, at_ts)
+        longest = len(digits)
+        for length in (longest,) if whole else self._lengths[direction]:
+            if length <= longest and (found := rates.get(digits[:length])) is not None:
+                rate = _in_force(found, at_ts)
                 if rate is not None:
                     return rate
         return None
 
 
-def _in_force(history: list[Rate], at_ts: int) -> Rate | None:
-    place = bisect_right(history, at_ts, key=lambda rate: rate.valid_from_ts)
-    if place == 0:
-        return None
-    rate = history[place - 1]
-    return rate if rate.valid_to_ts is None or at_ts < rate.valid_to_ts else None
+def _begin(rate: Rate) -> int:
+    return rate.valid_from_ts
+
+
+def _in_force(found: Rate | list[Rate], at_ts: int) -> Rate | None:
+    if isinstance(found, list):
+        place = bisect_right(found, at_ts, key=_begin)
+        if place == 0:
+            return None
+        found = found[place - 1]
+    begun = found.valid_from_ts <= at_ts
+    return found if begun and (found.valid_to_ts is None or at_ts < found.valid_to_ts) else None

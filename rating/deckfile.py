@@ -6,18 +6,19 @@ and next (60/60), `valid_from` and `valid_to` as ISO 8601 (for ever), `name`.
 """
 
 import csv
-import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TextIO, TypeAlias
 
 import msgspec
 
+from rating.instant import instant, written
 from tollbook.errors import DataError
 from tollbook.model.rate import Terms
 from tollbook.store.deck_staging import PROBLEMS_SHOWN, problems_told
+from tollbook.store.tariffs import RateRow
 
 DIRECTIONS = ("outbound", "inbound", "internal")
 COLUMNS = frozenset(
@@ -43,7 +44,6 @@ _MAX_INCREMENT_SEC = 3600
 _MAX_PREFIX_DIGITS = 18
 
 FOR_EVER_TS = 0
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,11 +178,20 @@ def _increments(text: str) -> tuple[int, int]:
 
 @lru_cache(maxsize=1_000)
 def _instant(text: str) -> int | None:
-    if not text:
-        return None
-    try:
-        when = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a time like 2026-12-01 or 2026-12-01T00:00:00+01:00") from None
-    # In integers: timestamp() is a float, whose milliseconds can come out one too few.
-    return ((when if when.tzinfo else when.replace(tzinfo=dt.UTC)) - _EPOCH) // dt.timedelta(milliseconds=1)
+    return instant(text) if text else None
+
+
+def write_deck(out: TextIO, rates: Iterable[RateRow]) -> None:
+    """Write rates as a file that `read_rates` reads back as they were."""
+    # Lines end as RFC 4180 says: with any other end csv leaves a lone CR in a name unquoted.
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(("direction", "prefix", "per_min", "connection_fee", "increment", "valid_from", "valid_to", "name"))
+    for direction, prefix, per_min, fee, increment, first, begin, end, name, *_ in rates:
+        since, until = "" if begin == FOR_EVER_TS else written(begin), "" if end is None else written(end)
+        writer.writerow(
+            (direction, prefix, _decimal(per_min), _decimal(fee), f"{first}/{increment}", since, until, name)
+        )
+
+
+def _decimal(micros: int) -> str:
+    return f"{micros // 1_000_000}.{micros % 1_000_000:06}"

@@ -147,7 +147,7 @@ def _charged(parts: Sequence[PricedPart], legs: Sequence[ToldLeg]) -> Iterator[t
 
 
 def _part(part: PricedPart, leg: int | None, charged: str | None, rate: Rate | None) -> ExplainedPart:
-    terms, priced = _priced(part, rate)
+    terms, priced = priced_part(part, rate)
     return ExplainedPart(
         direction=part.direction,
         number=part.number,
@@ -166,12 +166,13 @@ def _part(part: PricedPart, leg: int | None, charged: str | None, rate: Rate | N
     )
 
 
-def _priced(part: PricedPart, rate: Rate | None) -> tuple[Terms | None, str]:
+def priced_part(part: PricedPart, rate: Rate | None) -> tuple[Terms | None, str]:
+    """Give the terms that priced a part, None without a rate, and the arithmetic as a sentence."""
     if part.rate_id is None and part.rate is None:
         if part.cost_micros is None:
             return None, "no price: the total says why"
         return None, f"the plan prices no {part.direction} calls: 0"
-    if rate is None or price_of(part.seconds, rate) != part.cost_micros:
+    if rate is None:
         return None, f"{part.billed_sec} s billed cost {amount(part.cost_micros)}; this database has not that rate"
     terms = Terms(
         prefix=rate.prefix,
@@ -190,7 +191,7 @@ def _arithmetic(part: PricedPart, rate: Rate) -> str:
     steps = (billed - rate.first_increment_sec) // rate.increment_sec
     increments = f"{rate.first_increment_sec} s" + (f" + {steps} × {rate.increment_sec} s" if steps else "")
     of = f"{rate.prefix} is the longest prefix with a rate" if rate.prefix else "a rate for any number"
-    seconds = price_of(part.seconds, rate) - rate.connection_fee_micros
+    seconds = price_of(billed, rate) - rate.connection_fee_micros
     exact = seconds * 60 == billed * rate.per_min_micros
     told = (
         f"{of}, {amount(rate.per_min_micros)} a minute, {rate.first_increment_sec}/{rate.increment_sec}."

@@ -1,5 +1,9 @@
 """Load what prices every account from the database: the package's only I/O beside its commands."""
 
+import time
+from collections.abc import Iterable, Iterator
+from typing import Final
+
 from rating.deck import Deck
 from rating.engine import AccountTariff, Assignment, Plan, Tariffs
 from tollbook.model.fold import Operator
@@ -8,36 +12,46 @@ from tollbook.model.offnet import Peers
 from tollbook.model.rate import Rate
 from tollbook.store import tariffs
 from tollbook.store.database import Connection, store_errors
+from tollbook.store.tariffs import PlanRow, RateRow
+
+_NOTHING: Final = Tariffs()
+_GIVE_WAY_AFTER: Final = 1000
 
 
-def load_tariffs(connection: Connection) -> Tariffs:
-    """Read accounts and the decks of the plans they use; accounts and plans share them. Call in one snapshot."""
+def load_tariffs(connection: Connection, before: Tariffs = _NOTHING) -> Tariffs:
+    """Read accounts and the decks of the plans they use; accounts and plans share them. Call in one snapshot.
+
+    Decks whose version is still that of `before` are taken from there.
+    """
     rows = {row.plan_id: row for row in tariffs.plans(connection)}
     assigned = tariffs.assignments(connection)
-    decks: dict[str, Deck] = {}
-
-    def plan_of(plan_id: str) -> Plan:
-        chain = _chain(plan_id, rows)
-        for one in chain:
-            if one not in decks:
-                decks[one] = Deck(Rate(*row) for row in tariffs.rates(connection, one))
-        return Plan(plan_id=plan_id, currency=rows[plan_id].currency, decks=tuple(decks[one] for one in chain))
-
-    plans = {plan_id: plan_of(plan_id) for plan_id in {one.plan_id for one in assigned if one.plan_id}}
+    used = {one.plan_id: _chain(one.plan_id, rows) for one in assigned if one.plan_id}
+    decks: dict[tuple[str, int], Deck] = {}
+    for row in {row.plan_id: row for chain in used.values() for row in chain}.values():
+        key = (row.plan_id, row.version)
+        known = before.decks.get(key)
+        decks[key] = known or Deck(_rates(tariffs.rates(connection, row.plan_id)))
+    plans = {
+        plan_id: Plan(
+            plan_id=plan_id,
+            currency=rows[plan_id].currency,
+            decks=tuple(decks[row.plan_id, row.version] for row in chain),
+        )
+        for plan_id, chain in used.items()
+    }
     numberings = {row.numbering_id: Numbering(row) for row in tariffs.numberings(connection)}
     by_account: dict[str, list[Assignment]] = {}
     for one in assigned:
         plan = plans[one.plan_id] if one.plan_id else None
         by_account.setdefault(one.account_id, []).append(Assignment(from_ts=one.from_ts, plan=plan))
-    return Tariffs(
-        accounts={
-            one.account_id: AccountTariff(
-                assignments=tuple(by_account.get(one.account_id, ())),
-                numbering=numberings[one.numbering_id] if one.numbering_id else None,
-            )
-            for one in tariffs.accounts(connection)
-        }
-    )
+    accounts = {
+        one.account_id: AccountTariff(
+            assignments=tuple(by_account.get(one.account_id, ())),
+            numbering=numberings[one.numbering_id] if one.numbering_id else None,
+        )
+        for one in tariffs.accounts(connection)
+    }
+    return Tariffs(accounts=accounts, decks=decks)
 
 
 def load_pricing(connection: Connection, peers: Peers) -> tuple[Operator, Tariffs]:
@@ -51,11 +65,35 @@ def load_pricing(connection: Connection, peers: Peers) -> tuple[Operator, Tariff
             connection.rollback()
 
 
-def _chain(plan_id: str, rows: dict[str, tariffs.PlanRow]) -> list[str]:
+def _chain(plan_id: str, rows: dict[str, PlanRow]) -> list[PlanRow]:
     """List a plan, its base, the base's base; the store lets no circle in."""
-    chain: list[str] = []
+    chain: list[PlanRow] = []
     at: str | None = plan_id
-    while at is not None and at not in chain:
-        chain.append(at)
+    while at is not None:
+        chain.append(rows[at])
         at = rows[at].base_plan_id
     return chain
+
+
+def _rates(rows: Iterable[RateRow]) -> Iterator[Rate]:
+    """Make rates that share their values: a million of them have a few thousand names and prices, and half the size."""
+    texts: dict[str, str] = {}
+    numbers: dict[int, int] = {}
+    for number, row in enumerate(rows):
+        if number % _GIVE_WAY_AFTER == 0:
+            time.sleep(0)  # in the listener, to its readers: a large deck takes seconds
+        direction, prefix, per_min, fee, increment, first, begin, end, name, rate_id, version, plan = row
+        yield Rate(
+            texts.setdefault(direction, direction),
+            prefix,
+            numbers.setdefault(per_min, per_min),
+            numbers.setdefault(fee, fee),
+            increment,
+            first,
+            numbers.setdefault(begin, begin),
+            end,
+            texts.setdefault(name, name),
+            rate_id,
+            version,
+            texts.setdefault(plan, plan),
+        )

@@ -51,13 +51,19 @@ def rates(url: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url) as connection:
         return connection.execute(
             "SELECT plan_id, currency, prefix, per_min_micros, first_increment_sec, increment_sec, name"
-            " FROM rate JOIN rate_plan USING (plan_id) ORDER BY plan_id, prefix"
+            " FROM rate JOIN rate_plan USING (plan_id) WHERE until_version IS NULL ORDER BY plan_id, prefix"
         ).fetchall()
 
 
 def test_from_a_rate_file_to_an_account_with_a_number(tollbook: Tollbook, deck: Deck, database_url: str) -> None:
     done = tollbook("rates", "import", deck(DECK), "--plan", "retail", "--currency", "EUR")
-    assert (done.returncode, done.stdout) == (0, "2 rates imported into plan retail\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "2 rates imported into plan retail (EUR) as version 1; 0 are as before\n"
+        "  2 new\n"
+        "    outbound 49 Germany: 0.012000\n"
+        "    outbound 4930 Berlin: 0.010000\n"
+    )
     assert rates(database_url) == [
         ("retail", "EUR", "49", 12_000, 60, 60, "Germany"),
         ("retail", "EUR", "4930", 10_000, 1, 1, "Berlin"),
@@ -65,7 +71,9 @@ def test_from_a_rate_file_to_an_account_with_a_number(tollbook: Tollbook, deck: 
     done = tollbook("account", "add", "acme", "--name", "Müller & Söhne", "--plan", "retail")
     assert (done.returncode, done.stdout) == (0, "account acme added\n")
     assert tollbook("account", "add", "plain").returncode == 0
-    assert tollbook("account", "list").stdout == "acme\tMüller & Söhne\tretail\nplain\tplain\t(no plan)\n"
+    assert tollbook("account", "list").stdout == (
+        "acme\tMüller & Söhne\tretail\t(digits)\nplain\tplain\t(no plan)\t(digits)\n"
+    )
     done = tollbook("account", "number", "add", "acme", "+4930100", "+4930200")
     assert (done.returncode, done.stdout) == (0, "2 numbers belong to acme\n")
     assert tollbook("account", "number", "list").stdout == "4930100\tacme\n4930200\tacme\n"
@@ -105,9 +113,11 @@ def test_every_bad_line_is_told_and_nothing_is_imported(tollbook: Tollbook, deck
 
 
 def test_a_dry_run_changes_nothing(tollbook: Tollbook, deck: Deck, database_url: str) -> None:
-    """Nor does it need a database."""
-    done = tollbook("rates", "import", deck(DECK), "--plan", "retail", "--dry-run", TOLLBOOK_DATABASE_URL="")
-    assert (done.returncode, done.stdout) == (0, "2 rates are right; nothing was changed\n")
+    """It says what would change against today."""
+    done = tollbook("rates", "import", deck(DECK), "--plan", "retail", "--dry-run")
+    assert done.returncode == 0
+    assert done.stdout.startswith("2 rates would be imported into plan retail (USD) as version 1; 0 are as before\n")
+    assert done.stdout.endswith("\nnothing was changed\n")
     assert rates(database_url) == []
 
 
@@ -151,6 +161,101 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(tollbook: Tollbook, dat
     assert tollbook("account", "number", "list").stdout == "222\tother\n"
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT count(*) FROM account").fetchone() == (2,)
+
+
+def test_a_new_price_list_says_what_changes(tollbook: Tollbook, deck: Deck) -> None:
+    tollbook("rates", "import", deck(DECK), "--plan", "retail")
+    changed = DECK.replace("0.012", "0.013").replace("4930,0.01,", "4930,0.009,") + "33,0.02,1/1,France\n"
+    done = tollbook("rates", "import", deck(changed), "--plan", "retail")
+    assert done.stdout == (
+        "3 rates imported into plan retail (USD) as version 2; 0 are as before\n"
+        "  1 cheaper\n    outbound 4930 Berlin: 0.010000 -> 0.009000\n"
+        "  1 dearer\n    outbound 49 Germany: 0.012000 -> 0.013000\n"
+        "  1 new\n    outbound 33 France: 0.020000\n"
+    )
+    done = tollbook("rates", "import", deck(changed), "--plan", "retail")
+    assert done.stdout == "plan retail (USD) has these 3 rates already, since version 2\n"
+
+
+def test_an_export_is_what_an_import_takes(tollbook: Tollbook, deck: Deck, tmp_path: Path) -> None:
+    """Names with anything in them, times, prices to the micro: exported and imported again, nothing changes."""
+    content = (
+        "prefix,per_min_micros,connection_fee,increment,valid_from,valid_to,name,direction\n"
+        '49,1,0.5,30/6,2026-01-01,2026-07-01T00:00:00.001Z,"Germany, ""old""\nprice",outbound\n'
+        ",0,,1/1,,,Free,inbound\n"
+    )
+    tollbook("rates", "import", deck(content), "--plan", "retail")
+    exported = tollbook("rates", "export", "--plan", "retail")
+    assert exported.stdout.splitlines()[:2] == [
+        "direction,prefix,per_min,connection_fee,increment,valid_from,valid_to,name",
+        "inbound,,0.000000,0.000000,1/1,,,Free",
+    ]
+    done = tollbook("rates", "import", deck(exported.stdout), "--plan", "retail")
+    assert done.stdout == "plan retail (USD) has these 2 rates already, since version 1\n"
+    assert tollbook("rates", "export", "--plan", "gold").returncode == 64
+
+
+def test_a_deck_of_several_files_is_one(tollbook: Tollbook, tmp_path: Path) -> None:
+    """Another cut of the same lines is the same deck, and a bad line is named with its file."""
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    one.write_text("prefix,per_min\n49,1\n")
+    two.write_text("prefix,per_min\n33,1\n44,1\n")
+    assert tollbook("rates", "import", str(one), str(two), "--plan", "p").stdout.startswith("3 rates imported")
+    one.write_text("prefix,per_min\n49,1\n44,1\n")
+    two.write_text("prefix,per_min\n33,1\n")
+    assert tollbook("rates", "import", str(two), str(one), "--plan", "p").stdout.startswith("plan p (USD) has these 3")
+    two.write_text("prefix,per_min\n+49,1\n")
+    done = tollbook("rates", "import", str(two), str(one), "--plan", "p")
+    assert "one.csv line 2: outbound prefix '49' is also rated on two.csv line 2 for the same time" in done.stderr
+
+
+def test_a_price_is_explained_before_anybody_calls(tollbook: Tollbook, deck: Deck) -> None:
+    tollbook("rates", "import", deck(DECK), "--plan", "retail", "--currency", "EUR")
+    tollbook("rates", "import", deck("prefix,per_min,name\n39,1,Italy\n"), "--plan", "special", "--base", "retail")
+    tollbook("account", "add", "acme", "--plan", "special", "--numbering", "DE")
+    done = tollbook(
+        "rates", "explain", "--account", "acme", "030 123456", "--at", "2026-03-01T12:00:00", "--seconds", "7"
+    )
+    assert (done.returncode, done.stdout) == (
+        0,
+        "account acme, 2026-03-01T12:00:00Z: plan special\n"
+        "outbound 030 123456 is compared as 4930123456\n"
+        "rate Berlin of plan retail, version 1\n"
+        "4930 is the longest prefix with a rate, 0.010000 a minute, 1/1."
+        " 7 s are billed as 1 s + 6 × 1 s = 7 s: 7 × 0.010000 / 60 = 0.001167 (rounded up)\n"
+        "0.001167 EUR\n",
+    )
+    for arguments, told in (
+        (["123"], "unrated: no number of numbering plan DE: outbound 123"),
+        (["112"], "unrated: no rate for outbound short code 112"),
+        (["1001", "--direction", "internal"], "the plan prices no internal calls: 0"),
+    ):
+        done = tollbook("rates", "explain", "--account", "acme", *arguments)
+        assert done.returncode == 0
+        assert told in done.stdout
+    assert "unrated: no such account" in tollbook("rates", "explain", "--account", "ghost", "49").stdout
+    assert tollbook("rates", "explain", "--account", "acme", "49", "--at", "soon").returncode == 64
+
+
+def test_an_account_changes_its_plan_and_is_disabled(tollbook: Tollbook, deck: Deck) -> None:
+    for plan in ("retail", "gold"):
+        tollbook("rates", "import", deck(DECK), "--plan", plan)
+    tollbook("account", "add", "acme", "--plan", "retail")
+    done = tollbook("account", "plan", "acme", "gold", "--from", "2027-01-01", "--to", "2027-02-01")
+    assert done.stdout == "from always\tretail\nfrom 2027-01-01\tgold\nfrom 2027-02-01\tretail\n"
+    assert tollbook("account", "plan", "acme").stdout == done.stdout
+    assert tollbook("account", "plan", "acme", "none", "--from", "2027-02-01").stdout.endswith(
+        "2027-02-01\t(no plan)\n"
+    )
+    assert tollbook("account", "plan", "acme", "gold", "--from", "2027-02-01", "--to", "2027-02-01").returncode == 64
+    assert tollbook("account", "plan", "nobody").returncode == 64
+    assert tollbook("account", "numbering", "acme", "FR").returncode == 0
+    assert "RU\tRussia\n" in tollbook("account", "numbering").stdout
+    assert tollbook("account", "disable", "acme").returncode == 0
+    assert tollbook("account", "list").stdout == "acme\tacme\tretail\tFR\tdisabled\n"
+    assert tollbook("account", "enable", "acme").returncode == 0
+    assert "disabled" not in tollbook("account", "list").stdout
+    assert tollbook("rates", "list").stdout == "gold\tUSD\tversion 1\nretail\tUSD\tversion 1\n"
 
 
 def test_an_id_of_odd_bytes_is_refused_in_one_line(tollbook: Tollbook) -> None:

@@ -95,7 +95,7 @@ def test_readers_see_the_old_deck_or_the_new_one_never_half(database: Connection
     def reader() -> None:
         with connect(database_url, name="reader", autocommit=True) as connection:
             while not done.is_set():
-                rates = tariffs.rates(connection, "retail")
+                rates = list(tariffs.rates(connection, "retail"))
                 prices = {rate[2] for rate in rates}
                 seen.update(prices)
                 if len(rates) != 200 or len(prices) != 1:
@@ -132,7 +132,7 @@ def test_two_imports_at_once_leave_one_whole_deck(database: Connection, database
     for thread in threads:
         thread.join(30)
     assert failures == []
-    rates = tariffs.rates(database, "retail")
+    rates = list(tariffs.rates(database, "retail"))
     assert len(rates) == 50
     assert len({rate[2] for rate in rates}) == 1
 

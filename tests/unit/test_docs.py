@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from rating.deck import Deck
 from rating.deckfile import read_deck
-from rating.engine import Deck, Rate, Tariffs
+from rating.engine import AccountTariff, Assignment, Plan, Tariffs
+from tollbook.model.rate import Rate
 from tollbook.model.row import Part, Row
 
 ROOT = Path(__file__).parents[2]
@@ -46,22 +49,14 @@ def tariffs() -> Tariffs:
     """The accounts of docs/rating.md; its deck is read as `tollbook rates import` reads it."""
     (deck,) = fenced(RATING, "csv")
     rows = read_deck(deck.splitlines(keepends=True))
-    rates = [
-        Rate(
-            rate_id=number,
-            direction=row.direction,
-            prefix=row.prefix,
-            per_min_micros=row.per_min_micros,
-            connection_fee_micros=row.connection_fee_micros,
-            increment_sec=row.increment_sec,
-            first_increment_sec=row.first_increment_sec,
-            valid_from_ts=row.valid_from_ts,
-            valid_to_ts=row.valid_to_ts,
-            name=row.name,
-        )
+    own = Deck(
+        Rate(*msgspec.structs.astuple(row.terms), rate_id=number, version=1, plan_id="retail")
         for number, row in enumerate(rows, start=1)
-    ]
-    return Tariffs(decks={"acme": Deck(rates), "bare": None})
+    )
+    plan = Plan(plan_id="retail", currency="EUR", decks=(own,))
+    return Tariffs(
+        accounts={"acme": AccountTariff(assignments=(Assignment(from_ts=0, plan=plan),)), "bare": AccountTariff()}
+    )
 
 
 def call(example: dict[str, str]) -> Row:

@@ -1,4 +1,4 @@
-"""Dial plans: numbers as an account dials them become E.164 digits, or are said to be no number of that plan.
+"""Numbering plans: numbers as an account dials them become E.164 digits, or are said to be no number of that plan.
 
 Pure; the plans are rows of the table `numbering`. Nothing is guessed: a number that has no reading in the plan, or
 two that differ, has none.
@@ -9,16 +9,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from tollbook.model.number import SEPARATORS, digits_of
 
-# Country code and number: 15 digits at most (E.164), and none that is shorter than those of Niue.
-_E164: Final = r"[1-9]\d{6,14}"
-# More than the prefixes of any dial plan and a number of E.164: no pattern ever sees a longer one.
+# Country code and number: 15 digits at most (E.164), and none that is shorter than those of Niue. Numbers in +1 and +7
+# have 11.
+_E164: Final = r"[17]\d{10}|[2-689]\d{6,14}"
+# More than the prefixes of any numbering plan and a number of E.164: no pattern ever sees a longer one.
 _LONGEST_DIALLED: Final = 32
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Dialled:
+class Dialled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a number is. `digits` None: no number that the plan knows, and `reason` says why.
 
     `short`: a short code, a number of its own and not the beginning of others.
@@ -63,7 +65,7 @@ class Numbering:
             if row.short_code:
                 self._short = re.compile(row.short_code, re.ASCII)
         except re.error as error:
-            self._broken = f"dial plan {row.numbering_id} has a pattern that is none ({error})"
+            self._broken = f"numbering plan {row.numbering_id} has a pattern that is none ({error})"
 
     def read(self, number: str) -> Dialled:
         """Read a number as it was dialled; separators that people write are nothing. Never raises."""
@@ -71,12 +73,12 @@ class Numbering:
             return Dialled(digits=None, reason=self._broken)
         digits = digits_of(number)
         if digits is None or len(digits) > _LONGEST_DIALLED:
-            return Dialled(digits=None, reason=f"no number of dial plan {self.numbering_id}")
+            return Dialled(digits=None, reason=f"no number of numbering plan {self.numbering_id}")
         readings = set(self._readings(digits, plus=number.lstrip(SEPARATORS).startswith("+")))
         if len(readings) == 1:
             return readings.pop()
         told = "no number" if not readings else "more than one number"
-        return Dialled(digits=None, reason=f"{told} of dial plan {self.numbering_id}")
+        return Dialled(digits=None, reason=f"{told} of numbering plan {self.numbering_id}")
 
     def _readings(self, digits: str, *, plus: bool) -> Iterator[Dialled]:
         for pattern in (_PLUS,) if plus else self._international:
@@ -99,7 +101,7 @@ class Numbering:
 
 
 def _pattern(prefix: str, number: str) -> re.Pattern[str]:
-    return re.compile(f"{prefix.replace('X', '[0-9]')}({number})", re.ASCII)
+    return re.compile(f"{prefix.replace('X', '[0-9]').replace('Z', '[1-9]')}({number})", re.ASCII)
 
 
 _PLUS: Final = _pattern("", _E164)

@@ -61,8 +61,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class PricedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A part with its price: `billed_sec` after increments, and the rate that gave it.
 
-    `digits` is the number as prefixes were compared with it, E.164 where the account has a dial plan. `rate` is the
-    rate's name, `version` the version of the plan `plan` that brought it; the rate is kept for ever under `rate_id`.
+    `digits` is the number as prefixes were compared with it, E.164 where the account has a numbering plan. `rate` is
+    the rate's name, `version` the one of the plan `plan` that brought it; it is kept for ever under `rate_id`.
     Without a rate `cost_micros` is 0 where the plan leaves the direction unpriced, None where it is unrated.
     """
 

@@ -1,4 +1,4 @@
-"""What changes an account after it was added: its plan by date, its dial plan, whether it is disabled."""
+"""What changes an account after it was added: its plan by date, its numbering plan, whether it is disabled."""
 
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.tariffs import bump, require_account, require_numbering, require_plan
@@ -37,7 +37,7 @@ def assign(connection: Connection, account_id: str, plan_id: str | None, *, from
 
 
 def set_numbering(connection: Connection, account_id: str, numbering_id: str | None) -> None:
-    """Give an account a dial plan (None: none); raises UsageError for one that does not exist."""
+    """Give an account a numbering plan (None: none); raises UsageError for one that does not exist."""
     with store_errors(), connection.transaction():
         require_account(connection, account_id)
         if numbering_id is not None:

@@ -155,7 +155,7 @@ def unrated(connection: Connection, since_ms: int) -> tuple[int, list[Unrated]]:
             r"""
             SELECT regexp_replace(
                        regexp_replace(unrated, '^(no rate for [a-z]+) .*', '\1 numbers'),
-                       '^((no|more than one) number of dial plan [^:]*):.*', '\1'
+                       '^((no|more than one) number of numbering plan [^:]*):.*', '\1'
                    ) AS reason,
                    count(*), max(call_id), sum(count(*)) OVER ()
             FROM call_cdr WHERE unrated IS NOT NULL AND start_ts >= %s

@@ -1,18 +1,21 @@
 """Rates as a file: every bad row is named with its line, nothing is taken unless all is right, amounts are exact."""
 
 import datetime as dt
+import io
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rating.deckfile import DeckRow, read_deck
+from rating.deckfile import read_deck, read_rates, write_deck
 from tollbook.errors import DataError
+from tollbook.model.rate import Terms
 
 
-def deck(*lines: str) -> list[DeckRow]:
-    return read_deck([f"{line}\n" for line in lines])
+def deck(*lines: str) -> list[Terms]:
+    return [row.terms for row in read_deck([f"{line}\n" for line in lines])]
 
 
 def problems(*lines: str) -> str:
@@ -23,7 +26,7 @@ def problems(*lines: str) -> str:
 
 def test_a_row_with_defaults() -> None:
     assert deck("prefix,per_min", "49,0.012") == [
-        DeckRow(
+        Terms(
             direction="outbound", prefix="49", per_min_micros=12_000, connection_fee_micros=0, increment_sec=60,
             first_increment_sec=60, valid_from_ts=0, valid_to_ts=None, name="outbound 49",
         )
@@ -33,7 +36,7 @@ def test_a_row_with_defaults() -> None:
 def test_a_row_with_everything() -> None:
     header = "Name, PREFIX ,direction,per_min_micros,connection_fee,increment,valid_from,valid_to"
     assert deck(header, '"Berlin, fixed",+4930,inbound,7,0.5,30/6,2026-12-01,2026-12-02T00:00:00.001+01:00') == [
-        DeckRow(
+        Terms(
             direction="inbound", prefix="4930", per_min_micros=7, connection_fee_micros=500_000, increment_sec=6,
             first_increment_sec=30, valid_from_ts=1_796_083_200_000, valid_to_ts=1_796_166_000_001,
             name="Berlin, fixed",
@@ -140,25 +143,6 @@ def test_a_file_that_is_no_deck_is_refused(lines: list[str], problem: str) -> No
     assert problem in problems(*lines)
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "clash"),
-    [
-        (",", ",", True),
-        ("2026-01-01,2026-02-01", "2026-02-01,", False),
-        ("2026-01-01,2026-02-01", "2026-01-31,", True),
-        (",2026-01-01", "2026-01-01,", False),
-        ("2026-01-01,", "2025-01-01,", True),
-        ("2026-01-01T01:00:00+01:00,", ",2026-01-01", False),
-    ],
-)
-def test_one_prefix_has_one_rate_at_a_time(one: str, other: str, clash: bool) -> None:
-    lines = ["prefix,per_min,valid_from,valid_to", f"49,1,{one}", f"+49,2,{other}", f"33,2,{other}"]
-    if clash:
-        assert "line 3: outbound prefix '49' is also rated on line 2 for the same time" in problems(*lines)
-    else:
-        assert len(deck(*lines)) == 3
-
-
 def test_the_same_prefix_in_another_direction_is_another_rate() -> None:
     assert len(deck("direction,prefix,per_min", "outbound,49,1", "inbound,49,1", "internal,49,1")) == 3
 
@@ -199,3 +183,52 @@ def test_any_fields_are_read_or_refused(fields: list[str]) -> None:
         return
     assert 0 <= rows[0].per_min_micros <= 10**9
     assert 0 <= rows[0].connection_fee_micros <= 10**9
+
+
+micros = st.integers(0, 10**9)
+instants = st.integers(-62_135_596_800_000, 253_402_300_799_999)  # the years 1 to 9999
+
+
+@st.composite
+def terms(draw: st.DrawFn) -> Terms:
+    begin = draw(st.just(0) | instants)
+    end = draw(st.none() | instants.filter(lambda at: at > begin)) if begin < 253_402_300_799_999 else None
+    name = draw(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12))
+    return Terms(
+        draw(st.sampled_from(["outbound", "inbound", "internal"])),
+        draw(st.text("0123456789", max_size=18)),
+        draw(micros),
+        draw(micros),
+        draw(st.integers(1, 3600)),
+        draw(st.integers(1, 3600)),
+        begin,
+        end,
+        name.strip() or "x",
+    )
+
+
+def file_of(rates: list[Terms]) -> list[str]:
+    """The lines of an export, as a file gives them."""
+    out = io.StringIO()
+    write_deck(out, ((*msgspec.structs.astuple(one), 1, 1, "p") for one in rates))
+    return io.StringIO(out.getvalue(), newline="").readlines()
+
+
+@given(st.lists(terms(), min_size=1, max_size=5))
+def test_what_is_exported_is_read_back_as_it_was(rates: list[Terms]) -> None:
+    assert [row.terms for row in read_deck(file_of(rates))] == rates
+
+
+@given(st.lists(terms(), min_size=1, max_size=8), st.data())
+def test_splitting_a_deck_into_files_differently_changes_nothing(rates: list[Terms], data: st.DataObject) -> None:
+    """However many files, and wherever one ends: the same rates in the same order."""
+    cuts = sorted(data.draw(st.lists(st.integers(1, len(rates)), max_size=3)))
+    pieces = [rates[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(rates)], strict=True)]
+    files = [(f"{number}.csv", file_of(piece)) for number, piece in enumerate(pieces)]
+    assert [row.terms for row in read_rates(files)] == rates
+
+
+def test_a_bad_line_of_several_files_is_named_with_its_file() -> None:
+    with pytest.raises(DataError) as caught:
+        list(read_rates([("a.csv", ["prefix,per_min\n", "1,1\n"]), ("b.csv", ["prefix,per_min\n", "x,1\n"])]))
+    assert str(caught.value) == "nothing was imported:\n  b.csv line 2: prefix 'x' is not digits"

@@ -1,4 +1,4 @@
-"""Rating: decks with versions, plans by date and over a base, dial plans, currencies, disabled accounts."""
+"""Rating: decks with versions, plans by date and over a base, numbering plans, currencies, disabled accounts."""
 
 from pathlib import Path
 

@@ -43,8 +43,8 @@ ALTER TABLE account DROP COLUMN plan_id;
 -- Its keys are refused. Its calls are recorded and priced all the same: they happened.
 ALTER TABLE account ADD COLUMN disabled_at timestamptz;
 
--- Dial plans: how numbers are dialled, and so how they become E.164. In the prefixes X stands for any digit (the code of
--- a carrier). The numbers are regular expressions that the whole of what remains must match. docs/rating.md explains.
+-- Dial plans: how numbers are dialled, and so how they become E.164. In the prefixes X stands for any digit and Z for
+-- one from 1 to 9 (the code of a carrier). The numbers are regular expressions that the whole of what remains must match. docs/rating.md explains.
 CREATE TABLE numbering (
     numbering_id           text PRIMARY KEY,
     name                   text NOT NULL,
@@ -56,7 +56,7 @@ CREATE TABLE numbering (
     short_code             text NOT NULL DEFAULT '',  -- what stays as it is: 112; '': nothing
     -- A pattern that is none is refused as it is written, not met by a call.
     CHECK (('' ~ national_number) IS NOT NULL AND ('' ~ bare_number) IS NOT NULL AND ('' ~ short_code) IS NOT NULL),
-    CHECK (array_to_string(international_prefixes || national_prefixes, '') ~ '^[0-9X]*$')
+    CHECK (array_to_string(international_prefixes || national_prefixes, '') ~ '^[0-9XZ]*$')
 );
 
 CREATE FUNCTION raise_deck_version() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -87,7 +87,7 @@ INSERT INTO numbering VALUES
     ('ES', 'Spain', '34', '{00}', '{}',
         '', '[5-9]\d{8}', '112|0\d{2}|1\d{3}|116\d{3}|118\d{2}'),
     -- 0 or 00, then two digits of a carrier; 0 and an area without one is dialled over VoIP.
-    ('BR', 'Brazil', '55', '{00XX}', '{0,0XX}',
+    ('BR', 'Brazil', '55', '{00ZX}', '{0,0ZX}',
         '[1-9][1-9](9\d{8}|[2-5]\d{7})|[3589]00\d{6,7}', '[1-9][1-9](9\d{8}|[2-5]\d{7})', '1\d{2}|10[36]\d{2}'),
     -- 8 waits for a second tone before 10 and a country code; 7 is also Kazakhstan's.
     ('RU', 'Russia', '7', '{810}', '{8,7}',
