@@ -172,7 +172,11 @@ def _price(call: ExplainedCall) -> list[RenderableType]:
 def _part(part: ExplainedPart) -> RenderableType:
     told = Text(f"{part.direction} to {shown(part.number, 40) or '-'}, {part.seconds} s", style="bold")
     told.append(f": {amount(part.cost_micros)}" + (f", rate {shown(part.rate, 60)}" if part.rate else ""))
+    if part.plan:
+        told.append(f" (plan {shown(part.plan, 40)}, version {part.version})")
     why = [Text(part.charged)] if part.charged else []
+    if part.digits and part.digits != part.number:
+        why.append(Text(f"{shown(part.number, 40)} is compared as {part.digits}", style="dim"))
     why.append(Text(shown(part.priced, 400), style="dim"))
     return Group(told, *(Padding(line, (0, 0, 0, 2)) for line in why))
 

@@ -1,6 +1,5 @@
-"""The documents say what is so: worked examples are computed, links lead somewhere, named commands exist."""
+"""The documents say what is so: links lead somewhere, named commands exist."""
 
-import datetime as dt
 import re
 import subprocess
 import sys
@@ -8,112 +7,15 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import msgspec
 import pytest
-
-from rating.deck import Deck
-from rating.deckfile import read_deck
-from rating.engine import AccountTariff, Assignment, Plan, Tariffs
-from tollbook.model.rate import Rate
-from tollbook.model.row import Part, Row
 
 ROOT = Path(__file__).parents[2]
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
 DOCUMENTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
-RATING = (ROOT / "docs" / "rating.md").read_text()
 
 
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
-
-
-def fenced(text: str, language: str) -> list[str]:
-    """The code blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-
-
-def examples() -> Iterator[dict[str, str]]:
-    """The table of worked examples, line by line."""
-    _, _, rest = RATING.partition("| example |")
-    rows = [line.strip().strip("|").split("|") for line in f"| example |{rest}".splitlines() if line.startswith("|")]
-    head = [cell.strip() for cell in rows[0]]
-    for row in rows[2:]:
-        yield dict(zip(head, (cell.strip() for cell in row), strict=True))
-
-
-EXAMPLES = list(examples())
-
-
-@pytest.fixture(scope="module")
-def tariffs() -> Tariffs:
-    """The accounts of docs/rating.md; its deck is read as `tollbook rates import` reads it."""
-    (deck,) = fenced(RATING, "csv")
-    rows = read_deck(deck.splitlines(keepends=True))
-    own = Deck(
-        Rate(*msgspec.structs.astuple(row.terms), rate_id=number, version=1, plan_id="retail")
-        for number, row in enumerate(rows, start=1)
-    )
-    plan = Plan(plan_id="retail", currency="EUR", decks=(own,))
-    return Tariffs(
-        accounts={"acme": AccountTariff(assignments=(Assignment(from_ts=0, plan=plan),)), "bare": AccountTariff()}
-    )
-
-
-def call(example: dict[str, str]) -> Row:
-    """A complete call as an example describes it."""
-    told = [] if example["parts"] == "none" else [one.split() for one in example["parts"].split(", ")]
-    parts = tuple(Part(direction=way, number=number, seconds=int(seconds)) for way, number, seconds in told)
-    start_ts = int(dt.datetime.fromisoformat(example["start"]).replace(tzinfo=dt.UTC).timestamp() * 1000)
-    return Row(
-        switch="fs",
-        call_id="an-example",
-        account_id=None if example["account"] == "none" else example["account"],
-        direction=parts[0].direction if parts else "outbound",
-        from_num="1000",
-        to_num=parts[0].number if parts else "1001",
-        start_ts=start_ts,
-        answer_ts=start_ts if parts else None,
-        end_ts=start_ts,
-        duration_sec=0,
-        billsec=0,
-        answered=1 if parts else 0,
-        disposition="answered" if parts else "no_answer",
-        hangup_cause="NORMAL_CLEARING",
-        queue_id=None,
-        agent_id=None,
-        estimated=False,
-        parts=parts,
-    )
-
-
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["example"])
-def test_a_worked_example_is_what_the_engine_computes(example: dict[str, str], tariffs: Tariffs) -> None:
-    """Cost, billed seconds, the rate of each part, and the reason of an unrated call."""
-    price = tariffs.price(call(example))
-    cost = "NULL" if price.cost_micros is None else str(price.cost_micros)
-    assert cost == example["cost_micros"]
-    assert price.unrated == (example["why"] if cost == "NULL" else None)
-    billed = ", ".join("" if part.billed_sec is None else str(part.billed_sec) for part in price.parts)
-    assert billed.strip() == example["billed"]
-    assert ", ".join(part.rate or "" for part in price.parts).strip() == example["rate"]
-
-
-def test_the_examples_cover_the_rules() -> None:
-    """The table is found and read whole: a broken table would otherwise check nothing."""
-    named = " ".join(example["example"] for example in EXAMPLES)
-    for word in (
-        "60/60",
-        "30/6",
-        "1/1",
-        "60/1",
-        "price of zero",
-        "0 seconds",
-        "moment of a rate",
-        "internal",
-        "no rate",
-    ):
-        assert word in named
-    assert len({example["example"] for example in EXAMPLES}) == len(EXAMPLES)
 
 
 def anchors(document: Path) -> set[str]:
