@@ -1,6 +1,7 @@
 """`tollbook listen` as a process, real recordings over a real socket, rows in a real PostgreSQL."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,9 @@ from psycopg.rows import dict_row
 import tollbook.model.row
 from tollbook.demo.recording import Recording, load
 from tollbook.demo.thread import SwitchThread
+from tollbook.store.database import Connection, connect
+from tollbook.store.deck_import import replace_rates
+from tollbook.store.tariffs import Account, add_account
 
 CALLS = Path(__file__).parents[1] / "data" / "esl" / "calls"
 NAMES = sorted(folder.name for folder in CALLS.iterdir())
@@ -109,6 +113,38 @@ def test_a_listener_keeps_the_next_days_ready(start: Start, database_url: str) -
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             assert listener.stop() == 0
+
+
+def test_a_new_deck_is_seen_without_a_restart_and_never_half(
+    start: Start, database_url: str, recordings: list[Recording]
+) -> None:
+    """Calls are played while 100,000 rates are exchanged: each has the price of one version, in the end of the new."""
+    answered = [recording for recording in recordings if recording.name == "outbound_answered"]
+    prices = "SELECT (parts -> 0 ->> 'version')::int, cost_micros, currency FROM call_cdr WHERE end_ts IS NOT NULL"
+
+    def exchange(connection: Connection, micros: int) -> None:
+        rates = (("x", "outbound", f"1{n:05}", micros, 0, 1, 1, 0, None, "x") for n in range(100_000))
+        replace_rates(connection, "retail", "EUR", rates)
+
+    with connect(database_url, name="test", autocommit=True) as connection, SwitchThread() as switch:
+        exchange(connection, 20)
+        add_account(connection, Account(account_id="acct_alpha", name="Alpha", plan_id="retail"))
+        listener = start("listen", esl=switch.url)
+        switch.wait_for_subscriber(20)
+        switch.play(answered)
+        wait_until_complete(database_url, 1)
+        importing = threading.Thread(target=exchange, args=(connection, 40))
+        importing.start()
+        seen: list[tuple[object, ...]] = []
+        deadline = time.monotonic() + 60
+        with psycopg.connect(database_url, autocommit=True) as reader:
+            while 2 not in {version for version, *_ in seen}:
+                assert time.monotonic() < deadline
+                switch.play(answered)
+                seen = reader.execute(prices).fetchall()
+        importing.join(30)
+        assert listener.stop() == 0, listener.output
+    assert set(seen) == {(1, 1, "EUR"), (2, 2, "EUR")}
 
 
 def test_a_row_exists_while_the_call_is_up(start: Start, database_url: str) -> None:

@@ -15,6 +15,7 @@ from export_app.app import create_app
 from export_app.database import Database
 from tollbook.model.row import COLUMNS, Price, Row
 from tollbook.store import calls, keys, tariffs
+from tollbook.store.accounts import set_disabled
 from tollbook.store.database import Connection, connect
 from tollbook.store.partitions import MS_PER_DAY, Partitions
 
@@ -238,6 +239,16 @@ def test_a_revoked_key_is_refused_at_once(accounts: Connection, get: Get, key: s
     assert get().status_code == 200
     keys.revoke(accounts, keys.every(accounts)[0].key_id)
     refused(get(), 401, "unknown_key")
+
+
+def test_a_disabled_accounts_keys_are_refused_until_it_is_enabled(accounts: Connection, get: Get, key: str) -> None:
+    """From the next request on; an operator's key still reads its calls."""
+    operator = keys.create(accounts, account_id=None, scopes=["operator"])[1]
+    set_disabled(accounts, "acme", disabled=True)
+    refused(get(), 401, "unknown_key")
+    assert get(secret=operator).status_code == 200
+    set_disabled(accounts, "acme", disabled=False)
+    assert get().status_code == 200
 
 
 def test_a_missing_scope_is_named(accounts: Connection, get: Get) -> None:

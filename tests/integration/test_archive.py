@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 from pydantic import SecretStr
+from pyiceberg.schema import Schema
 
 from maintenance.archive import finish, run
 from maintenance.commands import archive
@@ -22,7 +23,7 @@ from tollbook.config import Settings
 from tollbook.errors import ArchiveError, SchemaError, SettingsError, UsageError
 from tollbook.lake.catalog import catalog_properties, load_calls, open_catalog
 from tollbook.lake.scan import Record, read_calls
-from tollbook.lake.schema import archived_account
+from tollbook.lake.schema import PARTITIONS, PROPERTIES, SCHEMA, SORTED, TABLE, archived_account
 from tollbook.lake.untyped import read
 from tollbook.model.row import COLUMNS, Price, PricedPart, Row
 from tollbook.store import calls, outbox
@@ -387,6 +388,29 @@ def test_a_read_names_its_account(settings: Settings) -> None:
 def test_an_archive_that_was_never_written_has_no_table(settings: Settings) -> None:
     with open_catalog(settings) as catalog:
         assert load_calls(catalog) is None
+
+
+def test_the_currency_is_archived_with_the_price(settings: Settings, database: Connection) -> None:
+    """Plans are assigned anew, and an amount means nothing without its currency."""
+    row, price = call("c1")
+    assert price
+    store(database, (row, msgspec.structs.replace(price, currency="EUR")), call("c2"))
+    archive_now(settings)
+    with open_catalog(settings) as catalog:
+        rows = read(ensure_table(catalog)).to_pylist()
+    assert {row["call_id"]: row["currency"] for row in rows} == {"c1": "EUR", "c2": None}
+
+
+def test_a_table_of_an_older_tollbook_gets_the_columns_that_it_lacks(settings: Settings, database: Connection) -> None:
+    """With the ids that they have in a new table; its rows are read as before."""
+    store(database, call("c1"))
+    archive_now(settings)
+    with open_catalog(settings) as catalog:
+        catalog.drop_table(TABLE)
+        older = Schema(*(field for field in SCHEMA.fields if field.name != "currency"))
+        catalog.create_table(TABLE, older, partition_spec=PARTITIONS, sort_order=SORTED, properties=PROPERTIES)
+        assert ensure_table(catalog).schema().find_field("currency") == SCHEMA.find_field("currency")
+        assert ensure_table(catalog).schema().as_struct() == SCHEMA.as_struct()
 
 
 def test_a_table_of_another_shape_is_refused(settings: Settings, database: Connection) -> None:

@@ -80,8 +80,8 @@ def test_the_examples_cover_the_rules() -> None:
     named = [example["example"] for example in table("example")]
     for word in (
         "60/60", "30/6", "1/1", "60/1", "price of zero", "answered for 0 seconds", "moment of a rate", "internal",
-        "no rate", "toll-free", "forward to a mobile", "transfer to a third party", "speed dial", "own prefix first", "short code",
-        "Italy",
+        "no rate", "toll-free", "forward to a mobile", "transfer to a third party", "speed dial", "own prefix first",
+        "short code", "Italy",
     ):  # fmt: skip
         assert any(word in name for name in named), word
     assert len(set(named)) == len(named)

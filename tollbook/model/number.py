@@ -9,5 +9,5 @@ def digits_of(number: str) -> str | None:
 
     ASCII digits only: other scripts' digits, letters, `*` and `#` are no part of an E.164 number.
     """
-    digits = number.translate(_WITHOUT_SEPARATORS).removeprefix("+")
+    digits = number if number.isdigit() else number.translate(_WITHOUT_SEPARATORS).removeprefix("+")
     return digits if digits.isascii() and digits.isdigit() else None
