@@ -43,9 +43,9 @@ class Deck:
         rates = self._rates.get(direction)
         if rates is None:
             return None
-        longest = len(digits)
-        for length in (longest,) if whole else self._lengths[direction]:
-            if length <= longest and (found := rates.get(digits[:length])) is not None:
+        # A slice longer than the number is the number: it can match early, and is the longest all the same.
+        for length in (len(digits),) if whole else self._lengths[direction]:
+            if (found := rates.get(digits[:length])) is not None:
                 rate = _in_force(found, at_ts)
                 if rate is not None:
                     return rate

@@ -65,7 +65,7 @@ def export(plan: str) -> None:
     """Write a plan's rates of today as CSV, as `rates import` takes it."""
     with _database() as connection, store_errors():
         tariffs.require_plan(connection, plan)
-        write_deck(sys.stdout, tariffs.rates(connection, plan))
+        write_deck(sys.stdout, tariffs.rates(connection, plan, ordered=True))
 
 
 @rates.command("list")

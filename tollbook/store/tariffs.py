@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, LiteralString, TypeAlias
 
 from psycopg.rows import class_row
 
@@ -10,6 +10,12 @@ from tollbook.errors import UsageError
 from tollbook.model.fold import owner_key
 from tollbook.model.numbering import NumberingRow
 from tollbook.store.database import Connection, scalar, store_errors
+
+_RATES: LiteralString = """
+    SELECT direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
+           valid_from_ts, valid_to_ts, name, rate_id, version, plan_id
+    FROM rate WHERE plan_id = %s AND until_version IS NULL
+"""
 
 # Rows that libpq hands over together: a few hundred kB, and a hundredth of the calls of one row each.
 _PIECE: Final = 1000
@@ -106,16 +112,13 @@ def number_owners(connection: Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT number, account_id FROM account_number").fetchall())
 
 
-def rates(connection: Connection, plan_id: str) -> Iterator[RateRow]:
-    """Read a plan's own rates of today, in pieces. The connection is busy until the last one is taken."""
-    return connection.cursor().stream(
-        "SELECT direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,"
-        " valid_from_ts, valid_to_ts, name, rate_id, version, plan_id"
-        " FROM rate WHERE plan_id = %s AND until_version IS NULL ORDER BY direction, prefix, valid_from_ts",
-        (plan_id,),
-        binary=True,
-        size=_PIECE,
-    )
+def rates(connection: Connection, plan_id: str, *, ordered: bool = False) -> Iterator[RateRow]:
+    """Read a plan's own rates of today, in pieces, by direction, prefix and time if they are to be `ordered`.
+
+    The connection is busy until the last one is taken.
+    """
+    query = f"{_RATES} ORDER BY direction, prefix, valid_from_ts" if ordered else _RATES
+    return connection.cursor().stream(query, (plan_id,), binary=True, size=_PIECE)
 
 
 def plans(connection: Connection) -> list[PlanRow]:
