@@ -79,6 +79,7 @@ class Writer:
         self._tariffs = Tariffs()
         self._tariffs_version = 0
         self._tariffs_checked_s = 0.0
+        self._loading: gevent.Greenlet[[], None] | None = None
         self._days_checked_s: float | None = None
         self._replaying: Segment | None = None
         self._failures = 0
@@ -232,23 +233,40 @@ class Writer:
             self._connection = None
 
     def _refresh_tariffs(self, connection: Connection) -> None:
-        """Load accounts and rates anew when they changed, in one snapshot: never half of a deck."""
+        """See whether accounts or rates changed, and load them beside the batches: a million rates take seconds."""
         if time.monotonic() - self._tariffs_checked_s < TARIFFS_CHECK_S and self._tariffs_checked_s:
             return
         with store_errors():
             try:
                 version = tariffs.version(connection)
-                if version != self._tariffs_version:
-                    connection.rollback()
-                    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                    version = tariffs.version(connection)
-                    self._tariffs = load_tariffs(connection, self._tariffs)
-                    self._operator = Operator(peers=self._peers, number_owners=tariffs.number_owners(connection))
-                    self._tariffs_version = version
-                    event(_log, logging.INFO, "tariffs loaded", version=version, accounts=len(self._tariffs.accounts))
             finally:
                 connection.rollback()
         self._tariffs_checked_s = time.monotonic()
+        if not self._tariffs_version:
+            self._load_tariffs()  # nothing is priced before the first load
+        elif version != self._tariffs_version and not self._loading:
+            self._loading = gevent.spawn(self._reload_tariffs)
+
+    def _reload_tariffs(self) -> None:
+        """Load, or leave what is there until the next look at the version."""
+        try:
+            self._load_tariffs()
+        except TollbookError as error:
+            event(_log, logging.WARNING, "tariffs not loaded", reason=str(error))
+
+    def _load_tariffs(self) -> None:
+        """Load accounts and rates in one snapshot, never half of a deck, on a connection without the batches' limits.
+
+        Raises our errors.
+        """
+        with connect(self._url, name="tariffs") as connection, store_errors():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            version = tariffs.version(connection)
+            loaded = load_tariffs(connection, self._tariffs)
+            owners = tariffs.number_owners(connection)
+        self._tariffs, self._tariffs_version = loaded, version
+        self._operator = Operator(peers=self._peers, number_owners=owners)
+        event(_log, logging.INFO, "tariffs loaded", version=version, accounts=len(loaded.accounts))
 
 
 def _kept(folder: Path, refused: Refused) -> Path | OSError:

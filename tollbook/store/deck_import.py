@@ -71,7 +71,7 @@ def _plan(connection: Connection, plan_id: str, currency: str | None, base: str 
         {"plan": plan_id, "currency": currency, "base": base},
     )
     row = connection.execute(
-        "SELECT currency, base_plan_id, version FROM rate_plan WHERE plan_id = %s FOR UPDATE", (plan_id,)
+        "SELECT currency, base_plan_id, version FROM rate_plan WHERE plan_id = %s FOR NO KEY UPDATE", (plan_id,)
     ).fetchone()
     assert row is not None  # it is there: made here, or before
     found = PlanRow(plan_id=plan_id, currency=row[0], base_plan_id=row[1], version=row[2])

@@ -132,7 +132,10 @@ def plans(connection: Connection) -> list[PlanRow]:
 
 def require_account(connection: Connection, account_id: str) -> None:
     """Lock an account until the transaction ends; raises UsageError when there is none."""
-    if connection.execute("SELECT FROM account WHERE account_id = %s FOR UPDATE", (account_id,)).fetchone() is None:
+    if (
+        connection.execute("SELECT FROM account WHERE account_id = %s FOR NO KEY UPDATE", (account_id,)).fetchone()
+        is None
+    ):
         raise UsageError(f"there is no account {account_id!r}: add it first, tollbook account add {account_id}")
 
 
