@@ -1,6 +1,5 @@
 """The command `tollbook archive`."""
 
-import datetime as dt
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from maintenance.query import archived, write_csv
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.log import setup
+from tollbook.model.instant import epoch_ms
 from tollbook.model.row import COLUMNS
 from tollbook.store.outbox import BATCH_ROWS, GRACE_S
 
@@ -43,18 +43,18 @@ def query(account: str | None, every: bool, since: str, until: str) -> None:
     """Print archived calls as CSV, newest first."""
     if every == (account is not None):
         raise UsageError("say whose calls: either --account ACCOUNT or --all")
-    records = archived(load_settings(), account_id=account, since_ms=_instant(since), until_ms=_instant(until))
+    records = archived(load_settings(), account_id=account, since_ms=instant(since), until_ms=instant(until))
     # newline="": the CSV brings its own line ends, and values may hold others.
     with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as out:
         write_csv(out, COLUMNS, records)
 
 
-def _instant(text: str) -> int:
+def instant(text: str) -> int:
+    """Read a time that an option gives, as epoch ms; raises UsageError."""
     try:
-        when = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a time like 2026-12-01 or 2026-12-01T08:00:00+01:00") from None
-    return int((when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp() * 1000)
+        return epoch_ms(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 @contextmanager

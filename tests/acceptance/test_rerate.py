@@ -1,0 +1,246 @@
+"""`tollbook rerate` as a billing engineer runs it: what it says, what it changes in both tiers, what it keeps."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pytest
+
+from rating.loader import load_tariffs
+from tollbook.model.row import Part, Row
+from tollbook.store import calls
+from tollbook.store.database import Connection, connect
+from tollbook.store.partitions import MS_PER_DAY, Partitions
+
+TOLLBOOK = Path(sys.executable).with_name("tollbook")
+Tollbook = Callable[..., subprocess.CompletedProcess[str]]
+
+START = 1_790_000_000_123  # 2026-09-21T14:13:20Z
+OLD = "prefix,per_min,increment,name\n49,0.06,1/1,Germany\n44,0.12,1/1,UK\n"
+DEARER = "prefix,per_min,increment,name\n49,0.09,1/1,Germany\n44,0.12,1/1,UK\n33,0.30,1/1,France\n"
+
+
+@pytest.fixture
+def environment(database_url: str, tmp_path: Path) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("TOLLBOOK_", "PYICEBERG_"))}
+    return {**kept, "TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_DATA_DIR": str(tmp_path / "data")}
+
+
+@pytest.fixture
+def tollbook(environment: dict[str, str], tmp_path: Path) -> Tollbook:
+    """Run `tollbook ARGUMENTS` on the test's database to its end."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [TOLLBOOK, *arguments], env=environment, capture_output=True, text=True, timeout=120, cwd=tmp_path
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection]:
+    with connect(database_url, name="test", autocommit=True) as connection:
+        yield connection
+
+
+def deck(tollbook: Tollbook, tmp_path: Path, content: str, plan: str = "retail", currency: str = "EUR") -> None:
+    path = tmp_path / "rates.csv"
+    path.write_text(content)
+    done = tollbook("rates", "import", str(path), "--plan", plan, "--currency", currency)
+    assert done.returncode == 0, done.stderr
+
+
+def call(
+    name: str, *parts: tuple[str, int], account: str | None = "acme", start: int = START, answered: bool = True
+) -> Row:
+    """A complete call whose parts are (number, seconds), outbound."""
+    longest = max((seconds for _, seconds in parts), default=0)
+    fields: dict[str, object] = {
+        "switch": "sw1", "call_id": name, "account_id": account, "direction": "outbound", "from_num": "+49301",
+        "to_num": parts[0][0] if parts else "49", "start_ts": start, "answer_ts": start + 2000 if answered else None,
+        "end_ts": start + 2000 + longest * 1000, "duration_sec": longest + 2, "billsec": longest,
+        "answered": int(answered), "disposition": "answered" if answered else "busy",
+        "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": "ü\"\\'", "estimated": False,
+        "parts": [Part(direction="outbound", number=number, seconds=seconds) for number, seconds in parts],
+    }  # fmt: skip
+    return msgspec.convert(fields, Row)
+
+
+def put(connection: Connection, *rows: Row) -> None:
+    """Write calls as the listener does, priced by the decks of this moment."""
+    with connection.transaction():
+        tariffs = load_tariffs(connection)
+    Partitions().ensure(connection, call_days={row.start_ts // MS_PER_DAY for row in rows}, leg_days=())
+    calls.upsert(connection, [(row, tariffs.price(row)) for row in rows])
+
+
+def costs(connection: Connection) -> dict[str, tuple[int | None, int]]:
+    return {
+        name: (cost, revision)
+        for name, cost, revision in connection.execute("SELECT call_id, cost_micros, revision FROM call_cdr")
+    }
+
+
+def archived_costs(tollbook: Tollbook) -> dict[str, str]:
+    lines = tollbook("archive", "query", "--all", "--csv").stdout.splitlines()[1:]
+    found = [(line.split(",")[0], line.rsplit(",", 1)[1]) for line in lines]
+    assert len(dict(found)) == len(found), "a call stands in the archive twice"
+    return dict(found)
+
+
+def test_new_prices_replace_the_old_ones_which_are_kept(tollbook: Tollbook, database: Connection, tmp_path: Path) -> None:
+    """Dry run and run say the same; a run again changes nothing; the archive follows; the old price is in the history."""
+    deck(tollbook, tmp_path, OLD)
+    tollbook("account", "add", "acme", "--plan", "retail")
+    tollbook("account", "add", "other")
+    put(
+        database,
+        call("de", ("4930123", 60)),
+        call("two", ("4930123", 10), ("44207", 60)),
+        call("uk", ("44207", 60)),
+        call("fr", ("33142", 60)),
+        call("busy", answered=False),
+        call("theirs", ("4930123", 60), account="other"),
+        call("nobody", ("4930123", 60), account=None),
+    )
+    assert costs(database)["de"] == (60_000, 1)
+    tollbook("archive", "run", "--now")
+    deck(tollbook, tmp_path, DEARER)
+    said = [
+        "now rated: 1; no longer rated: 0",
+        "currency       calls              before               after          difference",
+        "EUR                3            0.190000            0.525000            0.335000",
+        "  account acme: 3 calls",
+    ]
+    before = costs(database)
+    done = tollbook("rerate", "--plan", "retail", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "4 answered calls looked at, 3 would change", *said, "nothing was changed"
+    ]  # fmt: skip
+    assert costs(database) == before
+    assert database.execute("SELECT count(*) FROM rerate_run").fetchone() == (0,)
+
+    done = tollbook("rerate", "--account", "acme", "--reason", "Germany was wrong")
+    assert done.stdout.splitlines() == ["4 answered calls looked at, 3 changed", *said]
+    assert costs(database) == before | {"de": (90_000, 2), "two": (135_000, 2), "fr": (300_000, 2)}
+    history = database.execute(
+        "SELECT call_id, price_history.revision, account_id, cost_micros, currency, unrated, reason, finished_at IS NULL"
+        " FROM price_history JOIN rerate_run USING (run_id) ORDER BY call_id"
+    ).fetchall()
+    why = "Germany was wrong"
+    assert history == [
+        ("de", 1, "acme", 60_000, "EUR", None, why, False),
+        ("fr", 1, "acme", None, "EUR", "no rate for outbound 33142", why, False),
+        ("two", 1, "acme", 130_000, "EUR", None, why, False),
+    ]
+    (rate,) = database.execute("SELECT parts -> 0 ->> 'rate' FROM call_cdr WHERE call_id = 'fr'").fetchone() or ()
+    assert rate == "France"
+
+    tollbook("archive", "run", "--now")
+    assert archived_costs(tollbook) == {
+        "de": "90000", "two": "135000", "uk": "120000", "fr": "300000", "busy": "0", "theirs": "", "nobody": ""
+    }  # fmt: skip
+    done = tollbook("rerate", "--account", "acme")
+    assert done.stdout == "4 answered calls looked at, 0 changed\n"
+    assert database.execute("SELECT count(*) FROM archive_outbox").fetchone() == (0,)
+
+
+def test_calls_without_a_price_get_one(tollbook: Tollbook, database: Connection, tmp_path: Path) -> None:
+    """--unrated looks at nothing else; a reason that changed is told anew although there is no price yet."""
+    deck(tollbook, tmp_path, OLD)
+    tollbook("account", "add", "acme", "--plan", "retail")
+    tollbook("account", "add", "late")
+    put(database, call("de", ("4930123", 60)), call("late", ("4930123", 60), account="late"), call("fr", ("33142", 6)))
+    tollbook("account", "plan", "late", "retail", "--from", "2026-01-01")
+    deck(tollbook, tmp_path, DEARER.replace("33,", "331,"))
+    done = tollbook("rerate", "--unrated")
+    assert done.stdout.splitlines()[:2] == ["2 answered calls looked at, 2 changed", "now rated: 2; no longer rated: 0"]
+    assert costs(database) == {"de": (60_000, 1), "late": (90_000, 2), "fr": (30_000, 2)}
+
+
+def test_two_currencies_are_never_added(tollbook: Tollbook, database: Connection, tmp_path: Path) -> None:
+    deck(tollbook, tmp_path, OLD, "retail", "EUR")
+    deck(tollbook, tmp_path, OLD, "export", "USD")
+    tollbook("account", "add", "acme", "--plan", "retail")
+    tollbook("account", "add", "yank", "--plan", "export")
+    put(database, call("a", ("4930123", 60)), call("b", ("4930123", 60), account="yank"))
+    deck(tollbook, tmp_path, DEARER, "retail", "EUR")
+    deck(tollbook, tmp_path, DEARER, "export", "USD")
+    lines = tollbook("rerate", "--since", "2026-01-01").stdout.splitlines()
+    assert [line.split() for line in lines if line.startswith(("EUR", "USD"))] == [
+        ["EUR", "1", "0.060000", "0.090000", "0.030000"],
+        ["USD", "1", "0.060000", "0.090000", "0.030000"],
+    ]
+
+
+def test_a_span_of_time_is_kept_to(tollbook: Tollbook, database: Connection, tmp_path: Path) -> None:
+    """--since is the first millisecond that counts, --until the first that does not."""
+    deck(tollbook, tmp_path, OLD)
+    tollbook("account", "add", "acme", "--plan", "retail")
+    at = 1_790_035_200_000  # 2026-09-22T00:00:00Z
+    day = MS_PER_DAY
+    starts = {"before": at - 1, "first": at, "last": at + day - 1, "after": at + day}
+    put(database, *(call(name, ("4930123", 60), start=start) for name, start in starts.items()))
+    deck(tollbook, tmp_path, DEARER)
+    tollbook("rerate", "--since", "2026-09-22", "--until", "2026-09-23T00:00:00Z")
+    changed = {name for name, (cost, _) in costs(database).items() if cost == 90_000}
+    assert changed == {"first", "last"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "say which calls: --account, --plan, --since or --unrated"),
+        (("--account", "nobody"), "there is no account 'nobody'"),
+        (("--plan", "none"), "there is no rate plan 'none'"),
+        (("--since", "yesterday"), "'yesterday' is not a time like 2026-12-01"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tollbook: Tollbook, arguments: tuple[str, ...], told: str) -> None:
+    done = tollbook("rerate", *arguments)
+    assert done.returncode == 64
+    assert told in done.stderr
+
+
+def test_a_run_that_was_killed_is_run_again(
+    tollbook: Tollbook, database: Connection, database_url: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Whatever it had done stands; the next run does the rest; each call has its old price in the history once."""
+    deck(tollbook, tmp_path, OLD)
+    tollbook("account", "add", "acme", "--plan", "retail")
+    number = 12_000
+    for begin in range(0, number, 3_000):
+        put(database, *(call(f"c{one}", ("4930123", 60), start=START + one) for one in range(begin, begin + 3_000)))
+    deck(tollbook, tmp_path, DEARER)
+    process = subprocess.Popen([TOLLBOOK, "rerate", "--account", "acme"], env=environment, cwd=tmp_path)
+    try:
+        deadline = time.monotonic() + 60
+        while not _history(database_url) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    done_before = _history(database_url)
+    assert 0 < done_before < number, "the kill came too early or too late to show anything"
+    said = tollbook("rerate", "--account", "acme").stdout.splitlines()[0]
+    assert said == f"{number} answered calls looked at, {number - done_before} changed"
+    assert set(costs(database).values()) == {(90_000, 2)}
+    assert _history(database_url) == number
+
+
+def _history(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT count(*) FROM price_history").fetchone()
+    assert found
+    return found[0]
