@@ -16,9 +16,11 @@ from tollbook.config import Settings
 from tollbook.lake.catalog import load_calls, open_catalog
 from tollbook.lake.priced import ArchivedRow, answered_calls
 from tollbook.model.row import Price, PricedPart
+from tollbook.store import price_history
 from tollbook.store import rerate as store
 from tollbook.store.database import Connection, check_schema, connect, store_errors
-from tollbook.store.rerate import PricedCall, Replacement, Scope
+from tollbook.store.price_history import Replacement
+from tollbook.store.rerate import PricedCall, Scope
 
 # A page is one transaction, a fraction of a second; the listener waits no longer for a row in it.
 PAGE_CALLS = 2_000
@@ -47,7 +49,7 @@ def rerate(
             tariffs = load_tariffs(connection)
         boundary = store.window_start(connection)
         total = store.count(connection, wanted)
-        run_id = None if dry_run else store.begin(connection, by_whom=by_whom, reason=reason, scope=told)
+        run_id = None if dry_run else price_history.begin(connection, by_whom=by_whom, reason=reason, scope=told)
         work = _Work(connection=connection, run_id=run_id, totals=totals)
 
         def price(call: PricedCall) -> Price:
@@ -62,7 +64,7 @@ def rerate(
             totals.looked_at += len(rows)
             progress(totals.looked_at, max(total, totals.looked_at))
         if run_id is not None:
-            store.finish(connection, run_id)
+            price_history.finish(connection, run_id)
     return totals
 
 
@@ -74,7 +76,7 @@ class _Work:
 
     def replace(self, calls: Iterable[Replacement]) -> None:
         changes = [one for one in calls if differs(one.call.price, one.price)]
-        done = None if self.run_id is None else store.replace(self.connection, self.run_id, changes)
+        done = None if self.run_id is None else price_history.replace(self.connection, self.run_id, changes)
         self._count(changes, done)
 
     def bring_back(self, rows: list[ArchivedRow], price: Pricer) -> None:
@@ -83,7 +85,7 @@ class _Work:
         changes = {one.call.key: one for one in priced if differs(one.call.price, one.price)}
         for key in store.present(self.connection, changes):
             del changes[key]  # its row is here: priced in the first pass, and on its way to the archive
-        done = None if self.run_id is None else store.bring_back(self.connection, self.run_id, changes.values())
+        done = None if self.run_id is None else price_history.bring_back(self.connection, self.run_id, changes.values())
         self._count(changes.values(), done)
 
     def _count(self, changes: Iterable[Replacement], done: set[tuple[str, int]] | None) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tollbook.store.rerate import Replacement
+from tollbook.store.price_history import Replacement
 
 NO_CURRENCY = "?"
 

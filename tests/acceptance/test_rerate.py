@@ -11,8 +11,12 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from rating.loader import load_tariffs
+from tollbook.config import Settings
+from tollbook.lake.catalog import load_calls, open_catalog
+from tollbook.lake.untyped import read
 from tollbook.model.row import Part, Row
 from tollbook.store import calls
 from tollbook.store.database import Connection, connect
@@ -90,15 +94,21 @@ def costs(connection: Connection) -> dict[str, tuple[int | None, int]]:
     }
 
 
-def archived_costs(tollbook: Tollbook) -> dict[str, str]:
-    lines = tollbook("archive", "query", "--all", "--csv").stdout.splitlines()[1:]
-    found = [(line.split(",")[0], line.rsplit(",", 1)[1]) for line in lines]
-    assert len(dict(found)) == len(found), "a call stands in the archive twice"
-    return dict(found)
+def archived_costs(database_url: str, tmp_path: Path) -> dict[str, int | None]:
+    settings = Settings(database_url=SecretStr(database_url), data_dir=tmp_path / "data")
+    with open_catalog(settings) as catalog:
+        table = load_calls(catalog)
+        assert table is not None
+        rows = read(table, columns=("call_id", "cost_micros")).to_pylist()
+    found = {row["call_id"]: row["cost_micros"] for row in rows}
+    assert len(found) == len(rows), "a call stands in the archive twice"
+    return found
 
 
-def test_new_prices_replace_the_old_ones_which_are_kept(tollbook: Tollbook, database: Connection, tmp_path: Path) -> None:
-    """Dry run and run say the same; a run again changes nothing; the archive follows; the old price is in the history."""
+def test_new_prices_replace_the_old_ones_which_are_kept(
+    tollbook: Tollbook, database: Connection, database_url: str, tmp_path: Path
+) -> None:
+    """Dry run and run say the same; a run again changes nothing; the archive follows; the old price is kept."""
     deck(tollbook, tmp_path, OLD)
     tollbook("account", "add", "acme", "--plan", "retail")
     tollbook("account", "add", "other")
@@ -134,7 +144,8 @@ def test_new_prices_replace_the_old_ones_which_are_kept(tollbook: Tollbook, data
     assert done.stdout.splitlines() == ["4 answered calls looked at, 3 changed", *said]
     assert costs(database) == before | {"de": (90_000, 2), "two": (135_000, 2), "fr": (300_000, 2)}
     history = database.execute(
-        "SELECT call_id, price_history.revision, account_id, cost_micros, currency, unrated, reason, finished_at IS NULL"
+        "SELECT call_id, price_history.revision, account_id, cost_micros, currency, unrated, reason,"
+        " finished_at IS NULL"
         " FROM price_history JOIN rerate_run USING (run_id) ORDER BY call_id"
     ).fetchall()
     why = "Germany was wrong"
@@ -147,8 +158,8 @@ def test_new_prices_replace_the_old_ones_which_are_kept(tollbook: Tollbook, data
     assert rate == "France"
 
     tollbook("archive", "run", "--now")
-    assert archived_costs(tollbook) == {
-        "de": "90000", "two": "135000", "uk": "120000", "fr": "300000", "busy": "0", "theirs": "", "nobody": ""
+    assert archived_costs(database_url, tmp_path) == {
+        "de": 90_000, "two": 135_000, "uk": 120_000, "fr": 300_000, "busy": 0, "theirs": None, "nobody": None
     }  # fmt: skip
     done = tollbook("rerate", "--account", "acme")
     assert done.stdout == "4 answered calls looked at, 0 changed\n"
