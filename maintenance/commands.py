@@ -10,10 +10,10 @@ from rich.progress import Progress
 
 from maintenance.archive import run
 from maintenance.query import archived, write_csv
+from rating.instant import instant as read_instant
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.log import setup
-from tollbook.model.instant import epoch_ms
 from tollbook.model.row import COLUMNS
 from tollbook.store.outbox import BATCH_ROWS, GRACE_S
 
@@ -52,7 +52,7 @@ def query(account: str | None, every: bool, since: str, until: str) -> None:
 def instant(text: str) -> int:
     """Read a time that an option gives, as epoch ms; raises UsageError."""
     try:
-        return epoch_ms(text)
+        return read_instant(text)
     except ValueError as error:
         raise UsageError(str(error)) from None
 
