@@ -149,6 +149,15 @@ class PricePart(Answer):
     priced: str = Field(description="The arithmetic.")
 
 
+class FormerPrice(Answer):
+    """What the call cost until it was priced again."""
+
+    cost_micros: int | None
+    currency: str | None
+    unrated: str | None
+    replaced_ts: int = Field(description="When it was priced again, epoch ms.")
+
+
 class CallPrice(Answer):
     """What the call costs, and why."""
 
@@ -157,6 +166,7 @@ class CallPrice(Answer):
     unrated: str | None = Field(description="Why a finished call has no price.")
     total: str
     parts: list[PricePart]
+    before: list[FormerPrice] = Field(description="The prices it had before, oldest first.")
 
 
 class CallDetail(Call):

@@ -12,7 +12,7 @@ from tollbook.model.offnet import Peers
 from tollbook.model.rate import Rate
 from tollbook.model.row import COLUMNS, Price, PricedPart, Row
 from tollbook.model.tree import ToldLeg
-from tollbook.store.detail import KeptCall
+from tollbook.store.detail import KeptCall, PriceBefore
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,24 +48,35 @@ class ExplainedPart(msgspec.Struct, frozen=True, kw_only=True):
     priced: str
 
 
+class FormerPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call cost until it was priced again at `replaced_ts` (epoch ms)."""
+
+    cost_micros: int | None
+    currency: str | None
+    unrated: str | None
+    replaced_ts: int
+
+
 class ExplainedPrice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call costs and why. `cost_micros` None: not yet known, or unrated."""
+    """What a call costs and why, and what it cost before. `cost_micros` None: not yet known, or unrated."""
 
     cost_micros: int | None
     currency: str | None
     unrated: str | None
     total: str
     parts: tuple[ExplainedPart, ...]
+    before: tuple[FormerPrice, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExplainedCall:
-    """A row and why it is what it is."""
+    """A row and why it is what it is. `before` tells more than the public form: who replaced a price, and why."""
 
     row: Row
     revision: int
     explanation: Explanation
     price: ExplainedPrice
+    before: tuple[PriceBefore, ...] = ()
 
     def told(self) -> dict[str, object]:
         """Give the public form: the 16 columns, then what explains them. Structs are left to the JSON encoder."""
@@ -92,6 +103,7 @@ def explained(kept: KeptCall, peers: Peers) -> ExplainedCall:
         revision=kept.revision,
         explanation=explanation,
         price=_price(kept, explanation),
+        before=kept.before,
     )
 
 
@@ -114,6 +126,12 @@ def _price(kept: KeptCall, explanation: Explanation) -> ExplainedPrice:
         parts=tuple(
             _part(part, leg, why, kept.rates.get(part.rate_id or 0))
             for part, (leg, why) in zip(parts, charged, strict=True)
+        ),
+        before=tuple(
+            FormerPrice(
+                cost_micros=one.cost_micros, currency=one.currency, unrated=one.unrated, replaced_ts=one.replaced_ts
+            )
+            for one in kept.before
         ),
     )
 

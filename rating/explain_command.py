@@ -18,7 +18,7 @@ from tollbook.errors import UsageError
 from tollbook.model.row import COLUMNS
 from tollbook.model.tree import ToldLeg
 from tollbook.store.database import check_schema, connect
-from tollbook.store.detail import FOR_EVER_MS, read
+from tollbook.store.detail import FOR_EVER_MS, PriceBefore, read
 
 _WIDTH = 100  # of a page that is not a terminal: wide enough for the rules, narrow enough for a ticket
 _LONGEST_VALUE = 120  # of a text that a caller chose; --json gives it whole
@@ -166,7 +166,13 @@ def _price(call: ExplainedCall) -> list[RenderableType]:
     told: list[RenderableType] = [_part(part) for part in price.parts]
     unit = f" {price.currency}" if price.currency and price.parts and price.cost_micros is not None else ""
     told.append(Text(f"{shown(price.total, 1000)}{unit}", style="bold"))
-    return told
+    return [*told, *(_former(one) for one in call.before)]
+
+
+def _former(price: PriceBefore) -> Text:
+    cost = f"unrated: {shown(price.unrated, 400)}" if price.unrated else f"{amount(price.cost_micros)} {price.currency}"
+    told = Text(f"until {_time(price.replaced_ts)} UTC: {cost}")
+    return told.append(f", replaced by {shown(price.by_whom, 80)}: {shown(price.reason, 400)}", style="dim")
 
 
 def _part(part: ExplainedPart) -> RenderableType:

@@ -1,6 +1,8 @@
 """`tollbook rerate` as a billing engineer runs it: what it says, what it changes in both tiers, what it keeps."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -156,6 +158,12 @@ def test_new_prices_replace_the_old_ones_which_are_kept(
     ]
     (rate,) = database.execute("SELECT parts -> 0 ->> 'rate' FROM call_cdr WHERE call_id = 'fr'").fetchone() or ()
     assert rate == "France"
+
+    told = tollbook("explain", "de").stdout
+    assert re.search(r"^until 20\d\d-.* UTC: 0.060000 EUR, replaced by .*@.*: Germany was wrong$", told, re.MULTILINE)
+    (explained,) = json.loads(tollbook("explain", "de", "--json").stdout)["calls"]
+    (former,) = explained["price"]["before"]
+    assert {**former, "replaced_ts": 0} == {"cost_micros": 60_000, "currency": "EUR", "unrated": None, "replaced_ts": 0}
 
     tollbook("archive", "run", "--now")
     assert archived_costs(database_url, tmp_path) == {

@@ -20,11 +20,23 @@ FOR_EVER_MS: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PriceBefore:
+    """A price that a re-rate replaced, at `replaced_ts` (epoch ms), by whom and why."""
+
+    cost_micros: int | None
+    currency: str | None
+    unrated: str | None
+    replaced_ts: int
+    by_whom: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class KeptCall:
     """A row, its price (None while the call is up), and its legs, none once they are pruned.
 
     `owner`: the account that owns the number dialled today. `rates`: those that priced its parts, which are kept for
-    ever, by their ids.
+    ever, by their ids. `before`: the prices that the call had, oldest first.
     """
 
     row: Row
@@ -33,6 +45,7 @@ class KeptCall:
     legs: tuple[Leg, ...]
     owner: str | None = None
     rates: Mapping[int, Rate] = field(default_factory=dict[int, Rate])
+    before: tuple[PriceBefore, ...] = ()
 
 
 _parts = msgspec.json.Decoder(tuple[PricedPart, ...]).decode
@@ -50,6 +63,13 @@ _RATES = """
     SELECT direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
            valid_from_ts, valid_to_ts, name, rate_id, version, plan_id
     FROM rate WHERE rate_id = ANY (%s)
+"""
+# Of the account that the call has: a price under another one is that account's affair.
+_BEFORE = """
+    SELECT cost_micros, currency, unrated, (extract(epoch FROM begun_at) * 1000)::bigint AS replaced_ts, by_whom, reason
+    FROM price_history JOIN rerate_run USING (run_id)
+    WHERE call_id = %s AND start_ts = %s AND account_id IS NOT DISTINCT FROM %s
+    ORDER BY revision
 """
 
 
@@ -79,11 +99,13 @@ def read(
         calls = [_call(record, stored) for record in found]
         owners = _owners(connection, {owner_key(call.row.to_num) for call in calls})
         rates = _rates(connection, {rate_id for call in calls for rate_id in _rate_ids(call)})
+        before = {call.row.key: _before(connection, call.row) for call in calls}
     return [
         replace(
             call,
             owner=owners.get(owner_key(call.row.to_num)),
             rates={rate_id: rates[rate_id] for rate_id in _rate_ids(call) if rate_id in rates},
+            before=before[call.row.key],
         )
         for call in calls
     ]
@@ -121,3 +143,8 @@ def _owners(connection: Connection, numbers: set[str]) -> dict[str, str]:
 def _rates(connection: Connection, ids: set[int]) -> dict[int, Rate]:
     cursor = connection.cursor(row_factory=class_row(Rate))
     return {rate.rate_id: rate for rate in cursor.execute(_RATES, (list(ids),))}
+
+
+def _before(connection: Connection, row: Row) -> tuple[PriceBefore, ...]:
+    cursor = connection.cursor(row_factory=class_row(PriceBefore))
+    return tuple(cursor.execute(_BEFORE, (row.call_id, row.start_ts, row.account_id)))
