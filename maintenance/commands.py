@@ -15,7 +15,7 @@ from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.log import setup
 from tollbook.model.row import COLUMNS
-from tollbook.store.outbox import BATCH_ROWS, GRACE_S
+from tollbook.store.outbox import BATCH_ROWS
 
 
 @click.group()
@@ -24,13 +24,16 @@ def archive() -> None:
 
 
 @archive.command("run")
-@click.option("--now", is_flag=True, help=f"Take the calls of the last {GRACE_S:.0f} seconds too.")
+@click.option("--now", is_flag=True, help="Take every finished call that waits, estimated ends and all.")
 def run_command(now: bool) -> None:
-    """Archive every finished call that waits, exactly once. Safe to run at any time, also after a kill."""
+    """Archive the accounts that are due, exactly once. Safe to run at any time, also after a kill.
+
+    An account is due when 10,000 of its finished calls wait, or the first has waited for a day.
+    """
     settings = load_settings()
     setup(settings.log_level)
     with _progress_bar() as progress:
-        done = run(settings, grace_s=0.0 if now else GRACE_S, progress=progress)
+        done = run(settings, now=now, progress=progress)
     click.echo(str(done))
 
 

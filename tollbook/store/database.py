@@ -13,7 +13,7 @@ from tollbook.errors import DataError, SchemaBehind, SchemaError, SettingsError,
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
 # The revision of tollbook/store/migrations that this version reads and writes.
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0004"
 
 CONNECT_TIMEOUT_S = 10
 
