@@ -2,14 +2,12 @@
 
 import datetime as dt
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from maintenance.archive import run
+from maintenance.compact_command import attach, compact
+from maintenance.progress import progress_bar
 from maintenance.query import archived, write_csv
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
@@ -23,6 +21,10 @@ def archive() -> None:
     """Append finished calls to the Iceberg archive."""
 
 
+archive.add_command(compact)
+archive.add_command(attach)
+
+
 @archive.command("run")
 @click.option("--now", is_flag=True, help="Take every finished call that waits, estimated ends and all.")
 def run_command(now: bool) -> None:
@@ -32,7 +34,7 @@ def run_command(now: bool) -> None:
     """
     settings = load_settings()
     setup(settings.log_level)
-    with _progress_bar() as progress:
+    with progress_bar("archiving", from_total=BATCH_ROWS + 1) as progress:
         done = run(settings, now=now, progress=progress)
     click.echo(str(done))
 
@@ -58,16 +60,3 @@ def _instant(text: str) -> int:
     except ValueError:
         raise UsageError(f"{text!r} is not a time like 2026-12-01 or 2026-12-01T08:00:00+01:00") from None
     return int((when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp() * 1000)
-
-
-@contextmanager
-def _progress_bar() -> Generator[Callable[[int, int], None]]:
-    """Show a bar on a terminal once there is more to do than one batch."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("archiving", visible=False)
-
-        def show(rows: int, total: int) -> None:
-            bar.update(task, completed=rows, total=total, visible=total > BATCH_ROWS)
-
-        yield show

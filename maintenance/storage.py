@@ -9,12 +9,12 @@ from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
 from tollbook.errors import SettingsError
-from tollbook.lake.untyped import arrow_fs
+from tollbook.lake.untyped import arrow_fs, untyped
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stored:
-    """A file: its path in the storage, its size, and when it was last written, in s since the epoch."""
+    """A file: its path in the storage, its size, and when it was written, in s since the epoch; 0 when unknown."""
 
     path: str
     bytes: int
@@ -32,7 +32,7 @@ class Storage:
             )
         self._io = io
         self._scheme, self._netloc, self._root = io.parse_location(location, io.properties)
-        self._filesystem: Any = io.fs_by_scheme(self._scheme, self._netloc)
+        self._filesystem: Any = untyped(io).fs_by_scheme(self._scheme, self._netloc)
 
     def path(self, location: str) -> str:
         """Give a file's path in the storage."""
@@ -47,7 +47,7 @@ class Storage:
         root = f"{self._root}/{folder}".rstrip("/")
         for found in self._filesystem.get_file_info(arrow_fs.FileSelector(root, recursive=True, allow_not_found=True)):
             if found.type == arrow_fs.FileType.File:
-                yield Stored(path=found.path, bytes=found.size, written_s=found.mtime_ns / 1e9)
+                yield Stored(path=found.path, bytes=found.size, written_s=(found.mtime_ns or 0) / 1e9)
 
     def delete(self, path: str) -> None:
         """Delete a file; one that is gone already is none the worse."""

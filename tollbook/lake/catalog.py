@@ -5,6 +5,7 @@ alone (say `s3://…`) the catalog stays in PostgreSQL; a `uri` or a `type` othe
 `docs/archive.md` has the settings that are worth knowing.
 """
 
+import logging
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -87,6 +88,8 @@ def open_catalog(settings: Settings, *, writing: bool = False) -> Generator[Cata
 
     Raises SettingsError for settings that pyiceberg refuses, ArchiveError for a catalog that does not answer.
     """
+    # At INFO it tells which classes it loads, and below that what it was given.
+    logging.getLogger("pyiceberg").setLevel(logging.WARNING)
     properties = {"init_catalog_tables": str(writing).lower()} | catalog_properties(settings)
     with archive_errors("opening the archive's catalog"):
         try:

@@ -14,6 +14,8 @@ from pyiceberg.io import InputFile, OutputFile, OutputStream
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 from pyiceberg.typedef import EMPTY_DICT, Properties
 
+from tollbook.lake.untyped import untyped
+
 
 class DurableFileIO(PyArrowFileIO):
     """pyiceberg's FileIO on pyarrow, whose local files and their folders are fsynced when a file is closed."""
@@ -27,7 +29,7 @@ class DurableFileIO(PyArrowFileIO):
         scheme, netloc, path = self.parse_location(location, self.properties)
         if scheme != "file":
             return super().new_output(location)
-        return _LocalFile(location, path, self.fs_by_scheme(scheme, netloc), self._durable)
+        return _LocalFile(location, path, untyped(self).fs_by_scheme(scheme, netloc), self._durable)
 
     def delete(self, location: str | InputFile | OutputFile) -> None:
         """Delete a file; raises FileNotFoundError or OSError.
@@ -45,7 +47,7 @@ class DurableFileIO(PyArrowFileIO):
 
 class _LocalFile(PyArrowFile):
     def __init__(self, location: str, path: str, filesystem: Any, durable: set[Path]) -> None:
-        super().__init__(location=location, path=path, fs=filesystem)
+        untyped(super()).__init__(location=location, path=path, fs=filesystem)
         self._durable = durable
 
     def create(self, overwrite: bool = False) -> OutputStream:

@@ -1,0 +1,124 @@
+"""`tollbook archive run` and `compact` are killed at random points under load: the archive holds every call once.
+
+The suite kills 24 times; TOLLBOOK_TEST_KILLS=200 as often as the claim is made for.
+"""
+
+import itertools
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import psycopg
+from pydantic import SecretStr
+
+from tests.archiving import START, archived, call, store, stored
+from tollbook.config import Settings
+from tollbook.lake.catalog import load_calls, open_catalog
+from tollbook.lake.untyped import read
+from tollbook.store import calls
+from tollbook.store.database import connect
+from tollbook.store.partitions import MS_PER_DAY
+
+Start = Callable[..., object]
+
+KILLS = int(os.environ.get("TOLLBOOK_TEST_KILLS", "24"))
+ACCOUNTS = (None, "a", "b", "c", "d", "e", "f", "g")
+# September and October 2026 are closed by the time that the compaction looks at them, if this year is over.
+DAYS = (0, 1, 20)
+LONGEST_S = 1.2
+
+
+class Load(threading.Thread):
+    """New calls, corrections, changes of account and deletions, as fast as PostgreSQL takes them, until it is told."""
+
+    def __init__(self, url: str, seed: int) -> None:
+        super().__init__(daemon=True)
+        self._url, self._random, self._end = url, Random(seed), threading.Event()
+        self.failed: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            with connect(self._url, name="load", autocommit=True) as connection:
+                keys: list[tuple[str, int]] = []
+                for number in itertools.count():
+                    if self._end.wait(0.02):
+                        return
+                    fresh = [
+                        (f"{number}-{one}", START + self._random.choice(DAYS) * MS_PER_DAY + number)
+                        for one in range(20)
+                    ]
+                    again = self._random.sample(keys, min(len(keys), 6))
+                    rows = {key: self._row(key) for key in (*fresh, *again)}
+                    store(connection, *rows.values())
+                    keys += fresh
+                    if number % 5 == 0:
+                        gone = self._random.sample(keys, 2)
+                        calls.delete(connection, gone)
+                        keys = [key for key in keys if key not in gone]
+        except BaseException as error:  # the test tells
+            self.failed = error
+
+    def _row(self, key: tuple[str, int]) -> object:
+        account = self._random.choice(ACCOUNTS)
+        return call(key[0], account, key[1], cost_micros=self._random.randrange(10**6))
+
+    def end(self) -> None:
+        self._end.set()
+        self.join(30)
+
+
+def wait_for_session(watcher: psycopg.Connection[tuple[object, ...]], name: str, timeout_s: float = 30.0) -> None:
+    """Wait until a process of ours has connected to the database: before that it has nothing to lose."""
+    deadline = time.monotonic() + timeout_s
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
+    while watcher.execute(query, (f"tollbook {name}",)).fetchone() == (0,):
+        assert time.monotonic() < deadline, f"no {name} within {timeout_s} s"
+        time.sleep(0.005)
+
+
+def test_killed_at_random_points_under_load(start: Start, database_url: str, tmp_path: Path) -> None:
+    """After every kill of `archive run` or `compact` the next goes on; at the end both tiers are equal, row by row."""
+    seed = random.SystemRandom().randrange(10**9)
+    chance = Random(seed)
+    load = Load(database_url, seed)
+    ended: Counter[str] = Counter()
+    with psycopg.connect(database_url, autocommit=True) as watcher:
+        load.start()
+        for number in range(KILLS):
+            name = "compact" if number % 3 == 2 else "archive"
+            arguments = ("archive", "compact", "--remove-orphans") if name == "compact" else ("archive", "run", "--now")
+            victim = start(*arguments)
+            wait_for_session(watcher, name)
+            time.sleep(chance.uniform(0, LONGEST_S))
+            code = victim.stop(signal.SIGKILL)
+            ended[f"{name} {'killed' if code == -signal.SIGKILL else 'was done'}"] += 1
+            assert code in (0, -signal.SIGKILL), f"seed {seed}: {victim.output}"
+            assert load.failed is None, f"seed {seed}: {load.failed}"
+        load.end()
+    for arguments in (("archive", "run", "--now"), ("archive", "compact")):
+        last = start(*arguments)
+        assert last.process.wait(120) == 0, last.output
+    print(f"seed {seed}: {dict(ended)}")
+    settings = Settings(database_url=SecretStr(database_url), data_dir=tmp_path / "data")
+    with connect(database_url, name="test", autocommit=True) as connection:
+        in_database = stored(connection)
+        assert connection.execute("SELECT count(*) FROM archive_outbox").fetchone() == (0,)
+    in_archive = archived(settings)
+    assert len(in_archive) > 100
+    with open_catalog(settings) as catalog:
+        table = load_calls(catalog)
+        assert table is not None
+        ids = Counter(read(table, columns=("call_id",))["call_id"].to_pylist())
+        files = Counter(str(one["partition"]) for one in table.inspect.files().to_pylist())
+    assert [call_id for call_id, count in ids.items() if count > 1] == [], f"seed {seed}"
+    assert in_archive == in_database, f"seed {seed}"
+    assert set(files.values()) == {1}, f"seed {seed}: the last compaction left one file an account and month"
+    assert ended.total() == KILLS
+    killed = sum(count for how, count in ended.items() if how.endswith("killed"))
+    assert killed >= KILLS // 3, f"seed {seed}: {ended}"
