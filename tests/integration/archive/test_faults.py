@@ -118,7 +118,7 @@ def try_run(settings: Settings) -> None:
 def test_a_request_that_fails_costs_no_row_whichever_it_is(
     local_settings: Settings, database: Connection, proxy: Proxy, fault: str
 ) -> None:
-    """Each request of a run with corrections fails in its turn, with all that follow it: the next run repairs it."""
+    """From a request at the beginning, in the middle or at the end of a run on, all fail: the next run repairs it."""
     store(database, *(call(f"c{number}", f"a{number % 2}") for number in range(4)))
     archive_now(local_settings)
     proxy.break_at("", 0)
@@ -126,7 +126,7 @@ def test_a_request_that_fails_costs_no_row_whichever_it_is(
     archive_now(local_settings)
     requests = proxy.seen
     assert requests > 8
-    for at in range(1, requests + 1, 2):
+    for at in (2, requests // 2, requests):
         store(database, call("c0", "a0", cost_micros=at), call(f"n{at}", "a1"))
         proxy.break_at(fault, at, for_ever=True)
         with pytest.raises(ArchiveError, match="nothing is lost"):
@@ -142,7 +142,7 @@ def test_one_failed_request_is_tried_again(
     local_settings: Settings, database: Connection, proxy: Proxy, fault: str
 ) -> None:
     """The SDK's own retries are bounded and safe: no row is lost or doubled, whether or not the run ends well."""
-    for at in range(1, 12, 2):
+    for at in (1, 3, 5, 8):
         store(database, call(f"c{at}", start=START + at))
         proxy.break_at(fault, at)
         try_run(local_settings)
@@ -167,7 +167,7 @@ def test_a_compaction_whose_storage_fails_changes_nothing(
     for number in range(3):
         store(database, call(f"c{number}", start=START - 100 * 86_400_000 + number))
         archive_now(local_settings)
-    for at in (3, 9, 15):
+    for at in (3, 12):
         proxy.break_at("cut", at, for_ever=True)
         with pytest.raises(ArchiveError):
             compact(local_settings)
