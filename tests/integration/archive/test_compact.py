@@ -5,6 +5,8 @@ from collections import Counter
 
 import pytest
 from click.testing import CliRunner
+from pyiceberg.schema import Schema
+from pyiceberg.types import NestedField, StringType
 
 from maintenance.commands import archive
 from maintenance.commit import commit
@@ -16,8 +18,9 @@ from maintenance.table import ensure_table
 from maintenance.upkeep import compact
 from tests.archiving import MONTH, START, archive_now, archived, call, claim, store, stored, waiting
 from tollbook.config import Settings
-from tollbook.errors import ArchiveError
+from tollbook.errors import ArchiveError, SchemaError
 from tollbook.lake.catalog import open_catalog
+from tollbook.lake.schema import ARCHIVE_COLUMNS, SCHEMA
 from tollbook.lake.untyped import parquet, read
 from tollbook.store import calls, outbox
 from tollbook.store.database import Connection
@@ -203,3 +206,24 @@ def test_the_command_says_what_it_did(
     assert "compacted: 12 files into 3, 60 rows" in done
     assert "expired: 0 snapshots" in done
     assert "orphans removed: 0 files" in done
+
+
+def test_a_newer_version_adds_its_column_and_an_older_one_then_keeps_away(
+    settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files from before the column read as NULL there, also when they are merged."""
+    fill(settings, database)
+    with monkeypatch.context() as newer:
+        more = Schema(
+            *SCHEMA.fields,
+            NestedField(len(ARCHIVE_COLUMNS) + 1, "colour", StringType(), required=False),
+            identifier_field_ids=SCHEMA.identifier_field_ids,
+        )
+        newer.setattr("maintenance.table.SCHEMA", more)
+        newer.setattr("tollbook.lake.schema.SCHEMA", more)
+        assert compact(settings, now=LATER).compacted.files_after == 3
+        with open_catalog(settings) as catalog:
+            assert set(read(ensure_table(catalog))["colour"].to_pylist()) == {None}
+    assert archived(settings) == stored(database)
+    with open_catalog(settings) as catalog, pytest.raises(SchemaError, match="newer Tollbook"):
+        ensure_table(catalog)
