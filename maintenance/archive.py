@@ -4,19 +4,22 @@ Claim, commit, acknowledge. A kill between any two of them is repaired by the ne
 looked for in the archive, and acknowledged when it is there, written when it is not.
 """
 
+import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyiceberg.catalog import Catalog
 
-from maintenance.commit import Committed, commit, ensure_table, holds
+from maintenance.commit import Committed, commit, holds
+from maintenance.flush import COMPANY_AGE_S, FLUSH_ROWS, due
 from maintenance.records import parse
+from maintenance.table import ensure_table
 from tollbook.config import Settings
 from tollbook.lake.catalog import open_catalog
 from tollbook.store import outbox
 from tollbook.store.database import Connection, check_schema, connect
-from tollbook.store.outbox import Batch
+from tollbook.store.outbox import AccountWaiting, Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,26 +40,57 @@ class Run:
 
 
 def run(
-    settings: Settings, *, grace_s: float = outbox.GRACE_S, progress: Callable[[int, int], None] | None = None
+    settings: Settings,
+    *,
+    now: bool = False,
+    at: dt.datetime | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Run:
-    """Archive every row that has waited `grace_s`. `progress` is told rows done and rows due.
+    """Archive the accounts that are due (maintenance/flush.py); with `now` every row that waits, estimated ends too.
 
-    Raises StoreUnavailable, ArchiveError or SettingsError; what was done until then stays done.
+    `at`: the moment that the run takes for the present, unless the database's. `progress` is told rows done and rows
+    due. Raises StoreUnavailable, ArchiveError or SettingsError; what was done until then stays done.
     """
     begun = time.monotonic()
-    done, found, rows = Committed(), 0, 0
     with connect(settings.require_database_url(), name="archive", autocommit=True) as connection:
         check_schema(connection)
-        with outbox.sole_archiver(connection), open_catalog(settings) as catalog:
-            due = outbox.due_before(connection, grace_s=grace_s)
+        with outbox.sole_archiver(connection):
+            if now:
+                outbox.settle(connection)
+            present = at or outbox.moment(connection)
+            before = present if now else present - dt.timedelta(seconds=outbox.GRACE_S)
+            accounts = _due(connection, present, before, everything=now)
             left = outbox.left_behind(connection)
-            total = outbox.waiting(connection, before=due) + sum(batch.rows for batch in left)
-            while batch := left.pop(0) if left else outbox.claim(connection, before=due):
-                written = finish(connection, catalog, batch)
-                done, found, rows = done + (written or Committed()), found + (written is None), rows + batch.rows
-                if progress:
-                    progress(rows, total)
+            done, found = Committed(), 0
+            if left or accounts:  # most runs end here, and ask no storage for anything
+                with open_catalog(settings, writing=True) as catalog:
+                    done, found = _run(connection, catalog, left, accounts, before, progress)
     return Run(done=done, found=found, seconds=time.monotonic() - begun)
+
+
+def _due(connection: Connection, at: dt.datetime, before: dt.datetime, *, everything: bool) -> Sequence[AccountWaiting]:
+    if everything:
+        return outbox.accounts_waiting(connection, at=at, before=before, rows=1, oldest_s=0)
+    return due(outbox.accounts_waiting(connection, at=at, before=before, rows=FLUSH_ROWS, oldest_s=COMPANY_AGE_S))
+
+
+def _run(
+    connection: Connection,
+    catalog: Catalog,
+    left: list[Batch],
+    due_accounts: Sequence[AccountWaiting],
+    before: dt.datetime,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[Committed, int]:
+    done, found, rows = Committed(), 0, 0
+    accounts = [one.account_id for one in due_accounts]
+    total = sum(one.rows for one in due_accounts) + sum(batch.rows for batch in left)
+    while batch := left.pop(0) if left else outbox.claim(connection, before=before, accounts=accounts):
+        written = finish(connection, catalog, batch)
+        done, found, rows = done + (written or Committed()), found + (written is None), rows + batch.rows
+        if progress:
+            progress(rows, total)
+    return done, found
 
 
 def finish(connection: Connection, catalog: Catalog, batch: Batch) -> Committed | None:

@@ -1,21 +1,19 @@
 """The command `tollbook archive`."""
 
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from maintenance.archive import run
+from maintenance.compact_command import attach, compact
+from maintenance.progress import progress_bar
 from maintenance.query import archived, write_csv
 from rating.instant import instant as read_instant
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.log import setup
 from tollbook.model.row import COLUMNS
-from tollbook.store.outbox import BATCH_ROWS, GRACE_S
+from tollbook.store.outbox import BATCH_ROWS
 
 
 @click.group()
@@ -23,14 +21,21 @@ def archive() -> None:
     """Append finished calls to the Iceberg archive."""
 
 
+archive.add_command(compact)
+archive.add_command(attach)
+
+
 @archive.command("run")
-@click.option("--now", is_flag=True, help=f"Take the calls of the last {GRACE_S:.0f} seconds too.")
+@click.option("--now", is_flag=True, help="Take every finished call that waits, estimated ends and all.")
 def run_command(now: bool) -> None:
-    """Archive every finished call that waits, exactly once. Safe to run at any time, also after a kill."""
+    """Archive the accounts that are due, exactly once. Safe to run at any time, also after a kill.
+
+    An account is due when 10,000 of its finished calls wait, or the first has waited for a day.
+    """
     settings = load_settings()
     setup(settings.log_level)
-    with _progress_bar() as progress:
-        done = run(settings, grace_s=0.0 if now else GRACE_S, progress=progress)
+    with progress_bar("archiving", from_total=BATCH_ROWS + 1) as progress:
+        done = run(settings, now=now, progress=progress)
     click.echo(str(done))
 
 
@@ -55,16 +60,3 @@ def instant(text: str) -> int:
         return read_instant(text)
     except ValueError as error:
         raise UsageError(str(error)) from None
-
-
-@contextmanager
-def _progress_bar() -> Generator[Callable[[int, int], None]]:
-    """Show a bar on a terminal once there is more to do than one batch."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("archiving", visible=False)
-
-        def show(rows: int, total: int) -> None:
-            bar.update(task, completed=rows, total=total, visible=total > BATCH_ROWS)
-
-        yield show

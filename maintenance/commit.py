@@ -8,17 +8,15 @@ whose answer was lost and its second try, one lands and the other is refused.
 from dataclasses import dataclass
 from uuid import UUID
 
-from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Summary
 
-from maintenance.files import check_layout, write_files
+from maintenance.files import write_files
 from maintenance.records import Records
 from maintenance.stale import stale_files
 from tollbook.lake.catalog import archive_errors
-from tollbook.lake.schema import NAMESPACE, PARTITIONS, PROPERTIES, SCHEMA, SORTED, TABLE
-from tollbook.lake.untyped import pa, untyped
+from tollbook.lake.untyped import pa
 
 BATCH_PROPERTY = "tollbook.batch-id"
 
@@ -45,27 +43,6 @@ class Committed:
         )
 
 
-def ensure_table(catalog: Catalog) -> Table:
-    """Load the archive's table as it is now, made when it is not there. Raises ArchiveError."""
-    with archive_errors("loading the archive's table"):
-        if not catalog.table_exists(TABLE):
-            catalog.create_namespace_if_not_exists(NAMESPACE)
-            return untyped(catalog).create_table_if_not_exists(
-                TABLE, SCHEMA, partition_spec=PARTITIONS, sort_order=SORTED, properties=PROPERTIES
-            )
-        return check_layout(_grown(catalog.load_table(TABLE)))
-
-
-def _grown(table: Table) -> Table:
-    """Add the columns that an older Tollbook did not write; its rows have none of their values."""
-    missing = [field for field in SCHEMA.fields if field.name not in table.schema().column_names]
-    if missing and table.schema().highest_field_id < missing[0].field_id:
-        with untyped(table).update_schema() as update:
-            for field in missing:
-                update.add_column(field.name, field.field_type)
-    return table
-
-
 def holds(table: Table, batch_id: UUID) -> bool:
     """Tell whether the archive, as loaded, holds the batch."""
     return bool(_snapshots(table, batch_id))
@@ -78,15 +55,8 @@ def commit(table: Table, batch_id: UUID, records: Records) -> Committed:
     """
     with archive_errors("writing the archive"):
         change = _write(table, records)
-        mark = {BATCH_PROPERTY: str(batch_id)}
         if change.removed or change.added:
-            with table.transaction() as transaction:
-                update = transaction.update_snapshot(snapshot_properties=mark)
-                with update.overwrite() if change.removed else update.merge_append() as snapshot:
-                    for file in change.removed:
-                        snapshot.delete_data_file(file)
-                    for file in change.added:
-                        snapshot.append_data_file(file)
+            exchange(table, change.removed, change.added, {BATCH_PROPERTY: str(batch_id)})
     deletions = {(one.call_id, one.start_ms) for one in records.corrections if one.gone}
     replaced = len(change.corrected - deletions)
     return Committed(
@@ -95,6 +65,20 @@ def commit(table: Table, batch_id: UUID, records: Records) -> Committed:
         deleted=len(change.corrected & deletions),
         files=len(change.added),
     )
+
+
+def exchange(table: Table, removed: list[DataFile], added: list[DataFile], properties: dict[str, str]) -> None:
+    """Commit one snapshot that takes files out and puts files in; raises what pyiceberg raises.
+
+    It is refused when the table has changed since it was loaded.
+    """
+    with table.transaction() as transaction:
+        update = transaction.update_snapshot(snapshot_properties=properties)
+        with update.overwrite() if removed else update.merge_append() as snapshot:
+            for file in removed:
+                snapshot.delete_data_file(file)
+            for file in added:
+                snapshot.append_data_file(file)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +95,7 @@ def _write(table: Table, records: Records) -> _Change:
     for stale in stale_files(table, records.corrections) if records.corrections else ():
         change.removed.append(stale.file)
         change.corrected.update(stale.corrected)
-        pool.append(stale.kept.cast(records.rows.schema))
+        pool.append(stale.kept.select(records.rows.column_names).cast(records.rows.schema))
         if sum(rows.num_rows for rows in pool) >= _POOL_ROWS:
             change.added.extend(write_files(table, pa.concat_tables(pool)))
             pool = []

@@ -12,19 +12,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
 from pyiceberg.table import Table, WriteTask
 
-from tollbook.errors import SchemaError
-from tollbook.lake.schema import PARTITIONS, SCHEMA
 from tollbook.lake.untyped import iceberg_arrow, pa, pc
-
-
-def check_layout(table: Table) -> Table:
-    """Refuse a table with other columns or partitions than this version writes; raises SchemaError."""
-    if table.spec().fields != PARTITIONS.fields or table.schema().as_struct() != SCHEMA.as_struct():
-        raise SchemaError(
-            f"the archive's table {'.'.join(table.name())} has other columns or partitions than this version writes:"
-            " it was changed by another tool or by a newer Tollbook; use that, or give the archive another warehouse"
-        )
-    return table
 
 
 def write_files(table: Table, rows: Any) -> list[DataFile]:
@@ -50,14 +38,15 @@ def write_files(table: Table, rows: Any) -> list[DataFile]:
             schema=table.schema(),
             # Fresh buffers: the writers' threads would wait for each other on shared ones.
             record_batches=ordered.slice(end - one["count_all"], one["count_all"]).combine_chunks().to_batches(),
-            partition_key=_partition_key(table, one["name"], one["month"]),
+            partition_key=partition_key(table, one["name"], one["month"]),
         )
         for number, (one, end) in enumerate(zip(partitions, ends, strict=True))
     )
     return list(iceberg_arrow.write_file(io=table.io, table_metadata=table.metadata, tasks=tasks))
 
 
-def _partition_key(table: Table, account: str, month: int) -> PartitionKey:
+def partition_key(table: Table, account: str, month: int) -> PartitionKey:
+    """Give the partition of an account, as archived, and a month, counted from January 1970."""
     values = [
         PartitionFieldValue(field=field, value=value)
         for field, value in zip(table.spec().fields, (account, month), strict=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
@@ -22,6 +22,9 @@ from tollbook.model.offnet import Peers
 
 _PREFIX = "TOLLBOOK_"
 ESL_PORT = 8021
+
+# Days for which a day may wait for its pruning before the archive drops it.
+_SLACK_DAYS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "tollbook")
     esl: Annotated[tuple[EslAddress, ...], NoDecode, BeforeValidator(_esl_addresses)] = ()
     retention_days: int = Field(default=30, ge=1, le=3650)
+    archive_retention_months: int | None = Field(default=None, ge=1, le=1200)
     account_variable: str = Field(default=ACCOUNT_VARIABLE, pattern=r"^[A-Za-z0-9_.-]+$")
     parent_variable: str = Field(default=PARENT_VARIABLE, pattern=r"^[A-Za-z0-9_.-]+$")
     trunks: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
@@ -132,6 +136,18 @@ class Settings(BaseSettings):
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("write postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+        return value
+
+    @field_validator("archive_retention_months")
+    @classmethod
+    def _keeps_what_is_pruned(cls, value: int | None, info: ValidationInfo) -> int | None:
+        # Pruning looks a day up in the archive: a month may be dropped there once PostgreSQL has let go of it.
+        days = info.data.get("retention_days", 0)
+        if value is not None and value * 28 < days + _SLACK_DAYS:
+            raise ValueError(
+                f"TOLLBOOK_RETENTION_DAYS keeps {days} days in PostgreSQL, and the archive must keep more than that:"
+                f" write {-(-(days + _SLACK_DAYS) // 28)} or more"
+            )
         return value
 
     @property

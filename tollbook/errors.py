@@ -75,3 +75,9 @@ class FrameRefused(TollbookError):
 
 class ArchiveError(Retryable):
     """The archive's catalog or object storage failed."""
+
+
+class ArchiveLost(TollbookError):
+    """The archive's files are there, and its catalog does not know them: somebody has to attach it."""
+
+    exit_code = 78

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from played import CALLS, Calls, found
 
+from tests.acceptance.played import CALLS, Calls, found
 from tollbook.demo.freshen import CallTemplate
 from tollbook.demo.recording import load
 from tollbook.demo.thread import SwitchThread

@@ -11,9 +11,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from played import RECORDINGS, Calls, found
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.acceptance.played import RECORDINGS, Calls, found
 from tollbook.demo.thread import SwitchThread
 from tollbook.store.database import connect
 from tollbook.store.partitions import make_ready

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played import RECORDINGS, Calls, wrong_rows
 
+from tests.acceptance.played import RECORDINGS, Calls, wrong_rows
 from tollbook.demo.thread import SwitchThread
 
 COUNT = 10 * 60 * 200

@@ -12,8 +12,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from played import CALLS, RECORDINGS, Calls, found
 
+from tests.acceptance.played import CALLS, RECORDINGS, Calls, found
 from tollbook.demo.recording import load
 from tollbook.demo.thread import SwitchThread
 

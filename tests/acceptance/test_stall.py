@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played import CALLS, Calls, found, wrong_rows
 
+from tests.acceptance.played import CALLS, Calls, found, wrong_rows
 from tollbook.demo.freshen import CallTemplate
 from tollbook.demo.recording import load
 from tollbook.demo.thread import SwitchThread

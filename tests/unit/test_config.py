@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from tollbook.config import Bind, EslAddress, Settings, load_settings
 from tollbook.errors import SettingsError
@@ -225,3 +225,12 @@ def test_without_a_database_the_message_says_what_to_set(read: Any, tmp_path: Pa
         settings.require_database_url()
     with pytest.raises(SettingsError, match="set TOLLBOOK_ESL=esl://"):
         settings.require_esl()
+
+
+def test_the_archive_keeps_more_than_postgresql() -> None:
+    """Or a day would be dropped from the archive before it is pruned."""
+    assert load_settings({}).archive_retention_months is None
+    assert Settings(archive_retention_months=2).archive_retention_months == 2
+    for days, months in ((30, 1), (365, 13)):
+        with pytest.raises(ValidationError, match=r"write (2|14) or more"):
+            Settings(retention_days=days, archive_retention_months=months)

@@ -163,7 +163,7 @@ def _show(demo: _Demo) -> None:
         shown = set(finished)
         if time.monotonic() - archived_s > _ARCHIVE_EVERY_S:
             archived_s = time.monotonic()
-            told = demo.processes.run("archive", "run")
+            told = demo.processes.run("archive", "run", "--now")
             if not told.startswith("archived: 0 rows"):
                 demo.console.print(told, style="dim", soft_wrap=True)
         time.sleep(_POLL_S)

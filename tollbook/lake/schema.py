@@ -1,7 +1,8 @@
 """The one table of the archive: its columns, its partitions, its properties.
 
 The 16 public columns come first, in their order; times are timestamptz. Field ids are part of the format: a column
-may be added with a new id, none is ever reused.
+is added at the end of `ARCHIVE_COLUMNS`, nullable, and none is ever taken out or moved. `archive run` adds it to a
+table that lacks it.
 """
 
 from typing import Any, Final
@@ -32,10 +33,13 @@ _TYPES: dict[str, PrimitiveType] = {
 _REQUIRED = frozenset(
     ("call_id", "account_id", "direction", "from_num", "to_num", "start_ts", "answered", "revision", "switch")
 )
-# After the public record, for us: what a re-rate needs, and where the row comes from.
-_OURS = ("parts", "revision", "switch", "estimated", "currency")
-
-ARCHIVE_COLUMNS: Final = (*COLUMNS, *_OURS)
+# In the order in which they came to the table: the position is the field id. A new column goes to the end, even one of
+# the public record. After the first public columns, for us: what a re-rate needs, and where the row comes from.
+ARCHIVE_COLUMNS: Final = (
+    "call_id", "account_id", "direction", "from_num", "to_num", "start_ts", "answer_ts", "end_ts", "duration_sec",
+    "billsec", "answered", "disposition", "hangup_cause", "queue_id", "agent_id", "cost_micros",
+    "parts", "revision", "switch", "estimated", "currency",
+)  # fmt: skip
 TIMES: Final = tuple(name for name in COLUMNS if name.endswith("_ts"))
 
 SCHEMA: Final = Schema(

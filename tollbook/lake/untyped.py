@@ -5,6 +5,8 @@ from typing import Any
 import pyarrow
 import pyarrow.compute
 import pyarrow.csv
+import pyarrow.fs
+import pyarrow.parquet
 from pyiceberg import expressions as iceberg_expressions
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io import pyarrow as iceberg_pyarrow
@@ -13,6 +15,8 @@ from pyiceberg.table import ALWAYS_TRUE, FileScanTask, Table
 pa: Any = pyarrow
 pc: Any = pyarrow.compute
 arrow_csv: Any = pyarrow.csv
+arrow_fs: Any = pyarrow.fs
+parquet: Any = pyarrow.parquet
 expressions: Any = iceberg_expressions
 iceberg_arrow: Any = iceberg_pyarrow
 

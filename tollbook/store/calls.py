@@ -12,7 +12,8 @@ from tollbook.store.database import Connection
 _encode = msgspec.json.Encoder().encode
 
 # A row that is complete is never taken back to an open one, and a row that says the same is not written again:
-# so a duplicate changes nothing, not even the revision, and sends nothing to the archive.
+# so a duplicate changes nothing, not even the revision, and sends nothing to the archive. An estimated end is kept from
+# the archive for a day: that is how long `tollbook recover`, run every ten minutes, may be late to make it exact.
 _UPSERT = """
     WITH written AS (
         INSERT INTO call_cdr AS old (
@@ -60,11 +61,13 @@ _UPSERT = """
                excluded.end_ts, excluded.duration_sec, excluded.billsec, excluded.answered, excluded.disposition,
                excluded.hangup_cause, excluded.queue_id, excluded.agent_id, excluded.cost_micros,
                excluded.estimated, excluded.parts, excluded.unrated, excluded.currency)
-        RETURNING call_id, start_ts, account_id, end_ts
+        RETURNING call_id, start_ts, account_id, end_ts, estimated
     )
-    INSERT INTO archive_outbox (call_id, start_ts, account_id)
-    SELECT call_id, start_ts, account_id FROM written WHERE end_ts IS NOT NULL
-    ON CONFLICT (call_id, start_ts) DO UPDATE SET since = now(), account_id = excluded.account_id, batch_id = NULL
+    INSERT INTO archive_outbox (call_id, start_ts, account_id, since)
+    SELECT call_id, start_ts, account_id, now() + CASE WHEN estimated THEN interval '24 hours' ELSE interval '0' END
+    FROM written WHERE end_ts IS NOT NULL
+    ON CONFLICT (call_id, start_ts) DO UPDATE SET
+        since = excluded.since, account_id = excluded.account_id, batch_id = NULL
 """
 
 

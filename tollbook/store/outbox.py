@@ -1,12 +1,15 @@
 """`archive_outbox`: the rows that the archive has yet to take, claimed in batches.
 
+A row counts as waiting from `since` on. That is when it came, or, for a row whose end is an estimate, a day later: so
+long `tollbook recover` may take to make it exact (store/calls.py).
+
 Claim, read and acknowledge are three transactions, so every function wants a connection in autocommit. Whatever
 changes a row after its claim takes it out of the batch (store/calls.py sets batch_id NULL): it is read only while
 it belongs to the batch, and acknowledged only if it still does.
 """
 
 import datetime as dt
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import LiteralString, cast
@@ -24,7 +27,8 @@ GRACE_S = 60.0
 # Bounds the memory of a run: some 20 MB of rows, a few times that while they are sorted and written.
 BATCH_ROWS = 50_000
 
-LOCK_WAIT_S = 10.0
+# A compaction lets others in after each of its commits, and one of those takes less than this.
+LOCK_WAIT_S = 120.0
 _ARCHIVE_LOCK = 7_264_100_003
 
 # What `read_csv` gives; `prior_accounts` is a JSON array, with null for "no account".
@@ -41,6 +45,15 @@ class Batch:
     last_ts: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountWaiting:
+    """How many rows of an account wait, and for how long the oldest does."""
+
+    account_id: str | None
+    rows: int
+    oldest_s: float
+
+
 @contextmanager
 def sole_archiver(connection: Connection, *, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
     """Hold the lock that every command which writes the archive holds; raises ArchiveError when another has it.
@@ -54,7 +67,7 @@ def sole_archiver(connection: Connection, *, wait_s: float = LOCK_WAIT_S) -> Gen
         except LockNotAvailable:
             raise ArchiveError(
                 f"another command is writing the archive and was not done in {wait_s:.0f} s:"
-                " nothing to do, it takes what waits; try again later"
+                " nothing is lost, the next run takes what waits; try again later"
             ) from None
         connection.execute("SET lock_timeout = 0")
     try:
@@ -65,23 +78,46 @@ def sole_archiver(connection: Connection, *, wait_s: float = LOCK_WAIT_S) -> Gen
                 connection.execute("SELECT pg_advisory_unlock(%s)", (_ARCHIVE_LOCK,))
 
 
-def due_before(connection: Connection, *, grace_s: float = GRACE_S) -> dt.datetime:
-    """Give the moment, by the database's clock, before which a row must have come to be due.
-
-    One moment for a whole run, or a run under load would never end.
-    """
+def moment(connection: Connection) -> dt.datetime:
+    """Give the database's time: one moment for a whole run, or a run under load would never end."""
     with store_errors():
-        row = connection.execute("SELECT now() - make_interval(secs => %s)", (grace_s,)).fetchone()
+        row = connection.execute("SELECT now()").fetchone()
     return cast("tuple[dt.datetime]", row)[0]
 
 
-def waiting(connection: Connection, *, before: dt.datetime) -> int:
-    """Count the rows that are due."""
+def settle(connection: Connection) -> None:
+    """Let the rows with estimated ends wait no longer for `tollbook recover`."""
     with store_errors():
-        row = connection.execute(
-            "SELECT count(*) FROM archive_outbox WHERE batch_id IS NULL AND since <= %s", (before,)
-        ).fetchone()
-    return cast("tuple[int]", row)[0]
+        connection.execute(
+            """
+            UPDATE archive_outbox AS waiting SET since = now() FROM (
+                SELECT call_id, start_ts FROM archive_outbox
+                WHERE batch_id IS NULL AND since > now() FOR UPDATE SKIP LOCKED
+            ) AS held
+            WHERE waiting.call_id = held.call_id AND waiting.start_ts = held.start_ts
+            """
+        )
+
+
+def accounts_waiting(
+    connection: Connection, *, at: dt.datetime, before: dt.datetime, rows: int, oldest_s: float
+) -> list[AccountWaiting]:
+    """List the accounts of which, at a moment, so many rows wait or one has waited so long, or both.
+
+    Rows that came after `before` do not count. Reads the index archive_outbox_account and nothing else.
+    """
+    with store_errors():
+        found = connection.execute(
+            """
+            SELECT account_id, count(*), extract(epoch FROM %(at)s - min(since))::float8
+            FROM archive_outbox WHERE batch_id IS NULL AND since <= %(before)s
+            GROUP BY account_id
+            HAVING count(*) >= %(rows)s OR min(since) <= %(at)s - make_interval(secs => %(oldest_s)s)
+            ORDER BY account_id
+            """,
+            {"at": at, "before": before, "rows": rows, "oldest_s": oldest_s},
+        ).fetchall()
+    return [AccountWaiting(account_id=account, rows=count, oldest_s=age) for account, count, age in found]
 
 
 def left_behind(connection: Connection) -> list[Batch]:
@@ -96,10 +132,13 @@ def left_behind(connection: Connection) -> list[Batch]:
     return [Batch(batch_id=one, rows=count, first_ts=first, last_ts=last) for one, count, first, last in rows]
 
 
-def claim(connection: Connection, *, before: dt.datetime, limit: int = BATCH_ROWS) -> Batch | None:
-    """Claim up to `limit` due rows, the oldest first, under a new batch id; None when none is due.
+def claim(
+    connection: Connection, *, before: dt.datetime, accounts: Sequence[str | None], limit: int = BATCH_ROWS
+) -> Batch | None:
+    """Claim up to `limit` rows of these accounts that came before, under a new batch id; None when there are none.
 
-    Rows that a batch of the listener holds at this moment are left for later: waiting for them could deadlock.
+    Account after account, so that few of them are cut in two. Rows that a batch of the listener holds at this moment
+    are left for later: waiting for them could deadlock.
     """
     batch_id = uuid4()
     with store_errors():
@@ -108,7 +147,8 @@ def claim(connection: Connection, *, before: dt.datetime, limit: int = BATCH_ROW
             WITH due AS MATERIALIZED (
                 SELECT call_id, start_ts FROM archive_outbox
                 WHERE batch_id IS NULL AND since <= %(before)s
-                ORDER BY since LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+                  AND (account_id = ANY (%(accounts)s) OR (%(none)s AND account_id IS NULL))
+                ORDER BY account_id, since LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ), claimed AS (
                 UPDATE archive_outbox AS waiting SET batch_id = %(batch)s FROM due
                 WHERE waiting.call_id = due.call_id AND waiting.start_ts = due.start_ts
@@ -116,7 +156,13 @@ def claim(connection: Connection, *, before: dt.datetime, limit: int = BATCH_ROW
             )
             SELECT count(*), min(start_ts), max(start_ts) FROM claimed
             """,
-            {"before": before, "limit": limit, "batch": batch_id},
+            {
+                "before": before,
+                "accounts": [account for account in accounts if account is not None],
+                "none": None in accounts,
+                "limit": limit,
+                "batch": batch_id,
+            },
         ).fetchone()
     rows, first, last = cast("tuple[int, int, int]", row)
     return Batch(batch_id=batch_id, rows=rows, first_ts=first, last_ts=last) if rows else None
@@ -168,3 +214,12 @@ def acknowledge(connection: Connection, batch_id: UUID) -> int:
             """,
             (batch_id,),
         ).rowcount
+
+
+def distrust(connection: Connection) -> int:
+    """Note that what waits may be archived already, under any account: so it replaces, and does not double.
+
+    For an archive that was attached to a database which knows less than the archive does. Gives the number of rows.
+    """
+    with store_errors():
+        return connection.execute("UPDATE archive_outbox SET deleted = true WHERE batch_id IS NULL").rowcount

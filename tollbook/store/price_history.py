@@ -59,7 +59,8 @@ _REPLACE = """
     ), queued AS (
         INSERT INTO archive_outbox (call_id, start_ts, account_id)
         SELECT call_id, start_ts, account_id FROM written ORDER BY call_id, start_ts
-        ON CONFLICT (call_id, start_ts) DO UPDATE SET since = now(), account_id = excluded.account_id, batch_id = NULL
+        ON CONFLICT (call_id, start_ts) DO UPDATE SET
+            since = greatest(archive_outbox.since, now()), account_id = excluded.account_id, batch_id = NULL
     )
     SELECT call_id, start_ts FROM written
 """
@@ -97,7 +98,8 @@ _BRING_BACK = """
     ), queued AS (
         INSERT INTO archive_outbox (call_id, start_ts, account_id)
         SELECT call_id, start_ts, account_id FROM written ORDER BY call_id, start_ts
-        ON CONFLICT (call_id, start_ts) DO UPDATE SET since = now(), account_id = excluded.account_id, batch_id = NULL
+        ON CONFLICT (call_id, start_ts) DO UPDATE SET
+            since = greatest(archive_outbox.since, now()), account_id = excluded.account_id, batch_id = NULL
     )
     SELECT call_id, start_ts FROM written
 """

@@ -1,92 +1,34 @@
 """The archive holds what PostgreSQL has, once, whatever happens between claim, commit and acknowledge."""
 
+import datetime as dt
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from click.testing import CliRunner
-from pydantic import SecretStr
-from pyiceberg.schema import Schema
 
 from maintenance.archive import finish, run
 from maintenance.commands import archive
-from maintenance.commit import commit, ensure_table, holds
+from maintenance.commit import commit, holds
 from maintenance.records import parse
+from maintenance.table import ensure_table
+from tests.archiving import MONTH, START, archive_now, archived, call, claim, store, stored, waiting
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, SchemaError, SettingsError, UsageError
 from tollbook.lake.catalog import catalog_properties, load_calls, open_catalog
 from tollbook.lake.scan import Record, read_calls
-from tollbook.lake.schema import PARTITIONS, PROPERTIES, SCHEMA, SORTED, TABLE, archived_account
+from tollbook.lake.schema import archived_account
 from tollbook.lake.untyped import read
-from tollbook.model.row import COLUMNS, Price, PricedPart, Row
+from tollbook.model.row import COLUMNS, PricedPart
 from tollbook.store import calls, outbox
 from tollbook.store.database import Connection, connect
-from tollbook.store.partitions import MS_PER_DAY, Partitions
-
-START = 1_790_000_000_123  # 2026-09-21
-MONTH = 31 * MS_PER_DAY
-FOR_EVER = 4_000_000_000_000
-
-Priced = tuple[Row, Price | None]
-
-
-def call(name: str, account: str | None = "acme", start: int = START, **changed: object) -> Priced:
-    """A completed, answered, priced call, or another by its fields; `cost_micros` belongs to the price."""
-    cost = changed.pop("cost_micros", 1234)
-    fields: dict[str, object] = {
-        "switch": "sw1", "call_id": name, "account_id": account, "direction": "outbound", "from_num": "+49301",
-        "to_num": "+4930123456", "start_ts": start, "answer_ts": start + 2001, "end_ts": start + 62_002,
-        "duration_sec": 62, "billsec": 60, "answered": 1, "disposition": "ANSWERED",
-        "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
-    }  # fmt: skip
-    row = msgspec.convert({**fields, **changed}, Row)
-    part = PricedPart(direction=row.direction, number=row.to_num, seconds=60, cost_micros=cost, rate="DE")
-    unrated = "no such account" if cost is None else None
-    return row, Price(cost_micros=cost, parts=(part,), unrated=unrated)
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Connection]:
-    with connect(database_url, name="test", autocommit=True) as connection:
-        yield connection
-
-
-def store(connection: Connection, *rows: Priced) -> None:
-    days = {row.start_ts // MS_PER_DAY for row, _ in rows}
-    Partitions().ensure(connection, call_days=days, leg_days=())
-    calls.upsert(connection, rows)
-
-
-def stored(connection: Connection, account: str | None = None) -> list[Record]:
-    return calls.page(connection, account_id=account, since=0, until=FOR_EVER, before=None, limit=1_000_000)
-
-
-def archived(settings: Settings, account: str | None = None, **how: object) -> list[Record]:
-    window = {"since_ms": 0, "until_ms": FOR_EVER, **how}
-    with open_catalog(settings) as catalog:
-        table = load_calls(catalog)
-        assert table is not None
-        return list(read_calls(table, account_id=account, every_account=account is None, **window))
-
-
-def archive_now(settings: Settings) -> str:
-    return str(run(settings, grace_s=0)).rpartition(",")[0]
-
-
-def waiting(connection: Connection) -> int:
-    return connection.execute("SELECT count(*) FROM archive_outbox").fetchone()[0]
+from tollbook.store.partitions import MS_PER_DAY
 
 
 def test_the_archive_reads_as_postgresql_does(settings: Settings, database: Connection) -> None:
@@ -133,11 +75,46 @@ def test_a_second_run_appends_nothing(settings: Settings, database: Connection) 
     assert archived(settings) == stored(database)
 
 
-def test_a_row_rests_before_it_is_archived(settings: Settings, database: Connection) -> None:
-    store(database, call("c1"), call("open", end_ts=None, answer_ts=None))
-    assert run(settings).done.appended == 0
-    assert run(settings, grace_s=0).done.appended == 1
-    assert [row[0] for row in archived(settings)] == ["c1"]
+def test_an_account_is_flushed_when_its_oldest_row_has_waited_a_day(settings: Settings, database: Connection) -> None:
+    """With all its settled rows, and those of the accounts that are nearly as old; open calls never."""
+    store(database, call("c1"), call("open", end_ts=None, answer_ts=None), call("b1", "beta"), call("g1", "gamma"))
+    database.execute("UPDATE archive_outbox SET since = since + interval '30 min' WHERE account_id = 'beta'")
+    database.execute("UPDATE archive_outbox SET since = since + interval '2 h' WHERE account_id = 'gamma'")
+    day = outbox.moment(database) + dt.timedelta(days=1)
+    assert run(settings, at=day - dt.timedelta(seconds=5)).done.appended == 0
+    assert run(settings, at=day).done.appended == 2
+    assert [row[0] for row in archived(settings)] == ["c1", "b1"]
+
+
+def test_an_account_is_flushed_when_enough_of_its_rows_wait(
+    settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maintenance.archive.FLUSH_ROWS", 3)
+    monkeypatch.setattr("maintenance.flush.FLUSH_ROWS", 3)
+    store(database, call("n1", None), call("n2", None), call("n3", None), call("c1"), call("c2"))
+    at = outbox.moment(database) + dt.timedelta(seconds=outbox.GRACE_S - 5)
+    assert run(settings, at=at).done.appended == 0, "rows rest for a minute first"
+    assert run(settings, at=at + dt.timedelta(seconds=5)).done.appended == 3
+    assert archived(settings) == stored(database)[:3]
+
+
+def test_an_estimated_end_waits_a_day_longer_unless_it_is_settled_before(
+    settings: Settings, database: Connection
+) -> None:
+    store(database, call("estimated", estimated=True), call("settled", "beta", estimated=True))
+    store(database, call("settled", "beta", estimated=False))
+    day = outbox.moment(database) + dt.timedelta(days=1)
+    assert run(settings, at=day).done.appended == 1
+    assert [row[0] for row in archived(settings)] == ["settled"]
+    assert run(settings, at=day + dt.timedelta(hours=23)).done.appended == 0
+    assert run(settings, at=day + dt.timedelta(hours=24)).done.appended == 1
+    assert archived(settings) == stored(database)
+
+
+def test_a_run_with_nothing_due_asks_no_storage(local_settings: Settings, database: Connection) -> None:
+    store(database, call("c1"))
+    (local_settings.data_dir / "archive").write_text("a file where the folder should be")
+    assert run(local_settings).done.appended == 0
 
 
 def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
@@ -148,7 +125,7 @@ def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
         *(call(f"{name}{day}", name, START + day * MS_PER_DAY) for name in ("a", "b") for day in (20, 0, 3, 1)),
         call("none", None),
     )
-    assert run(settings, grace_s=0).done.files == 5
+    assert run(settings, now=True).done.files == 5
     with open_catalog(settings) as catalog:
         table = ensure_table(catalog)
         partitions = {
@@ -169,7 +146,7 @@ def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
 
 def test_a_kill_after_the_claim_loses_nothing(settings: Settings, database: Connection) -> None:
     store(database, call("c1"), call("c2"))
-    assert outbox.claim(database, before=outbox.due_before(database, grace_s=0)) is not None
+    assert claim(database) is not None
     store(database, call("c2", disposition="CHANGED"))
     assert archive_now(settings) == "archived: 2 rows appended, 0 replaced, 0 deleted, 2 files"
     assert archived(settings) == stored(database)
@@ -177,9 +154,9 @@ def test_a_kill_after_the_claim_loses_nothing(settings: Settings, database: Conn
 
 def test_a_kill_between_commit_and_acknowledge_doubles_nothing(settings: Settings, database: Connection) -> None:
     store(database, call("c1"), call("c2"))
-    batch = outbox.claim(database, before=outbox.due_before(database, grace_s=0))
+    batch = claim(database)
     assert batch is not None
-    with open_catalog(settings) as catalog:
+    with open_catalog(settings, writing=True) as catalog:
         commit(ensure_table(catalog), batch.batch_id, parse(outbox.read_csv(database, batch)))
     store(database, call("c1", disposition="CHANGED"), call("c3"))
     assert archive_now(settings) == (
@@ -201,13 +178,13 @@ def test_a_killed_process_is_repaired_by_the_next_run(
         place = archive if "{killed_in}" == "commit" else outbox
         setattr(place, "{killed_in}", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         from tollbook.config import load_settings
-        archive.run(load_settings(), grace_s=0)
+        archive.run(load_settings(), now=True)
     """
     environment = {**os.environ, "TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_DATA_DIR": str(settings.data_dir)}
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert waiting(database) == 30
-    done = run(settings, grace_s=0)
+    done = run(settings, now=True)
     assert (done.done.appended, done.found) == ((0, 1) if killed_in == "acknowledge" else (30, 0))
     assert archived(settings) == stored(database)
     assert waiting(database) == 0
@@ -215,10 +192,10 @@ def test_a_killed_process_is_repaired_by_the_next_run(
 
 def test_a_commit_on_a_stale_load_is_refused_and_not_repeated(settings: Settings, database: Connection) -> None:
     store(database, call("c1"))
-    batch = outbox.claim(database, before=outbox.due_before(database, grace_s=0))
+    batch = claim(database)
     assert batch is not None
     records = parse(outbox.read_csv(database, batch))
-    with open_catalog(settings) as catalog:
+    with open_catalog(settings, writing=True) as catalog:
         first, second = ensure_table(catalog), ensure_table(catalog)
         assert not holds(second, batch.batch_id)
         commit(first, batch.batch_id, records)
@@ -315,9 +292,9 @@ def test_many_corrections_take_one_commit(settings: Settings, database: Connecti
 
 def test_a_row_that_changes_between_claim_and_acknowledge_stays(settings: Settings, database: Connection) -> None:
     store(database, call("c1"), call("c2"))
-    batch = outbox.claim(database, before=outbox.due_before(database, grace_s=0))
+    batch = claim(database)
     assert batch is not None
-    with open_catalog(settings) as catalog:
+    with open_catalog(settings, writing=True) as catalog:
         commit(ensure_table(catalog), batch.batch_id, parse(outbox.read_csv(database, batch)))
     store(database, call("c1", disposition="CHANGED"))
     assert outbox.acknowledge(database, batch.batch_id) == 1
@@ -351,7 +328,7 @@ def test_a_second_archiver_leaves_with_a_clear_message(database: Connection, dat
 def test_two_archivers_at_once_give_every_row_once(settings: Settings, database: Connection) -> None:
     store(database, *(call(f"c{number}", start=START + number) for number in range(200)))
     done: list[int] = []
-    archivers = [threading.Thread(target=lambda: done.append(run(settings, grace_s=0).done.appended)) for _ in "12"]
+    archivers = [threading.Thread(target=lambda: done.append(run(settings, now=True).done.appended)) for _ in "12"]
     for archiver in archivers:
         archiver.start()
     for archiver in archivers:
@@ -362,8 +339,7 @@ def test_two_archivers_at_once_give_every_row_once(settings: Settings, database:
 
 def test_a_run_is_cut_into_batches(database: Connection) -> None:
     store(database, *(call(f"c{number}") for number in range(7)))
-    before = outbox.due_before(database, grace_s=0)
-    sizes = [batch.rows for batch in iter(lambda: outbox.claim(database, before=before, limit=3), None)]
+    sizes = [batch.rows for batch in iter(lambda: claim(database, limit=3), None)]
     assert sizes == [3, 3, 1]
     assert sum(batch.rows for batch in outbox.left_behind(database)) == 7
 
@@ -381,7 +357,7 @@ def test_pages_follow_each_other_by_key(settings: Settings, database: Connection
 
 
 def test_a_read_names_its_account(settings: Settings) -> None:
-    with open_catalog(settings) as catalog, pytest.raises(UsageError, match="names one account"):
+    with open_catalog(settings, writing=True) as catalog, pytest.raises(UsageError, match="names one account"):
         read_calls(ensure_table(catalog), account_id=None, since_ms=0, until_ms=1)
 
 
@@ -399,18 +375,6 @@ def test_the_currency_is_archived_with_the_price(settings: Settings, database: C
     with open_catalog(settings) as catalog:
         rows = read(ensure_table(catalog)).to_pylist()
     assert {row["call_id"]: row["currency"] for row in rows} == {"c1": "EUR", "c2": None}
-
-
-def test_a_table_of_an_older_tollbook_gets_the_columns_that_it_lacks(settings: Settings, database: Connection) -> None:
-    """With the ids that they have in a new table; its rows are read as before."""
-    store(database, call("c1"))
-    archive_now(settings)
-    with open_catalog(settings) as catalog:
-        catalog.drop_table(TABLE)
-        older = Schema(*(field for field in SCHEMA.fields if field.name != "currency"))
-        catalog.create_table(TABLE, older, partition_spec=PARTITIONS, sort_order=SORTED, properties=PROPERTIES)
-        assert ensure_table(catalog).schema().find_field("currency") == SCHEMA.find_field("currency")
-        assert ensure_table(catalog).schema().as_struct() == SCHEMA.as_struct()
 
 
 def test_a_table_of_another_shape_is_refused(settings: Settings, database: Connection) -> None:
@@ -434,42 +398,48 @@ def test_the_command_says_what_it_did(
 
 
 def test_a_warehouse_that_cannot_be_written_is_one_clear_error(
-    settings: Settings, database: Connection, tmp_path: Path
+    local_settings: Settings, database: Connection, tmp_path: Path
 ) -> None:
     store(database, call("c1"))
     (tmp_path / "archive").write_text("a file where the folder should be")
     with pytest.raises(ArchiveError, match=r"failed: .*nothing is lost"):
-        run(settings, grace_s=0)
+        run(local_settings, now=True)
     (tmp_path / "archive").unlink()
-    archive_now(settings)
-    assert archived(settings) == stored(database)
+    archive_now(local_settings)
+    assert archived(local_settings) == stored(database)
 
 
 class TestSettings:
     def test_a_warehouse_alone_keeps_the_catalog_in_postgresql(
-        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+        self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__WAREHOUSE", "s3://calls/archive")
         monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__S3__ENDPOINT", "http://127.0.0.1:9000")
-        properties = catalog_properties(settings)
+        properties = catalog_properties(local_settings)
         assert properties["uri"].startswith("postgresql+psycopg://")
         assert properties["warehouse"] == "s3://calls/archive"
+        assert properties["s3.region"] == "us-east-1"
         assert properties["s3.endpoint"] == "http://127.0.0.1:9000"
 
-    def test_another_catalog_takes_the_place_of_ours(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_another_catalog_takes_the_place_of_ours(
+        self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__URI", "http://127.0.0.1:8181")
-        assert catalog_properties(settings) == {"uri": "http://127.0.0.1:8181"}
+        properties = catalog_properties(local_settings)
+        assert properties["uri"] == "http://127.0.0.1:8181"
+        assert properties["py-io-impl"] == "tollbook.lake.durable.DurableFileIO"
+        assert not {"type", "warehouse"} & set(properties)
 
     def test_refused_settings_are_told_without_the_password(
-        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+        self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__URI", "gopher://user:secret@host/db")
-        with pytest.raises(SettingsError) as refused, open_catalog(settings):
+        with pytest.raises(SettingsError) as refused, open_catalog(local_settings):
             pass
         assert "PYICEBERG_CATALOG__TOLLBOOK__" in str(refused.value)
         assert "secret" not in str(refused.value)
 
-    def test_a_folder_that_no_uri_can_carry_is_refused(self, settings: Settings) -> None:
-        odd = settings.model_copy(update={"data_dir": Path("/srv/calls#1")})
+    def test_a_folder_that_no_uri_can_carry_is_refused(self, local_settings: Settings) -> None:
+        odd = local_settings.model_copy(update={"data_dir": Path("/srv/calls#1")})
         with pytest.raises(SettingsError, match="TOLLBOOK_DATA_DIR"):
             catalog_properties(odd)

@@ -1,0 +1,72 @@
+"""What the tests of the archive share: calls to store, and both tiers read in the same form."""
+
+import msgspec
+
+from maintenance.archive import run
+from tollbook.config import Settings
+from tollbook.lake.catalog import load_calls, open_catalog
+from tollbook.lake.scan import Record, read_calls
+from tollbook.model.row import Price, PricedPart, Row
+from tollbook.store import calls, outbox
+from tollbook.store.database import Connection
+from tollbook.store.outbox import Batch
+from tollbook.store.partitions import MS_PER_DAY, Partitions
+
+START = 1_790_000_000_123  # 2026-09-21
+MONTH = 31 * MS_PER_DAY
+FOR_EVER = 4_000_000_000_000
+
+Priced = tuple[Row, Price | None]
+
+
+def call(name: str, account: str | None = "acme", start: int = START, **changed: object) -> Priced:
+    """A completed, answered, priced call, or another by its fields; `cost_micros` belongs to the price."""
+    cost = changed.pop("cost_micros", 1234)
+    fields: dict[str, object] = {
+        "switch": "sw1", "call_id": name, "account_id": account, "direction": "outbound", "from_num": "+49301",
+        "to_num": "+4930123456", "start_ts": start, "answer_ts": start + 2001, "end_ts": start + 62_002,
+        "duration_sec": 62, "billsec": 60, "answered": 1, "disposition": "ANSWERED",
+        "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
+    }  # fmt: skip
+    row = msgspec.convert({**fields, **changed}, Row)
+    part = PricedPart(direction=row.direction, number=row.to_num, seconds=60, cost_micros=cost, rate="DE")
+    unrated = "no such account" if cost is None else None
+    return row, Price(cost_micros=cost, parts=(part,), unrated=unrated)
+
+
+def store(connection: Connection, *rows: Priced) -> None:
+    """Write rows as the listener does."""
+    days = {row.start_ts // MS_PER_DAY for row, _ in rows}
+    Partitions().ensure(connection, call_days=days, leg_days=())
+    calls.upsert(connection, rows)
+
+
+def stored(connection: Connection, account: str | None = None) -> list[Record]:
+    """All that PostgreSQL holds, newest first, of an account or of all."""
+    return calls.page(connection, account_id=account, since=0, until=FOR_EVER, before=None, limit=1_000_000)
+
+
+def archived(settings: Settings, account: str | None = None, **how: object) -> list[Record]:
+    """All that the archive holds, in the same form."""
+    window = {"since_ms": 0, "until_ms": FOR_EVER, **how}
+    with open_catalog(settings) as catalog:
+        table = load_calls(catalog)
+        assert table is not None
+        return list(read_calls(table, account_id=account, every_account=account is None, **window))
+
+
+def archive_now(settings: Settings) -> str:
+    """Archive all that waits; what the command says, without the time it took."""
+    return str(run(settings, now=True)).rpartition(",")[0]
+
+
+def waiting(connection: Connection) -> int:
+    """How many rows the outbox holds."""
+    return connection.execute("SELECT count(*) FROM archive_outbox").fetchone()[0]
+
+
+def claim(connection: Connection, limit: int = outbox.BATCH_ROWS) -> Batch | None:
+    """Claim what waits, of every account, as `archive run --now` does."""
+    at = outbox.moment(connection)
+    due = outbox.accounts_waiting(connection, at=at, before=at, rows=1, oldest_s=0)
+    return outbox.claim(connection, before=at, accounts=[one.account_id for one in due], limit=limit)

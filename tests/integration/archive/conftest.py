@@ -1,0 +1,104 @@
+"""The archive on local files and on a real S3 server; the catalog is in the test's PostgreSQL."""
+
+import itertools
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pyarrow.fs import S3FileSystem
+from pydantic import SecretStr
+
+from tollbook.config import Settings
+from tollbook.store.database import Connection, connect
+
+RCLONE = Path(sys.executable).with_name("rclone")
+PREFIX = "PYICEBERG_CATALOG__TOLLBOOK__"
+
+BUCKET = "calls"
+
+_warehouses = itertools.count()
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Server:
+    """`rclone serve s3` on loopback, with one bucket."""
+
+    port: int
+    key: str = "throwaway-key-id"
+    secret: str = "throwaway-secret"
+
+    def files(self, **options: bool) -> S3FileSystem:
+        """A client, not by way of pyiceberg."""
+        return S3FileSystem(
+            endpoint_override=f"http://127.0.0.1:{self.port}", access_key=self.key, secret_key=self.secret,
+            region="us-east-1", **options,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A real S3 server in memory, with credentials that are good for nothing else."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        server = S3Server(port=probe.getsockname()[1])
+    command = [
+        RCLONE, "serve", "s3", "--addr", f"127.0.0.1:{server.port}", "--auth-key", f"{server.key},{server.secret}",
+        "--config", "/dev/null", ":memory:",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not answers(server.port):
+            assert process.poll() is None, "rclone serve s3 ended"
+            assert time.monotonic() < deadline, "rclone serve s3 did not start within 20 s"
+            time.sleep(0.05)
+        server.files(allow_bucket_creation=True).create_dir(BUCKET)
+        yield server
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def answers(port: int) -> bool:
+    """Tell whether anybody listens."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def use_s3(monkeypatch: pytest.MonkeyPatch, server: S3Server, *, port: int | None = None) -> None:
+    """Set pyiceberg's settings for a warehouse of its own on this server, by way of another port if one is given."""
+    monkeypatch.setenv(f"{PREFIX}WAREHOUSE", f"s3://{BUCKET}/archive-{next(_warehouses)}")
+    monkeypatch.setenv(f"{PREFIX}S3__ENDPOINT", f"http://127.0.0.1:{port or server.port}")
+    monkeypatch.setenv(f"{PREFIX}S3__ACCESS_KEY_ID", server.key)
+    monkeypatch.setenv(f"{PREFIX}S3__SECRET_ACCESS_KEY", server.secret)
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+    monkeypatch.setenv("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def local_settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of an archive on local files."""
+    return Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
+
+
+@pytest.fixture(params=["local", "s3"])
+def settings(request: pytest.FixtureRequest, local_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an archive: every test that asks for them runs on local files and on S3."""
+    if request.param == "s3":
+        use_s3(monkeypatch, request.getfixturevalue("s3_server"))
+    return local_settings
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection]:
+    """A connection in autocommit, as the archiver's."""
+    with connect(database_url, name="test", autocommit=True) as connection:
+        yield connection
