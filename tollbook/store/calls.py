@@ -12,7 +12,8 @@ from tollbook.store.database import Connection
 _encode = msgspec.json.Encoder().encode
 
 # A row that is complete is never taken back to an open one, and a row that says the same is not written again:
-# so a duplicate changes nothing, not even the revision, and sends nothing to the archive.
+# so a duplicate changes nothing, not even the revision, and sends nothing to the archive. Of a call from before the
+# window the archive may hold a form that this table forgot, so it is looked for there like one that was deleted.
 _UPSERT = """
     WITH written AS (
         INSERT INTO call_cdr AS old (
@@ -60,9 +61,11 @@ _UPSERT = """
                excluded.estimated, excluded.parts, excluded.unrated)
         RETURNING call_id, start_ts, account_id, end_ts
     )
-    INSERT INTO archive_outbox (call_id, start_ts, account_id)
-    SELECT call_id, start_ts, account_id FROM written WHERE end_ts IS NOT NULL
-    ON CONFLICT (call_id, start_ts) DO UPDATE SET since = now(), account_id = excluded.account_id, batch_id = NULL
+    INSERT INTO archive_outbox AS waiting (call_id, start_ts, account_id, deleted)
+    SELECT call_id, start_ts, account_id, start_ts < (SELECT window_start FROM hot_window)
+    FROM written WHERE end_ts IS NOT NULL
+    ON CONFLICT (call_id, start_ts) DO UPDATE SET
+        since = now(), account_id = excluded.account_id, batch_id = NULL, deleted = waiting.deleted OR excluded.deleted
 """
 
 
