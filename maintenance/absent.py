@@ -23,24 +23,24 @@ def absent(table: Table | None, legs: Sequence[Leg]) -> set[LegKey]:
     for leg in legs:
         by_switch[leg.switch].append(leg)
     calls = [call for some in by_switch.values() for call in calls_of(some) if call.root is not None]
-    by_day: defaultdict[int, list[Call]] = defaultdict(list)
-    for call in calls:
-        by_day[_start_ms(call) // _MS_PER_DAY].append(call)
-    archived: set[tuple[str, int]] = set()
-    for day, some in by_day.items() if table is not None else ():
-        found = lookup.find(
-            table,
-            {call.call_id for call in some},
-            first_ms=day * _MS_PER_DAY,
-            last_ms=(day + 1) * _MS_PER_DAY - 1,
-        )
-        archived.update((one.call_id, one.start_ts) for one in found)
+    archived = _archived(table, calls) if table is not None else set[tuple[str, int]]()
     return {
         record.key
         for call in calls
         if (call.call_id, _start_ms(call)) not in archived
         for leg in call.legs
         for record in leg.records
+    }
+
+
+def _archived(table: Table, calls: Sequence[Call]) -> set[tuple[str, int]]:
+    by_day: defaultdict[int, set[str]] = defaultdict(set)
+    for call in calls:
+        by_day[_start_ms(call) // _MS_PER_DAY].add(call.call_id)
+    return {
+        (one.call_id, one.start_ts)
+        for day, ids in by_day.items()
+        for one in lookup.find(table, ids, first_ms=day * _MS_PER_DAY, last_ms=(day + 1) * _MS_PER_DAY - 1)
     }
 
 

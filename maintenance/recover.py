@@ -60,43 +60,37 @@ def recover(settings: Settings, folder: Path, progress: Callable[[int, int], Non
     headers = header_names(settings.account_variable, settings.parent_variable)
     paths = _files(folder)
     total, done = len(paths), Recovered(files=0, legs=0, refused=0, waiting=0)
-    with connect(settings.require_database_url(), name="recover") as connection, open_catalog(settings) as catalog:
+    with connect(settings.require_database_url(), name="recover") as connection:
         check_schema(connection)
         operator, prices = load_pricing(connection, settings.peers)
-        store = _Store(connection=connection, catalog=catalog, operator=operator, price=prices.price)
-        # A leg of an old call can come before the leg that tells which call it is: it is read again after the others.
-        again: list[Path] = []
+        store = _Store(connection=connection, operator=operator, price=prices.price)
+        late: list[Path] = []
         for begin in range(0, total, BATCH_FILES):
-            done, late = _batch(store, [_read(path, headers) for path in paths[begin : begin + BATCH_FILES]], done)
-            again += late
+            done, more = _batch(store, [_read(path, headers) for path in paths[begin : begin + BATCH_FILES]], done)
+            late += more
             progress(min(begin + BATCH_FILES, total), total)
-        while again:
-            late = []
-            for begin in range(0, len(again), BATCH_FILES):
-                done, still = _batch(store, [_read(path, headers) for path in again[begin : begin + BATCH_FILES]], done)
-                late += still
-            if len(late) == len(again):
-                break
-            again = late
-        for path in again:
+        if late:  # last, and only then: where this runs, the archive may be out of reach
+            with open_catalog(settings) as catalog:
+                done, late = _late(replace(store, catalog=catalog), late, headers, done)
+        for path in late:
             event(_log, logging.WARNING, "a file came too late", file=path)
             _move(path, "late")
-    return replace(done, files=done.files + len(again), late=len(again))
+    return replace(done, files=done.files + len(late), late=len(late))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Store:
     connection: Connection
-    catalog: Catalog
     operator: Operator
     price: Pricer
     partitions: Partitions = field(default_factory=Partitions)
+    catalog: Catalog | None = None
 
     def write(self, legs: Sequence[Leg]) -> tuple[Written, list[Refused]]:
-        """Write legs; of those that come too late, the ones whose call the archive lacks are written all the same."""
+        """Write legs; with a catalog, also those that come too late but whose call the archive lacks."""
         written, refused = self._write(legs, ())
         late = [one.leg for one in refused if one.late]
-        missing = absent(load_calls(self.catalog), late) if late else set[LegKey]()
+        missing = absent(load_calls(self.catalog), late) if late and self.catalog else set[LegKey]()
         if not missing:
             return written, refused
         more, again = self._write([leg for leg in late if leg.key in missing], missing)
@@ -105,6 +99,23 @@ class _Store:
 
     def _write(self, legs: Sequence[Leg], missing: Collection[LegKey]) -> tuple[Written, list[Refused]]:
         return write_around_poison(self.connection, legs, self.operator, self.price, self.partitions, missing=missing)
+
+
+def _late(
+    store: _Store, paths: list[Path], headers: Mapping[str, str], done: Recovered
+) -> tuple[Recovered, list[Path]]:
+    """Read files of old calls until no more of them can be written, and give those that are left.
+
+    More than once: a leg can come before the first leg of its call, which alone tells whether the call is archived.
+    """
+    while True:
+        left: list[Path] = []
+        for begin in range(0, len(paths), BATCH_FILES):
+            done, more = _batch(store, [_read(path, headers) for path in paths[begin : begin + BATCH_FILES]], done)
+            left += more
+        if len(left) in (0, len(paths)):
+            return done, left
+        paths = left
 
 
 def _batch(store: _Store, batch: Sequence["_File"], done: Recovered) -> tuple[Recovered, list[Path]]:

@@ -24,6 +24,7 @@ _HELP = {
     "rates": "Import the rates of a plan.",
     "explain": "Say of a call what its legs were, why each column is what it is, and its price.",
     "archive": "Append finished calls to the Iceberg archive, and read it.",
+    "prune": "Drop days that the archive holds, and make partitions ahead.",
     "doctor": "Check everything that Tollbook needs, and say what to do.",
     "recover": "Read the switch's own mod_json_cdr files: what nobody heard.",
 }

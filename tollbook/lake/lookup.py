@@ -38,6 +38,9 @@ def find(
     with archive_errors("looking calls up in the archive"):
         for batch in read_batches(table, plan(table, wanted), wanted, _COLUMNS):
             hits = pa.table(batch).filter(pc.is_in(batch["call_id"], pa.array(list(ids), batch["call_id"].type)))
-            hits = hits.set_column(1, "start_ts", pc.divide(hits["start_ts"].cast(pa.int64()), 1000))
-            found += [ArchivedCall(**one | {"account_id": account_of(one["account_id"])}) for one in hits.to_pylist()]
+            starts = pc.divide(hits["start_ts"].cast(pa.int64()), 1000).to_pylist()
+            found += [
+                ArchivedCall(**one | {"start_ts": start, "account_id": account_of(one["account_id"])})
+                for one, start in zip(hits.to_pylist(), starts, strict=True)
+            ]
     return found
