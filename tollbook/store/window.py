@@ -1,7 +1,10 @@
 """`hot_window`: where the calls that PostgreSQL keeps begin, and what of the archive is not yet as it shall be."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tollbook.model.selection import Selection
+from tollbook.model.tiers import Hot, Key, Record
 from tollbook.store.database import Connection, store_errors
 
 # Held, shared, by a batch that touches calls as old as the window, while prune drops no legs.
@@ -27,14 +30,29 @@ def window(connection: Connection) -> Window:
     return Window(start_ts=row[0], leg_us=row[1])
 
 
-def superseded(connection: Connection, *, since: int, until: int) -> frozenset[tuple[str, int]]:
-    """Give the keys of the calls that began in [since, until), epoch ms, and that the archive holds as they were.
+def hot(connection: Connection, selection: Selection, read: Callable[[Connection], Sequence[Record]]) -> Hot:
+    """Read a page of PostgreSQL's tier with `read`, and what it is to be laid over the archive with, in one snapshot.
 
-    They wait in the outbox: changed, or deleted. Read it in the same snapshot as the rows that are laid over the
-    archive, and take none of these from there.
+    Call outside a transaction. Raises StoreUnavailable.
     """
-    with store_errors():
-        rows = connection.execute(
-            "SELECT call_id, start_ts FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s", (since, until)
-        ).fetchall()
+    with store_errors(), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        start_ts = window(connection).start_ts
+        rows = read(connection)
+        outdated = _superseded(connection, selection, start_ts) if selection.since < start_ts else frozenset[Key]()
+    return Hot(rows=rows, window_start=start_ts, superseded=outdated)
+
+
+def _superseded(connection: Connection, selection: Selection, start_ts: int) -> frozenset[Key]:
+    """Give the keys of the calls before the window that the archive holds as they were: changed, or deleted since.
+
+    They are few: of all that waits in the outbox, late calls alone.
+    """
+    first, end = selection.since, min(selection.until, start_ts)
+    if selection.after is not None:
+        first = max(first, selection.after[0]) if selection.order == "asc" else first
+        end = min(end, selection.after[0] + 1) if selection.order == "desc" else end
+    rows = connection.execute(
+        "SELECT call_id, start_ts FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s", (first, end)
+    ).fetchall()
     return frozenset(rows)
