@@ -56,12 +56,12 @@ def test_prune_says_what_it_did(environment: dict[str, str], stored: list[Row], 
     assert (dry.returncode, dry.stderr) == (0, "")
     assert dry.stdout.splitlines() == [
         f"{date_of(DAY)}: 2 calls, verified in the archive",
-        "would prune: 1 days of calls (2 calls that the archive holds), 1 days of legs, 0 late calls;"
+        "would prune: 1 days of calls (2 calls that the archive holds), 0 days of legs, 0 late calls;"
         " 0 calls would move to the late ones",
     ]
     done = tollbook(environment, "prune")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1] == f"{date_of(DAY)}: legs dropped; 0 belong to late calls and moved"
+    assert done.stdout.startswith(f"{date_of(DAY)}: 2 calls, verified in the archive, dropped; 0 are open")
     assert database.execute("SELECT count(*) FROM call_cdr").fetchone() == (0,)
     assert tollbook(environment, "prune").stdout.startswith("pruned: 0 days of calls")
     lines = tollbook(environment, "archive", "query", "--account", "acme").stdout.splitlines()

@@ -5,18 +5,17 @@ done before, under a lock that stops writers of that one day alone; the exclusiv
 `lock_timeout`, given back when a reader is in the way, and asked for again. Each day is one transaction.
 """
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import LiteralString, TypeAlias
 
 from psycopg import sql
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from tollbook.errors import StoreUnavailable
-from tollbook.store.arrays import array_literal
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.partitions import (
     CALLS,
@@ -34,8 +33,6 @@ LOCK_TIMEOUT_MS = 100
 # How long readers that hold a day open are waited for, a moment at a time.
 PATIENCE_S = 60.0
 _PAUSE_S = 0.2
-
-Key: TypeAlias = tuple[str, int]
 
 
 class DayChanged(StoreUnavailable):
@@ -56,33 +53,33 @@ def drop_calls(connection: Connection, day: int, *, most_moved: int, patience_s:
     Raises DayChanged when it is not the oldest day, or more than `most_moved` rows would move; StoreUnavailable, with
     the sessions that were in the way, when the lock was not to be had in `patience_s`. Call outside a transaction.
     """
-    name = partition_name(CALLS.table, day)
+    name, deadline = partition_name(CALLS.table, day), time.monotonic() + patience_s
 
-    def stays() -> list[Key]:
+    def index() -> None:
+        # Finds the open calls at once, in every try: reading a million rows would keep this day's writers waiting.
+        connection.execute(
+            sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (start_ts) WHERE end_ts IS NULL").format(
+                sql.Identifier(f"{name}_open"), sql.Identifier(name)
+            )
+        )
+
+    def stays() -> list[str]:
         _lock(connection, name)
         found = connection.execute(
             sql.SQL(
-                "SELECT call_id, start_ts FROM {day} WHERE end_ts IS NULL"
-                " UNION SELECT call_id, start_ts FROM {day} JOIN ("
-                "  SELECT call_id, start_ts FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s"
-                " ) AS waiting USING (call_id, start_ts) LIMIT %s"
+                "SELECT ctid::text FROM {day} WHERE end_ts IS NULL"
+                " UNION SELECT call.ctid::text FROM archive_outbox AS waiting JOIN {day} AS call"
+                "  ON call.call_id = waiting.call_id AND call.start_ts = waiting.start_ts"
+                "  WHERE waiting.start_ts >= %s AND waiting.start_ts < %s LIMIT %s"
             ).format(day=sql.Identifier(name)),
             (day * CALLS.units_per_day, (day + 1) * CALLS.units_per_day, most_moved + 1),
         ).fetchall()
         if len(found) > most_moved:
             raise DayChanged(f"more than {most_moved} calls of {date_of(day)} are open or wait for the archive")
-        return found
+        return [ctid for (ctid,) in found]
 
-    def move(keys: list[Key]) -> int:
-        return _move(
-            connection,
-            CALLS,
-            day,
-            "(call_id, start_ts) IN (SELECT * FROM unnest(%s::text[], %s::bigint[]))",
-            _arrays(keys),
-        )
-
-    return _drop(connection, CALLS, day, stays, move, patience_s)
+    _try_until(deadline, connection, CALLS, day, index)
+    return _drop(connection, CALLS, day, stays, deadline)
 
 
 def drop_legs(connection: Connection, day: int, *, patience_s: float = PATIENCE_S) -> Dropped:
@@ -93,92 +90,74 @@ def drop_legs(connection: Connection, day: int, *, patience_s: float = PATIENCE_
     """
     name = partition_name(LEGS.table, day)
 
-    def stays() -> list[tuple[str, int, str]]:
+    def stays() -> list[str]:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LEG_LOCK,))
         _lock(connection, "call_cdr_late")
         _lock(connection, name)
-        return connection.execute(
+        found = connection.execute(
             sql.SQL(
-                "SELECT leg.uid, leg.created_us, leg.switch FROM call_cdr_late AS call"
+                "SELECT leg.ctid::text FROM call_cdr_late AS call"
                 " JOIN {day} AS leg ON leg.call_id = call.call_id AND leg.call_start_ts = call.start_ts"
             ).format(day=sql.Identifier(name))
         ).fetchall()
+        return [ctid for (ctid,) in found]
 
-    def move(keys: list[tuple[str, int, str]]) -> int:
-        return _move(
-            connection,
-            LEGS,
-            day,
-            "(uid, created_us, switch) IN (SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[]))",
-            _arrays(keys),
-        )
-
-    return _drop(connection, LEGS, day, stays, move, patience_s)
-
-
-def _arrays(keys: list[tuple[str, int]] | list[tuple[str, int, str]]) -> tuple[str, ...]:
-    return tuple(array_literal([key[at] for key in keys]) for at in range(len(keys[0]))) if keys else ()
+    return _drop(connection, LEGS, day, stays, time.monotonic() + patience_s)
 
 
 def _lock(connection: Connection, table: str) -> None:
-    """Stop a table's writers, not its readers, until the transaction ends."""
+    """Stop a table's writers, not its readers, until the transaction ends: what is where in it stays so."""
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.Identifier(table)))
 
 
 def _drop(
-    connection: Connection,
-    kind: Partitioned,
-    day: int,
-    stays: Callable[[], list[tuple[str, int]]] | Callable[[], list[tuple[str, int, str]]],
-    move: Callable[..., int],
-    patience_s: float,
+    connection: Connection, kind: Partitioned, day: int, stays: Callable[[], list[str]], deadline: float
 ) -> Dropped:
-    deadline, tries = time.monotonic() + patience_s, 0
-    while True:
-        tries += 1
+    """Move the rows that `stays` finds, drop the day, and let the late partition reach up to where it ended."""
+    parent, late = sql.Identifier(kind.table), sql.Identifier(f"{kind.table}_late")
+    ends, name = (day + 1) * kind.units_per_day, sql.Identifier(partition_name(kind.table, day))
+    moved = 0
+
+    def drop() -> None:
+        nonlocal moved
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
+        if standing_days(connection, kind)[:1] != [day]:
+            raise DayChanged(f"{date_of(day)} is not the oldest day of {kind.table}")
+        places = stays()
+        columns = sql.SQL(", ").join(map(sql.Identifier, _columns(connection, kind)))
+        # From here on every INSERT waits.
+        connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(parent))
+        connection.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(parent, late))
+        if places:
+            moving = sql.SQL("INSERT INTO {late} ({columns}) SELECT {columns} FROM {day} WHERE ctid = ANY (%s::tid[])")
+            moved = connection.execute(moving.format(late=late, columns=columns, day=name), (places,)).rowcount
+        connection.execute(sql.SQL("DROP TABLE {}").format(name))
+        connection.execute(
+            sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM (MINVALUE) TO ({})").format(
+                parent, late, sql.Literal(ends)
+            )
+        )
+        connection.execute(sql.SQL("UPDATE hot_window SET {} = %s").format(sql.Identifier(kind.begins)), (ends,))
+
+    return Dropped(tries=_try_until(deadline, connection, kind, day, drop), moved=moved)
+
+
+def _try_until(deadline: float, connection: Connection, kind: Partitioned, day: int, work: Callable[[], None]) -> int:
+    """Do some work in one transaction that waits for no lock longer than a moment, and again; give the tries."""
+    for tries in itertools.count(1):
         try:
             with store_errors(), _passing(), connection.transaction():
                 connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_TIMEOUT_MS}ms",))
-                connection.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
-                if standing_days(connection, kind)[:1] != [day]:
-                    raise DayChanged(f"{date_of(day)} is not the oldest day of {kind.table}")
-                keys = stays()
-                # From here on every INSERT waits.
-                connection.execute(
-                    sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(kind.table))
-                )
-                return Dropped(moved=move(keys), tries=tries)
+                work()
+                return tries
         except _InTheWay as error:
             if time.monotonic() >= deadline:
                 raise StoreUnavailable(
-                    f"{kind.table} of {date_of(day)} was in use for {patience_s:.0f} s and was not dropped:"
+                    f"{kind.table} of {date_of(day)} was in use all the time and was not dropped:"
                     f" {_holders(connection, kind, day)}; nothing is lost, run `tollbook prune` again"
                 ) from error
             time.sleep(_PAUSE_S * (0.5 + random.random()))  # noqa: S311 - only so that tries do not fall into step
-
-
-def _move(connection: Connection, kind: Partitioned, day: int, chosen: LiteralString, keys: tuple[str, ...]) -> int:
-    """Move the rows that stay, drop the day, and let the late partition reach up to where it ended."""
-    parent, late = sql.Identifier(kind.table), sql.Identifier(f"{kind.table}_late")
-    ends, name = (day + 1) * kind.units_per_day, sql.Identifier(partition_name(kind.table, day))
-    connection.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(parent, late))
-    moved = 0
-    if keys:
-        columns = sql.SQL(", ").join(map(sql.Identifier, _columns(connection, kind)))
-        moved = connection.execute(
-            sql.SQL("INSERT INTO {late} ({columns}) SELECT {columns} FROM {day} WHERE {chosen}").format(
-                late=late, columns=columns, day=name, chosen=sql.SQL(chosen)
-            ),
-            keys,
-        ).rowcount
-    connection.execute(sql.SQL("DROP TABLE {}").format(name))
-    connection.execute(
-        sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM (MINVALUE) TO ({})").format(
-            parent, late, sql.Literal(ends)
-        )
-    )
-    connection.execute(sql.SQL("UPDATE hot_window SET {} = %s").format(sql.Identifier(kind.begins)), (ends,))
-    return moved
+    raise AssertionError("counting never ends")
 
 
 def _columns(connection: Connection, kind: Partitioned) -> list[str]:
