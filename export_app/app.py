@@ -17,7 +17,8 @@ from export_app.openapi import document
 from export_app.parameters import check_names
 from export_app.schema import Failure
 from export_app.whoami import whoami
-from export_app.wiring import give_database, give_peers
+from export_app.wiring import give_archive, give_database, give_peers
+from tollbook.lake.reader import Archive
 from tollbook.model.offnet import Peers
 
 _ABOUT = "The call records of a FreeSWITCH: one row per call, newest first, as JSON or CSV."
@@ -30,8 +31,8 @@ _HEADERS = {
 }
 
 
-def create_app(database: Database, peers: Peers | None = None) -> OpenAPI:
-    """Make the application; the caller opens and closes the database. Calls are explained by the lists in `peers`."""
+def create_app(database: Database, peers: Peers | None = None, *, archive: Archive) -> OpenAPI:
+    """Make the application; the caller opens the database, and closes both tiers. `peers` explain calls."""
     app = OpenAPI(
         __name__,
         info=Info(title="Tollbook", version=version("tollbook"), description=_ABOUT),
@@ -45,6 +46,7 @@ def create_app(database: Database, peers: Peers | None = None) -> OpenAPI:
         static_folder=None,
     )
     give_database(app, database)
+    give_archive(app, archive)
     give_peers(app, peers or Peers())
     accept_any_id(app)
     handle_failures(app)

@@ -13,7 +13,7 @@ from export_app.openapi import get
 from export_app.page import Page, read
 from export_app.parameters import CallsQuery
 from export_app.schema import CallPage, Failure
-from export_app.wiring import database
+from export_app.wiring import archive, database
 from tollbook.model.row import COLUMNS
 
 calls = APIBlueprint(
@@ -29,7 +29,7 @@ calls.before_request(identify_caller)
 @get(calls, "/calls", summary="List calls", operation_id="listCalls", responses={200: CallPage})
 def list_calls(query: CallsQuery) -> Response:
     """Calls of the key's account that started in [since, until), newest first, a page at a time."""
-    page = read(database(), caller(), query, now_ms=time.time_ns() // 1_000_000)
+    page = read(database(), archive(), caller(), query, now_ms=time.time_ns() // 1_000_000)
     return _as_csv(page, raw=query.raw == "1") if query.format == "csv" else _as_json(page)
 
 

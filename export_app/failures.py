@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from export_app.answer import as_json
 from export_app.parameters import refusal
 from export_app.refusal import Refusal
-from tollbook.errors import Retryable, SchemaError
+from tollbook.errors import ArchiveError, Retryable, SchemaError
 from tollbook.log import event
 
 _log = logging.getLogger("tollbook.serve")
@@ -29,6 +29,7 @@ def handle_failures(app: Flask) -> None:
     """Answer everything that goes wrong in this app."""
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(ArchiveError, _no_archive)
     app.register_error_handler(Retryable, _unavailable)
     app.register_error_handler(SchemaError, _unavailable)
     app.register_error_handler(Exception, _internal)
@@ -65,6 +66,17 @@ def _unavailable(error: Retryable | SchemaError) -> Response:
         "unavailable",
         f"the database is not available or too slow: try again in {RETRY_AFTER_S} seconds, with a smaller limit"
         " if that does not help",
+        {"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def _no_archive(error: ArchiveError) -> Response:
+    event(_log, logging.ERROR, "not served", reason=error)
+    return _failure(
+        503,
+        "archive_unavailable",
+        "these calls are older than the days that PostgreSQL keeps, and the archive cannot be read at the moment:"
+        f" try again in {RETRY_AFTER_S} seconds; newer calls are served, with a later since",
         {"Retry-After": str(RETRY_AFTER_S)},
     )
 

@@ -9,8 +9,13 @@ from export_app.database import Database
 from export_app.identity import CDR, Identity
 from export_app.parameters import CallsQuery
 from export_app.refusal import Refusal
+from tollbook.lake.reader import Archive
+from tollbook.model import tiers
 from tollbook.model.row import COLUMNS
+from tollbook.model.selection import Selection
 from tollbook.store import calls
+from tollbook.store.database import Connection
+from tollbook.store.window import hot
 
 _START_TS = COLUMNS.index("start_ts")
 _CALL_ID = COLUMNS.index("call_id")
@@ -58,23 +63,35 @@ def window(query: CallsQuery, key_hash: bytes, now_ms: int) -> Window:
     return Window(since=cursor.since, until=cursor.until, before=(cursor.start_ts, cursor.call_id), limit=query.limit)
 
 
-def read(database: Database, identity: Identity, query: CallsQuery, now_ms: int) -> Page:
-    """Read a page whole and give its connection back; raises Refusal and StoreUnavailable.
+def read(database: Database, archive: Archive, identity: Identity, query: CallsQuery, now_ms: int) -> Page:
+    """Read a page whole and give its connection back; raises Refusal, StoreUnavailable and ArchiveError.
 
     Every read of calls comes through here: the account is the key's, whatever the query says.
     """
     identity.require(CDR)
     wanted = window(query, identity.key_hash, now_ms)
-    with database.connection() as connection:
-        rows = calls.page(
+    selection = Selection(
+        account_id=identity.account_id,
+        every_account=identity.account_id is None,
+        since=wanted.since,
+        until=wanted.until,
+        after=wanted.before,
+    )
+    limit = wanted.limit + 1  # one more tells whether there is a next page
+
+    def newest(connection: Connection) -> Sequence[tiers.Record]:
+        return calls.page(
             connection,
-            account_id=identity.account_id,
-            since=wanted.since,
-            until=wanted.until,
-            before=wanted.before,
-            limit=wanted.limit + 1,  # one more tells whether there is a next page
+            account_id=selection.account_id,
+            since=selection.since,
+            until=selection.until,
+            before=selection.after,
+            limit=limit,
         )
-    return page(rows, wanted, identity.key_hash)
+
+    with database.connection() as connection:
+        kept = hot(connection, selection, newest)
+    return page(tiers.page(selection, limit, kept, archive.page), wanted, identity.key_hash)
 
 
 def page(rows: Sequence[calls.Record], wanted: Window, key_hash: bytes) -> Page:

@@ -14,7 +14,7 @@ from export_app.database import Database
 from export_app.listener import listen
 from export_app.server_log import NoKeys, ServerLogger
 from tollbook.config import Settings
-from tollbook.model.offnet import Peers
+from tollbook.lake.reader import Archive
 from tollbook.store.database import check_schema, connect
 
 WORKERS: Final = 2
@@ -31,7 +31,7 @@ def serve(settings: Settings) -> None:
         check_schema(connection)
     for handler in logging.getLogger().handlers:
         handler.addFilter(NoKeys())
-    _Server(url, listen(settings.api_bind), settings.peers).run()
+    _Server(url, listen(settings.api_bind), settings).run()
 
 
 class _Worker(ThreadWorker):
@@ -52,9 +52,10 @@ class _Worker(ThreadWorker):
 
 
 class _Server(BaseApplication):
-    def __init__(self, url: str, listening: socket.socket, peers: Peers) -> None:
+    def __init__(self, url: str, listening: socket.socket, settings: Settings) -> None:
         self._database = Database(url)
-        self._peers = peers
+        self._archive = Archive(settings)
+        self._peers = settings.peers
         self._options: dict[str, Any] = {
             "bind": f"fd://{listening.detach()}",
             "worker_class": _Worker,
@@ -76,10 +77,11 @@ class _Server(BaseApplication):
     def load(self) -> Any:
         """Make the application, in the worker: gunicorn calls this after the fork."""
         self._database.open()
-        return create_app(self._database, self._peers)
+        return create_app(self._database, self._peers, archive=self._archive)
 
     def _close(self, server: object, worker: object) -> None:
         del server, worker
+        self._archive.close()
         self._database.close()
 
 

@@ -5,9 +5,11 @@ from typing import Final, cast
 from flask import Flask, current_app
 
 from export_app.database import Database
+from tollbook.lake.reader import Archive
 from tollbook.model.offnet import Peers
 
 _DATABASE: Final = "tollbook.database"
+_ARCHIVE: Final = "tollbook.archive"
 _PEERS: Final = "tollbook.peers"
 
 
@@ -19,6 +21,16 @@ def give_database(app: Flask, database: Database) -> None:
 def database() -> Database:
     """Give the database of the app that serves this request."""
     return cast("Database", current_app.extensions[_DATABASE])
+
+
+def give_archive(app: Flask, archive: Archive) -> None:
+    """Let the app's views read this archive."""
+    app.extensions[_ARCHIVE] = archive
+
+
+def archive() -> Archive:
+    """Give the archive of the app that serves this request."""
+    return cast("Archive", current_app.extensions[_ARCHIVE])
 
 
 def give_peers(app: Flask, peers: Peers) -> None:

@@ -7,12 +7,13 @@ import click
 from maintenance.archive import run
 from maintenance.compact_command import attach, compact
 from maintenance.progress import progress_bar
-from maintenance.query import archived, write_csv
+from maintenance.query import archived, write_csv, write_json
 from rating.instant import instant as read_instant
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.log import setup
 from tollbook.model.row import COLUMNS
+from tollbook.model.selection import Selection
 from tollbook.store.outbox import BATCH_ROWS
 
 
@@ -44,14 +45,15 @@ def run_command(now: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Read every account's calls, and those without an account.")
 @click.option("--since", default="1970-01-01", show_default=True, help="ISO 8601; UTC unless it says otherwise.")
 @click.option("--until", default="2100-01-01", show_default=True, help="Up to, and without, this time.")
-def query(account: str | None, every: bool, since: str, until: str) -> None:
-    """Print archived calls as CSV, newest first."""
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header, in place of a line of JSON a call.")
+def query(account: str | None, every: bool, since: str, until: str, as_csv: bool) -> None:
+    """Print archived calls, newest first: a JSON object a line, as the API gives them, or CSV."""
     if every == (account is not None):
         raise UsageError("say whose calls: either --account ACCOUNT or --all")
-    records = archived(load_settings(), account_id=account, since_ms=instant(since), until_ms=instant(until))
+    selection = Selection(account_id=account, every_account=every, since=instant(since), until=instant(until))
     # newline="": the CSV brings its own line ends, and values may hold others.
     with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as out:
-        write_csv(out, COLUMNS, records)
+        (write_csv if as_csv else write_json)(out, COLUMNS, archived(load_settings(), selection))
 
 
 def instant(text: str) -> int:

@@ -1,22 +1,23 @@
-"""`tollbook archive query`: the archive's calls as CSV, for people and scripts on this machine."""
+"""`tollbook archive query`: the archive's calls as JSON lines or CSV, for people and scripts on this machine."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+import msgspec
 
 from tollbook.config import Settings
 from tollbook.lake.catalog import load_calls, open_catalog
-from tollbook.lake.scan import Record, read_calls
+from tollbook.lake.scan import Record, walk
+from tollbook.model.selection import Selection
 
 
-def archived(settings: Settings, *, account_id: str | None, since_ms: int, until_ms: int) -> Iterator[Record]:
-    """Read an account's archived calls of [since_ms, until_ms), newest first; every account's for None."""
+def archived(settings: Settings, selection: Selection) -> Iterator[Record]:
+    """Read the archived calls of a selection, page by page. Raises ArchiveError, also on its way."""
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         if table is not None:
-            yield from read_calls(
-                table, account_id=account_id, since_ms=since_ms, until_ms=until_ms, every_account=account_id is None
-            )
+            yield from walk(table, selection)
 
 
 def write_csv(out: Any, columns: Iterable[str], records: Iterable[Record]) -> None:
@@ -24,3 +25,10 @@ def write_csv(out: Any, columns: Iterable[str], records: Iterable[Record]) -> No
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)
     writer.writerows(records)
+
+
+def write_json(out: Any, columns: Sequence[str], records: Iterable[Record]) -> None:
+    """Write a JSON object for each record, on a line of its own."""
+    encode = msgspec.json.Encoder().encode
+    for record in records:
+        out.write(encode(dict(zip(columns, record, strict=True))).decode() + "\n")

@@ -24,6 +24,7 @@ _HELP = {
     "rates": "Rate plans: import and export rates, and explain a price.",
     "explain": "Say of a call what its legs were, why each column is what it is, and its price.",
     "archive": "Append finished calls to the Iceberg archive, and read it.",
+    "prune": "Drop days that the archive holds, and make partitions ahead.",
     "doctor": "Check everything that Tollbook needs, and say what to do.",
     "rerate": "Price calls again by the rates of today, and keep the prices they had.",
     "recover": "Read the switch's own mod_json_cdr files: what nobody heard.",

@@ -4,6 +4,8 @@
 from a database that is away (75: try again).
 """
 
+from collections.abc import Collection
+
 
 class TollbookError(Exception):
     """Base of all our errors; the message says what is wrong and what to do about it."""
@@ -27,6 +29,18 @@ class DataError(TollbookError):
     """Input that no retry will make right: a bad value, a refused row, a malformed file."""
 
     exit_code = 65
+
+
+class TooLate(DataError):
+    """Legs (switch, uid, created_us) of calls whose other legs were pruned: alone they would make wrong rows."""
+
+    def __init__(self, legs: Collection[tuple[str, str, int]]) -> None:
+        """Name the legs that came too late."""
+        super().__init__(
+            "its call was archived, and its other legs are gone: alone it would make a wrong row;"
+            " `tollbook archive query` shows the call, and `tollbook recover` adds those that the archive lacks"
+        )
+        self.legs = frozenset(legs)
 
 
 class SchemaError(TollbookError):

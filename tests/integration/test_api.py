@@ -5,14 +5,18 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from psycopg import sql
+from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from export_app.app import create_app
 from export_app.database import Database
+from tollbook.config import Settings
+from tollbook.lake.reader import Archive
 from tollbook.model.row import COLUMNS, Price, Row
 from tollbook.store import calls, keys, tariffs
 from tollbook.store.accounts import set_disabled
@@ -60,11 +64,13 @@ def key(accounts: Connection) -> str:
 
 
 @pytest.fixture
-def client(database_url: str) -> Iterator[FlaskClient]:
+def client(database_url: str, tmp_path: Path) -> Iterator[FlaskClient]:
     """A client of the application."""
     database = Database(database_url)
+    archive = Archive(Settings(database_url=SecretStr(database_url), data_dir=tmp_path))
     database.open()
-    yield create_app(database).test_client()
+    yield create_app(database, archive=archive).test_client()
+    archive.close()
     database.close()
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from export_app.app import create_app
@@ -15,7 +16,9 @@ from export_app.database import Database
 from export_app.schema import CallDetails
 from rating.deckfile import read_deck
 from rating.loader import load_tariffs
+from tollbook.config import Settings
 from tollbook.demo.recording import load
+from tollbook.lake.reader import Archive
 from tollbook.model.event import Event, event_from_headers, header_names
 from tollbook.model.fold import Operator
 from tollbook.model.leg import Leg, leg_of
@@ -82,11 +85,13 @@ def accounts(database: Connection) -> Connection:
 
 
 @pytest.fixture
-def client(database_url: str) -> Iterator[FlaskClient]:
+def client(database_url: str, tmp_path: Path) -> Iterator[FlaskClient]:
     """A client of the application."""
     database = Database(database_url)
+    archive = Archive(Settings(database_url=SecretStr(database_url), data_dir=tmp_path))
     database.open()
-    yield create_app(database, Peers()).test_client()
+    yield create_app(database, Peers(), archive=archive).test_client()
+    archive.close()
     database.close()
 
 

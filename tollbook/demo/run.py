@@ -61,7 +61,7 @@ def once() -> None:
         told += differences(wanted, from_csv(demo.export.csv(demo.since_ms), wanted), "the CSV")
         with demo.console.status("archiving…"):
             demo.processes.run("archive", "run", "--now")
-            archived = demo.processes.run("archive", "query", "--all")
+            archived = demo.processes.run("archive", "query", "--all", "--csv")
         told += differences(wanted, from_csv(archived, wanted), "the archive")
         _verdict(demo.console, sum(map(len, wanted.values())), told)
 

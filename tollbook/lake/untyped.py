@@ -1,5 +1,6 @@
 """What basedpyright cannot see, in one place: pyarrow has no stubs, pyiceberg's expressions hide their arguments."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow
@@ -29,6 +30,27 @@ def untyped(value: object) -> Any:
 def read(table: Table, row_filter: BooleanExpression = ALWAYS_TRUE, columns: tuple[str, ...] = ("*",)) -> Any:
     """Read the rows that match, in `columns`, as an Arrow table; raises what pyiceberg raises."""
     return untyped(table.scan(row_filter=row_filter, selected_fields=columns)).to_arrow()
+
+
+# Files whose rows are in memory together: pyiceberg reads all that it is given at once, on its threads.
+_FILES_AT_ONCE = 8
+
+
+def read_batches(
+    table: Table, tasks: Sequence[FileScanTask], row_filter: BooleanExpression, columns: tuple[str, ...]
+) -> Iterator[Any]:
+    """Read the rows of planned files that match, in `columns`, as Arrow batches; raises what pyiceberg raises."""
+    schema = untyped(table.schema()).select(*columns)
+    scan = iceberg_arrow.ArrowScan(
+        table_metadata=table.metadata, io=table.io, projected_schema=schema, row_filter=row_filter
+    )
+    for first in range(0, len(tasks), _FILES_AT_ONCE):
+        yield from scan.to_record_batches(tasks[first : first + _FILES_AT_ONCE])
+
+
+def plan(table: Table, row_filter: BooleanExpression) -> list[FileScanTask]:
+    """List the files that may hold rows that match; raises what pyiceberg raises."""
+    return list(table.scan(row_filter=row_filter).plan_files())
 
 
 def read_file(table: Table, task: FileScanTask) -> Any:

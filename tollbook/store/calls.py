@@ -13,7 +13,9 @@ _encode = msgspec.json.Encoder().encode
 
 # A row that is complete is never taken back to an open one, and a row that says the same is not written again:
 # so a duplicate changes nothing, not even the revision, and sends nothing to the archive. An estimated end is kept from
-# the archive for a day: that is how long `tollbook recover`, run every ten minutes, may be late to make it exact.
+# the archive for a day: that is how long `tollbook recover`, run every ten minutes, may be late to make it exact. Of a
+# call from before the window the archive may hold a form that this table forgot, so it is looked for there like one
+# that was deleted.
 _UPSERT = """
     WITH written AS (
         INSERT INTO call_cdr AS old (
@@ -63,11 +65,13 @@ _UPSERT = """
                excluded.estimated, excluded.parts, excluded.unrated, excluded.currency)
         RETURNING call_id, start_ts, account_id, end_ts, estimated
     )
-    INSERT INTO archive_outbox (call_id, start_ts, account_id, since)
-    SELECT call_id, start_ts, account_id, now() + CASE WHEN estimated THEN interval '24 hours' ELSE interval '0' END
+    INSERT INTO archive_outbox AS waiting (call_id, start_ts, account_id, since, deleted)
+    SELECT call_id, start_ts, account_id, now() + CASE WHEN estimated THEN interval '24 hours' ELSE interval '0' END,
+           start_ts < (SELECT window_start FROM hot_window)
     FROM written WHERE end_ts IS NOT NULL
     ON CONFLICT (call_id, start_ts) DO UPDATE SET
-        since = excluded.since, account_id = excluded.account_id, batch_id = NULL
+        since = excluded.since, account_id = excluded.account_id, batch_id = NULL,
+        deleted = waiting.deleted OR excluded.deleted
 """
 
 

@@ -2,6 +2,8 @@
 
 A partition is made as a table of its own and then attached: `CREATE TABLE … PARTITION OF` takes a lock on the
 parent that one open reader makes every INSERT wait behind.
+
+What came before `hot_window` needs no partition of its own: `call_cdr_late` and `call_leg_late` reach up to there.
 """
 
 import datetime as dt
@@ -16,22 +18,43 @@ from tollbook.store.database import Connection, store_errors
 
 DAYS_AHEAD = 7
 MS_PER_DAY = 86_400_000
-_PARTITION_LOCK = 7_264_100_002
+# Held by whatever makes or drops a partition, until its transaction ends.
+PARTITION_LOCK = 7_264_100_002
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Partitioned:
+class Partitioned:
+    """A table with a partition a day; `begins` is where its days begin, a column of `hot_window` in its units."""
+
     table: LiteralString
+    begins: LiteralString
     units_per_day: int
 
 
-CALLS = _Partitioned(table="call_cdr", units_per_day=MS_PER_DAY)
-LEGS = _Partitioned(table="call_leg", units_per_day=MS_PER_DAY * 1000)
+CALLS = Partitioned(table="call_cdr", begins="window_start", units_per_day=MS_PER_DAY)
+LEGS = Partitioned(table="call_leg", begins="leg_start", units_per_day=MS_PER_DAY * 1000)
+
+
+def date_of(day: int) -> dt.date:
+    """Give the date of a day counted from 1970-01-01."""
+    return dt.date(1970, 1, 1) + dt.timedelta(days=day)
 
 
 def partition_name(table: str, day: int) -> str:
     """Name the partition of a day, counted from 1970-01-01: `call_cdr_20261123`."""
-    return f"{table}_{dt.date(1970, 1, 1) + dt.timedelta(days=day):%Y%m%d}"
+    return f"{table}_{date_of(day):%Y%m%d}"
+
+
+def standing_days(connection: Connection, kind: Partitioned) -> list[int]:
+    """List the days that have a partition of their own, the oldest first."""
+    with store_errors():
+        rows = connection.execute(
+            "SELECT (to_date(substring(child.relname, %(name)s), 'YYYYMMDD') - date '1970-01-01')::int AS day"
+            " FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
+            " WHERE inhparent = %(table)s::regclass AND child.relname ~ %(name)s ORDER BY day",
+            {"table": kind.table, "name": f"^{kind.table}_([0-9]{{8}})$"},
+        ).fetchall()
+    return [day for (day,) in rows]
 
 
 class Partitions:
@@ -60,11 +83,16 @@ def make_ready(connection: Connection) -> None:
     Partitions().ensure(connection, call_days=days, leg_days=days)
 
 
-def _make(connection: Connection, kind: _Partitioned, day: int) -> None:
+def _make(connection: Connection, kind: Partitioned, day: int) -> None:
     name = partition_name(kind.table, day)
     with store_errors(), connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PARTITION_LOCK,))
-        found = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
+        found = connection.execute(
+            sql.SQL("SELECT to_regclass(%s) IS NOT NULL OR %s < {} FROM hot_window").format(
+                sql.Identifier(kind.begins)
+            ),
+            (name, day * kind.units_per_day),
+        ).fetchone()
         if found and found[0]:
             return
         connection.execute(

@@ -1,0 +1,122 @@
+"""`tollbook prune` and `tollbook archive query` as an operator runs them: what is printed, and the exit codes."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tollbook.model.row import COLUMNS, Price, Row
+from tollbook.store import calls
+from tollbook.store.database import Connection
+from tollbook.store.partitions import MS_PER_DAY, Partitions, date_of
+
+TOLLBOOK = Path(sys.executable).with_name("tollbook")
+DAY = int(time.time()) // 86_400 - 40
+
+
+@pytest.fixture
+def environment(database_url: str, tmp_path: Path) -> dict[str, str]:
+    return {**os.environ, "TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_DATA_DIR": str(tmp_path)}
+
+
+def tollbook(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([TOLLBOOK, *arguments], env=environment, capture_output=True, timeout=120, check=False)
+    # Not text=True: it would make one of the two bytes with which a line of CSV ends.
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture
+def stored(database: Connection) -> list[Row]:
+    """Two calls of forty days ago, archived by nobody yet."""
+    rows = [
+        Row(
+            switch="fs1", call_id=f"c{number}", account_id="acme", direction="outbound", from_num='a "b"', to_num="+49",
+            start_ts=DAY * MS_PER_DAY + number, answer_ts=None, end_ts=DAY * MS_PER_DAY + 5000, duration_sec=5,
+            billsec=0, answered=0, disposition="no_answer", hangup_cause="NO_ANSWER", queue_id=None, agent_id=None,
+            estimated=False, parts=None,
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    database.autocommit = True
+    Partitions().ensure(database, call_days=[DAY], leg_days=[DAY])
+    calls.upsert(database, [(row, Price(cost_micros=5, parts=())) for row in rows])
+    return rows
+
+
+def test_prune_says_what_it_did(environment: dict[str, str], stored: list[Row], database: Connection) -> None:
+    """Archived, tried dry, pruned, and pruned again with nothing left to do; without a terminal there is no bar."""
+    assert tollbook(environment, "archive", "run", "--now").returncode == 0
+    dry = tollbook(environment, "prune", "--dry-run")
+    assert (dry.returncode, dry.stderr) == (0, "")
+    assert dry.stdout.splitlines() == [
+        f"{date_of(DAY)}: 2 calls, verified in the archive",
+        "would prune: 1 days of calls (2 calls that the archive holds), 0 days of legs, 0 late calls;"
+        " 0 calls would move to the late ones",
+    ]
+    done = tollbook(environment, "prune")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{date_of(DAY)}: 2 calls, verified in the archive, dropped; 0 are open")
+    assert database.execute("SELECT count(*) FROM call_cdr").fetchone() == (0,)
+    assert tollbook(environment, "prune").stdout.startswith("pruned: 0 days of calls")
+    lines = tollbook(environment, "archive", "query", "--account", "acme").stdout.splitlines()
+    assert [json.loads(line)["call_id"] for line in lines] == ["c1", "c0"]
+
+
+def test_a_refusal_names_the_day_the_account_and_the_way_out(
+    environment: dict[str, str], stored: list[Row], database: Connection
+) -> None:
+    """Exit code 65, and nothing is dropped; what it says to do is what helps."""
+    tollbook(environment, "archive", "run", "--now")
+    database.execute("UPDATE call_cdr SET cost_micros = 7 WHERE call_id = 'c1'")
+    for options in ((), ("--dry-run",)):
+        refused = tollbook(environment, "prune", *options)
+        assert refused.returncode == 65
+        assert f"{date_of(DAY)} is not dropped, nor any later day" in refused.stderr
+        assert (
+            "account acme: PostgreSQL has 2 calls, 0 s, 12 micros; the archive has 2 calls, 0 s, 10 micros"
+            in refused.stderr
+        )
+        assert "Traceback" not in refused.stderr
+    assert database.execute("SELECT count(*) FROM call_cdr").fetchone() == (2,)
+    sent = tollbook(environment, "prune", "--send-again", str(date_of(DAY)))
+    assert sent.stdout == "2 calls wait for the archive again: run `tollbook archive run`, then prune\n"
+    tollbook(environment, "archive", "run", "--now")
+    assert tollbook(environment, "prune").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        (("--send-again", "yesterday"), 64, "'yesterday' is not a day like 2026-12-01"),
+        (("--send-again", "2026-01-01", "--dry-run"), 64, "leave --dry-run out"),
+        (("--send-again", "1999-01-01"), 65, "PostgreSQL has no calls of 1999-01-01"),
+    ],
+)
+def test_wrong_use_is_told(environment: dict[str, str], options: tuple[str, ...], code: int, told: str) -> None:
+    done = tollbook(environment, "prune", *options)
+    assert done.returncode == code
+    assert told in done.stderr
+
+
+def test_a_query_prints_json_lines_or_csv(environment: dict[str, str], stored: list[Row]) -> None:
+    """The same calls, newest first, in the public columns; --since and --until cut them."""
+    tollbook(environment, "archive", "run", "--now")
+    wanted = [
+        {name: 5 if name == "cost_micros" else getattr(row, name) for name in COLUMNS} for row in reversed(stored)
+    ]
+    lines = tollbook(environment, "archive", "query", "--account", "acme").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == wanted
+    assert list(json.loads(lines[0])) == list(COLUMNS)
+    table = list(
+        csv.reader(io.StringIO(tollbook(environment, "archive", "query", "--all", "--csv").stdout, newline=""))
+    )
+    assert table[0] == list(COLUMNS)
+    assert table[1:] == [["" if value is None else str(value) for value in row.values()] for row in wanted]
+    for cut in (("--until", str(date_of(DAY))), ("--since", str(date_of(DAY + 1)))):
+        assert tollbook(environment, "archive", "query", "--account", "acme", *cut).stdout == ""

@@ -1,0 +1,48 @@
+"""Totals of calls, and where the totals of both tiers disagree."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Totals:
+    """How many calls, and the sums of their billsec and cost_micros; a call without a price adds nothing."""
+
+    calls: int = 0
+    billsec: int = 0
+    cost_micros: int = 0
+
+    def __add__(self, other: "Totals") -> "Totals":
+        """Add up two sets of calls."""
+        return Totals(
+            calls=self.calls + other.calls,
+            billsec=self.billsec + other.billsec,
+            cost_micros=self.cost_micros + other.cost_micros,
+        )
+
+    def __str__(self) -> str:
+        """Say them in one line."""
+        return f"{self.calls} calls, {self.billsec} s, {self.cost_micros} micros"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """An account whose calls the two tiers do not agree on."""
+
+    account_id: str | None
+    database: Totals
+    archive: Totals
+
+    def __str__(self) -> str:
+        """Say in one line who, and what each tier holds."""
+        who = "calls without an account" if self.account_id is None else f"account {self.account_id}"
+        return f"{who}: PostgreSQL has {self.database}; the archive has {self.archive}"
+
+
+def differences(database: Mapping[str | None, Totals], archive: Mapping[str | None, Totals]) -> list[Difference]:
+    """List the accounts on which two tiers differ, by name; none when both hold the same."""
+    return [
+        Difference(account_id=account, database=ours, archive=theirs)
+        for account in sorted(database.keys() | archive.keys(), key=lambda one: (one is not None, one or ""))
+        if (ours := database.get(account, Totals())) != (theirs := archive.get(account, Totals()))
+    ]

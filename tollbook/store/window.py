@@ -1,0 +1,58 @@
+"""`hot_window`: where the calls that PostgreSQL keeps begin, and what of the archive is not yet as it shall be."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tollbook.model.selection import Selection
+from tollbook.model.tiers import Hot, Key, Record
+from tollbook.store.database import Connection, store_errors
+
+# Held, shared, by a batch that touches calls as old as the window, while prune drops no legs.
+LEG_LOCK = 7_264_100_004
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """Calls that began before `start_ts` (epoch ms) are in the archive, legs before `leg_us` (epoch µs) are gone.
+
+    Save for those of `call_cdr_late` and `call_leg_late`.
+    """
+
+    start_ts: int
+    leg_us: int
+
+
+def window(connection: Connection) -> Window:
+    """Read the window."""
+    with store_errors():
+        row = connection.execute("SELECT window_start, leg_start FROM hot_window").fetchone()
+    assert row is not None
+    return Window(start_ts=row[0], leg_us=row[1])
+
+
+def hot(connection: Connection, selection: Selection, read: Callable[[Connection], Sequence[Record]]) -> Hot:
+    """Read a page of PostgreSQL's tier with `read`, and what it is to be laid over the archive with, in one snapshot.
+
+    Call outside a transaction. Raises StoreUnavailable.
+    """
+    with store_errors(), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        start_ts = window(connection).start_ts
+        rows = read(connection)
+        outdated = _superseded(connection, selection, start_ts) if selection.since < start_ts else frozenset[Key]()
+    return Hot(rows=rows, window_start=start_ts, superseded=outdated)
+
+
+def _superseded(connection: Connection, selection: Selection, start_ts: int) -> frozenset[Key]:
+    """Give the keys of the calls before the window that the archive holds as they were: changed, or deleted since.
+
+    They are few: of all that waits in the outbox, late calls alone.
+    """
+    first, end = selection.since, min(selection.until, start_ts)
+    if selection.after is not None:
+        first = max(first, selection.after[0]) if selection.order == "asc" else first
+        end = min(end, selection.after[0] + 1) if selection.order == "desc" else end
+    rows = connection.execute(
+        "SELECT call_id, start_ts FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s", (first, end)
+    ).fetchall()
+    return frozenset(rows)
