@@ -1,6 +1,5 @@
 """Keys that work from some networks alone, and limits on requests and attempts."""
 
-from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 
 import pytest
@@ -9,31 +8,32 @@ from werkzeug.test import TestResponse
 
 from export_app.app import create_app
 from export_app.database import Database
-from export_app.limits import ATTEMPTS_PER_MINUTE
+from export_app.limits import ATTEMPTS_PER_MINUTE, Limits
 from tollbook.store import keys
 from tollbook.store.database import Connection
 
 PER_MINUTE = 5
 
 
+class Clock:
+    """Time that stands still until it is moved: a minute may end during a test."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000_010.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def bounded(served: Database) -> FlaskClient:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def bounded(served: Database, clock: Clock) -> FlaskClient:
     """A client of an application behind a proxy, with a low limit."""
-    return create_app(served, proxies=[ip_network("10.0.0.0/8")], requests_per_minute=PER_MINUTE).test_client()
-
-
-@pytest.fixture
-def still(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
-    """Time stands still where requests are counted, until it is moved: a minute may end during a test."""
-    now = [1_790_000_010.0]
-    monkeypatch.setattr("limits.storage.memory.time.time", lambda: now[0])
-    monkeypatch.setattr("limits.strategies.time.time", lambda: now[0])
-    monkeypatch.setattr("export_app.limits.time.time", lambda: now[0])
-
-    def move(seconds: float) -> None:
-        now[0] += seconds
-
-    return move
+    return create_app(served, proxies=[ip_network("10.0.0.0/8")], limits=Limits(PER_MINUTE, clock)).test_client()
 
 
 def whoami(
@@ -58,9 +58,7 @@ def test_a_key_works_from_its_networks(bounded: FlaskClient, accounts: Connectio
     assert keys.every(accounts)[0].networks == tuple(networks)
 
 
-def test_a_key_has_so_many_requests_a_minute(
-    bounded: FlaskClient, key: str, other_key: str, still: Callable[[float], None]
-) -> None:
+def test_a_key_has_so_many_requests_a_minute(bounded: FlaskClient, key: str, other_key: str, clock: Clock) -> None:
     """Then it waits, and is told how long; other keys do not wait with it."""
     answers = [whoami(bounded, key) for _ in range(PER_MINUTE + 1)]
     assert [answer.status_code for answer in answers] == [200] * PER_MINUTE + [429]
@@ -70,13 +68,11 @@ def test_a_key_has_so_many_requests_a_minute(
     assert 1 <= wait <= 60
     assert last.headers["X-Content-Type-Options"] == "nosniff"
     assert whoami(bounded, other_key).status_code == 200
-    still(wait)
+    clock.now += wait
     assert whoami(bounded, key).status_code == 200
 
 
-def test_an_address_has_so_many_attempts_a_minute(
-    bounded: FlaskClient, key: str, still: Callable[[float], None]
-) -> None:
+def test_an_address_has_so_many_attempts_a_minute(bounded: FlaskClient, key: str, clock: Clock) -> None:
     """With no key or a wrong one. A key that works is served all the same: others share its address."""
     wrong = "sk_" + "A" * 43
     codes = [whoami(bounded, wrong if number % 2 else None).status_code for number in range(ATTEMPTS_PER_MINUTE)]
@@ -88,7 +84,7 @@ def test_an_address_has_so_many_attempts_a_minute(
     # Through the proxy everybody has an address of his own.
     assert whoami(bounded, wrong, peer="10.0.0.1", forwarded="192.0.2.7").status_code == 429
     assert whoami(bounded, wrong, peer="10.0.0.1", forwarded="192.0.2.6").status_code == 401
-    still(int(answer.headers["Retry-After"]))
+    clock.now += int(answer.headers["Retry-After"])
     assert whoami(bounded, wrong).status_code == 401
 
 
