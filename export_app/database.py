@@ -12,7 +12,7 @@ from tollbook.store.database import CONNECT_TIMEOUT_S, Connection, store_errors
 # Fewer than threads: most of a request is spent on encoding and sending, without a connection.
 MAX_CONNECTIONS: Final = 8
 # A request that gets no connection in this time is answered with 503, so that threads do not pile up.
-WAIT_TIMEOUT_S: Final = 3.0
+WAIT_TIMEOUT_S: Final = 5.0
 STATEMENT_TIMEOUT_MS: Final = 5000
 
 
