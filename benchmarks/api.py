@@ -203,7 +203,7 @@ def run() -> None:
             lambda: client.get(f"limit={PAGE}"),
         )
         print(
-            f"  page of {PAGE:,} rows over HTTP: CSV {copy / page:.2f} x of COPY (to reach: 0.5), JSON {copy / json:.2f}"
+            f"  page of {PAGE:,} rows over HTTP: CSV {copy / page:.2f} x of COPY (to reach 0.5), JSON {copy / json:.2f}"
         )
         deep = deep_cursor(client)
         first, last = in_turn(
