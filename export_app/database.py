@@ -27,7 +27,9 @@ class Database:
                 "autocommit": True,
                 "application_name": "tollbook serve",
                 "connect_timeout": CONNECT_TIMEOUT_S,
-                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+                # A plan for the window that is asked for: one for any window reads other partitions, or sorts.
+                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+                " -c plan_cache_mode=force_custom_plan",
             },
             min_size=1,
             max_size=MAX_CONNECTIONS,
