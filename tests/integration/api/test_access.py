@@ -91,7 +91,7 @@ def test_the_role_may_not_look_at_the_rest(filled: Connection, table: str) -> No
     with filled.transaction(force_rollback=True):
         filled.execute("SET LOCAL ROLE tollbook_api")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            filled.execute(sql.SQL("SELECT FROM {}").format(sql.Identifier(table)))
+            filled.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
 
 
 def test_a_read_writes_nothing_and_leaves_nothing_behind(served: Database, filled: Connection) -> None:
