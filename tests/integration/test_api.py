@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from export_app.app import create_app
 from export_app.database import Database
-from export_app.parameters import CallsQuery
+from export_app.parameters import EXTRA_COLUMNS, CallsQuery
 from tollbook.model.row import COLUMNS, Price, Row
 from tollbook.store import calls, keys, pages, tariffs
 from tollbook.store.database import Connection, connect
@@ -362,7 +362,9 @@ def test_the_openapi_document_tells_what_there_is(get: Get) -> None:
     assert [one["name"] for one in listing["parameters"]] == list(CallsQuery.model_fields)
     assert set(listing["responses"]) == {"200", "400", "401", "403", "429", "503"}
     assert set(listing["responses"]["200"]["content"]) == {"application/json", "text/csv"}
-    assert tuple(document["components"]["schemas"]["Call"]["properties"]) == COLUMNS
+    listed = document["components"]["schemas"]["ListedCall"]
+    assert tuple(listed["properties"]) == (*COLUMNS, *EXTRA_COLUMNS)
+    assert "required" not in listed
     assert document["components"]["securitySchemes"]["key"]["name"] == "x-api-key"
 
 
