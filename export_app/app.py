@@ -1,23 +1,28 @@
 """Wiring: a database becomes a WSGI application."""
 
+from collections.abc import Collection
 from importlib.metadata import version
 
 from flask import Response, request
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
+from export_app.address import Network
 from export_app.answer import as_json
 from export_app.caller import KEY_HEADER, SCHEME
 from export_app.calls import calls
+from export_app.compression import compress
 from export_app.database import Database
 from export_app.detail import accept_any_id, detail
 from export_app.failures import handle_failures, invalid
 from export_app.health import health
+from export_app.limits import Limits
 from export_app.openapi import document
 from export_app.parameters import check_names
 from export_app.schema import Failure
 from export_app.whoami import whoami
-from export_app.wiring import give_archive, give_database, give_peers
+from export_app.wiring import give_archive, give_database, give_limits, give_peers, give_proxies
+from tollbook.config import RATE_LIMIT
 from tollbook.lake.reader import Archive
 from tollbook.model.offnet import Peers
 
@@ -31,8 +36,18 @@ _HEADERS = {
 }
 
 
-def create_app(database: Database, peers: Peers | None = None, *, archive: Archive) -> OpenAPI:
-    """Make the application; the caller opens the database, and closes both tiers. `peers` explain calls."""
+def create_app(
+    database: Database,
+    peers: Peers | None = None,
+    *,
+    archive: Archive,
+    proxies: Collection[Network] = (),
+    limits: Limits | None = None,
+) -> OpenAPI:
+    """Make the application; the caller opens the database, and closes both tiers. `peers` explain calls.
+
+    `proxies` are believed when they say for whom they ask.
+    """
     app = OpenAPI(
         __name__,
         info=Info(title="Tollbook", version=version("tollbook"), description=_ABOUT),
@@ -48,10 +63,13 @@ def create_app(database: Database, peers: Peers | None = None, *, archive: Archi
     give_database(app, database)
     give_archive(app, archive)
     give_peers(app, peers or Peers())
+    give_limits(app, limits or Limits(RATE_LIMIT))
+    give_proxies(app, proxies)
     accept_any_id(app)
     handle_failures(app)
     app.before_request(_check_names)
     app.after_request(_protect)
+    app.after_request(compress)
     for blueprint in (calls, detail, whoami, health):
         app.register_api(blueprint)
     app.add_url_rule("/v1/openapi.json", view_func=lambda: as_json(document(app)), endpoint="openapi")

@@ -61,8 +61,25 @@ class Call(Answer):
     cost_micros: int | None = Field(description="Millionths of the account's currency; null: not yet, or not rated.")
 
 
+def _none_required(schema: dict[str, Any]) -> None:
+    """Document a row that has the columns which were asked for."""
+    schema.pop("required", None)
+
+
+class ListedCall(Call):
+    """A call with the columns that were asked for: left out, the first 16."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra=_none_required)
+
+    switch: str = Field(description="Which switch it went through.")
+    revision: int = Field(description="0 while the call is up, 1 when complete, one more each time it was corrected.")
+    estimated: bool = Field(description="The end of a leg is an estimate: the switch never told it.")
+    updated_ts: int | None = Field(description="When the row was written, epoch ms; null: it is in the archive alone.")
+    parts: list[dict[str, JsonValue]] | None = Field(description="What was charged, and the rate that priced it.")
+
+
 class CallPage(Answer):
-    """A page of calls, newest first."""
+    """A page of calls."""
 
     model_config = _documented(
         content={
@@ -75,16 +92,29 @@ class CallPage(Answer):
             csv_page.NEXT_CURSOR: {
                 "description": "CSV only: the next page's cursor, when there is a next page.",
                 "schema": {"type": "string"},
-            }
+            },
+            csv_page.SYNC_CURSOR: {
+                "description": "CSV only: the cursor of the next sync, on the last page of changes.",
+                "schema": {"type": "string"},
+            },
+            "Link": {
+                "description": "The next page, rel=next, when there is one.",
+                "schema": {"type": "string"},
+            },
         },
     )
 
     ok: Literal[True]
     count: int = Field(description="How many rows this page has.")
-    rows: list[Call]
+    rows: list[ListedCall]
     next_cursor: str = Field(
         default="",
         description="Only there when there is a next page: send it as `cursor` to get it.",
+        json_schema_extra=without_default,
+    )
+    sync_cursor: str = Field(
+        default="",
+        description="On the last page of changes: send it as `cursor` to begin the next sync from here.",
         json_schema_extra=without_default,
     )
 

@@ -11,14 +11,19 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from export_app.app import create_app
 from export_app.database import Database
+from export_app.limits import Limits
 from export_app.listener import listen
 from export_app.server_log import NoKeys, ServerLogger
 from tollbook.config import Settings
 from tollbook.lake.reader import Archive
+from tollbook.store import access
 from tollbook.store.database import check_schema, connect
 
-WORKERS: Final = 2
-THREADS: Final = 8  # per worker
+# One process, which counts the requests of each key.
+WORKERS: Final = 1
+# Most wait: for PostgreSQL, or for a client that reads slowly. One that reads nothing holds its thread until it is cut
+# off, so there are more than fifty of those would hold.
+THREADS: Final = 64
 GRACEFUL_TIMEOUT_S: Final = 10  # how long a stop waits for requests under way, whose statements have 5 s each
 RESPONSE_TIMEOUT_S: Final = 60.0  # to take a whole page; the largest has some 3 MB
 _LINGER_S: Final = 1.0
@@ -29,6 +34,7 @@ def serve(settings: Settings) -> None:
     url = settings.require_database_url()
     with connect(url, name="serve") as connection:
         check_schema(connection)
+        access.check(connection)
     for handler in logging.getLogger().handlers:
         handler.addFilter(NoKeys())
     _Server(url, listen(settings.api_bind), settings).run()
@@ -55,7 +61,7 @@ class _Server(BaseApplication):
     def __init__(self, url: str, listening: socket.socket, settings: Settings) -> None:
         self._database = Database(url)
         self._archive = Archive(settings)
-        self._peers = settings.peers
+        self._settings = settings
         self._options: dict[str, Any] = {
             "bind": f"fd://{listening.detach()}",
             "worker_class": _Worker,
@@ -77,7 +83,13 @@ class _Server(BaseApplication):
     def load(self) -> Any:
         """Make the application, in the worker: gunicorn calls this after the fork."""
         self._database.open()
-        return create_app(self._database, self._peers, archive=self._archive)
+        return create_app(
+            self._database,
+            self._settings.peers,
+            archive=self._archive,
+            proxies=self._settings.trusted_proxies,
+            limits=Limits(self._settings.rate_limit),
+        )
 
     def _close(self, server: object, worker: object) -> None:
         del server, worker

@@ -11,6 +11,7 @@ from tollbook.config import Settings
 from tollbook.errors import ArchiveError, SettingsError
 from tollbook.lake import scan
 from tollbook.lake.catalog import load_calls, open_catalog
+from tollbook.model.row import COLUMNS
 from tollbook.model.selection import Selection
 from tollbook.model.tiers import Key, Record
 
@@ -29,12 +30,14 @@ class Archive:
         self._open = ExitStack()
         self._catalog: Catalog | None = None
 
-    def page(self, selection: Selection, limit: int, without: frozenset[Key]) -> Sequence[Record]:
+    def page(
+        self, selection: Selection, limit: int, without: frozenset[Key], columns: tuple[str, ...] = COLUMNS
+    ) -> Sequence[Record]:
         """Read archived calls, for `tollbook.model.tiers.page`; raises ArchiveError."""
         with self._reader():
             # Loaded anew for each page: the merge wants an archive that is no older than its look at PostgreSQL.
             table = load_calls(self._opened())
-            return [] if table is None else scan.page(table, selection, limit, without)
+            return [] if table is None else scan.page(table, selection, limit, without, columns)
 
     def close(self) -> None:
         """Close the catalog's connections."""

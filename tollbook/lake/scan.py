@@ -12,7 +12,7 @@ from pyiceberg.types import IntegerType, TimestamptzType
 
 from tollbook.errors import UsageError
 from tollbook.lake.catalog import archive_errors
-from tollbook.lake.schema import START_FIELD, TIMES, account_of, archived_account
+from tollbook.lake.schema import ARCHIVE_COLUMNS, START_FIELD, TIMES, account_of, archived_account
 from tollbook.lake.untyped import expressions as ex
 from tollbook.lake.untyped import pa, pc, plan, read_batches, untyped
 from tollbook.lake.windows import Extent, Span, to_plan, to_read
@@ -27,21 +27,30 @@ _START_TS, _CALL_ID = COLUMNS.index("start_ts"), COLUMNS.index("call_id")
 _US = 1000
 
 
-def page(table: Table, selection: Selection, limit: int, without: Collection[Key] = frozenset()) -> list[Record]:
+def page(
+    table: Table,
+    selection: Selection,
+    limit: int,
+    without: Collection[Key] = frozenset(),
+    columns: tuple[str, ...] = COLUMNS,
+) -> list[Record]:
     """Read the first `limit` archived calls of a selection, none of them with a key of `without`.
+
+    `columns`: the public 16, and behind them what else is wanted; null where the archive has no such column.
 
     Memory is bounded by the limit and `tollbook.lake.windows.MOST_ROWS`, whatever the archive holds. Raises
     ArchiveError.
     """
     with archive_errors("reading the archive"):
         span = _span(table, selection)
-        found = _Found(selection=selection, limit=limit, without=without)
+        found = _Found(selection=selection, limit=limit, without=without, columns=columns)
+        kept = tuple(name for name in columns if name in ARCHIVE_COLUMNS)
         for planned in to_plan(span, selection.order) if span else ():
             tasks = [(task, _extent(task.file, planned)) for task in plan(table, _condition(selection, planned))]
             extents = [extent for _, extent in tasks]
             for part in to_read(planned, selection.order, extents, limit) if tasks else ():
                 touched = [task for task, extent in tasks if extent.within(part)]
-                for batch in read_batches(table, touched, _condition(selection, part), COLUMNS) if touched else ():
+                for batch in read_batches(table, touched, _condition(selection, part), kept) if touched else ():
                     found.add(pa.table(batch))
                 if found.full:
                     return found.records()
@@ -88,10 +97,11 @@ def walk(table: Table, selection: Selection, *, limit: int | None = None) -> Ite
 class _Found:
     """The first rows of what was read so far."""
 
-    def __init__(self, *, selection: Selection, limit: int, without: Collection[Key]) -> None:
+    def __init__(self, *, selection: Selection, limit: int, without: Collection[Key], columns: tuple[str, ...]) -> None:
         way = "descending" if selection.order == "desc" else "ascending"
         self._order = [("start_ts", way), ("call_id", way)]
         self._selection, self._limit, self._without = selection, limit, without
+        self._columns = columns
         self._rows: Any = None
 
     @property
@@ -107,10 +117,10 @@ class _Found:
             self._rows = rows.sort_by(self._order).slice(0, self._limit)
 
     def records(self) -> list[Record]:
-        """Give the page in the public column order."""
+        """Give the page in the order of its columns."""
         if self._rows is None:
             return []
-        return list(zip(*(_values(name, self._rows[name]) for name in COLUMNS), strict=True))
+        return list(zip(*(_values(name, self._rows) for name in self._columns), strict=True))
 
 
 def _span(table: Table, selection: Selection) -> Span | None:
@@ -191,7 +201,10 @@ def _left(rows: Any, without: Collection[Key]) -> Any:
     return rows.filter(pa.array(known, pa.bool_()))
 
 
-def _values(name: str, column: Any) -> list[object]:
+def _values(name: str, rows: Any) -> list[object]:
+    if name not in ARCHIVE_COLUMNS:
+        return [None] * rows.num_rows
+    column = rows[name]
     if name in TIMES:
         return pc.divide(column.cast(pa.int64()), _US).to_pylist()
     if name == "account_id":

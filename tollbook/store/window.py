@@ -31,12 +31,11 @@ def window(connection: Connection) -> Window:
 
 
 def hot(connection: Connection, selection: Selection, read: Callable[[Connection], Sequence[Record]]) -> Hot:
-    """Read a page of PostgreSQL's tier with `read`, and what it is to be laid over the archive with, in one snapshot.
+    """Read a page of PostgreSQL's tier with `read`, and what it is to be laid over the archive with.
 
-    Call outside a transaction. Raises StoreUnavailable.
+    Call inside `access.reading` or `access.snapshot`, which hold one moment. Raises StoreUnavailable.
     """
-    with store_errors(), connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with store_errors():
         start_ts = window(connection).start_ts
         rows = read(connection)
         outdated = _superseded(connection, selection, start_ts) if selection.since < start_ts else frozenset[Key]()
