@@ -16,6 +16,7 @@ from export_app.health import health
 from export_app.openapi import document
 from export_app.parameters import check_names
 from export_app.schema import Failure
+from export_app.stats import stats
 from export_app.whoami import whoami
 from export_app.wiring import give_database, give_peers
 from tollbook.model.offnet import Peers
@@ -50,7 +51,7 @@ def create_app(database: Database, peers: Peers | None = None) -> OpenAPI:
     handle_failures(app)
     app.before_request(_check_names)
     app.after_request(_protect)
-    for blueprint in (calls, detail, whoami, health):
+    for blueprint in (calls, detail, stats, whoami, health):
         app.register_api(blueprint)
     app.add_url_rule("/v1/openapi.json", view_func=lambda: as_json(document(app)), endpoint="openapi")
     return app
