@@ -1,26 +1,31 @@
 """Wiring: a database becomes a WSGI application."""
 
+from collections.abc import Collection
 from importlib.metadata import version
 
 from flask import Response, request
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
+from export_app.address import Network
 from export_app.answer import as_json
 from export_app.caller import KEY_HEADER, SCHEME
 from export_app.calls import calls
+from export_app.compression import compress
 from export_app.dashboard import dashboard
 from export_app.database import Database
 from export_app.detail import accept_any_id, detail
 from export_app.failures import handle_failures, invalid
 from export_app.health import health
+from export_app.limits import Limits
 from export_app.openapi import document
 from export_app.parameters import check_names
 from export_app.reference import reference
 from export_app.schema import Failure
 from export_app.stats import stats
 from export_app.whoami import whoami
-from export_app.wiring import give_database, give_peers
+from export_app.wiring import give_database, give_limits, give_peers, give_proxies
+from tollbook.config import RATE_LIMIT
 from tollbook.model.offnet import Peers
 
 _ABOUT = "The call records of a FreeSWITCH: one row per call, newest first, as JSON or CSV."
@@ -33,8 +38,17 @@ _HEADERS = {
 }
 
 
-def create_app(database: Database, peers: Peers | None = None) -> OpenAPI:
-    """Make the application; the caller opens and closes the database. Calls are explained by the lists in `peers`."""
+def create_app(
+    database: Database,
+    peers: Peers | None = None,
+    *,
+    proxies: Collection[Network] = (),
+    requests_per_minute: int = RATE_LIMIT,
+) -> OpenAPI:
+    """Make the application; the caller opens and closes the database. Calls are explained by the lists in `peers`.
+
+    `proxies` are believed when they say for whom they ask. A key may make so many requests a minute.
+    """
     app = OpenAPI(
         __name__,
         info=Info(title="Tollbook", version=version("tollbook"), description=_ABOUT),
@@ -49,10 +63,13 @@ def create_app(database: Database, peers: Peers | None = None) -> OpenAPI:
     )
     give_database(app, database)
     give_peers(app, peers or Peers())
+    give_limits(app, Limits(requests_per_minute))
+    give_proxies(app, proxies)
     accept_any_id(app)
     handle_failures(app)
     app.before_request(_check_names)
     app.after_request(_protect)
+    app.after_request(compress)
     for blueprint in (calls, detail, stats, whoami, health):
         app.register_api(blueprint)
     app.register_blueprint(dashboard)

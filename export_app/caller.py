@@ -4,8 +4,10 @@ from typing import Final
 
 from flask import g, request
 
+from export_app.address import client_address
 from export_app.identity import Identity, identify
-from export_app.wiring import database
+from export_app.refusal import Refusal
+from export_app.wiring import database, limits, proxies
 
 KEY_HEADER: Final = "x-api-key"
 SCHEME: Final = "key"
@@ -13,8 +15,14 @@ SECURITY: Final[list[dict[str, list[str]]]] = [{SCHEME: []}]
 
 
 def identify_caller() -> None:
-    """Find the caller by its key; raises Refusal. For `before_request`."""
-    g.caller = identify(database(), request.headers.get(KEY_HEADER))
+    """Find the caller by its key, and count the request; raises Refusal. For `before_request`."""
+    client = client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For"), proxies())
+    try:
+        g.caller = found = identify(database(), request.headers.get(KEY_HEADER), client)
+    except Refusal:
+        limits().count_attempt(client)
+        raise
+    limits().count_request(found.key.key_id)
 
 
 def caller() -> Identity:

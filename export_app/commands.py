@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Generator
 from contextlib import contextmanager
+from ipaddress import ip_network
 
 import click
 
@@ -33,15 +34,23 @@ def key() -> None:
 @click.option("--account", help="The account whose calls the key shows.")
 @click.option("--operator", is_flag=True, help="The key shows every account, and calls that have none.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(["cdr"]), help="What the key may do. Default: cdr.")
-def create(account: str | None, operator: bool, scopes: tuple[str, ...]) -> None:
+@click.option(
+    "--ip",
+    "networks",
+    multiple=True,
+    metavar="CIDR",
+    help="A network that the key works from: 192.0.2.0/24. Repeat it.",
+)
+def create(account: str | None, operator: bool, scopes: tuple[str, ...], networks: tuple[str, ...]) -> None:
     """Make a key and print it: it is shown this once."""
     if operator == (account is not None):
         raise UsageError("say whose key it is: either --account ACCOUNT or --operator")
     if operator and scopes:
         raise UsageError("--operator has every scope: leave --scope out")
     wanted = ("operator",) if operator else tuple(dict.fromkeys(scopes)) or ("cdr",)
+    allowed = [_network(one) for one in networks] or None
     with _connection() as connection:
-        made, secret = keys.create(connection, account_id=account, scopes=wanted)
+        made, secret = keys.create(connection, account_id=account, scopes=wanted, networks=allowed)
     click.echo(secret)
     # Beside the key, not in its way: `KEY=$(tollbook key create …)` takes the key alone.
     click.echo(f"key {made.key_id}; it cannot be shown again", err=True)
@@ -49,14 +58,14 @@ def create(account: str | None, operator: bool, scopes: tuple[str, ...]) -> None
 
 @key.command("list")
 def list_keys() -> None:
-    """List all keys: number, how it begins, account, scopes, when made, last used and revoked (UTC)."""
+    """List all keys: number, how it begins, account, scopes, when made, last used and revoked (UTC), networks."""
     with _connection() as connection:
         found = keys.every(connection)
-    click.echo("\t".join(("key", "begins", "account", "scopes", "created", "last used", "revoked")))
+    click.echo("\t".join(("key", "begins", "account", "scopes", "created", "last used", "revoked", "networks")))
     for one in found:
         times = (one.created_at, one.last_used_at, one.revoked_at)
         columns = (str(one.key_id), one.hint, one.account_id or "*", ",".join(one.scopes), *map(_time, times))
-        click.echo("\t".join(columns))
+        click.echo("\t".join((*columns, ",".join(map(str, one.networks or ("*",))))))
 
 
 @key.command()
@@ -73,6 +82,15 @@ def _connection() -> Generator[Connection]:
     with connect(load_settings().require_database_url(), name="key", autocommit=True) as connection:
         check_schema(connection)
         yield connection
+
+
+def _network(text: str) -> keys.Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--ip {text} is no network: {error}; write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"
+        ) from error
 
 
 def _time(when: dt.datetime | None) -> str:

@@ -6,27 +6,38 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import msgspec
+
 from tollbook.model.row import COLUMNS
 
 MEDIA_TYPE: Final = "text/csv; charset=utf-8; header=present"
 NEXT_CURSOR: Final = "X-Next-Cursor"
+SYNC_CURSOR: Final = "X-Sync-Cursor"
 
 # A spreadsheet runs a field that begins like this as a formula, and callers choose their own names and numbers.
 _FORMULA_STARTS = frozenset("=+-@\t\r")
 _NUMBER = re.compile(r"\+?[0-9]+")
 
+# One row that needs care costs its neighbours the fast way, no more of the page.
+_CHUNK: Final = 250
+_SIGNS: Final = (b'"=', b'"-', b'"@')
+_DIGITS: Final = b"0123456789"
 
-def encode_page(rows: Iterable[Sequence[object]], *, raw: bool = False) -> bytes:
-    """Encode rows in the columns' public order; null is an empty field.
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_page(rows: Sequence[Sequence[object]], columns: Sequence[str] = COLUMNS, *, raw: bool = False) -> bytes:
+    """Encode rows of these columns; null is an empty field, a truth `true` or `false`.
 
     Text that a spreadsheet would take for a formula gets a `'` before it, unless `raw`. The page is encoded whole:
     it is bounded, and with its length known beforehand a page that was cut on its way cannot pass for a whole one.
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
-    writer.writerow(COLUMNS)
-    writer.writerows(rows if raw else _defused(rows))
-    return text.getvalue().encode()
+    pieces = [",".join(columns).encode(), b"\r\n"]
+    for begin in range(0, len(rows), _CHUNK):
+        chunk = rows[begin : begin + _CHUNK]
+        plain = _plain(chunk, len(columns), raw=raw)
+        pieces.append(_careful(chunk, raw=raw) if plain is None else plain)
+    return b"".join(pieces)
 
 
 def defuse(text: str) -> str:
@@ -34,6 +45,44 @@ def defuse(text: str) -> str:
     return f"'{text}" if text[:1] in _FORMULA_STARTS and not _NUMBER.fullmatch(text) else text
 
 
-def _defused(rows: Iterable[Sequence[object]]) -> Iterator[list[object]]:
-    for row in rows:
-        yield [defuse(field) if isinstance(field, str) else field for field in row]
+def _plain(rows: Sequence[Sequence[object]], width: int, *, raw: bool) -> bytes | None:
+    """Write rows none of whose fields needs quotes or a `'`; None when one may. A tenth of csv.writer's time.
+
+    A row in JSON is a line of CSV but for its brackets, the quotes of its texts and its nulls, as long as no text
+    holds what JSON escapes (quotes, backslashes, control characters, line breaks among them) or a comma.
+    """
+    if width < 2:
+        return None  # a line of one empty field would be an empty line, which csv.writer quotes
+    lines = b"\r\n".join([_encode(row)[1:-1] for row in rows])
+    if b"\\" in lines or lines.count(b",") != len(rows) * (width - 1):
+        return None
+    if not raw and _may_hold_formulas(lines):
+        return None
+    # Quotes now stand around texts alone, so `null` behind a comma or at the beginning of a line is no text.
+    lines = lines.replace(b",null", b",")
+    if lines.startswith(b"null") or b"\r\nnull" in lines:
+        lines = lines.removeprefix(b"null").replace(b"\r\nnull", b"\r\n")
+    return lines.replace(b'"', b"") + b"\r\n"
+
+
+def _may_hold_formulas(lines: bytes) -> bool:
+    if any(sign in lines for sign in _SIGNS) or b'"+"' in lines:
+        return True
+    # Without its digits a number is `"+"`. Ten times as fast as a pattern.
+    signs = lines.translate(None, _DIGITS)
+    return signs.count(b'"+') != signs.count(b'"+"')
+
+
+def _careful(rows: Iterable[Sequence[object]], *, raw: bool) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
+    writer.writerows(_fields(row, raw=raw) for row in rows)
+    return text.getvalue().encode()
+
+
+def _fields(row: Sequence[object], *, raw: bool) -> Iterator[object]:
+    for field in row:
+        if isinstance(field, bool):
+            yield "true" if field else "false"
+        else:
+            yield defuse(field) if isinstance(field, str) and not raw else field

@@ -1,31 +1,86 @@
-"""The cursor of `/v1/calls`: where a page ended and with which filters, opaque to clients and checked on return."""
+"""The cursors of `/v1/calls`: where a page ended and of what walk, opaque to clients and checked on return."""
 
 import binascii
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Final, TypeAlias
 
 import msgspec
 
-_MAC_BYTES = 16
+from tollbook.model.selection import Filters, Order
+
+# A walk that rested so long is begun anew: what it would skip by then is more than it would repeat.
+MAX_AGE_S: Final = 7 * 86_400
+_MAC_BYTES: Final = 16
 
 # What is signed is the key's own hash: known to every worker, there after a restart, gone with the key; so a cursor
 # serves the key it was made for and no other. A client could sign a cursor for its own key; all it would gain is
 # another place to read on from, because the account never comes from a cursor.
-# Pages in another order, or of another resource, are other walks: they get another purpose.
-_PURPOSE = b"tollbook cursor 1: /v1/calls, newest first"
+# A cursor of another resource, or of another form, gets another purpose.
+_PURPOSE: Final = b"tollbook cursor 2: /v1/calls"
+
+FilterValues: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None, int | None]
 
 
-class Cursor(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True):
-    """The filters of a walk, [since, until) in epoch ms, and the key of the last row that was handed out."""
+class _Cursor(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True, tag=True):
+    filters: FilterValues
+    made_s: int  # epoch seconds
+
+
+class CallsCursor(_Cursor, frozen=True, kw_only=True, tag="c"):
+    """The window [since, until) in epoch ms and the order of a walk, and the key of the last row handed out."""
 
     since: int
     until: int
+    order: Order
     start_ts: int
     call_id: str
 
 
+class ChangesCursor(_Cursor, frozen=True, kw_only=True, tag="u"):
+    """The time that a walk over changes began from, and the key of the last row handed out."""
+
+    updated_since: int
+    changed: int
+    start_ts: int
+    call_id: str
+
+
+class SyncCursor(_Cursor, frozen=True, kw_only=True, tag="s"):
+    """The end of a sync: the next one begins with transaction `first`. All before has ended, and was handed out."""
+
+    first: int
+
+
+Cursor: TypeAlias = CallsCursor | ChangesCursor | SyncCursor
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Cursor)
+
+
+def values_of(filters: Filters) -> FilterValues:
+    """Give filters as a cursor holds them."""
+    return (
+        filters.direction,
+        filters.disposition,
+        filters.number,
+        filters.queue_id,
+        filters.agent_id,
+        filters.min_billsec,
+    )
+
+
+def filters_of(values: FilterValues) -> Filters:
+    """Give the filters that a cursor holds."""
+    direction, disposition, number, queue_id, agent_id, min_billsec = values
+    return Filters(
+        direction=direction,
+        disposition=disposition,
+        number=number,
+        queue_id=queue_id,
+        agent_id=agent_id,
+        min_billsec=min_billsec,
+    )
 
 
 def encode(cursor: Cursor, key_hash: bytes) -> str:

@@ -6,10 +6,11 @@ from typing import Final
 
 from psycopg_pool import ConnectionPool
 
+from tollbook.store import access
 from tollbook.store.database import CONNECT_TIMEOUT_S, Connection, store_errors
 
-# Per process. Fewer than threads: most of a request is spent on encoding and sending, without a connection.
-MAX_CONNECTIONS: Final = 6
+# Fewer than threads: most of a request is spent on encoding and sending, without a connection.
+MAX_CONNECTIONS: Final = 8
 # A request that gets no connection in this time is answered with 503, so that threads do not pile up.
 WAIT_TIMEOUT_S: Final = 3.0
 STATEMENT_TIMEOUT_MS: Final = 5000
@@ -43,6 +44,15 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
+
+    @contextmanager
+    def reading(self, *, account_id: str | None, every_account: bool) -> Generator[Connection]:
+        """Lend a connection that reads one moment of one account's rows, or on purpose of all; see `store.access`."""
+        with (
+            self.connection() as connection,
+            access.reading(connection, account_id=account_id, every_account=every_account),
+        ):
+            yield connection
 
     @contextmanager
     def connection(self) -> Generator[Connection]:

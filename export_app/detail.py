@@ -40,7 +40,7 @@ detail = APIBlueprint(
     __name__,
     url_prefix="/v1",
     abp_security=SECURITY,
-    abp_responses={400: Failure, 401: Failure, 403: Failure, 404: Failure, 503: Failure},
+    abp_responses={400: Failure, 401: Failure, 403: Failure, 404: Failure, 429: Failure, 503: Failure},
 )
 detail.before_request(identify_caller)
 
@@ -57,7 +57,7 @@ def explain_call(path: _CallPath, query: DetailQuery) -> Response:
     identity = caller()
     identity.require(CDR)
     first_ts, last_ts = (0, FOR_EVER_MS) if query.start_ts is None else (query.start_ts, query.start_ts)
-    with database().connection() as connection:
+    with database().reading(account_id=identity.account_id, every_account=identity.is_operator) as connection:
         found = read(connection, path.id, account_id=identity.account_id, first_ts=first_ts, last_ts=last_ts)
     if not found:
         # The same for an id that is another account's: whether it exists is nobody's business.

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from export_app.answer import as_json
 from export_app.parameters import refusal
 from export_app.refusal import Refusal
-from tollbook.errors import Retryable, SchemaError
+from tollbook.errors import DataError, Retryable, SchemaError
 from tollbook.log import event
 
 _log = logging.getLogger("tollbook.serve")
@@ -29,6 +29,7 @@ def handle_failures(app: Flask) -> None:
     """Answer everything that goes wrong in this app."""
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(DataError, _refused_value)
     app.register_error_handler(Retryable, _unavailable)
     app.register_error_handler(SchemaError, _unavailable)
     app.register_error_handler(Exception, _internal)
@@ -39,14 +40,20 @@ def invalid(error: ValidationError) -> Response:
     return _refused(refusal(error))
 
 
-def _failure(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def failure(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer a request that failed."""
     response = as_json({"ok": False, "code": code, "message": message}, status)
     response.headers.extend(headers or {})
     return response
 
 
 def _refused(error: Refusal) -> Response:
-    return _failure(error.status, error.code, error.message, error.headers)
+    return failure(error.status, error.code, error.message, error.headers)
+
+
+def _refused_value(error: DataError) -> Response:
+    event(_log, logging.WARNING, "a value was refused", reason=error)
+    return failure(400, "bad_parameter", "the database takes no such value: leave out what no call can have")
 
 
 def _http(error: HTTPException) -> Response:
@@ -55,12 +62,12 @@ def _http(error: HTTPException) -> Response:
     message = _HTTP_MESSAGES.get(status, error.description or error.name)
     # Allow, of 405, is among the headers; so are those of the page that werkzeug would have sent.
     kept = {name: value for name, value in error.get_headers() if not name.lower().startswith("content-")}
-    return _failure(status, code, message, kept)
+    return failure(status, code, message, kept)
 
 
 def _unavailable(error: Retryable | SchemaError) -> Response:
     event(_log, logging.ERROR, "not served", reason=error)
-    return _failure(
+    return failure(
         503,
         "unavailable",
         f"the database is not available or too slow: try again in {RETRY_AFTER_S} seconds, with a smaller limit"
@@ -71,4 +78,4 @@ def _unavailable(error: Retryable | SchemaError) -> Response:
 
 def _internal(error: Exception) -> Response:
     _log.error("a request failed", exc_info=error)
-    return _failure(500, "internal_error", "this is our fault, and it is in our log: tell the operator when it was")
+    return failure(500, "internal_error", "this is our fault, and it is in our log: tell the operator when it was")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from export_app.address import Address, is_among
 from export_app.database import Database
 from export_app.refusal import Refusal
 from tollbook.store import keys
@@ -43,8 +44,11 @@ class Identity:
             )
 
 
-def identify(database: Database, secret: str | None) -> Identity:
-    """Find the caller by the key it sent; raises Refusal for a missing, unknown or revoked key."""
+def identify(database: Database, secret: str | None, client: Address | None) -> Identity:
+    """Find the caller by the key it sent; raises Refusal for a missing, unknown or revoked key.
+
+    And for one that may not be used from the address of this client.
+    """
     if not secret:
         raise _unauthorized("missing_key", f"no API key: {_HOW}")
     hashed = keys.key_hash(secret)
@@ -54,6 +58,13 @@ def identify(database: Database, secret: str | None) -> Identity:
             key = keys.find(connection, hashed)
     if hashed is None or key is None:
         raise _unauthorized("unknown_key", f"this API key is unknown or revoked: {_HOW}, or ask for a new one")
+    if key.networks is not None and (client is None or not is_among(client, key.networks)):
+        raise Refusal(
+            403,
+            "address_not_allowed",
+            f"this key may not be used from {client or 'here'}: call from an address that it was made for, or ask the"
+            " operator for a key made with --ip for this one",
+        )
     return Identity(key=key, key_hash=hashed)
 
 

@@ -1,61 +1,36 @@
 """A page of calls: the one way in which calls are read, for the caller's account and no other."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Final, cast
 
 from export_app import cursor as cursors
-from export_app.cursor import Cursor
+from export_app import source
+from export_app.asked import Since, Walk, asked, within_window
+from export_app.cursor import CallsCursor, ChangesCursor, SyncCursor
 from export_app.database import Database
 from export_app.identity import CDR, Identity
 from export_app.parameters import CallsQuery
-from export_app.refusal import Refusal
-from tollbook.model.row import COLUMNS
-from tollbook.store import calls
+from tollbook.model.selection import Changes, Selection
+from tollbook.store import changes as changed_calls
+from tollbook.store.database import Connection
+from tollbook.store.pages import Record
 
-_START_TS = COLUMNS.index("start_ts")
-_CALL_ID = COLUMNS.index("call_id")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """What a page is taken from: [since, until) in epoch ms, newest first, below `before` (start_ts, call_id)."""
-
-    since: int
-    until: int
-    before: tuple[int, str] | None
-    limit: int
+# Read behind the columns that are shown: where the next page begins.
+_KEY: Final = ("start_ts", "call_id")
+_CHANGE_KEY: Final = ("changed", *_KEY)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Rows in the columns' public order, and the cursor of the next page if there is one."""
+    """Rows of `columns`, and the cursor of the next page if there is one, or of the next sync. `until` is epoch ms."""
 
-    rows: Sequence[calls.Record]
+    columns: tuple[str, ...]
+    rows: Sequence[Record]
     until: int
-    next_cursor: str | None
-
-
-def window(query: CallsQuery, key_hash: bytes, now_ms: int) -> Window:
-    """Say what a query asks for; raises Refusal for a cursor that is not ours or not of these filters."""
-    if query.cursor is None:
-        until = now_ms if query.until is None else query.until
-        return Window(since=query.since, until=until, before=None, limit=query.limit)
-    cursor = cursors.decode(query.cursor, key_hash)
-    if cursor is None:
-        raise Refusal(
-            400,
-            "bad_cursor",
-            "this cursor was changed or belongs to another key: send next_cursor as it came, with the same key,"
-            " or leave it out to begin anew",
-        )
-    for name in ("since", "until"):
-        if name in query.model_fields_set and getattr(query, name) != getattr(cursor, name):
-            raise Refusal(
-                400,
-                "cursor_mismatch",
-                f"this cursor was made with {name}={getattr(cursor, name)}: send the same, or leave {name} out",
-            )
-    return Window(since=cursor.since, until=cursor.until, before=(cursor.start_ts, cursor.call_id), limit=query.limit)
+    next_cursor: str | None = None
+    sync_cursor: str | None = None
 
 
 def read(database: Database, identity: Identity, query: CallsQuery, now_ms: int) -> Page:
@@ -64,28 +39,76 @@ def read(database: Database, identity: Identity, query: CallsQuery, now_ms: int)
     Every read of calls comes through here: the account is the key's, whatever the query says.
     """
     identity.require(CDR)
-    wanted = window(query, identity.key_hash, now_ms)
+    wanted = asked(query, identity, now_ms)
+    if isinstance(wanted, Selection):
+        with _reading(database, identity) as connection:
+            # One more tells whether there is a next page.
+            rows = source.read_page(connection, wanted, (*query.columns, *_KEY), query.limit + 1)
+        return calls_page(rows, wanted, query, identity.key_hash, now_ms)
     with database.connection() as connection:
-        rows = calls.page(
-            connection,
-            account_id=identity.account_id,
-            since=wanted.since,
-            until=wanted.until,
-            before=wanted.before,
-            limit=wanted.limit + 1,  # one more tells whether there is a next page
-        )
-    return page(rows, wanted, identity.key_hash)
+        within_window(wanted.updated_since, changed_calls.window_start(connection))
+        walk = _from_the_first(wanted, identity, connection) if isinstance(wanted, Since) else wanted
+    with _reading(database, identity) as connection:
+        found = changed_calls.read_changes(connection, walk.changes, (*query.columns, *_CHANGE_KEY), query.limit + 1)
+    return changes_page(found, walk, query, identity.key_hash, now_ms)
 
 
-def page(rows: Sequence[calls.Record], wanted: Window, key_hash: bytes) -> Page:
-    """Make a page of what was read for it: up to one row more than its limit."""
-    kept = rows[: wanted.limit]
-    next_cursor = None
-    if len(rows) > wanted.limit:
-        start_ts, call_id = kept[-1][_START_TS], kept[-1][_CALL_ID]
-        assert isinstance(start_ts, int)
-        assert isinstance(call_id, str)
-        next_cursor = cursors.encode(
-            Cursor(since=wanted.since, until=wanted.until, start_ts=start_ts, call_id=call_id), key_hash
+def _reading(database: Database, identity: Identity) -> AbstractContextManager[Connection]:
+    return database.reading(account_id=identity.account_id, every_account=identity.is_operator)
+
+
+def _from_the_first(wanted: Since, identity: Identity, connection: Connection) -> Walk:
+    first = changed_calls.first_since(connection, wanted.updated_since)
+    changes = Changes(
+        account_id=identity.account_id, every_account=identity.is_operator, first=first, filters=wanted.filters
+    )
+    return Walk(updated_since=wanted.updated_since, changes=changes)
+
+
+def calls_page(rows: Sequence[Record], selection: Selection, query: CallsQuery, key_hash: bytes, now_ms: int) -> Page:
+    """Make a page of what was read for it: up to one row more than its limit, each with its key behind it."""
+    kept, next_cursor = rows[: query.limit], None
+    if len(rows) > query.limit:
+        start_ts, call_id = cast("tuple[int, str]", kept[-1][-2:])
+        cursor = CallsCursor(
+            since=selection.since,
+            until=selection.until,
+            order=selection.order,
+            filters=cursors.values_of(selection.filters),
+            start_ts=start_ts,
+            call_id=call_id,
+            made_s=now_ms // 1000,
         )
-    return Page(rows=kept, until=wanted.until, next_cursor=next_cursor)
+        next_cursor = cursors.encode(cursor, key_hash)
+    return _page(kept, query, _KEY, until=selection.until, next_cursor=next_cursor)
+
+
+def changes_page(found: changed_calls.ChangedPage, walk: Walk, query: CallsQuery, key_hash: bytes, now_ms: int) -> Page:
+    """The same for changes. The last page has a cursor too, from which the next sync goes on."""
+    kept, filters = found.rows[: query.limit], cursors.values_of(walk.changes.filters)
+    if len(found.rows) > query.limit:
+        changed, start_ts, call_id = cast("tuple[int, int, str]", kept[-1][-3:])
+        cursor = ChangesCursor(
+            updated_since=walk.updated_since,
+            filters=filters,
+            changed=changed,
+            start_ts=start_ts,
+            call_id=call_id,
+            made_s=now_ms // 1000,
+        )
+        return _page(kept, query, _CHANGE_KEY, until=now_ms, next_cursor=cursors.encode(cursor, key_hash))
+    sync = SyncCursor(first=found.horizon, filters=filters, made_s=now_ms // 1000)
+    return _page(kept, query, _CHANGE_KEY, until=now_ms, sync_cursor=cursors.encode(sync, key_hash))
+
+
+def _page(
+    rows: Sequence[Record],
+    query: CallsQuery,
+    key: tuple[str, ...],
+    *,
+    until: int,
+    next_cursor: str | None = None,
+    sync_cursor: str | None = None,
+) -> Page:
+    shown = [row[: -len(key)] for row in rows]
+    return Page(columns=query.columns, rows=shown, until=until, next_cursor=next_cursor, sync_cursor=sync_cursor)

@@ -62,7 +62,7 @@ class Call(Answer):
 
 
 class CallPage(Answer):
-    """A page of calls, newest first."""
+    """A page of calls."""
 
     model_config = _documented(
         content={
@@ -75,16 +75,29 @@ class CallPage(Answer):
             csv_page.NEXT_CURSOR: {
                 "description": "CSV only: the next page's cursor, when there is a next page.",
                 "schema": {"type": "string"},
-            }
+            },
+            csv_page.SYNC_CURSOR: {
+                "description": "CSV only: the cursor of the next sync, on the last page of changes.",
+                "schema": {"type": "string"},
+            },
+            "Link": {
+                "description": "The next page, rel=next, when there is one.",
+                "schema": {"type": "string"},
+            },
         },
     )
 
     ok: Literal[True]
     count: int = Field(description="How many rows this page has.")
-    rows: list[Call]
+    rows: list[Call] = Field(description="With `fields`, rows have those columns alone.")
     next_cursor: str = Field(
         default="",
         description="Only there when there is a next page: send it as `cursor` to get it.",
+        json_schema_extra=without_default,
+    )
+    sync_cursor: str = Field(
+        default="",
+        description="On the last page of changes: send it as `cursor` to begin the next sync from here.",
         json_schema_extra=without_default,
     )
 

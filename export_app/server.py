@@ -14,11 +14,12 @@ from export_app.database import Database
 from export_app.listener import listen
 from export_app.server_log import NoKeys, ServerLogger
 from tollbook.config import Settings
-from tollbook.model.offnet import Peers
+from tollbook.store import access
 from tollbook.store.database import check_schema, connect
 
-WORKERS: Final = 2
-THREADS: Final = 8  # per worker
+# One process, which counts the requests of each key; threads, most of which wait for PostgreSQL or for a client.
+WORKERS: Final = 1
+THREADS: Final = 16
 GRACEFUL_TIMEOUT_S: Final = 10  # how long a stop waits for requests under way, whose statements have 5 s each
 RESPONSE_TIMEOUT_S: Final = 60.0  # to take a whole page; the largest has some 3 MB
 _LINGER_S: Final = 1.0
@@ -29,9 +30,10 @@ def serve(settings: Settings) -> None:
     url = settings.require_database_url()
     with connect(url, name="serve") as connection:
         check_schema(connection)
+        access.check(connection)
     for handler in logging.getLogger().handlers:
         handler.addFilter(NoKeys())
-    _Server(url, listen(settings.api_bind), settings.peers).run()
+    _Server(url, listen(settings.api_bind), settings).run()
 
 
 class _Worker(ThreadWorker):
@@ -52,9 +54,9 @@ class _Worker(ThreadWorker):
 
 
 class _Server(BaseApplication):
-    def __init__(self, url: str, listening: socket.socket, peers: Peers) -> None:
+    def __init__(self, url: str, listening: socket.socket, settings: Settings) -> None:
         self._database = Database(url)
-        self._peers = peers
+        self._settings = settings
         self._options: dict[str, Any] = {
             "bind": f"fd://{listening.detach()}",
             "worker_class": _Worker,
@@ -76,7 +78,12 @@ class _Server(BaseApplication):
     def load(self) -> Any:
         """Make the application, in the worker: gunicorn calls this after the fork."""
         self._database.open()
-        return create_app(self._database, self._peers)
+        return create_app(
+            self._database,
+            self._settings.peers,
+            proxies=self._settings.trusted_proxies,
+            requests_per_minute=self._settings.rate_limit,
+        )
 
     def _close(self, server: object, worker: object) -> None:
         del server, worker

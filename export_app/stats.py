@@ -24,7 +24,7 @@ stats = APIBlueprint(
     __name__,
     url_prefix="/v1",
     abp_security=SECURITY,
-    abp_responses={400: Failure, 401: Failure, 403: Failure, 503: Failure},
+    abp_responses={400: Failure, 401: Failure, 403: Failure, 429: Failure, 503: Failure},
 )
 stats.before_request(identify_caller)
 
@@ -34,7 +34,7 @@ def sum_calls(query: StatsQuery) -> Response:
     """Calls, ASR, ACD, minutes and cost of the key's account, in total and by group. Archived calls are left out."""
     identity = caller()
     identity.require(CDR)
-    with database().connection() as connection:
+    with database().reading(account_id=identity.account_id, every_account=identity.is_operator) as connection:
         wanted = asked(query, now_ms=time.time_ns() // 1_000_000, window_start=window_start(connection))
         counted = count(
             connection,

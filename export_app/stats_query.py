@@ -12,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from export_app import buckets
-from export_app.parameters import MAX_LIMIT, EpochMs, Limit, Query, shown, without_default
+from export_app.parameters import MAX_LIMIT, Disposition, EpochMs, Limit, Query, Text, shown, without_default
 from export_app.refusal import Refusal
 
 UNITS: Final[tuple[buckets.Unit, ...]] = ("hour", "day", "month")
@@ -32,7 +32,6 @@ MAX_SPANS: Final = 1000  # 41 days of hours, and some
 MAX_WINDOW_MS: Final = 366 * 86_400_000
 DEFAULT_WINDOW_MS: Final = 30 * 86_400_000
 DEFAULT_GROUPS: Final = 1000
-MAX_TEXT: Final = 200
 
 _ONE = f"({'|'.join(GROUPS)})"
 _GROUP_BY: Final = f"^{_ONE}(,{_ONE}){{0,{MAX_GROUPINGS - 1}}}$"
@@ -67,21 +66,10 @@ def _zone(value: str) -> str:
     return value
 
 
-def _text(value: str) -> str:
-    if "\0" in value or len(value) > MAX_TEXT:
-        raise PydanticCustomError(
-            "text", "must be a text of at most {most} characters, without a NUL", {"most": MAX_TEXT}
-        )
-    return value
-
-
 def _digits(value: object) -> object:
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
         raise PydanticCustomError("digits", "must be a whole number from 1 to 15")
     return value
-
-
-Text = Annotated[str, AfterValidator(_text)]
 
 
 class StatsQuery(Query):
@@ -120,10 +108,8 @@ class StatsQuery(Query):
     direction: Literal["inbound", "outbound", "internal"] | SkipJsonSchema[None] = Field(
         default=None, description="Only calls of this direction.", json_schema_extra=without_default
     )
-    disposition: Text | SkipJsonSchema[None] = Field(
-        default=None,
-        description="Only calls of this disposition, such as answered, busy, no_answer.",
-        json_schema_extra=without_default,
+    disposition: Disposition | SkipJsonSchema[None] = Field(
+        default=None, description="Only calls that ended so.", json_schema_extra=without_default
     )
     queue_id: Text | SkipJsonSchema[None] = Field(
         default=None, description="Only calls of this queue.", json_schema_extra=without_default

@@ -14,7 +14,7 @@ whoami = APIBlueprint(
     __name__,
     url_prefix="/v1",
     abp_security=SECURITY,
-    abp_responses={400: Failure, 401: Failure, 503: Failure},
+    abp_responses={400: Failure, 401: Failure, 429: Failure, 503: Failure},
 )
 whoami.before_request(identify_caller)
 

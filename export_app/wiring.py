@@ -1,14 +1,19 @@
 """What an app is given when it is made, for its views."""
 
+from collections.abc import Collection
 from typing import Final, cast
 
 from flask import Flask, current_app
 
+from export_app.address import Network
 from export_app.database import Database
+from export_app.limits import Limits
 from tollbook.model.offnet import Peers
 
 _DATABASE: Final = "tollbook.database"
+_LIMITS: Final = "tollbook.limits"
 _PEERS: Final = "tollbook.peers"
+_PROXIES: Final = "tollbook.proxies"
 
 
 def give_database(app: Flask, database: Database) -> None:
@@ -21,6 +26,16 @@ def database() -> Database:
     return cast("Database", current_app.extensions[_DATABASE])
 
 
+def give_limits(app: Flask, limits: Limits) -> None:
+    """Let the app count requests here."""
+    app.extensions[_LIMITS] = limits
+
+
+def limits() -> Limits:
+    """Give the limits of the app that serves this request."""
+    return cast("Limits", current_app.extensions[_LIMITS])
+
+
 def give_peers(app: Flask, peers: Peers) -> None:
     """Let the app's views explain calls by these lists of the operator's."""
     app.extensions[_PEERS] = peers
@@ -29,3 +44,13 @@ def give_peers(app: Flask, peers: Peers) -> None:
 def peers() -> Peers:
     """Give the operator's lists."""
     return cast("Peers", current_app.extensions[_PEERS])
+
+
+def give_proxies(app: Flask, proxies: Collection[Network]) -> None:
+    """Let the app believe these proxies whom they speak for."""
+    app.extensions[_PROXIES] = proxies
+
+
+def proxies() -> Collection[Network]:
+    """Give the proxies that are believed."""
+    return cast("Collection[Network]", current_app.extensions[_PROXIES])

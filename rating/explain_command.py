@@ -17,6 +17,7 @@ from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.model.row import COLUMNS
 from tollbook.model.tree import ToldLeg
+from tollbook.store.access import snapshot
 from tollbook.store.database import check_schema, connect
 from tollbook.store.detail import FOR_EVER_MS, read
 
@@ -46,10 +47,11 @@ def explain(call_id: str, at: str | None, as_json: bool) -> None:
     last_ts = FOR_EVER_MS if at is None else _instant(at)
     with connect(settings.require_database_url(), name="explain") as connection:
         check_schema(connection)
-        if at is None:
-            kept = read(connection, wanted, account_id=None)
-        else:
-            kept = read(connection, wanted, account_id=None, last_ts=last_ts, limit=1)
+        with snapshot(connection):
+            if at is None:
+                kept = read(connection, wanted, account_id=None)
+            else:
+                kept = read(connection, wanted, account_id=None, last_ts=last_ts, limit=1)
     if not kept:
         when = "" if at is None else f" that started by {shown(at)}"
         raise UsageError(f"no call here has the id {shown(wanted, _LONGEST_ID)}{when}")

@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -22,6 +23,7 @@ from tollbook.model.offnet import Peers
 
 _PREFIX = "TOLLBOOK_"
 ESL_PORT = 8021
+RATE_LIMIT = 600  # requests a minute and key: ten a second, or 100,000 rows a second in the largest pages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,17 @@ def _pairs(value: Any) -> Any:
     return {key.strip(): prefix.strip() for key, _, prefix in pairs}
 
 
+def _networks(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(ip_network(word, strict=False) for word in _words(value))
+    except ValueError:
+        raise ValueError(
+            "write addresses or networks, several separated by commas: 127.0.0.1, 10.0.0.0/8, fd00::/8"
+        ) from None
+
+
 def _bind(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -123,6 +136,8 @@ class Settings(BaseSettings):
         default_factory=dict[str, str]
     )
     api_bind: Annotated[Bind, NoDecode, BeforeValidator(_bind)] = Bind(host="127.0.0.1", port=8080)
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    rate_limit: int = Field(default=RATE_LIMIT, ge=1, le=1_000_000)
     metrics_bind: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
     spool_max: Annotated[int, NoDecode, BeforeValidator(_bytes), Field(ge=64 * 1024)] = 1024**3
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")

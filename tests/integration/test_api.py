@@ -13,8 +13,9 @@ from werkzeug.test import TestResponse
 
 from export_app.app import create_app
 from export_app.database import Database
+from export_app.parameters import CallsQuery
 from tollbook.model.row import COLUMNS, Price, Row
-from tollbook.store import calls, keys, tariffs
+from tollbook.store import calls, keys, pages, tariffs
 from tollbook.store.database import Connection, connect
 from tollbook.store.partitions import MS_PER_DAY, Partitions
 
@@ -293,7 +294,7 @@ def test_a_fault_of_ours_is_told_without_details(
     def fail(*args: object, **kwargs: object) -> None:
         raise ValueError("SELECT secret")
 
-    monkeypatch.setattr(calls, "page", fail)
+    monkeypatch.setattr(pages, "read_page", fail)
     assert "secret" not in refused(get(), 500, "internal_error")
     assert "SELECT secret" in caplog.text
 
@@ -358,8 +359,8 @@ def test_the_openapi_document_tells_what_there_is(get: Get) -> None:
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {"/v1/calls", "/v1/calls/{id}", "/v1/whoami", "/healthz", "/readyz"}
     listing = document["paths"]["/v1/calls"]["get"]
-    assert [one["name"] for one in listing["parameters"]] == ["since", "until", "limit", "cursor", "format", "raw"]
-    assert set(listing["responses"]) == {"200", "400", "401", "403", "503"}
+    assert [one["name"] for one in listing["parameters"]] == list(CallsQuery.model_fields)
+    assert set(listing["responses"]) == {"200", "400", "401", "403", "429", "503"}
     assert set(listing["responses"]["200"]["content"]) == {"application/json", "text/csv"}
     assert tuple(document["components"]["schemas"]["Call"]["properties"]) == COLUMNS
     assert document["components"]["securitySchemes"]["key"]["name"] == "x-api-key"

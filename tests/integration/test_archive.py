@@ -25,8 +25,10 @@ from tollbook.lake.scan import Record, read_calls
 from tollbook.lake.schema import archived_account
 from tollbook.lake.untyped import read
 from tollbook.model.row import COLUMNS, Price, PricedPart, Row
+from tollbook.model.selection import Selection
 from tollbook.store import calls, outbox
 from tollbook.store.database import Connection, connect
+from tollbook.store.pages import read_page
 from tollbook.store.partitions import MS_PER_DAY, Partitions
 
 START = 1_790_000_000_123  # 2026-09-21
@@ -69,7 +71,8 @@ def store(connection: Connection, *rows: Priced) -> None:
 
 
 def stored(connection: Connection, account: str | None = None) -> list[Record]:
-    return calls.page(connection, account_id=account, since=0, until=FOR_EVER, before=None, limit=1_000_000)
+    selection = Selection(account_id=account, every_account=account is None, since=0, until=FOR_EVER)
+    return read_page(connection, selection, COLUMNS, 1_000_000)
 
 
 def archived(settings: Settings, account: str | None = None, **how: object) -> list[Record]:

@@ -13,9 +13,17 @@ from tollbook.errors import DataError, SchemaBehind, SchemaError, SettingsError,
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
 # The revision of tollbook/store/migrations that this version reads and writes.
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0006"
 
 CONNECT_TIMEOUT_S = 10
+
+# No transaction of ours lasts longer: what is asked to have changed since some time is looked for from twice as long
+# before it (`tollbook.store.changes`). From PostgreSQL 17 on the server holds it; before, it holds the limits on a
+# statement and on a pause, and a batch has six of the one and two of the other.
+LONGEST_TRANSACTION_S = 900
+_STATEMENT_TIMEOUT_S = 120
+_PAUSE_TIMEOUT_S = 60
+_KNOWS_TRANSACTION_TIMEOUT = 170000
 
 # SQLSTATE classes after which the same statement may succeed later: connection, resources, operator intervention,
 # serialisation and deadlock, system error. 25006 is a standby during failover, 3D000/28P01 a server being set up.
@@ -67,20 +75,27 @@ def connect(url: str, *, name: str, autocommit: bool = False) -> Connection:
     """Open a connection whose application_name is `tollbook NAME`; raises StoreUnavailable or SettingsError."""
     check_url(url)
     try:
-        return psycopg.connect(
+        connection = psycopg.connect(
             url,
-            autocommit=autocommit,
+            autocommit=True,
             application_name=f"tollbook {name}",
             connect_timeout=CONNECT_TIMEOUT_S,
             # A server that vanished without a word is noticed in half a minute, not in two hours.
             keepalives_idle=15,
             keepalives_interval=5,
             keepalives_count=3,
-            options="-c timezone=UTC",
+            options=(
+                f"-c timezone=UTC -c statement_timeout={_STATEMENT_TIMEOUT_S}s"
+                f" -c idle_in_transaction_session_timeout={_PAUSE_TIMEOUT_S}s"
+            ),
         )
+        if connection.info.server_version >= _KNOWS_TRANSACTION_TIMEOUT:
+            connection.execute("SELECT set_config('transaction_timeout', %s, false)", (f"{LONGEST_TRANSACTION_S}s",))
+        connection.autocommit = autocommit
     except psycopg.Error as error:
         text = " ".join(str(error).split())
         raise StoreUnavailable(f"{text}; is PostgreSQL up? check TOLLBOOK_DATABASE_URL") from error
+    return connection
 
 
 def check_schema(connection: Connection) -> None:

@@ -82,14 +82,13 @@ def read(
 ) -> list[KeptCall]:
     """Read the calls of an id that started from `first_ts` to `last_ts` (epoch ms, both included), newest first.
 
-    `account_id` None reads all accounts. Call outside a transaction: it reads a moment of its own, so that a row
-    and its legs belong together. Raises StoreUnavailable.
+    `account_id` None reads all accounts. Call inside `access.snapshot` or `access.reading`, which hold one moment, so
+    that a row and its legs belong together. Raises StoreUnavailable.
     """
     if "\0" in call_id:  # PostgreSQL holds no such text, and refuses to be asked for it
         return []
     asked = {"call_id": call_id, "first": first_ts, "last": last_ts, "account": account_id, "limit": limit}
-    with store_errors(), connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with store_errors():
         found = connection.cursor(row_factory=dict_row).execute(_ROWS, asked).fetchall()
         if not found:
             return []

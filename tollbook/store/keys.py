@@ -11,6 +11,8 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import TypeAlias
 
 from tollbook.errors import UsageError
 from tollbook.store.database import Connection, scalar, store_errors
@@ -20,11 +22,11 @@ _HINT_LENGTH = 8  # `sk_` and 30 bits: enough to tell keys apart, no help in gue
 _SECRET = re.compile(r"sk_[A-Za-z0-9_-]{43}")
 
 _INSERT = """
-    INSERT INTO api_key (key_hash, hint, account_id, scopes) VALUES (%s, %s, %s, %s)
-    RETURNING key_id, hint, account_id, scopes, created_at, last_used_at, revoked_at
+    INSERT INTO api_key (key_hash, hint, account_id, scopes, networks) VALUES (%s, %s, %s, %s, %s::cidr[])
+    RETURNING key_id, hint, account_id, scopes, networks, created_at, last_used_at, revoked_at
 """
 _FIND = """
-    SELECT key_id, hint, account_id, scopes, created_at, last_used_at, revoked_at,
+    SELECT key_id, hint, account_id, scopes, networks, created_at, last_used_at, revoked_at,
            coalesce(last_used_at < now() - interval '1 minute', true)
     FROM api_key WHERE key_hash = %s AND revoked_at IS NULL
 """
@@ -35,22 +37,29 @@ _NOTE_USE = """
     WHERE key_id = %s AND coalesce(last_used_at < now() - interval '1 minute', true)
 """
 _EVERY = """
-    SELECT key_id, hint, account_id, scopes, created_at, last_used_at, revoked_at FROM api_key ORDER BY key_id
+    SELECT key_id, hint, account_id, scopes, networks, created_at, last_used_at, revoked_at FROM api_key ORDER BY key_id
 """
 _REVOKE = """
     UPDATE api_key SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = %s
-    RETURNING key_id, hint, account_id, scopes, created_at, last_used_at, revoked_at
+    RETURNING key_id, hint, account_id, scopes, networks, created_at, last_used_at, revoked_at
 """
+
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Key:
-    """A key as we keep it. `account_id` None: every account. `hint` is how the key begins."""
+    """A key as we keep it. `account_id` None: every account. `hint` is how the key begins.
+
+    `networks` are those that it may be used from; None: all.
+    """
 
     key_id: int
     hint: str
     account_id: str | None
     scopes: tuple[str, ...]
+    networks: tuple[Network, ...] | None
     created_at: dt.datetime
     last_used_at: dt.datetime | None
     revoked_at: dt.datetime | None
@@ -61,7 +70,9 @@ def key_hash(secret: str) -> bytes | None:
     return hashlib.sha256(secret.encode("ascii")).digest() if _SECRET.fullmatch(secret) else None
 
 
-def create(connection: Connection, *, account_id: str | None, scopes: Sequence[str]) -> tuple[Key, str]:
+def create(
+    connection: Connection, *, account_id: str | None, scopes: Sequence[str], networks: Sequence[Network] | None = None
+) -> tuple[Key, str]:
     """Make a key and give it with its secret, which is kept nowhere. Raises UsageError for an unknown account."""
     secret = f"sk_{secrets.token_urlsafe(_RANDOM_BYTES)}"
     with store_errors(), connection.transaction():
@@ -69,7 +80,13 @@ def create(connection: Connection, *, account_id: str | None, scopes: Sequence[s
             connection, "SELECT EXISTS (SELECT FROM account WHERE account_id = %s)", account_id
         ):
             raise UsageError(f"there is no account {account_id!r}: add it first, tollbook account add {account_id}")
-        values = (key_hash(secret), secret[:_HINT_LENGTH], account_id, list(scopes))
+        values = (
+            key_hash(secret),
+            secret[:_HINT_LENGTH],
+            account_id,
+            list(scopes),
+            networks and [str(one) for one in networks],
+        )
         row = connection.execute(_INSERT, values).fetchone()
     assert row is not None  # an INSERT without ON CONFLICT returns its row or raises
     return _key(*row), secret
@@ -108,6 +125,7 @@ def _key(
     hint: str,
     account_id: str | None,
     scopes: list[str],
+    networks: list[Network] | None,
     created_at: dt.datetime,
     last_used_at: dt.datetime | None,
     revoked_at: dt.datetime | None,
@@ -117,6 +135,7 @@ def _key(
         hint=hint,
         account_id=account_id,
         scopes=tuple(scopes),
+        networks=None if networks is None else tuple(networks),
         created_at=created_at,
         last_used_at=last_used_at,
         revoked_at=revoked_at,

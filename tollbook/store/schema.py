@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from tollbook.errors import SchemaError, StoreUnavailable
+from tollbook.store.access import PREPARE
 
 _UPGRADE_LOCK = 7_264_100_001
 
@@ -30,6 +31,7 @@ def upgrade(url: str) -> None:
             connection.commit()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            connection.exec_driver_sql(PREPARE)
             connection.commit()
     except CommandError as error:
         raise SchemaError(

@@ -8,14 +8,49 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export_app.cursor import _MAC_BYTES, _PURPOSE, Cursor, decode, encode
+from export_app.cursor import (
+    _MAC_BYTES,
+    _PURPOSE,
+    CallsCursor,
+    ChangesCursor,
+    Cursor,
+    SyncCursor,
+    decode,
+    encode,
+    filters_of,
+    values_of,
+)
+from tollbook.model.selection import Filters
 
 KEY = hashlib.sha256(b"one").digest()
 OTHER_KEY = hashlib.sha256(b"other").digest()
 
 ms = st.integers(0, 2**63 - 1)
-cursors = st.builds(Cursor, since=ms, until=ms, start_ts=ms, call_id=st.text(st.characters(exclude_categories=["Cs"])))
-a_cursor = Cursor(since=1, until=2, start_ts=1_767_225_600_000, call_id="8f4b3c52-6f0e-4f5e-9a54-6c9a5f0f6a4e")
+text = st.text(st.characters(exclude_categories=["Cs"]))
+filters = st.tuples(*[st.none() | text] * 5, st.none() | ms)
+cursors = st.one_of(
+    st.builds(
+        CallsCursor,
+        filters=filters,
+        made_s=ms,
+        since=ms,
+        until=ms,
+        order=st.sampled_from(["asc", "desc"]),
+        start_ts=ms,
+        call_id=text,
+    ),
+    st.builds(ChangesCursor, filters=filters, made_s=ms, updated_since=ms, changed=ms, start_ts=ms, call_id=text),
+    st.builds(SyncCursor, filters=filters, made_s=ms, first=ms),
+)
+a_cursor = CallsCursor(
+    filters=values_of(Filters()),
+    made_s=1_767_225_600,
+    since=1,
+    until=2,
+    order="desc",
+    start_ts=1_767_225_600_000,
+    call_id="8f4b3c52-6f0e-4f5e-9a54-6c9a5f0f6a4e",
+)
 
 
 @given(cursors)
@@ -38,6 +73,12 @@ def test_an_edited_cursor_is_refused(cursor: Cursor, data: st.DataObject) -> Non
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ \n"
     other = data.draw(st.sampled_from(alphabet).filter(lambda one: one != text[at]))
     assert decode(text[:at] + other + text[at + 1 :], KEY) is None
+
+
+@given(filters)
+def test_filters_come_back(values: tuple[object, ...]) -> None:
+    """In the cursor they have no names, to be short."""
+    assert values_of(filters_of(values)) == values
 
 
 @given(st.text(max_size=100))

@@ -20,9 +20,9 @@ def parse(model: type[Query], *pairs: tuple[str, str]) -> Query:
 
 def test_everything_has_a_default() -> None:
     """All calls until now, newest first, a page of JSON."""
-    assert parse(CallsQuery) == CallsQuery(
-        since=0, until=None, limit=DEFAULT_LIMIT, cursor=None, format="json", raw="0"
-    )
+    assert parse(CallsQuery).model_dump(exclude_none=True) == {
+        "since": 0, "order": "desc", "limit": DEFAULT_LIMIT, "format": "json", "raw": "0"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,13 @@ def test_everything_has_a_default() -> None:
         ("limit", "9" * 400, MAX_LIMIT),
         ("format", "csv", "csv"),
         ("raw", "1", "1"),
+        ("order", "asc", "asc"),
+        ("updated_since", "7", 7),
+        ("number", "+4930", "+4930"),
+        ("number", "*97", "*97"),
+        ("queue_id", "sales, north", "sales, north"),
+        ("min_billsec", "0", 0),
+        ("fields", "call_id,parts", "call_id,parts"),
     ],
 )
 def test_taken(name: str, sent: str, taken: object) -> None:
@@ -74,11 +81,44 @@ MS = "a time in whole milliseconds since 1970, such as 1767225600000"
         ([("raw", "yes")], "bad_parameter", "raw must be '0' or '1'"),
         ([("sinse", "1")], "unknown_parameter", "'sinse' is not a parameter here: did you mean since?"),
         (
-            [("account_id", "other")],
+            [("tenant", "other")],
             "unknown_parameter",
-            "'account_id' is not a parameter here: there are: since, until, limit, cursor, format, raw",
+            "'tenant' is not a parameter here: there are: " + ", ".join(CallsQuery.model_fields),
         ),
         ([("{name}", "1")], "unknown_parameter", None),
+        ([("order", "up")], "bad_parameter", "order must be 'asc' or 'desc'"),
+        (
+            [("direction", "out")],
+            "bad_parameter",
+            "direction must be 'inbound', 'outbound' or 'internal'",
+        ),
+        (
+            [("disposition", "anwsered")],
+            "bad_parameter",
+            "disposition must be 'answered', 'busy', 'no_answer', 'rejected', 'cancelled', 'failed', 'abandoned' or"
+            " 'lost'",
+        ),
+        (
+            [("number", " 4930")],
+            "bad_parameter",
+            "number must not begin with a space: in a URL a + is written %2B",
+        ),
+        ([("number", "")], "bad_parameter", "number must not be empty: leave it out to see all calls"),
+        ([("queue_id", "a" * 256)], "bad_parameter", "queue_id must have at most 255 characters"),
+        ([("agent_id", "a\0")], "bad_parameter", "agent_id must not hold a zero byte"),
+        ([("min_billsec", "1.5")], "bad_parameter", "min_billsec must be a number of seconds from 0 to 2147483647"),
+        ([("min_billsec", "2147483648")], "bad_parameter", "min_billsec must be at most 2147483647"),
+        (
+            [("fields", "call_id,cost_micro")],
+            "bad_parameter",
+            "fields has no column 'cost_micro': did you mean cost_micros?",
+        ),
+        ([("fields", "")], "bad_parameter", None),
+        (
+            [("updated_since", "1"), ("order", "asc")],
+            "bad_parameter",
+            "updated_since comes in the order of change: leave order out",
+        ),
         ([("limit", "1"), ("limit", "1")], "repeated_parameter", "'limit' is given more than once: give it once"),
         ([("api_key", "x")], "key_in_query", None),
         ([("X-API-Key", "x")], "key_in_query", None),

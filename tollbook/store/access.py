@@ -1,0 +1,107 @@
+"""Row-level security: the API reads as the role `tollbook_api`, to which PostgreSQL shows one account's rows.
+
+A query that forgot its WHERE gets nothing foreign. Without the role it would: the owner of the tables and a
+superuser, such as the embedded server's, are not checked.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from tollbook.errors import SettingsError
+from tollbook.store.database import Connection, store_errors
+
+ROLE: Final = "tollbook_api"
+
+# Idempotent, and run by every `db upgrade`: the role belongs to the server, not to the database, and where we may not
+# make it an administrator does so at any later time. The scalar subqueries are evaluated once a query, not once a row.
+PREPARE: Final = """
+DO $$
+DECLARE
+    every_account CONSTANT text := '(SELECT current_setting(''tollbook.every_account'', true)) = ''on''';
+    own CONSTANT text := 'account_id = (SELECT current_setting(''tollbook.account'', true)) OR ' || every_account;
+    -- A leg has no account: it is seen with its call, on which this subquery's own policy decides.
+    of_own_call CONSTANT text := every_account || ' OR EXISTS (SELECT FROM call_cdr AS call'
+        ' WHERE call.call_id = call_leg.call_id AND call.start_ts = call_leg.call_start_ts)';
+    wanted record;
+BEGIN
+    BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tollbook_api') THEN
+            CREATE ROLE tollbook_api NOLOGIN;
+        END IF;
+        GRANT tollbook_api TO CURRENT_USER;
+    EXCEPTION
+        WHEN insufficient_privilege THEN NULL;  -- `tollbook serve` and `doctor` say what to do
+        WHEN duplicate_object OR unique_violation THEN NULL;  -- another database's upgrade was quicker
+    END;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tollbook_api') THEN
+        RETURN;
+    END IF;
+    EXECUTE 'GRANT USAGE ON SCHEMA ' || quote_ident(current_schema()) || ' TO tollbook_api';
+    GRANT SELECT ON call_cdr, call_leg, account, account_number, rate_plan, rate, hot_window TO tollbook_api;
+    FOR wanted IN
+        SELECT * FROM (VALUES ('call_cdr', own), ('call_leg', of_own_call), ('account', own), ('account_number', own))
+            AS policy (on_table, visible)
+        WHERE NOT EXISTS (
+            SELECT FROM pg_policies
+            WHERE schemaname = current_schema() AND tablename = on_table AND policyname = 'tollbook_api'
+        )
+    LOOP
+        EXECUTE 'CREATE POLICY tollbook_api ON ' || quote_ident(wanted.on_table)
+            || ' AS RESTRICTIVE FOR SELECT TO tollbook_api USING (' || wanted.visible || ')';
+    END LOOP;
+END
+$$
+"""
+
+_GUARDED: Final = """
+    SELECT count(*) FROM pg_policies
+    WHERE schemaname = current_schema() AND policyname = 'tollbook_api' AND roles = '{tollbook_api}'
+"""
+_TABLES: Final = 4
+
+
+@contextmanager
+def snapshot(connection: Connection) -> Generator[None]:
+    """Read one moment, and nothing but read, in a transaction of its own. Call outside of one."""
+    connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+    connection.set_read_only(True)
+    with store_errors(), connection.transaction():
+        yield
+
+
+@contextmanager
+def reading(connection: Connection, *, account_id: str | None, every_account: bool) -> Generator[None]:
+    """Read one moment as the API's role, which sees one account, or on purpose every one. Call outside a transaction.
+
+    Raises StoreUnavailable.
+    """
+    if (account_id is None) != every_account:
+        raise ValueError("a read names one account, or asks for every account, as an operator may")
+    with snapshot(connection):
+        connection.execute(
+            "SELECT set_config('role', 'tollbook_api', true), set_config('tollbook.account', %s, true),"
+            " set_config('tollbook.every_account', %s, true)",
+            (account_id or "", "on" if every_account else "off"),
+        )
+        yield
+
+
+def check(connection: Connection) -> None:
+    """Refuse to serve from a database that cannot guard its rows; raises SettingsError that says what to run."""
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute("SET LOCAL ROLE tollbook_api")
+            guarded = connection.execute(_GUARDED).fetchone()
+    except (psycopg.errors.InvalidParameterValue, psycopg.errors.InsufficientPrivilege) as error:
+        name = sql.Identifier(connection.info.user).as_string(connection)
+        raise SettingsError(
+            f"the API reads as the role {ROLE}, which {name} may not become: as an administrator of PostgreSQL run"
+            f" `CREATE ROLE {ROLE} NOLOGIN` (unless it is there) and `GRANT {ROLE} TO {name}`,"
+            " then run `tollbook db upgrade`"
+        ) from error
+    if guarded is None or guarded[0] != _TABLES:
+        raise SettingsError(f"the role {ROLE} has no rights in this database yet: run `tollbook db upgrade`")
