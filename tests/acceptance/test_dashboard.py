@@ -6,7 +6,7 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +28,8 @@ class Process(Protocol):
     """A process that the fixture `start` started."""
 
     def stop(self) -> int: ...
+
+    def wait_for(self, text: str) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ class Site:
 
     def enter(self, who: str = "acme", path: str = "/", **how: object) -> Page:
         """Open the dashboard with a key, and wait until it shows something."""
-        page = self.open(path, **how)  # pyright: ignore[reportArgumentType]
+        page = self.open(path, **how)
         page.get_by_label("Key", exact=True).fill(self.keys[who])
         page.get_by_role("button", name="Show calls").click()
         expect(page.locator("#tiles .tile").first).to_be_visible()
@@ -88,11 +90,11 @@ def row(call_id: str, start_ts: int, **changed: object) -> Row:
         "end_ts": start_ts + 64_000, "duration_sec": 64, "billsec": 60, "answered": 1, "disposition": "answered",
         "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": (),
     }  # fmt: skip
-    return Row(**fields | changed)  # pyright: ignore[reportArgumentType]
+    return Row(**fields | changed)
 
 
 def store(connection: Connection, now: int) -> None:
-    """Store calls of the last hours: acme's five answered, three busy, one up; and one of other, who pays in dollars."""
+    """Store calls of the last hours: acme's five answered, three busy, one up; and one of other, in dollars."""
     connection.autocommit = True
     for account_id, plan, currency in (("acme", "euros", "EUR"), ("other", "dollars", "USD"), ("void", "euros", "EUR")):
         tariffs.replace_rates(connection, plan, currency, ())
@@ -116,18 +118,18 @@ def store(connection: Connection, now: int) -> None:
 
 
 @pytest.fixture
-def site(browser: Browser, database: Connection, start: "object") -> Site:
+def site(browser: Browser, database: Connection, start: Callable[..., Process]) -> Site:
     """A dashboard that is served."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         bind = f"127.0.0.1:{found.getsockname()[1]}"
     now = time.time_ns() // 1_000_000
     store(database, now)
-    process = start("serve", api_bind=bind)  # pyright: ignore[reportCallIssue, reportUnknownVariableType]
-    process.wait_for("Booting worker")  # pyright: ignore[reportUnknownMemberType]
+    process = start("serve", api_bind=bind)
+    process.wait_for("Booting worker")
     secrets = {name: keys.create(database, account_id=name, scopes=["cdr"])[1] for name in ("acme", "other", "void")}
     secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
     secrets["wrong"] = "sk_" + "x" * 43
-    return Site(browser=browser, url=f"http://{bind}", keys=secrets, process=process, now=now)  # pyright: ignore
+    return Site(browser=browser, url=f"http://{bind}", keys=secrets, process=process, now=now)
 
 
 def tiles(page: Page) -> dict[str, str]:
@@ -244,7 +246,7 @@ def test_filters_time_and_zone_choose_the_calls(site: Site) -> None:
     tokyo = dt.timezone(dt.timedelta(hours=9))
     begun, ended = (dt.datetime.fromtimestamp((site.now - n * MINUTE) / 1000, tokyo) for n in (110, 50))
     page.get_by_label("Time zone").fill("Asia/Tokyo")
-    page.get_by_label("Time", exact=True).select_option("custom")
+    page.get_by_role("combobox", name="Time", exact=True).select_option("custom")
     page.get_by_label("From", exact=True).fill(f"{begun:%Y-%m-%dT%H:%M}")
     page.get_by_label("To", exact=True).fill(f"{ended:%Y-%m-%dT%H:%M}")
     page.get_by_role("button", name="Show", exact=True).click()

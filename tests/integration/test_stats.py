@@ -34,7 +34,7 @@ def row(call_id: str, start_ts: int = NOON, **changed: object) -> Row:
         "end_ts": start_ts + 64_000, "duration_sec": 64, "billsec": 60, "answered": 1, "disposition": "answered",
         "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
     }  # fmt: skip
-    return Row(**fields | changed)  # pyright: ignore[reportArgumentType]
+    return Row(**fields | changed)
 
 
 def unanswered(call_id: str, disposition: str, start_ts: int = NOON, **changed: object) -> Row:
