@@ -43,11 +43,11 @@ def create_app(
     peers: Peers | None = None,
     *,
     proxies: Collection[Network] = (),
-    requests_per_minute: int = RATE_LIMIT,
+    limits: Limits | None = None,
 ) -> OpenAPI:
     """Make the application; the caller opens and closes the database. Calls are explained by the lists in `peers`.
 
-    `proxies` are believed when they say for whom they ask. A key may make so many requests a minute.
+    `proxies` are believed when they say for whom they ask.
     """
     app = OpenAPI(
         __name__,
@@ -63,7 +63,7 @@ def create_app(
     )
     give_database(app, database)
     give_peers(app, peers or Peers())
-    give_limits(app, Limits(requests_per_minute))
+    give_limits(app, limits or Limits(RATE_LIMIT))
     give_proxies(app, proxies)
     accept_any_id(app)
     handle_failures(app)

@@ -11,6 +11,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from export_app.app import create_app
 from export_app.database import Database
+from export_app.limits import Limits
 from export_app.listener import listen
 from export_app.server_log import NoKeys, ServerLogger
 from tollbook.config import Settings
@@ -82,7 +83,7 @@ class _Server(BaseApplication):
             self._database,
             self._settings.peers,
             proxies=self._settings.trusted_proxies,
-            requests_per_minute=self._settings.rate_limit,
+            limits=Limits(self._settings.rate_limit),
         )
 
     def _close(self, server: object, worker: object) -> None:
