@@ -2,7 +2,7 @@
 
 import { Failure, ask, csv, key } from "./api.js";
 import { callDetail, callList } from "./calls.js";
-import { byId, el } from "./dom.js";
+import { byId, el, replace } from "./dom.js";
 import { count, localOf, momentOf, sentence } from "./format.js";
 import { charts, ranking, tiles } from "./overview.js";
 
@@ -34,7 +34,8 @@ function failed(error) {
     leave();
     notice(`${sentence(error.message)}.`);
   } else if (error.status === 0 || error.status >= 500) {
-    notice(`${sentence(error.message)} What stands here is of before; this page goes on trying.`);
+    const before = byId("dashboard").hidden ? "" : " What stands here is of before; this page goes on trying.";
+    notice(`${sentence(error.message)}${before}`);
   } else notice(`${sentence(error.message)}.`);
 }
 
@@ -46,7 +47,7 @@ function leave() {
   byId("leave").hidden = true;
   byId("enter").hidden = false;
   byId("who").textContent = "";
-  for (const id of ["tiles", "charts", "rankings", "calls"]) byId(id).replaceChildren();
+  for (const id of ["tiles", "charts", "rankings", "calls"]) replace(byId(id));
   byId("detail").close();
   notice("");
   byId("key").focus();
@@ -103,15 +104,15 @@ async function loadSums(mine) {
   const byDisposition = await stats(`${unit},disposition`, { limit: 10000 });
   const total = byTime.total;
   currency = total.cost.length === 1 ? total.cost[0].currency : null;
-  byId("tiles").replaceChildren(...tiles(total));
-  byId("charts").replaceChildren(...(total.calls ? charts(byTime, byDisposition, unit, wanted.tz) : []));
+  replace(byId("tiles"), ...tiles(total));
+  replace(byId("charts"), ...(total.calls ? charts(byTime, byDisposition, unit, wanted.tz) : []));
   byId("empty").hidden = total.calls > 0;
   byId("empty").textContent = "No calls in this time with this filter. Choose more time, or clear the filter. If there "
     + "should be some, the operator can ask tollbook doctor whether the switch is heard.";
   const early = byTime.from_ts > since ? "Older calls are in the archive, and not in these sums. " : "";
   byId("progress").textContent = early;
   if (!total.calls) {
-    byId("rankings").replaceChildren();
+    replace(byId("rankings"));
     return;
   }
   const made = [
@@ -120,24 +121,23 @@ async function loadSums(mine) {
     ranking("Agents", "Agent", await stats("agent"), "agent_id", (value) => filterBy("agent_id", value)),
     operator ? ranking("Accounts", "Account", await stats("account"), "account_id") : null,
   ];
-  byId("rankings").replaceChildren(...made.filter((one) => one));
+  replace(byId("rankings"), ...made);
 }
 
 async function loadCalls(mine) {
   const { since, until } = chosenWindow();
   const page = await ask("v1/calls", { since, until, limit: CALLS_SHOWN, ...filters() });
   if (mine !== generation) return;
-  // Not under the finger of somebody who is about to choose one.
-  if (byId("calls").contains(document.activeElement)) return;
+  if (byId("detail").open) return; // its end gives the focus back to where it was
   byId("recent").hidden = page.rows.length === 0;
-  byId("calls").replaceChildren(callList(page.rows, { zone: wanted.tz, operator, currency, open }));
+  replace(byId("calls"), callList(page.rows, { zone: wanted.tz, operator, currency, open }));
 }
 
 async function open(call) {
   try {
     const { calls } = await ask(`v1/calls/${encodeURIComponent(call.call_id)}`, { start_ts: call.start_ts });
     const dialog = byId("detail");
-    dialog.replaceChildren(...callDetail(calls[0], wanted.tz, () => dialog.close()).filter((one) => one));
+    replace(dialog, ...callDetail(calls[0], wanted.tz, () => dialog.close()));
     dialog.showModal();
   } catch (error) {
     failed(error);
@@ -145,11 +145,11 @@ async function open(call) {
 }
 
 /** Load again and again while somebody looks at a window that ends now; each turn returns its pause in ms. */
-async function repeat(mine, turn) {
+async function repeat(mine, turn, again = false) {
   const began = Date.now();
   let live = wanted.range !== "custom";
   try {
-    if (!document.hidden) await turn(mine);
+    if (!again || !document.hidden) await turn(mine);
     if (mine === generation && byId("notice").dataset.from === turn.name) notice("");
   } catch (error) {
     if (mine !== generation || error.name === "AbortError") return;
@@ -159,7 +159,7 @@ async function repeat(mine, turn) {
   }
   if (mine !== generation || !live) return;
   const pause = turn === loadCalls ? CALLS_EVERY : Math.max(LEAST_PAUSE, 5 * (Date.now() - began));
-  timers.push(setTimeout(repeat, pause, mine, turn));
+  timers.push(setTimeout(repeat, pause, mine, turn, true));
 }
 
 function show() {
@@ -231,7 +231,7 @@ form.elements.range.addEventListener("change", () => {
 });
 for (const name of ["direction", "disposition", "tz"]) form.elements[name].addEventListener("change", show);
 
-byId("zones").append(...Intl.supportedValuesOf("timeZone").map((zone) => el("option", { value: zone })));
+byId("zones").append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone) => el("option", { value: zone })));
 fill(initial);
 fill(Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
 if (key.get()) enter();

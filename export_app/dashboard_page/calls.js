@@ -17,6 +17,7 @@ const cost = (call, currency) => (call.end_ts === null ? "" : call.cost_micros =
 /** A table of calls. operator: with their accounts; currency: of all of them, or null; open(call): show it whole. */
 export function callList(calls, { zone, operator, currency, open }) {
   const began = (call) => el("button", { type: "button", class: "link", title: "Show this call",
+    "data-keep": `${call.call_id} ${call.start_ts}`,
     onclick: () => open(call) }, el("span", {}, at(call.start_ts, zone, "date")), " ", el("span", {}, at(call.start_ts, zone, "second")));
   return el("div", { class: "scroll" }, table("Recent calls", [
     { name: "Began", cls: "began", cell: began },

@@ -44,6 +44,7 @@ export function chart({ title, points, series, format, least }) {
     const slot = inner.width / points.length;
     const every = Math.ceil(LABEL_WIDTH / slot);
     const picture = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", tabindex: 0,
+      "data-keep": `${title}, drawn`,
       "aria-label": `${title}: ${format(total)} in total. Arrow keys walk through the bars.` });
     for (let value = 0; value <= top + grid / 2; value += grid) {
       picture.append(svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value) }),
@@ -83,5 +84,5 @@ export function chart({ title, points, series, format, least }) {
   const columns = [{ name: "Time", cell: (point) => point.label },
     ...series.map((one, n) => ({ name: one.name, cls: "number", cell: (point) => format(point.values[n]) }))];
   return el("figure", { class: "card" }, el("figcaption", {}, el("h2", {}, title)), legend, host, readout,
-    el("details", {}, el("summary", {}, "As a table"), el("div", { class: "scroll" }, table(title, columns, points))));
+    el("details", { "data-keep": title }, el("summary", { "data-keep": `${title}, as a table` }, "As a table"), el("div", { class: "scroll" }, table(title, columns, points))));
 }

@@ -25,6 +25,17 @@ export function svg(tag, attributes = {}, ...children) {
 /** Find the element with an id of index.html. */
 export const byId = (id) => document.getElementById(id);
 
+/** Put children in place of what a host holds; what was open or had the focus, by its data-keep, is so again. */
+export function replace(host, ...children) {
+  const focus = host.contains(document.activeElement) ? document.activeElement.dataset.keep : undefined;
+  const open = new Set([...host.querySelectorAll("details[open][data-keep]")].map((one) => one.dataset.keep));
+  host.replaceChildren(...children.filter((one) => one));
+  for (const one of host.querySelectorAll("[data-keep]")) {
+    if (one.tagName === "DETAILS") one.open = open.has(one.dataset.keep);
+    else if (one.dataset.keep === focus) one.focus({ preventScroll: true });
+  }
+}
+
 /** Make a table. columns: {name, cell(row), cls}; cls "wide" is left out on a phone, "number" is set to the right. */
 export function table(caption, columns, rows) {
   return el("table", {},

@@ -60,6 +60,7 @@ export function ranking(title, head, stats, member, pick) {
   const most = Math.max(...groups.map((one) => one.calls));
   const name = (one) => (pick
     ? el("button", { type: "button", class: "link", title: `Show only ${head.toLowerCase()} ${one[member]}`,
+      "data-keep": `${member} ${one[member]}`,
       onclick: () => pick(one[member]) }, one[member])
     : one[member]);
   const bar = (one) => svg("svg", { class: "share", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },

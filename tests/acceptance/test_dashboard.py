@@ -4,32 +4,29 @@ import datetime as dt
 import os
 import re
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tollbook.model.row import Price, Row
 from tollbook.store import calls, keys, tariffs
-from tollbook.store.database import Connection
+from tollbook.store.database import Connection, connect
 from tollbook.store.partitions import MS_PER_DAY, Partitions
 
+TOLLBOOK = Path(sys.executable).with_name("tollbook")
+ACCOUNTS = {"acme": "EUR", "other": "USD", "void": "EUR"}
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 MINUTE = 60_000
-
-
-class Process(Protocol):
-    """A process that the fixture `start` started."""
-
-    def stop(self) -> int: ...
-
-    def wait_for(self, text: str) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +49,6 @@ class Site:
     browser: Browser
     url: str
     keys: dict[str, str]
-    process: Process
     now: int
     complaints: list[str] = field(default_factory=list)
 
@@ -95,10 +91,9 @@ def row(call_id: str, start_ts: int, **changed: object) -> Row:
 
 def store(connection: Connection, now: int) -> None:
     """Store calls of the last hours: acme's five answered, three busy, one up; and one of other, in dollars."""
-    connection.autocommit = True
-    for account_id, plan, currency in (("acme", "euros", "EUR"), ("other", "dollars", "USD"), ("void", "euros", "EUR")):
-        tariffs.replace_rates(connection, plan, currency, ())
-        tariffs.add_account(connection, tariffs.Account(account_id=account_id, name=account_id, plan_id=plan))
+    for account_id, currency in ACCOUNTS.items():
+        tariffs.replace_rates(connection, currency, currency, ())
+        tariffs.add_account(connection, tariffs.Account(account_id=account_id, name=account_id, plan_id=currency))
     ago = [now - n * 30 * MINUTE for n in range(10)]
     busy = {"answer_ts": None, "billsec": 0, "answered": 0, "disposition": "busy", "hangup_cause": "USER_BUSY"}
     up = dict.fromkeys(("end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"))
@@ -117,19 +112,59 @@ def store(connection: Connection, now: int) -> None:
     )
 
 
-@pytest.fixture
-def site(browser: Browser, database: Connection, start: Callable[..., Process]) -> Site:
-    """A dashboard that is served."""
+@contextmanager
+def serve(database_url: str, log: Path) -> Generator[str]:
+    """Run `tollbook serve`, and give its address."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         bind = f"127.0.0.1:{found.getsockname()[1]}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")}
+    environment |= {"TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_API_BIND": bind}
+    with log.open("wb") as file:
+        process = subprocess.Popen([TOLLBOOK, "serve"], env=environment, stdout=file, stderr=file)
+    try:
+        deadline = time.monotonic() + 30
+        while "Booting worker" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        yield f"http://{bind}"
+    finally:
+        process.send_signal(signal.SIGINT)  # SIGTERM would wait for the browser's connections
+        process.wait(30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled:
+    """A database with calls, the keys to them, and the address of the API over it."""
+
+    database_url: str
+    url: str
+    keys: dict[str, str]
+    now: int
+
+
+@pytest.fixture(scope="module")
+def filled(postgres_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """One for all tests: they only look."""
+    name = "tollbook_dashboard"
+    url = postgres_url.replace("@/postgres?", f"@/{name}?")
     now = time.time_ns() // 1_000_000
-    store(database, now)
-    process = start("serve", api_bind=bind)
-    process.wait_for("Booting worker")
-    secrets = {name: keys.create(database, account_id=name, scopes=["cdr"])[1] for name in ("acme", "other", "void")}
-    secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
-    secrets["wrong"] = "sk_" + "x" * 43
-    return Site(browser=browser, url=f"http://{bind}", keys=secrets, process=process, now=now)
+    with connect(postgres_url, name="test", autocommit=True) as administrator:
+        administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+        with connect(url, name="test", autocommit=True) as database:
+            store(database, now)
+            secrets = {one: keys.create(database, account_id=one, scopes=["cdr"])[1] for one in ACCOUNTS}
+            secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
+        secrets["wrong"] = "sk_" + "x" * 43
+        with serve(url, tmp_path_factory.mktemp("dashboard") / "serve.log") as address:
+            yield Filled(database_url=url, url=address, keys=secrets, now=now)
+        administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def site(browser: Browser, filled: Filled) -> Site:
+    """The dashboard, of which no page has complained yet."""
+    return Site(browser=browser, url=filled.url, keys=filled.keys, now=filled.now)
 
 
 def tiles(page: Page) -> dict[str, str]:
@@ -345,10 +380,10 @@ _FAINT = """() => {
 }"""
 
 
-def test_a_server_that_is_gone_is_said_to_be(site: Site) -> None:
+def test_a_server_that_is_gone_is_said_to_be(site: Site, filled: Filled, tmp_path: Path) -> None:
     """What was shown stays, and the page says that it is of before."""
-    page = site.enter()
-    site.process.stop()
+    with serve(filled.database_url, tmp_path / "serve.log") as url:
+        page = replace(site, url=url).enter()
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
     expect(page.get_by_role("alert")).to_contain_text("of before")
