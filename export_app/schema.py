@@ -61,6 +61,23 @@ class Call(Answer):
     cost_micros: int | None = Field(description="Millionths of the account's currency; null: not yet, or not rated.")
 
 
+def _none_required(schema: dict[str, Any]) -> None:
+    """Document a row that has the columns which were asked for."""
+    schema.pop("required", None)
+
+
+class ListedCall(Call):
+    """A call with the columns that were asked for: left out, the first 16."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra=_none_required)
+
+    switch: str = Field(description="Which switch it went through.")
+    revision: int = Field(description="0 while the call is up, 1 when complete, one more each time it was corrected.")
+    estimated: bool = Field(description="The end of a leg is an estimate: the switch never told it.")
+    updated_ts: int | None = Field(description="When the row was written, epoch ms; null: it is in the archive alone.")
+    parts: list[dict[str, JsonValue]] | None = Field(description="What was charged, and the rate that priced it.")
+
+
 class CallPage(Answer):
     """A page of calls."""
 
@@ -89,7 +106,7 @@ class CallPage(Answer):
 
     ok: Literal[True]
     count: int = Field(description="How many rows this page has.")
-    rows: list[Call] = Field(description="With `fields`, rows have those columns alone.")
+    rows: list[ListedCall]
     next_cursor: str = Field(
         default="",
         description="Only there when there is a next page: send it as `cursor` to get it.",

@@ -18,9 +18,11 @@ from tollbook.config import Settings
 from tollbook.store import access
 from tollbook.store.database import check_schema, connect
 
-# One process, which counts the requests of each key; threads, most of which wait for PostgreSQL or for a client.
+# One process, which counts the requests of each key.
 WORKERS: Final = 1
-THREADS: Final = 16
+# Most wait: for PostgreSQL, or for a client that reads slowly. One that reads nothing holds its thread until it is cut
+# off, so there are more than fifty of those would hold.
+THREADS: Final = 64
 GRACEFUL_TIMEOUT_S: Final = 10  # how long a stop waits for requests under way, whose statements have 5 s each
 RESPONSE_TIMEOUT_S: Final = 60.0  # to take a whole page; the largest has some 3 MB
 _LINGER_S: Final = 1.0
