@@ -120,7 +120,9 @@ def serve(database_url: str, log: Path) -> Generator[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")}
     environment |= {"TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_API_BIND": bind}
     with log.open("wb") as file:
-        process = subprocess.Popen([TOLLBOOK, "serve"], env=environment, stdout=file, stderr=file)
+        process = subprocess.Popen(
+            [TOLLBOOK, "serve"], env=environment, stdout=file, stderr=file, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + 30
         while "Booting worker" not in log.read_text():
@@ -129,7 +131,7 @@ def serve(database_url: str, log: Path) -> Generator[str]:
             time.sleep(0.05)
         yield f"http://{bind}"
     finally:
-        process.send_signal(signal.SIGINT)  # SIGTERM would wait for the browser's connections
+        os.killpg(process.pid, signal.SIGKILL)  # SIGTERM would wait for the browser's connections
         process.wait(30)
 
 
@@ -332,6 +334,19 @@ def test_a_chart_is_walked_through_by_keyboard_and_read_as_a_table(site: Site) -
     figure.get_by_text("As a table").click()
     cells = figure.locator("tbody td.number").all_inner_texts()
     assert sum(map(int, cells)) == 9
+
+
+def test_what_is_open_and_in_focus_is_so_after_loading_anew(site: Site) -> None:
+    """The page loads by itself: it must not take a table away from under its reader."""
+    page = site.enter()
+    page.locator("figure").first.get_by_text("As a table").click()
+    page.locator("#calls tbody button").nth(3).focus()
+    before = page.locator("figure").first.element_handle()
+    name = page.evaluate("document.activeElement.dataset.keep")
+    page.locator("#filter").evaluate("form => form.requestSubmit()")
+    page.wait_for_function("figure => !figure.isConnected", arg=before)
+    expect(page.locator("figure").first.locator("table")).to_be_visible()
+    page.wait_for_function("name => document.activeElement.dataset.keep === name", arg=name)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
