@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ALL = ("events", "memory", "stats")
+ALL = ("events", "memory", "api", "stats")
 
 for name in sys.argv[1:] or ALL:
     importlib.import_module(f"benchmarks.{name}").run()

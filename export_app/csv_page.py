@@ -19,9 +19,9 @@ _FORMULA_STARTS = frozenset("=+-@\t\r")
 _NUMBER = re.compile(r"\+?[0-9]+")
 
 # One row that needs care costs its neighbours the fast way, no more of the page.
-_CHUNK: Final = 250
-_SIGNS: Final = (b'"=', b'"-', b'"@')
-_DIGITS: Final = b"0123456789"
+_CHUNK: Final = 500
+# In JSON, where a text begins with a quote, and no other quote stands before a sign.
+_FORMULA = re.compile(rb'"(?:[=\-@]|\+(?![0-9]+"))')
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,24 +53,13 @@ def _plain(rows: Sequence[Sequence[object]], width: int, *, raw: bool) -> bytes 
     """
     if width < 2:
         return None  # a line of one empty field would be an empty line, which csv.writer quotes
-    lines = b"\r\n".join([_encode(row)[1:-1] for row in rows])
-    if b"\\" in lines or lines.count(b",") != len(rows) * (width - 1):
+    lines = _encode(rows)[2:-2]
+    # As many commas as stand between fields and between rows: then none is in a text, and neither is `],[`.
+    if b"\\" in lines or lines.count(b",") != len(rows) * width - 1 or not (raw or _FORMULA.search(lines) is None):
         return None
-    if not raw and _may_hold_formulas(lines):
-        return None
-    # Quotes now stand around texts alone, so `null` behind a comma or at the beginning of a line is no text.
-    lines = lines.replace(b",null", b",")
-    if lines.startswith(b"null") or b"\r\nnull" in lines:
-        lines = lines.removeprefix(b"null").replace(b"\r\nnull", b"\r\n")
-    return lines.replace(b'"', b"") + b"\r\n"
-
-
-def _may_hold_formulas(lines: bytes) -> bool:
-    if any(sign in lines for sign in _SIGNS) or b'"+"' in lines:
-        return True
-    # Without its digits a number is `"+"`. Ten times as fast as a pattern.
-    signs = lines.translate(None, _DIGITS)
-    return signs.count(b'"+') != signs.count(b'"+"')
+    # Quotes now stand around texts alone, so `null` behind a comma or a bracket is no text.
+    lines = lines.replace(b",null", b",").replace(b"],[null", b"],[").replace(b"],[", b"\r\n").removeprefix(b"null")
+    return lines.translate(None, b'"') + b"\r\n"
 
 
 def _careful(rows: Iterable[Sequence[object]], *, raw: bool) -> bytes:

@@ -12,7 +12,7 @@ from tollbook.store.database import CONNECT_TIMEOUT_S, Connection, store_errors
 # Fewer than threads: most of a request is spent on encoding and sending, without a connection.
 MAX_CONNECTIONS: Final = 8
 # A request that gets no connection in this time is answered with 503, so that threads do not pile up.
-WAIT_TIMEOUT_S: Final = 3.0
+WAIT_TIMEOUT_S: Final = 5.0
 STATEMENT_TIMEOUT_MS: Final = 5000
 
 
@@ -27,7 +27,9 @@ class Database:
                 "autocommit": True,
                 "application_name": "tollbook serve",
                 "connect_timeout": CONNECT_TIMEOUT_S,
-                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+                # A plan for the window that is asked for: one for any window reads other partitions, or sorts.
+                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+                " -c plan_cache_mode=force_custom_plan",
             },
             min_size=1,
             max_size=MAX_CONNECTIONS,

@@ -17,7 +17,7 @@ from tollbook.store import changes as changed_calls
 from tollbook.store.database import Connection
 from tollbook.store.pages import Record
 
-# Read behind the columns that are shown: where the next page begins.
+# Read with the columns that are shown, behind them if need be: where the next page begins.
 _KEY: Final = ("start_ts", "call_id")
 _CHANGE_KEY: Final = ("changed", *_KEY)
 
@@ -43,13 +43,15 @@ def read(database: Database, identity: Identity, query: CallsQuery, now_ms: int)
     if isinstance(wanted, Selection):
         with _reading(database, identity) as connection:
             # One more tells whether there is a next page.
-            rows = source.read_page(connection, wanted, (*query.columns, *_KEY), query.limit + 1)
+            rows = source.read_page(connection, wanted, _read_columns(query.columns, _KEY), query.limit + 1)
         return calls_page(rows, wanted, query, identity.key_hash, now_ms)
     with database.connection() as connection:
         within_window(wanted.updated_since, changed_calls.window_start(connection))
         walk = _from_the_first(wanted, identity, connection) if isinstance(wanted, Since) else wanted
     with _reading(database, identity) as connection:
-        found = changed_calls.read_changes(connection, walk.changes, (*query.columns, *_CHANGE_KEY), query.limit + 1)
+        found = changed_calls.read_changes(
+            connection, walk.changes, _read_columns(query.columns, _CHANGE_KEY), query.limit + 1
+        )
     return changes_page(found, walk, query, identity.key_hash, now_ms)
 
 
@@ -65,11 +67,20 @@ def _from_the_first(wanted: Since, identity: Identity, connection: Connection) -
     return Walk(updated_since=wanted.updated_since, changes=changes)
 
 
+def _read_columns(columns: tuple[str, ...], key: tuple[str, ...]) -> tuple[str, ...]:
+    return (*columns, *(name for name in key if name not in columns))
+
+
+def _key_of(row: Record, columns: tuple[str, ...], key: tuple[str, ...]) -> Record:
+    read = _read_columns(columns, key)
+    return tuple(row[read.index(name)] for name in key)
+
+
 def calls_page(rows: Sequence[Record], selection: Selection, query: CallsQuery, key_hash: bytes, now_ms: int) -> Page:
-    """Make a page of what was read for it: up to one row more than its limit, each with its key behind it."""
+    """Make a page of what was read for it: up to one row more than its limit, each with its key."""
     kept, next_cursor = rows[: query.limit], None
     if len(rows) > query.limit:
-        start_ts, call_id = cast("tuple[int, str]", kept[-1][-2:])
+        start_ts, call_id = cast("tuple[int, str]", _key_of(kept[-1], query.columns, _KEY))
         cursor = CallsCursor(
             since=selection.since,
             until=selection.until,
@@ -80,14 +91,14 @@ def calls_page(rows: Sequence[Record], selection: Selection, query: CallsQuery, 
             made_s=now_ms // 1000,
         )
         next_cursor = cursors.encode(cursor, key_hash)
-    return _page(kept, query, _KEY, until=selection.until, next_cursor=next_cursor)
+    return _page(kept, query, until=selection.until, next_cursor=next_cursor)
 
 
 def changes_page(found: changed_calls.ChangedPage, walk: Walk, query: CallsQuery, key_hash: bytes, now_ms: int) -> Page:
     """The same for changes. The last page has a cursor too, from which the next sync goes on."""
     kept, filters = found.rows[: query.limit], cursors.values_of(walk.changes.filters)
     if len(found.rows) > query.limit:
-        changed, start_ts, call_id = cast("tuple[int, int, str]", kept[-1][-3:])
+        changed, start_ts, call_id = cast("tuple[int, int, str]", _key_of(kept[-1], query.columns, _CHANGE_KEY))
         cursor = ChangesCursor(
             updated_since=walk.updated_since,
             filters=filters,
@@ -96,19 +107,19 @@ def changes_page(found: changed_calls.ChangedPage, walk: Walk, query: CallsQuery
             call_id=call_id,
             made_s=now_ms // 1000,
         )
-        return _page(kept, query, _CHANGE_KEY, until=now_ms, next_cursor=cursors.encode(cursor, key_hash))
+        return _page(kept, query, until=now_ms, next_cursor=cursors.encode(cursor, key_hash))
     sync = SyncCursor(first=found.horizon, filters=filters, made_s=now_ms // 1000)
-    return _page(kept, query, _CHANGE_KEY, until=now_ms, sync_cursor=cursors.encode(sync, key_hash))
+    return _page(kept, query, until=now_ms, sync_cursor=cursors.encode(sync, key_hash))
 
 
 def _page(
     rows: Sequence[Record],
     query: CallsQuery,
-    key: tuple[str, ...],
     *,
     until: int,
     next_cursor: str | None = None,
     sync_cursor: str | None = None,
 ) -> Page:
-    shown = [row[: -len(key)] for row in rows]
+    width = len(query.columns)
+    shown = rows if not rows or len(rows[0]) == width else [row[:width] for row in rows]
     return Page(columns=query.columns, rows=shown, until=until, next_cursor=next_cursor, sync_cursor=sync_cursor)

@@ -9,10 +9,10 @@ from pathlib import Path
 from maintenance import checks_rules as rules
 from maintenance.doctor import Finding, Group, attempt, fail, ok, warn
 from tollbook.config import EslAddress, Settings
-from tollbook.errors import ProtocolError, TollbookError
+from tollbook.errors import ProtocolError, SettingsError, TollbookError
 from tollbook.esl import EslClient
 from tollbook.lake.catalog import load_calls, open_catalog
-from tollbook.store import health
+from tollbook.store import access, health
 from tollbook.store.database import SCHEMA_REVISION, Connection, check_schema
 
 SWITCH_TIMEOUT_S = 4.0
@@ -63,6 +63,7 @@ def _reached(connection: Connection, settings: Settings) -> Iterator[Finding]:
     today, now_ms = int(time.time()) // 86_400, int(time.time() * 1000)
     since_ms = now_ms - LOOK_BACK_DAYS * _DAY_MS
     looks = {
+        "API role": lambda: _api_role(connection),
         "partitions": lambda: rules.partitions(health.days_ahead(connection, today)),
         **{
             f"heartbeat {one}": lambda one=one: rules.heartbeat(str(one), _silent_s(connection, str(one)))
@@ -81,6 +82,14 @@ def _reached(connection: Connection, settings: Settings) -> Iterator[Finding]:
     }
     for check, look in looks.items():
         yield attempt(check, look, _QUERY_REMEDY)
+
+
+def _api_role(connection: Connection) -> Finding:
+    try:
+        access.check(connection)
+    except SettingsError as error:
+        return warn("API role", str(error), "until then `tollbook serve` refuses to start; calls are recorded")
+    return ok("API role", f"{access.ROLE} sees one account at a time")
 
 
 def _schema(connection: Connection) -> Finding:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from export_app.server import THREADS
 from tollbook.store.database import Connection
 from tollbook.store.partitions import MS_PER_DAY, Partitions
 
@@ -102,7 +101,6 @@ def test_exports_that_hang_hold_up_neither_writers_nor_readers(
     """50 clients ask for all and read nothing: rows are written on, no connection is held, the next one is served."""
     request = f"GET /v1/calls?limit=10000 HTTP/1.1\r\nHost: x\r\nx-api-key: {key}\r\n\r\n".encode()
     hanging = [socket.socket() for _ in range(50)]
-    assert len(hanging) > THREADS
     try:
         for one in hanging:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

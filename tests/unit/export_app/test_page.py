@@ -148,22 +148,32 @@ def test_changes_that_postgresql_no_longer_holds_are_refused() -> None:
 
 def rows(*keys: tuple[object, ...]) -> list[tuple[object, ...]]:
     """Rows of one column, with their keys behind it."""
-    return [(f"shown {number}", *key) for number, key in enumerate(keys)]
+    return [(f"+49{number}", *key) for number, key in enumerate(keys)]
 
 
 def made(count: int, limit: int = 2) -> Page:
     keys = [(9 - number, f"c{number}") for number in range(count)]
-    return calls_page(rows(*keys), SELECTED, sent(fields="call_id", limit=limit), ACME.key_hash, NOW)
+    return calls_page(rows(*keys), SELECTED, sent(fields="to_num", limit=limit), ACME.key_hash, NOW)
 
 
 def test_the_next_page_begins_behind_the_last_row_handed_out() -> None:
     """The one row more that was read is not handed out: it only tells that there is a next page."""
     page = made(3)
-    assert (page.columns, page.rows) == (("call_id",), [("shown 0",), ("shown 1",)])
+    assert (page.columns, page.rows) == (("to_num",), [("+490",), ("+491",)])
     following = asked(sent(limit=2).model_copy(update={"cursor": page.next_cursor}), ACME, NOW)
     assert following == Selection(
         account_id="acme", every_account=False, since=5, until=50, order="asc", after=(8, "c1"), filters=LONG
     )
+
+
+def test_a_key_that_is_shown_is_read_once() -> None:
+    """Wherever it stands among the fields."""
+    found = [("c9", 9), ("c8", 8), ("c7", 7)]
+    page = calls_page(found, SELECTED, sent(fields="call_id,start_ts", limit=2), ACME.key_hash, NOW)
+    assert page.rows == found[:2]
+    following = asked(CallsQuery(cursor=page.next_cursor), ACME, NOW)
+    assert isinstance(following, Selection)
+    assert following.after == (8, "c8")
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
@@ -178,13 +188,13 @@ def changed_page(count: int) -> Page:
     walk = asked(sent(changing()), ACME, NOW)
     assert isinstance(walk, Walk)
     found = ChangedPage(rows=rows(*keys), horizon=900)
-    return changes_page(found, walk, sent(fields="call_id", limit=2), ACME.key_hash, NOW)
+    return changes_page(found, walk, sent(fields="to_num", limit=2), ACME.key_hash, NOW)
 
 
 def test_changes_go_on_behind_the_last_row_and_end_with_a_sync_cursor() -> None:
     """Which begins with the oldest transaction that had not ended."""
     page = changed_page(3)
-    assert (page.rows, page.sync_cursor) == ([("shown 0",), ("shown 1",)], None)
+    assert (page.rows, page.sync_cursor) == ([("+490",), ("+491",)], None)
     following = asked(CallsQuery(cursor=page.next_cursor), ACME, NOW)
     changes = Changes(account_id="acme", every_account=False, first=601, after=(601, 1, "c"), filters=LONG)
     assert following == Walk(updated_since=5, changes=changes)
