@@ -24,12 +24,15 @@ demo: $(STAMP) ## Try it: simulated switch, database, listener, archive, API. AR
 test: $(STAMP) debian ## Run all tests on real components (under 10 minutes)
 	@$(BIN)/pytest $(ARGS)
 
-# The one thing that no wheel carries: systemd's own checker, for the units of conf/.
+# What no wheel carries: systemd's own checker, for the units of conf/, and a browser, for the dashboard.
 debian:
-	@command -v systemd-analyze >/dev/null || { \
+	@missing=; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+	command -v chromium >/dev/null || missing="$$missing chromium fonts-dejavu-core"; \
+	[ -z "$$missing" ] || { \
 		sudo=; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
-		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends systemd; \
-	} || { echo "systemd-analyze is missing: install Debian's package systemd, then run make test again"; exit 1; }
+		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	} || { echo "install Debian's packages$$missing, then run make test again"; exit 1; }
 
 check: $(STAMP) ## Lint, types and the import rules
 	@$(BIN)/ruff check

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ALL = ("events", "memory", "rating", "archive", "prune", "api")
+ALL = ("events", "memory", "rating", "archive", "prune", "api", "stats")
 
 for name in sys.argv[1:] or ALL:
     importlib.import_module(f"benchmarks.{name}").run()

@@ -12,6 +12,7 @@ from export_app.answer import as_json
 from export_app.caller import KEY_HEADER, SCHEME
 from export_app.calls import calls
 from export_app.compression import compress
+from export_app.dashboard import dashboard
 from export_app.database import Database
 from export_app.detail import accept_any_id, detail
 from export_app.failures import handle_failures, invalid
@@ -19,7 +20,9 @@ from export_app.health import health
 from export_app.limits import Limits
 from export_app.openapi import document
 from export_app.parameters import check_names
+from export_app.reference import reference
 from export_app.schema import Failure
+from export_app.stats import stats
 from export_app.whoami import whoami
 from export_app.wiring import give_archive, give_database, give_limits, give_peers, give_proxies
 from tollbook.config import RATE_LIMIT
@@ -70,8 +73,10 @@ def create_app(
     app.before_request(_check_names)
     app.after_request(_protect)
     app.after_request(compress)
-    for blueprint in (calls, detail, whoami, health):
+    for blueprint in (calls, detail, stats, whoami, health):
         app.register_api(blueprint)
+    app.register_blueprint(dashboard)
+    app.register_blueprint(reference)
     app.add_url_rule("/v1/openapi.json", view_func=lambda: as_json(document(app)), endpoint="openapi")
     return app
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,10 @@ def test_the_demo_s_curl_line_works_and_nothing_is_left_behind(tmp_path: Path, s
         pasted = subprocess.run(["bash", "-c", line[0] + " --silent"], capture_output=True, text=True, timeout=30)
         assert pasted.stdout.startswith("call_id,account_id,direction,from_num,to_num,start_ts")
         assert pasted.stdout.count("\n") > 1
+        told = re.search(r"dashboard +(http://\S+)", log.read_text())
+        assert told
+        with urllib.request.urlopen(told[1], timeout=30) as page:
+            assert b"<title>Tollbook</title>" in page.read()
     finally:
         demo.send_signal(number)
         demo.wait(60)

@@ -374,7 +374,9 @@ def test_the_openapi_document_tells_what_there_is(get: Get) -> None:
     """Every path, the parameters of calls, the columns in order, the key's header."""
     document = json.loads(get(path="/v1/openapi.json", secret=None).data)
     assert document["openapi"].startswith("3.1")
-    assert set(document["paths"]) == {"/v1/calls", "/v1/calls/{id}", "/v1/whoami", "/healthz", "/readyz"}
+    assert set(document["paths"]) == {
+        "/v1/calls", "/v1/calls/{id}", "/v1/stats", "/v1/whoami", "/healthz", "/readyz",
+    }  # fmt: skip
     listing = document["paths"]["/v1/calls"]["get"]
     assert [one["name"] for one in listing["parameters"]] == list(CallsQuery.model_fields)
     assert set(listing["responses"]) == {"200", "400", "401", "403", "429", "503"}

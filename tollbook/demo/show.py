@@ -45,6 +45,7 @@ def welcome(console: Console, *, switch: str, url: str, key: str, operator_key: 
     """Say what runs and what to paste."""
     told = Table.grid(padding=(0, 2))
     told.add_row("switch", switch)
+    told.add_row("dashboard", f"{url}/  (asks for one of the keys)")
     told.add_row("API", f"{url}/v1/calls")
     told.add_row("API key", key)
     told.add_row("operator's key", operator_key)

@@ -1,13 +1,17 @@
 """The application over a fresh database with two accounts, and calls to put into it."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from export_app.app import create_app
 from export_app.database import Database
+from tollbook.config import Settings
+from tollbook.lake.reader import Archive
 from tollbook.model.row import Price, PricedPart, Row
 from tollbook.store import calls, keys, tariffs
 from tollbook.store.database import Connection
@@ -45,7 +49,7 @@ def put(accounts: Connection) -> Put:
         row = Row(**fields | changed)
         partitions.ensure(accounts, call_days={start_ts // MS_PER_DAY}, leg_days=())
         part = PricedPart(direction=row.direction, number=row.to_num, seconds=60, cost_micros=21_000)
-        price = Price(cost_micros=21_000, parts=(part,)) if row.end_ts is not None else None
+        price = Price(cost_micros=21_000, parts=(part,), currency="EUR") if row.end_ts is not None else None
         calls.upsert(connection, [(row, price)])
 
     return write
@@ -79,9 +83,17 @@ def served(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def client(served: Database) -> FlaskClient:
+def archive(database_url: str, tmp_path: Path) -> Iterator[Archive]:
+    """The archive as the application has it."""
+    archive = Archive(Settings(database_url=SecretStr(database_url), data_dir=tmp_path))
+    yield archive
+    archive.close()
+
+
+@pytest.fixture
+def client(served: Database, archive: Archive) -> FlaskClient:
     """A client of the application."""
-    return create_app(served).test_client()
+    return create_app(served, archive=archive).test_client()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 from export_app.app import create_app
 from export_app.database import Database
 from export_app.limits import ATTEMPTS_PER_MINUTE, Limits
+from tollbook.lake.reader import Archive
 from tollbook.store import keys
 from tollbook.store.database import Connection
 
@@ -31,9 +32,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def bounded(served: Database, clock: Clock) -> FlaskClient:
+def bounded(served: Database, archive: Archive, clock: Clock) -> FlaskClient:
     """A client of an application behind a proxy, with a low limit."""
-    return create_app(served, proxies=[ip_network("10.0.0.0/8")], limits=Limits(PER_MINUTE, clock)).test_client()
+    limits = Limits(PER_MINUTE, clock)
+    return create_app(served, archive=archive, proxies=[ip_network("10.0.0.0/8")], limits=limits).test_client()
 
 
 def whoami(

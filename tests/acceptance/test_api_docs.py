@@ -1,0 +1,165 @@
+"""What docs/api.md shows works as it stands there: its curl lines and Python examples, on a real `tollbook serve`."""
+
+import json
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tollbook.model.row import COLUMNS, Price, Row
+from tollbook.store import calls, keys, tariffs
+from tollbook.store.database import Connection
+from tollbook.store.partitions import MS_PER_DAY, Partitions
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+CURL = re.findall(r"^ {4}(curl .*)$", DOCUMENT, re.MULTILINE)
+PYTHON = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
+BASE = "http://127.0.0.1:8080"
+SHOWN_ID = "8f4b3c52-6f0e-4f5e-9a54-6c9a5f0f6a4e"
+ROWS = 25
+COST = 21_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """An API with calls of acme, and where examples run."""
+
+    url: str
+    key: str
+    folder: Path
+    database: Connection
+
+    def run(self, *command: str) -> str:
+        """Run a command with the key and the address in its environment, and give what it printed."""
+        done = subprocess.run(
+            command,
+            env={**os.environ, "KEY": self.key, "URL": self.url},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def store(self, *rows: Row) -> None:
+        """Store complete calls, at the same price each."""
+        days = {row.start_ts // MS_PER_DAY for row in rows}
+        Partitions().ensure(self.database, call_days=days, leg_days=days)
+        calls.upsert(self.database, [(row, Price(cost_micros=COST, parts=(), currency="EUR")) for row in rows])
+
+
+def row(call_id: str, start_ts: int, billsec: int = 60) -> Row:
+    """A call of acme that the examples find."""
+    return Row(
+        switch="fs1", call_id=call_id, account_id="acme", direction="outbound", from_num="1001", to_num="+4930123456",
+        start_ts=start_ts, answer_ts=start_ts + 4000, end_ts=start_ts + 64_000, duration_sec=64, billsec=billsec,
+        answered=1, disposition="answered", hangup_cause="NORMAL_CLEARING", queue_id=None, agent_id=None,
+        estimated=False, parts=(),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def api(database: Connection, start: Callable[..., Any], tmp_path: Path) -> Api:
+    """An API that answers."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        bind = f"127.0.0.1:{found.getsockname()[1]}"
+    database.autocommit = True
+    tariffs.add_account(database, tariffs.Account(account_id="acme", name="Acme", plan_id=None))
+    key = keys.create(database, account_id="acme", scopes=["cdr"])[1]
+    folder = tmp_path / "integrator"
+    folder.mkdir()
+    made = Api(url=f"http://{bind}", key=key, folder=folder, database=database)
+    now = time.time_ns() // 1_000_000
+    made.store(row(SHOWN_ID, now - 1000), *(row(f"c{n}", now - n * 60_000) for n in range(1, ROWS)))
+    start("serve", api_bind=bind).wait_for("Booting worker")
+    return made
+
+
+def test_there_are_examples() -> None:
+    """They are found: a document that is laid out otherwise would otherwise check nothing."""
+    assert len(CURL) >= 6
+    assert len(PYTHON) == 2
+
+
+@pytest.mark.parametrize("line", CURL, ids=lambda line: re.sub(r"^.*8080|'$", "", line))
+def test_a_curl_line_works_as_it_is(api: Api, line: str) -> None:
+    """Pasted into a shell it gets an answer, with rows where it asks for rows."""
+    printed = api.run("bash", "-c", f"{line.replace(BASE, api.url)} --fail-with-body --silent --show-error")
+    if "-OJ" in line:
+        (saved,) = api.folder.iterdir()
+        assert saved.suffix == ".csv"
+        assert len(saved.read_text().splitlines()) == 1 + ROWS
+        return
+    answer = json.loads(printed)
+    assert answer["ok"] is True
+    assert any(answer.get(name) for name in ("rows", "calls", "groups", "account_id")), answer
+
+
+def test_the_walk_in_python_adds_up_every_call(api: Api) -> None:
+    """In pages of 10 as well as in one."""
+    for example in (PYTHON[0], PYTHON[0].replace("limit=10000", "limit=10")):
+        assert api.run(sys.executable, "-c", example) == f"{ROWS * COST / 1e6:.6f}\n"
+
+
+def test_the_nightly_sync_in_python_ends_up_with_what_there_is(api: Api) -> None:
+    """Night after night: new calls come, changed ones are replaced, none is doubled; in small pages as in large."""
+    now = time.time_ns() // 1_000_000
+    nights: list[tuple[str, list[Row]]] = [
+        (PYTHON[1], []),
+        (PYTHON[1].replace("limit=10000", "limit=10"), [row("new", now), row("c1", now - 60_000, billsec=59)]),
+        (PYTHON[1], [row("newer", now + 1), *(row(f"late{n}", now - MS_PER_DAY - n) for n in range(15))]),
+    ]
+    for example, rows in nights:
+        if rows:
+            api.store(*rows)
+        printed = api.run(sys.executable, "-c", example)
+        wanted = api.database.execute(
+            "SELECT call_id, start_ts, billsec, revision FROM call_cdr ORDER BY call_id, start_ts"
+        ).fetchall()
+        assert printed == f"{len(wanted)} calls\n"
+        with sqlite3.connect(api.folder / "calls.db") as synced:
+            found = synced.execute("SELECT call_id, start_ts, record FROM calls ORDER BY call_id, start_ts").fetchall()
+        assert [(one, at, json.loads(record)["billsec"]) for one, at, record in found] == [
+            (one, at, billsec) for one, at, billsec, _ in wanted
+        ]
+
+
+def test_the_sync_says_what_the_api_says(api: Api) -> None:
+    """A failure that does not pass ends it with the API's message."""
+    keys.revoke(api.database, keys.every(api.database)[0].key_id)
+    done = subprocess.run(
+        [sys.executable, "-c", PYTHON[1]],
+        env={**os.environ, "KEY": api.key, "URL": api.url},
+        cwd=api.folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "unknown or revoked" in done.stderr
+
+
+def test_the_power_query_recipe_names_what_is_there(api: Api) -> None:
+    """No engine for it runs here: its path, parameters, header and members are those of the document."""
+    (recipe,) = re.findall(r"^```powerquery\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
+    told = json.loads(api.run("curl", "--silent", f"{api.url}/v1/openapi.json"))
+    path = re.search(r'RelativePath = "(.*)"', recipe)
+    assert path
+    resource = told["paths"][f"/{path[1]}"]["get"]
+    names = {one["name"] for one in resource["parameters"]}
+    queries = re.findall(r"\[((?:since|cursor) = .*)\],?$", recipe, re.MULTILINE)
+    assert len(queries) == 2
+    assert {name for query in queries for name in re.findall(r"(?:^|, )(\w+) = ", query)} <= names
+    assert told["components"]["securitySchemes"]["key"]["name"] in recipe
+    assert {"rows", "next_cursor"} <= set(told["components"]["schemas"]["CallPage"]["properties"])
+    assert set(re.findall(r'\{"(\w+)", ', recipe)) <= set(COLUMNS)
+    assert recipe.count("(") == recipe.count(")")
+    assert recipe.count("{") == recipe.count("}")

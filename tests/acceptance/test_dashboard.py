@@ -1,0 +1,424 @@
+"""The dashboard and the API's reference in a real browser, from a real `tollbook serve`."""
+
+import datetime as dt
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tollbook.model.row import Price, Row
+from tollbook.store import calls, keys, tariffs
+from tollbook.store.database import Connection, connect
+from tollbook.store.partitions import MS_PER_DAY, Partitions
+
+TOLLBOOK = Path(sys.executable).with_name("tollbook")
+ACCOUNTS = {"acme": "EUR", "other": "USD", "void": "EUR"}
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+MINUTE = 60_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    chromium = shutil.which("chromium")
+    assert chromium, "chromium is missing: run `make debian`, or install Debian's package chromium"
+    # As root, in a container, its sandbox cannot be made; the pages are our own.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield opened
+        opened.close()
+
+
+@dataclass(kw_only=True)
+class Site:
+    """A dashboard with the calls of this hour's tests, the keys to it, and what its pages complained of."""
+
+    browser: Browser
+    url: str
+    keys: dict[str, str]
+    now: int
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str = "/", *, width: int = 1280, scheme: str = "light") -> Page:
+        """Open a page in a browser of its own, somewhere in Berlin."""
+        context = self.browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+            locale="en-GB",
+            timezone_id="Europe/Berlin",
+        )
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        # A violation of the Content-Security-Policy is an error in the console.
+        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(f"{self.url}{path}")
+        return page
+
+    def enter(self, who: str = "acme", path: str = "/", **how: object) -> Page:
+        """Open the dashboard with a key, and wait until it shows something."""
+        page = self.open(path, **how)
+        page.get_by_label("Key", exact=True).fill(self.keys[who])
+        page.get_by_role("button", name="Show calls").click()
+        expect(page.locator("#tiles .tile").first).to_be_visible()
+        expect(page.locator("#progress")).to_have_text("")
+        return page
+
+
+def row(call_id: str, start_ts: int, **changed: object) -> Row:
+    """A complete, answered, outbound call of acme, a minute long."""
+    fields: dict[str, object] = {
+        "switch": "fs1", "call_id": call_id, "account_id": "acme", "direction": "outbound",
+        "from_num": "1001", "to_num": "+4930123456", "start_ts": start_ts, "answer_ts": start_ts + 4000,
+        "end_ts": start_ts + 64_000, "duration_sec": 64, "billsec": 60, "answered": 1, "disposition": "answered",
+        "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": (),
+    }  # fmt: skip
+    return Row(**fields | changed)
+
+
+def store(connection: Connection, now: int) -> None:
+    """Store calls of the last hours: acme's five answered, three busy, one up; and one of other, in dollars."""
+    for account_id in ACCOUNTS:
+        tariffs.add_account(connection, tariffs.Account(account_id=account_id, name=account_id, plan_id=None))
+    ago = [now - n * 30 * MINUTE for n in range(10)]
+    busy = {"answer_ts": None, "billsec": 0, "answered": 0, "disposition": "busy", "hangup_cause": "USER_BUSY"}
+    up = dict.fromkeys(("end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"))
+    rows = [
+        *(row(f"answered{n}", ago[n], from_num=HOSTILE if n == 1 else "1001") for n in range(1, 4)),
+        *(row(f"queued{n}", ago[n], direction="inbound", queue_id="sales", agent_id=HOSTILE) for n in (4, 5)),
+        *(row(f"busy{n}", ago[n], to_num="+1212555", **busy) for n in (6, 7, 8)),
+        row("up", now - MINUTE, **up),
+        row("theirs", ago[9], account_id="other"),
+    ]
+    days = {one.start_ts // MS_PER_DAY for one in rows}
+    Partitions().ensure(connection, call_days=days, leg_days=days)
+    calls.upsert(
+        connection,
+        [(one, _price(one) if one.end_ts else None) for one in rows],
+    )
+
+
+def _price(one: Row) -> Price:
+    assert one.account_id
+    return Price(cost_micros=1_050_000 * one.answered, parts=(), currency=ACCOUNTS[one.account_id])
+
+
+@contextmanager
+def serve(database_url: str, log: Path) -> Generator[str]:
+    """Run `tollbook serve`, and give its address."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        bind = f"127.0.0.1:{found.getsockname()[1]}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")}
+    environment |= {"TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_API_BIND": bind}
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [TOLLBOOK, "serve"], env=environment, stdout=file, stderr=file, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + 30
+        while "Booting worker" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        yield f"http://{bind}"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # SIGTERM would wait for the browser's connections
+        process.wait(30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled:
+    """A database with calls, the keys to them, and the address of the API over it."""
+
+    database_url: str
+    url: str
+    keys: dict[str, str]
+    now: int
+
+
+@pytest.fixture(scope="module")
+def filled(postgres_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """One for all tests: they only look."""
+    name = "tollbook_dashboard"
+    url = postgres_url.replace("@/postgres?", f"@/{name}?")
+    now = time.time_ns() // 1_000_000
+    with connect(postgres_url, name="test", autocommit=True) as administrator:
+        administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+        with connect(url, name="test", autocommit=True) as database:
+            store(database, now)
+            secrets = {one: keys.create(database, account_id=one, scopes=["cdr"])[1] for one in ACCOUNTS}
+            secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
+        secrets["wrong"] = "sk_" + "x" * 43
+        with serve(url, tmp_path_factory.mktemp("dashboard") / "serve.log") as address:
+            yield Filled(database_url=url, url=address, keys=secrets, now=now)
+        administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def site(browser: Browser, filled: Filled) -> Site:
+    """The dashboard, of which no page has complained yet."""
+    return Site(browser=browser, url=filled.url, keys=filled.keys, now=filled.now)
+
+
+def tiles(page: Page) -> dict[str, str]:
+    """What the tiles say."""
+    return {one.locator("h3").inner_text(): one.locator(".value").inner_text() for one in page.locator(".tile").all()}
+
+
+def drawn(page: Page, title: str) -> list[str]:
+    """What the bars of a chart that hold something say, oldest first."""
+    figure = page.locator("figure", has=page.get_by_role("heading", name=title))
+    bars = figure.locator("g.bar", has=page.locator("rect.fill"))
+    return [re.sub(r"^.*?\d\d:\d\d: ", "", bar.locator("title").text_content() or "") for bar in bars.all()]
+
+
+def texts(page: Page, title: str, column: str) -> list[str]:
+    """The cells of a column of the table in the card with a title."""
+    card = page.locator("section", has=page.get_by_role("heading", name=title))
+    heads = card.locator("th").all_inner_texts()
+    return [one.locator("td").nth(heads.index(column)).inner_text() for one in card.locator("tbody tr").all()]
+
+
+def test_a_key_opens_tiles_charts_rankings_and_calls(site: Site) -> None:
+    """The numbers are those of the calls; nothing is fetched from elsewhere, and no policy is broken."""
+    page = site.enter()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    expect(page.locator("#rankings table").first).to_be_visible()
+    expect(page.locator("#calls tbody tr")).to_have_count(9)
+    assert tiles(page) == {"Calls": "9", "ASR": "62.5%", "ACD": "1:00", "Minutes": "5", "Cost": "€5.25"}
+    bars = drawn(page, "Calls per hour")
+    counted = {name: sum(int(n) for bar in bars for n in re.findall(rf"{name} (\d+)", bar))
+               for name in ("answered", "busy", "up now")}  # fmt: skip
+    assert counted == {"answered": 5, "busy": 3, "up now": 1}
+    high = {name: sum(float(one.get_attribute("height") or 0) for one in page.locator(f"rect.d-{name}[y]").all())
+            for name in ("answered", "busy", "up")}  # fmt: skip
+    assert high["answered"] / 5 == pytest.approx(high["busy"] / 3) == pytest.approx(high["up"])
+    assert sum(Decimal(bar.removeprefix("€")) for bar in drawn(page, "Cost per hour")) == Decimal("5.25")
+    assert (texts(page, "Top destinations", "Prefix"), texts(page, "Top destinations", "Calls")) == (
+        ["4930", "1212"], ["4", "3"],
+    )  # fmt: skip
+    assert texts(page, "Queues", "Queue") == ["sales"]
+    assert set(texts(page, "Recent calls", "Result")) == {"talking", "answered", "busy"}
+    assert all(one.startswith(site.url) for one in asked)
+    assert not any("sk_" in one for one in asked)
+    assert site.complaints == []
+
+
+def test_hostile_names_are_text(site: Site) -> None:
+    """In the list, in a ranking, in the details and in a filter: shown to the letter, and run nowhere."""
+    page = site.enter()
+    expect(page.locator("#calls").get_by_text(HOSTILE).first).to_be_visible()
+    expect(page.get_by_role("button", name=HOSTILE)).to_be_visible()
+    page.locator("#calls tr", has_text=HOSTILE).first.get_by_role("button").click()
+    expect(page.get_by_role("dialog").get_by_role("heading", name=HOSTILE)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name=HOSTILE).click()
+    expect(page.locator(".tile .value").first).to_have_text("2")
+    assert page.locator("img").count() == 1  # the page's own
+    assert page.title() == "Tollbook"
+    assert site.complaints == []
+
+
+def test_a_wrong_key_is_told_what_to_do(site: Site) -> None:
+    """The form stays, with the API's words, and the key is not kept."""
+    page = site.open()
+    page.get_by_label("Key", exact=True).fill(site.keys["wrong"])
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("unknown or revoked")
+    expect(page.get_by_label("Key", exact=True)).to_be_focused()
+    assert page.evaluate("sessionStorage.length") == 0
+    assert not page.locator("#dashboard").is_visible()
+
+
+def test_a_key_is_forgotten_when_it_is_asked_to_be(site: Site) -> None:
+    """It is in this tab's sessionStorage alone, and gone from there and from the page afterwards."""
+    page = site.enter()
+    key = site.keys["acme"]
+    assert page.evaluate("[Object.values(sessionStorage), localStorage.length, document.cookie]") == [[key], 0, ""]
+    page.get_by_role("button", name="Forget key").click()
+    assert page.evaluate("sessionStorage.length") == 0
+    assert page.locator("#calls tbody tr").count() == 0
+    assert key not in page.content()
+
+
+def test_two_currencies_have_a_tile_and_a_chart_each(site: Site) -> None:
+    """An operator sees both accounts, and no sum of euros and dollars."""
+    page = site.enter("operator")
+    expect(page.locator("figure")).to_have_count(3)
+    costs = page.locator(".tile", has_text="Cost").locator(".value").all_inner_texts()
+    assert costs == ["€5.25", "US$1.05"]
+    expect(page.get_by_role("heading", name="Cost per hour, USD")).to_be_visible()
+    expect(page.locator("#rankings").get_by_role("heading", name="Accounts")).to_be_visible()
+    assert texts(page, "Accounts", "Cost") == ["€5.25", "US$1.05"]
+
+
+def test_no_calls_are_said_to_be_none(site: Site) -> None:
+    """Nothing is divided by nothing, and the page says what may be the matter."""
+    page = site.enter("void")
+    assert tiles(page) == {"Calls": "0", "ASR": "–", "ACD": "–", "Minutes": "0"}
+    expect(page.get_by_text("No calls in this time with this filter.")).to_be_visible()
+    assert page.locator("figure").count() == 0
+    assert site.complaints == []
+
+
+def test_filters_time_and_zone_choose_the_calls(site: Site) -> None:
+    """They are in the address too, so that a view can be handed on; the key is not."""
+    page = site.enter()
+    page.get_by_label("Disposition").select_option("busy")
+    expect(page.locator(".tile .value").first).to_have_text("3")
+    expect(page.locator("#calls tbody tr")).to_have_count(3)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".tile .value").first).to_have_text("9")
+    tokyo = dt.timezone(dt.timedelta(hours=9))
+    begun, ended = (dt.datetime.fromtimestamp((site.now - n * MINUTE) / 1000, tokyo) for n in (110, 50))
+    page.get_by_label("Time zone").fill("Asia/Tokyo")
+    page.get_by_role("combobox", name="Time", exact=True).select_option("custom")
+    page.get_by_label("From", exact=True).fill(f"{begun:%Y-%m-%dT%H:%M}")
+    page.get_by_label("To", exact=True).fill(f"{ended:%Y-%m-%dT%H:%M}")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator(".tile .value").first).to_have_text("2")
+    expect(page.locator("#calls tbody tr")).to_have_count(2)
+    assert "Asia%2FTokyo" in page.url
+    assert site.keys["acme"] not in page.url
+    page.reload()
+    expect(page.locator(".tile .value").first).to_have_text("2")
+    page.get_by_label("Time zone").fill("Asia/Atlantis")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Asia/Atlantis is no time zone")
+
+
+def test_the_csv_is_of_the_calls_that_are_shown(site: Site) -> None:
+    page = site.enter()
+    page.get_by_label("Disposition").select_option("busy")
+    expect(page.locator(".tile .value").first).to_have_text("3")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0].startswith("call_id,account_id,direction")
+    assert [line.split(",")[0] for line in lines[1:]] == ["busy6", "busy7", "busy8"]
+    assert re.fullmatch(r"calls-\d{8}T\d{4}Z-\d{8}T\d{4}Z\.csv", download.value.suggested_filename)
+
+
+def test_a_call_is_explained(site: Site) -> None:
+    """Its facts, its price and the rules behind its columns; Escape closes it and gives the focus back."""
+    page = site.enter()
+    button = page.locator("#calls tr", has_text="busy").first.get_by_role("button")
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("USER_BUSY")
+    dialog.get_by_text("Why each column is what it is").click()
+    expect(dialog.get_by_text("hangup_cause", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
+    expect(button).to_be_focused()
+
+
+def test_a_chart_is_walked_through_by_keyboard_and_read_as_a_table(site: Site) -> None:
+    page = site.enter()
+    figure = page.locator("figure").first
+    figure.get_by_role("img", name="Calls per hour: 9 in total").focus()
+    page.keyboard.press("End")
+    expect(figure.locator(".readout")).to_contain_text(re.compile(r"\d\d:00: \d"))
+    figure.get_by_text("As a table").click()
+    cells = figure.locator("tbody td.number").all_inner_texts()
+    assert sum(map(int, cells)) == 9
+
+
+def test_what_is_open_and_in_focus_is_so_after_loading_anew(site: Site) -> None:
+    """The page loads by itself: it must not take a table away from under its reader."""
+    page = site.enter()
+    page.locator("figure").first.get_by_text("As a table").click()
+    page.locator("#calls tbody button").nth(3).focus()
+    before = page.locator("figure").first.element_handle()
+    name = page.evaluate("document.activeElement.dataset.keep")
+    page.locator("#filter").evaluate("form => form.requestSubmit()")
+    page.wait_for_function("figure => !figure.isConnected", arg=before)
+    expect(page.locator("figure").first.locator("table")).to_be_visible()
+    page.wait_for_function("name => document.activeElement.dataset.keep === name", arg=name)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_needs_no_sideways_scrolling(site: Site, scheme: str) -> None:
+    """At 360 pixels, with everything that the page has."""
+    page = site.enter("operator", width=360, scheme=scheme)
+    expect(page.locator("#calls tbody tr")).to_have_count(10)
+    expect(page.locator("#rankings").get_by_role("heading", name="Accounts")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.locator("#calls").get_by_role("button").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_text_can_be_read_on_its_ground(site: Site) -> None:
+    """WCAG 2's 4.5 to 1, in both colour schemes, for every text that is drawn."""
+    for scheme in ("light", "dark"):
+        page = site.enter(scheme=scheme)
+        expect(page.locator("#calls tbody tr")).to_have_count(9)
+        assert page.evaluate(_FAINT) == []
+
+
+_FAINT = """() => {
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const ground = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = parts(getComputedStyle(one).backgroundColor);
+      if (colour[3] !== 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const faint = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const written = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!written || !element.checkVisibility()) continue;
+    const style = getComputedStyle(element);
+    const text = light(parts(element instanceof SVGElement ? style.fill : style.color));
+    const behind = light(ground(element));
+    const ratio = (Math.max(text, behind) + 0.05) / (Math.min(text, behind) + 0.05);
+    if (ratio < 4.5) faint.push(`${element.textContent.slice(0, 30)}: ${ratio.toFixed(2)}`);
+  }
+  return faint;
+}"""
+
+
+def test_a_server_that_is_gone_is_said_to_be(site: Site, filled: Filled, tmp_path: Path) -> None:
+    """What was shown stays, and the page says that it is of before."""
+    with serve(filled.database_url, tmp_path / "serve.log") as url:
+        page = replace(site, url=url).enter()
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    expect(page.get_by_role("alert")).to_contain_text("of before")
+    assert tiles(page)["Calls"] == "9"
+
+
+def test_the_reference_is_read_and_tried_out(site: Site) -> None:
+    """All resources are there, a key goes out in the header, and nothing is fetched from elsewhere."""
+    page = site.open("/v1/docs")
+    expect(page.locator(".opblock-summary-path", has_text="/v1/stats")).to_be_visible()
+    page.get_by_role("button", name="Authorize").click()
+    page.locator(".auth-container input").fill(site.keys["acme"])
+    page.locator(".auth-container").get_by_role("button", name="Apply credentials").click()
+    page.get_by_role("button", name="Close").click()
+    page.locator(".opblock-summary-path", has_text="/v1/stats").click()
+    with page.expect_response(lambda answer: "/v1/stats" in answer.url) as answered:
+        page.get_by_role("button", name="Execute").click()
+    assert answered.value.json()["total"]["calls"] == 9
+    assert site.complaints == []
