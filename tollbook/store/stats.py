@@ -39,7 +39,7 @@ class Spans:
 class Sums:
     """What some calls add up to. `open` ones are up: they are in `calls`, and in nothing else.
 
-    `cost`: for each currency the micros of the calls priced in it; None stands for prices without a currency, of calls archived before it was kept.
+    `cost`: for each currency the micros of the calls priced in it; None stands for prices from before it was kept.
     """
 
     calls: int = 0
