@@ -91,7 +91,7 @@ def _fill(connection: Connection, settings: Settings, day: int) -> None:
     span = (start, start + MS_PER_DAY)
     connection.execute(FILL, {"count": CALLS, "start": start, "open": STAYING})
     connection.execute(QUEUE, (*span, None))
-    archive_run(settings, grace_s=0)
+    archive_run(settings, now=True)
     connection.execute(QUEUE, (*span, STAYING))
     connection.execute("VACUUM ANALYZE call_cdr")
 

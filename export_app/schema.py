@@ -71,6 +71,7 @@ class ListedCall(Call):
 
     model_config = ConfigDict(frozen=True, json_schema_extra=_none_required)
 
+    currency: str | None = Field(description="Of cost_micros, ISO 4217; null: no plan priced it.")
     switch: str = Field(description="Which switch it went through.")
     revision: int = Field(description="0 while the call is up, 1 when complete, one more each time it was corrected.")
     estimated: bool = Field(description="The end of a leg is an estimate: the switch never told it.")

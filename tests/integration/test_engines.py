@@ -49,12 +49,12 @@ def archive(database: Connection, database_url: str, tmp_path: Path) -> Settings
     rows = [made(number, number % 77) for number in range(4000)]
     Partitions().ensure(database, call_days={row.start_ts // MS_PER_DAY for row, _ in rows}, leg_days=())
     calls.upsert(database, rows[:2500])
-    run(settings, grace_s=0)
+    run(settings, now=True)
     calls.upsert(database, rows[2500:])
-    run(settings, grace_s=0)
+    run(settings, now=True)
     corrected = [(msgspec.structs.replace(row, billsec=1000), price) for row, price in rows[::40]]
     calls.upsert(database, corrected)
-    run(settings, grace_s=0)
+    run(settings, now=True)
     return settings
 
 
