@@ -131,7 +131,8 @@ class Writer:
 
     def held(self, address: str) -> list[Held]:
         """Read, on a connection of its own, the legs open for a switch's address; raises StoreUnavailable."""
-        with connect(self._url, name="look") as connection, store_errors():
+        # store_errors outermost: the connection may be found dead as late as at the commit that ends it.
+        with store_errors(), connect(self._url, name="look") as connection:
             connection.execute(LIMITS)
             return held(connection, address)
 
@@ -259,7 +260,7 @@ class Writer:
 
         Raises our errors.
         """
-        with connect(self._url, name="tariffs") as connection, store_errors():
+        with store_errors(), connect(self._url, name="tariffs") as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             version = tariffs.version(connection)
             loaded = load_tariffs(connection, self._tariffs)

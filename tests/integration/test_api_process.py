@@ -24,7 +24,7 @@ from tollbook.store.partitions import MS_PER_DAY, Partitions
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
 START = 1_790_000_000_000
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -97,7 +97,7 @@ class Switch:
         return self._json_cdr_dir is not None
 
     async def wait_for_subscriber(self, timeout_s: float) -> None:
-        """Wait until a client has subscribed to CHANNEL_CREATE; raise TimeoutError if none does in time."""
+        """Wait until a client is subscribed to CHANNEL_CREATE; raise TimeoutError if none does in time."""
         await asyncio.wait_for(self._subscribed.wait(), timeout_s)
 
     def emit(self, event: Playable, cdr: CdrFile | None = None) -> None:
@@ -181,7 +181,7 @@ class Switch:
             self,
             outbox=Outbox(self._max_queued),
             opened=self._connections.add,
-            closed=self._connections.discard,
+            closed=self._note_closed,
             changed=self._note_subscription,
             overflowed=self._note_overflow,
         )
@@ -189,10 +189,19 @@ class Switch:
     def _note_overflow(self) -> None:
         self.overflows += 1
 
+    def _note_closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not any(map(_is_subscriber, self._connections)):
+            self._subscribed.clear()
+
     def _note_subscription(self, connection: Connection) -> None:
-        subscription = connection.session.subscription
-        if subscription.listening and {_SUBSCRIBED_TO, b"ALL"} & subscription.names:
+        if _is_subscriber(connection):
             self._subscribed.set()
+
+
+def _is_subscriber(connection: Connection) -> bool:
+    subscription = connection.session.subscription
+    return subscription.listening and bool({_SUBSCRIBED_TO, b"ALL"} & subscription.names)
 
 
 def _now_us() -> int:

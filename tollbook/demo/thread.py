@@ -196,7 +196,7 @@ class SwitchThread:
         self._do(self._call_cut())
 
     def wait_for_subscriber(self, timeout_s: float = 10.0) -> None:
-        """Wait until a client has subscribed to CHANNEL_CREATE; raise TimeoutError if none does in time."""
+        """Wait until a client is subscribed to CHANNEL_CREATE; raise TimeoutError if none does in time."""
         self._do(self._switch.wait_for_subscriber(timeout_s), timeout_s + 1)
 
     def _do(self, work: "Coroutine[object, object, T]", timeout_s: float = _CALL_TIMEOUT_S) -> T:
