@@ -1,6 +1,6 @@
 -- The order in which a sync reads. A B-tree on a column that every update changes rules out HOT updates; there are
--- next to none to lose (3 % measured: a page is full of other calls by the time one of its calls ends), and it costs
--- the upsert 0 to 5 %. For BRIN a page of changes would read all that changed since.
+-- next to none to lose (3 % measured: a page is full of other calls by the time one of its calls ends), and what it
+-- costs the upsert is within the noise (docs/performance.md). For BRIN a page of changes would read all that changed since.
 CREATE INDEX call_cdr_changed ON call_cdr (changed, account_id);
 
 -- The networks that a key may be used from; NULL: all.
