@@ -47,7 +47,7 @@ def put(accounts: Connection) -> Put:
             "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
         }  # fmt: skip
         row = Row(**fields | changed)
-        partitions.ensure(accounts, call_days={start_ts // MS_PER_DAY}, leg_days=())
+        partitions.ensure(connection, call_days={start_ts // MS_PER_DAY}, leg_days=())
         part = PricedPart(direction=row.direction, number=row.to_num, seconds=60, cost_micros=21_000)
         price = Price(cost_micros=21_000, parts=(part,), currency="EUR") if row.end_ts is not None else None
         calls.upsert(connection, [(row, price)])
