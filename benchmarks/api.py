@@ -17,11 +17,13 @@ from pathlib import Path
 
 from benchmarks.events import TOLLBOOK
 from tollbook.embedded import embedded_postgres
-from tollbook.model.row import COLUMNS, Price, Row
-from tollbook.store import calls, keys, tariffs
+from tollbook.model.record import COLUMNS, Price, Row
+from tollbook.store import keys
+from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
-from tollbook.store.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
 from tollbook.store.schema import upgrade
+from tollbook.store.tariffs import tariffs
 
 START = 1_790_000_000_000
 CALLS = 1_100_000
@@ -142,7 +144,7 @@ def written(connection: Connection, prefix: str) -> list[float]:
             estimated=False, parts=None,
         )  # fmt: skip
         begun = time.perf_counter()
-        calls.upsert(connection, [(row, Price(cost_micros=0, parts=()))])
+        call_rows.upsert(connection, [(row, Price(cost_micros=0, parts=()))])
         times.append(time.perf_counter() - begun)
         time.sleep(0.003)
     return times

@@ -24,18 +24,18 @@ import pyarrow.parquet as pq
 from psycopg import Connection
 from pydantic import SecretStr
 
-from maintenance.archive import run as archive_run
-from maintenance.commit import commit
-from maintenance.records import Records
-from maintenance.table import ensure_table
-from maintenance.upkeep import compact
+from maintenance.archive.batch import Records
+from maintenance.archive.commit import commit
+from maintenance.archive.run import run as archive_run
+from maintenance.archive.table import ensure_table
+from maintenance.compaction.run import compact
+from tollbook.archive.catalog import load_calls, open_catalog
+from tollbook.archive.scan import read_calls
+from tollbook.archive.schema import arrow_schema
 from tollbook.config import Settings
 from tollbook.embedded import embedded_postgres
-from tollbook.lake.catalog import load_calls, open_catalog
-from tollbook.lake.scan import read_calls
-from tollbook.lake.schema import arrow_schema
 from tollbook.store.database import connect
-from tollbook.store.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
 from tollbook.store.schema import upgrade
 
 ROUNDS = 5

@@ -19,10 +19,10 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.feeder import EVENTS
-from tollbook.demo.recording import load_all, shipped_names
 from tollbook.embedded import embedded_postgres
+from tollbook.simulator.recording import load_all, shipped_names
 from tollbook.store.database import connect
-from tollbook.store.partitions import make_ready
+from tollbook.store.days.partitions import make_ready
 from tollbook.store.schema import upgrade
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")

@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Iterator
 
-from tollbook.demo.freshen import CallTemplate
-from tollbook.demo.recording import load_all, shipped_names
-from tollbook.demo.schedule import cues
+from tollbook.simulator.freshen import CallTemplate
+from tollbook.simulator.recording import load_all, shipped_names
+from tollbook.simulator.schedule import cues
 
 EVENTS = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE")
 CALLS_PER_S = 50.0

@@ -18,16 +18,16 @@ from pathlib import Path
 import msgspec
 from pydantic import SecretStr
 
-from maintenance.archive import run as archive_run
-from maintenance.prune import MOST_MOVED, verify
+from maintenance.archive.run import run as archive_run
+from maintenance.prune.run import MOST_MOVED, verify
+from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.embedded import embedded_postgres
-from tollbook.lake.catalog import load_calls, open_catalog
-from tollbook.model.row import Row
-from tollbook.store import calls
-from tollbook.store import prune as store
+from tollbook.model.record import Row
+from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
-from tollbook.store.partitions import MS_PER_DAY, Partitions, make_ready
+from tollbook.store.days import prune as store
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions, make_ready
 from tollbook.store.schema import upgrade
 
 CALLS = int(os.environ.pop("TOLLBOOK_BENCH_DAY", "1000000"))
@@ -142,7 +142,7 @@ def _write(url: str, ready: Event, stop: Event, pipe: Pipe) -> None:
         while not stop.is_set():
             number += 1
             begun = time.monotonic()
-            calls.upsert(connection, [(msgspec.structs.replace(row, call_id=f"{os.getpid()}-{number}"), None)])
+            call_rows.upsert(connection, [(msgspec.structs.replace(row, call_id=f"{os.getpid()}-{number}"), None)])
             longest = max(longest, time.monotonic() - begun if number > 10 else 0.0)
             ready.set()
             time.sleep(0.001)

@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rating.deck import Deck
-from rating.deckfile import read_rates
+from rating.deck_csv import read_rates
 from rating.loader import load_tariffs
 from tollbook.embedded import embedded_postgres
-from tollbook.model.row import Part
-from tollbook.store.accounts import assign
+from tollbook.model.record import Part
 from tollbook.store.database import connect
-from tollbook.store.deck_import import replace_rates
 from tollbook.store.schema import upgrade
-from tollbook.store.tariffs import Account, add_account
+from tollbook.store.tariffs.accounts import assign
+from tollbook.store.tariffs.deck_import import replace_rates
+from tollbook.store.tariffs.tariffs import Account, add_account
 
 SIZES = (1_000, 100_000, 1_000_000)
 NUMBERS = 200_000

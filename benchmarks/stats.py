@@ -12,15 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from export_app.buckets import starts
 from export_app.database import STATEMENT_TIMEOUT_MS
+from export_app.stats.periods import starts
 from tollbook.embedded import embedded_postgres
 from tollbook.model.selection import Filters, Selection
-from tollbook.store import access
+from tollbook.store import row_security
+from tollbook.store.calls.stats import Counted, Spans, count
 from tollbook.store.database import Connection, connect
-from tollbook.store.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
 from tollbook.store.schema import upgrade
-from tollbook.store.stats import Counted, Spans, count
 
 CALLS = int(os.environ.get("TOLLBOOK_BENCH_CALLS", "1000000"))
 DAYS = 30
@@ -81,7 +81,9 @@ def run() -> None:
             connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
 
             def ask(selection: Selection, groups: list[str | Spans], limit: int) -> Counted:
-                with access.reading(connection, account_id=selection.account_id, every_account=selection.every_account):
+                with row_security.reading(
+                    connection, account_id=selection.account_id, every_account=selection.every_account
+                ):
                     return count(connection, selection, groups, limit=limit)
 
             plain = "SELECT count(*), sum(billsec) FROM call_cdr WHERE account_id = 'acme'"

@@ -7,8 +7,8 @@ from pathlib import Path
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from esl_listener.counts import Counts
-from esl_listener.set_aside import keep_damaged
+from esl_listener.dead_letter import keep_damaged
+from esl_listener.metrics import Counts
 from esl_listener.spool import Segment, Spool
 from tollbook.log import event
 from tollbook.model.leg import Leg

@@ -12,11 +12,11 @@ import sdnotify
 from gevent.event import Event
 from prometheus_client import CollectorRegistry, start_http_server
 
-from esl_listener.counts import Counts, CountsCollector, Waiting
-from esl_listener.decode import Decoder
+from esl_listener.dead_letter import SET_ASIDE
+from esl_listener.decoder import Decoder
 from esl_listener.inbox import Inbox, Spooler
-from esl_listener.set_aside import SET_ASIDE
-from esl_listener.signs import Signs
+from esl_listener.liveness import Signs
+from esl_listener.metrics import Counts, CountsCollector, Waiting
 from esl_listener.spool import own_spool
 from esl_listener.switch import Switch
 from esl_listener.writer import Writer

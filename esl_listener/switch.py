@@ -7,21 +7,21 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
-from esl_listener.audit import Audit, sessions_in
 from esl_listener.backoff import Backoff
+from esl_listener.channels import look
 from esl_listener.connection import EventSocket
-from esl_listener.counts import Counts
-from esl_listener.decode import Decoder
-from esl_listener.denials import DENIED_TWICE_AFTER_S, Denials
+from esl_listener.decoder import Decoder
 from esl_listener.framing import Frame
-from esl_listener.look import look
-from esl_listener.signs import Pulse, Signs
+from esl_listener.liveness import Pulse, Signs
+from esl_listener.metrics import Counts
+from esl_listener.reconcile import DENIED_TWICE_AFTER_S, Denials
+from esl_listener.session_audit import Audit, sessions_in
 from tollbook.config import EslAddress
 from tollbook.errors import SwitchRefused, SwitchUnavailable, TollbookError
 from tollbook.log import event
 from tollbook.model.event import Event as Heard
 from tollbook.model.leg import Leg, leg_of
-from tollbook.store.lives import Held
+from tollbook.store.calls.switch_processes import Held
 
 _log = logging.getLogger("tollbook.switch")
 

@@ -13,10 +13,10 @@ import msgspec
 from gevent.event import Event
 
 from esl_listener.backoff import Backoff
-from esl_listener.counts import Counts
+from esl_listener.dead_letter import keep_leg
 from esl_listener.inbox import Inbox, Spooler
-from esl_listener.set_aside import keep_leg
-from esl_listener.signs import Signs
+from esl_listener.liveness import Signs
+from esl_listener.metrics import Counts
 from esl_listener.spool import Segment
 from rating.engine import Tariffs
 from rating.loader import load_tariffs
@@ -24,12 +24,12 @@ from tollbook.errors import TollbookError
 from tollbook.log import event
 from tollbook.model.fold import Operator
 from tollbook.model.leg import Leg
-from tollbook.model.offnet import Peers
-from tollbook.store import tariffs
-from tollbook.store.batch import Refused, write_around_poison
+from tollbook.model.trunks import Peers
+from tollbook.store.calls.batch import Refused, write_around_poison
+from tollbook.store.calls.switch_processes import Held, held, note
 from tollbook.store.database import Connection, check_schema, connect, store_errors
-from tollbook.store.lives import Held, held, note
-from tollbook.store.partitions import Partitions, make_ready
+from tollbook.store.days.partitions import Partitions, make_ready
+from tollbook.store.tariffs import tariffs
 
 _log = logging.getLogger("tollbook.writer")
 

@@ -7,27 +7,27 @@ from flask import Response, request
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
-from export_app.address import Network
-from export_app.answer import as_json
-from export_app.caller import KEY_HEADER, SCHEME
-from export_app.calls import calls
-from export_app.compression import compress
-from export_app.dashboard import dashboard
+from export_app.auth.request import KEY_HEADER, SCHEME
+from export_app.auth.views import whoami
+from export_app.calls.detail import accept_any_id, detail
+from export_app.calls.views import calls
+from export_app.context import give_archive, give_database, give_limits, give_peers, give_proxies
 from export_app.database import Database
-from export_app.detail import accept_any_id, detail
-from export_app.failures import handle_failures, invalid
 from export_app.health import health
-from export_app.limits import Limits
-from export_app.openapi import document
-from export_app.parameters import check_names
-from export_app.reference import reference
-from export_app.schema import Failure
-from export_app.stats import stats
-from export_app.whoami import whoami
-from export_app.wiring import give_archive, give_database, give_limits, give_peers, give_proxies
+from export_app.pages.dashboard import dashboard
+from export_app.pages.reference import reference
+from export_app.stats.views import stats
+from export_app.web.client_address import Network
+from export_app.web.compression import compress
+from export_app.web.error_handlers import handle_failures, invalid
+from export_app.web.openapi import document
+from export_app.web.parameters import check_names
+from export_app.web.rate_limit import Limits
+from export_app.web.responses import as_json
+from export_app.web.schema import Failure
+from tollbook.archive.reader import Archive
 from tollbook.config import RATE_LIMIT
-from tollbook.lake.reader import Archive
-from tollbook.model.offnet import Peers
+from tollbook.model.trunks import Peers
 
 _ABOUT = "The call records of a FreeSWITCH: one row per call, newest first, as JSON or CSV."
 

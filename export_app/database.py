@@ -6,7 +6,7 @@ from typing import Final
 
 from psycopg_pool import ConnectionPool
 
-from tollbook.store import access
+from tollbook.store import row_security
 from tollbook.store.database import CONNECT_TIMEOUT_S, Connection, store_errors
 
 # Fewer than threads: most of a request is spent on encoding and sending, without a connection.
@@ -52,7 +52,7 @@ class Database:
         """Lend a connection that reads one moment of one account's rows, or on purpose of all; see `store.access`."""
         with (
             self.connection() as connection,
-            access.reading(connection, account_id=account_id, every_account=every_account),
+            row_security.reading(connection, account_id=account_id, every_account=every_account),
         ):
             yield connection
 

@@ -3,10 +3,10 @@
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from export_app.answer import as_json
-from export_app.openapi import get
-from export_app.schema import Failure, Health
-from export_app.wiring import database
+from export_app.context import database
+from export_app.web.openapi import get
+from export_app.web.responses import as_json
+from export_app.web.schema import Failure, Health
 from tollbook.store.database import check_schema
 
 health = APIBlueprint("health", __name__, abp_responses={400: Failure})

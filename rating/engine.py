@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rating.deck import Deck
-from tollbook.model.number import digits_of
 from tollbook.model.numbering import Dialled, Numbering
+from tollbook.model.numbers import digits_of
 from tollbook.model.rate import Rate, Terms
-from tollbook.model.row import Part, Price, PricedPart, Row
+from tollbook.model.record import Part, Price, PricedPart, Row
 
 # Which numbers an account dials. The own number of an inbound call comes from a carrier, in the carrier's form, and an
 # internal one is an extension.

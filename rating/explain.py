@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import msgspec
 
 from rating.engine import billed_seconds, price_of
-from tollbook.model.explain import Explanation, explain
+from tollbook.model.explain.explain import Explanation, explain
+from tollbook.model.explain.leg_view import ToldLeg
 from tollbook.model.fold import Operator, clock_seconds, owner_key
-from tollbook.model.offnet import Peers
 from tollbook.model.rate import Rate
-from tollbook.model.row import COLUMNS, Price, PricedPart, Row
-from tollbook.model.tree import ToldLeg
-from tollbook.store.detail import KeptCall, PriceBefore
+from tollbook.model.record import COLUMNS, Price, PricedPart, Row
+from tollbook.model.trunks import Peers
+from tollbook.store.calls.detail import KeptCall, PriceBefore
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,11 +8,11 @@ from rating.deck import Deck
 from rating.engine import AccountTariff, Assignment, Plan, Tariffs
 from tollbook.model.fold import Operator
 from tollbook.model.numbering import Numbering
-from tollbook.model.offnet import Peers
 from tollbook.model.rate import Rate
-from tollbook.store import tariffs
+from tollbook.model.trunks import Peers
 from tollbook.store.database import Connection, store_errors
-from tollbook.store.tariffs import PlanRow, RateRow
+from tollbook.store.tariffs import tariffs
+from tollbook.store.tariffs.tariffs import PlanRow, RateRow
 
 _NOTHING: Final = Tariffs()
 _GIVE_WAY_AFTER: Final = 1000

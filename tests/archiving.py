@@ -2,18 +2,19 @@
 
 import msgspec
 
-from maintenance.archive import run
+from maintenance.archive.run import run
+from tollbook.archive.catalog import load_calls, open_catalog
+from tollbook.archive.scan import Record, read_calls
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
-from tollbook.lake.catalog import load_calls, open_catalog
-from tollbook.lake.scan import Record, read_calls
-from tollbook.model.row import COLUMNS, Price, PricedPart, Row
+from tollbook.model.record import COLUMNS, Price, PricedPart, Row
 from tollbook.model.selection import Selection
-from tollbook.store import calls, outbox
+from tollbook.store import outbox
+from tollbook.store.calls import call_rows
+from tollbook.store.calls.pages import read_page
 from tollbook.store.database import Connection
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
 from tollbook.store.outbox import Batch
-from tollbook.store.pages import read_page
-from tollbook.store.partitions import MS_PER_DAY, Partitions
 
 START = 1_790_000_000_123  # 2026-09-21
 MONTH = 31 * MS_PER_DAY
@@ -41,7 +42,7 @@ def store(connection: Connection, *rows: Priced) -> None:
     """Write rows as the listener does."""
     days = {row.start_ts // MS_PER_DAY for row, _ in rows}
     Partitions().ensure(connection, call_days=days, leg_days=())
-    calls.upsert(connection, rows)
+    call_rows.upsert(connection, rows)
 
 
 def stored(connection: Connection, account: str | None = None) -> list[Record]:

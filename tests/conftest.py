@@ -8,11 +8,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.paths import ESL
 from tollbook.embedded import embedded_postgres
 from tollbook.store.database import Connection, connect
 from tollbook.store.schema import upgrade
 
-RECORDINGS = Path(__file__).parent / "data" / "esl"
+RECORDINGS = ESL
 
 _names = itertools.count()
 

@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from tollbook.embedded import running_url
 from tollbook.errors import SettingsError
 from tollbook.model.event import ACCOUNT_VARIABLE, PARENT_VARIABLE
-from tollbook.model.offnet import Peers
+from tollbook.model.trunks import Peers
 
 _PREFIX = "TOLLBOOK_"
 ESL_PORT = 8021

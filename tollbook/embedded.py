@@ -18,8 +18,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tollbook.children import dies_with_us
 from tollbook.errors import SettingsError, StoreUnavailable
+from tollbook.process import dies_with_us
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 30.0

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-from tollbook.demo.freshen import FreshCall
-from tollbook.demo.recording import Recording, load
-from tollbook.demo.thread import SwitchThread
-from tollbook.model.row import COLUMNS
+from tests.paths import CALLS
+from tollbook.model.record import COLUMNS
+from tollbook.simulator.freshen import FreshCall
+from tollbook.simulator.recording import Recording, load
+from tollbook.simulator.thread import SwitchThread
 
-CALLS = Path(__file__).parents[1] / "data" / "esl" / "calls"
 # A third of them, for each time that we play they are cut for copying. Without two whose number dialled names another
 # call's id, which `FreshCall.rows` leaves as it was recorded.
 NAMES = sorted(folder.name for folder in CALLS.iterdir() if folder.name not in ("eavesdrop", "pickup"))

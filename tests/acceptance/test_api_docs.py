@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 
-from tollbook.model.row import COLUMNS, Price, Row
-from tollbook.store import calls, keys, tariffs
+from tests.paths import ROOT
+from tollbook.model.record import COLUMNS, Price, Row
+from tollbook.store import keys
+from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
-from tollbook.store.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.tariffs import tariffs
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+DOCUMENT = (ROOT / "docs" / "api.md").read_text()
 CURL = re.findall(r"^ {4}(curl .*)$", DOCUMENT, re.MULTILINE)
 PYTHON = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
 BASE = "http://127.0.0.1:8080"
@@ -56,7 +59,7 @@ class Api:
         """Store complete calls, at the same price each."""
         days = {row.start_ts // MS_PER_DAY for row in rows}
         Partitions().ensure(self.database, call_days=days, leg_days=days)
-        calls.upsert(self.database, [(row, Price(cost_micros=COST, parts=(), currency="EUR")) for row in rows])
+        call_rows.upsert(self.database, [(row, Price(cost_micros=COST, parts=(), currency="EUR")) for row in rows])
 
 
 def row(call_id: str, start_ts: int, billsec: int = 60) -> Row:

@@ -19,12 +19,12 @@ import psycopg
 from pydantic import SecretStr
 
 from tests.archiving import archived, call, store, stored
+from tollbook.archive._pyarrow import read
+from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
-from tollbook.lake.catalog import load_calls, open_catalog
-from tollbook.lake.untyped import read
-from tollbook.store import calls
+from tollbook.store.calls import call_rows
 from tollbook.store.database import connect
-from tollbook.store.partitions import MS_PER_DAY
+from tollbook.store.days.partitions import MS_PER_DAY
 
 Start = Callable[..., object]
 
@@ -60,7 +60,7 @@ class Load(threading.Thread):
                     keys += fresh
                     if number % 5 == 0:
                         gone = self._random.sample(keys, 2)
-                        calls.delete(connection, gone)
+                        call_rows.delete(connection, gone)
                         keys = [key for key in keys if key not in gone]
         except Exception as error:  # noqa: BLE001 - the test tells
             self.failed = error

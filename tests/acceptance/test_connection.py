@@ -17,9 +17,9 @@ from urllib.request import urlopen
 import pytest
 
 from tests.acceptance.played import CALLS, Calls, found
-from tollbook.demo.freshen import CallTemplate
-from tollbook.demo.recording import load
-from tollbook.demo.thread import SwitchThread
+from tollbook.simulator.freshen import CallTemplate
+from tollbook.simulator.recording import load
+from tollbook.simulator.thread import SwitchThread
 
 # With CDR files, and without two whose number dialled names another call's id: `FreshCall.rows` leaves that as it was.
 NAMES = sorted({path.parent.name for path in CALLS.glob("*/json_cdr")} - {"eavesdrop", "pickup"})

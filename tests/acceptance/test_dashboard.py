@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tollbook.model.row import Price, Row
-from tollbook.store import calls, keys, tariffs
+from tollbook.model.record import Price, Row
+from tollbook.store import keys
+from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
-from tollbook.store.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.tariffs import tariffs
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
 ACCOUNTS = {"acme": "EUR", "other": "USD", "void": "EUR"}
@@ -105,7 +107,7 @@ def store(connection: Connection, now: int) -> None:
     ]
     days = {one.start_ts // MS_PER_DAY for one in rows}
     Partitions().ensure(connection, call_days=days, leg_days=days)
-    calls.upsert(
+    call_rows.upsert(
         connection,
         [(one, _price(one) if one.end_ts else None) for one in rows],
     )

@@ -10,10 +10,10 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from tollbook.demo.thread import SwitchThread
+from tollbook.simulator.thread import SwitchThread
+from tollbook.store.calls.switch_processes import Life, note
 from tollbook.store.database import connect
-from tollbook.store.lives import Life, note
-from tollbook.store.partitions import CALLS, LEGS, make_ready, partition_name
+from tollbook.store.days.partitions import CALLS, LEGS, make_ready, partition_name
 
 Start = Callable[..., Any]
 DAY_MS = 86_400_000

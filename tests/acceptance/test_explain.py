@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from rating.deckfile import read_deck
+from rating.deck_csv import read_deck
 from rating.loader import load_tariffs
-from tollbook.demo.recording import load
+from tests.paths import CALLS
 from tollbook.model.event import Event, event_from_headers, header_names
 from tollbook.model.fold import Operator
 from tollbook.model.leg import Leg, leg_of
-from tollbook.model.row import COLUMNS
-from tollbook.store import tariffs
-from tollbook.store.batch import write_batch
+from tollbook.model.record import COLUMNS
+from tollbook.simulator.recording import load
+from tollbook.store.calls.batch import write_batch
 from tollbook.store.database import Connection
-from tollbook.store.deck_import import replace_rates
-from tollbook.store.partitions import Partitions
+from tollbook.store.days.partitions import Partitions
+from tollbook.store.tariffs import tariffs
+from tollbook.store.tariffs.deck_import import replace_rates
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
-CALLS = Path(__file__).parents[1] / "data" / "esl" / "calls"
 DECK = "prefix,name,per_min,connection_fee,increment\n1,US and Canada,0.012,0,6/6\n80,Premium carrier,0.05,0.01,1/1\n"
 T0 = 1_790_000_000_000_000
 HOSTILE = "\x1b]0;owned\x07[red]x[/red]\r\n\x9b2J\u202eevil\u2028<b>\x7f"

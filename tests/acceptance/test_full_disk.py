@@ -14,9 +14,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.acceptance.played import RECORDINGS, Calls, found
-from tollbook.demo.thread import SwitchThread
+from tollbook.simulator.thread import SwitchThread
 from tollbook.store.database import connect
-from tollbook.store.partitions import make_ready
+from tollbook.store.days.partitions import make_ready
 
 Start = Callable[..., Any]
 

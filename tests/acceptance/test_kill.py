@@ -10,12 +10,12 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from tollbook.demo.freshen import FreshCall
-from tollbook.demo.recording import load
-from tollbook.demo.thread import SwitchThread
-from tollbook.model.row import COLUMNS
+from tests.paths import CALLS
+from tollbook.model.record import COLUMNS
+from tollbook.simulator.freshen import FreshCall
+from tollbook.simulator.recording import load
+from tollbook.simulator.thread import SwitchThread
 
-CALLS = Path(__file__).parents[1] / "data" / "esl" / "calls"
 # Every recording whose legs all have a CDR file, as the switch writes them with log-b-leg.
 NAMES = sorted(folder.name for folder in CALLS.iterdir() if (folder / "json_cdr").is_dir())
 

@@ -11,16 +11,16 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-import tollbook.model.row
-from tollbook.demo.recording import Recording, load
-from tollbook.demo.thread import SwitchThread
+import tollbook.model.record
+from tests.paths import CALLS
+from tollbook.simulator.recording import Recording, load
+from tollbook.simulator.thread import SwitchThread
 from tollbook.store.database import Connection, connect
-from tollbook.store.deck_import import replace_rates
-from tollbook.store.tariffs import Account, add_account
+from tollbook.store.tariffs.deck_import import replace_rates
+from tollbook.store.tariffs.tariffs import Account, add_account
 
-CALLS = Path(__file__).parents[1] / "data" / "esl" / "calls"
 NAMES = sorted(folder.name for folder in CALLS.iterdir())
-COLUMNS = [column for column in tollbook.model.row.COLUMNS if column != "cost_micros"]
+COLUMNS = [column for column in tollbook.model.record.COLUMNS if column != "cost_micros"]
 
 Start = Callable[..., Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tollbook.demo.thread import SwitchThread
+from tollbook.simulator.thread import SwitchThread
 
 Start = Callable[..., Any]
 

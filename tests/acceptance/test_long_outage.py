@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.played import RECORDINGS, Calls, wrong_rows
-from tollbook.demo.thread import SwitchThread
+from tollbook.simulator.thread import SwitchThread
 
 COUNT = 10 * 60 * 200
 # What an outage of that length may take: of the disk (a fifth of what TOLLBOOK_SPOOL_MAX is by default), of memory.

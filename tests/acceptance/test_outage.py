@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from tests.acceptance.played import CALLS, RECORDINGS, Calls, found
-from tollbook.demo.recording import load
-from tollbook.demo.thread import SwitchThread
+from tollbook.simulator.recording import load
+from tollbook.simulator.thread import SwitchThread
 
 # A rule of the database's that a test can change its mind about.
 TAKES = "CREATE OR REPLACE FUNCTION takes(uid text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT {} $$"

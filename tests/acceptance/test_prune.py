@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tollbook.model.row import COLUMNS, Price, Row
-from tollbook.store import calls
+from tollbook.model.record import COLUMNS, Price, Row
+from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
-from tollbook.store.partitions import MS_PER_DAY, Partitions, date_of
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions, date_of
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
 DAY = int(time.time()) // 86_400 - 40
@@ -45,7 +45,7 @@ def stored(database: Connection) -> list[Row]:
     ]  # fmt: skip
     database.autocommit = True
     Partitions().ensure(database, call_days=[DAY], leg_days=[DAY])
-    calls.upsert(database, [(row, Price(cost_micros=5, parts=())) for row in rows])
+    call_rows.upsert(database, [(row, Price(cost_micros=5, parts=())) for row in rows])
     return rows
 
 

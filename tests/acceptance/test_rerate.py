@@ -16,13 +16,13 @@ import pytest
 from pydantic import SecretStr
 
 from rating.loader import load_tariffs
+from tollbook.archive._pyarrow import read
+from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
-from tollbook.lake.catalog import load_calls, open_catalog
-from tollbook.lake.untyped import read
-from tollbook.model.row import Part, Row
-from tollbook.store import calls
+from tollbook.model.record import Part, Row
+from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
-from tollbook.store.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
 Tollbook = Callable[..., subprocess.CompletedProcess[str]]
@@ -86,7 +86,7 @@ def put(connection: Connection, *rows: Row) -> None:
     with connection.transaction():
         tariffs = load_tariffs(connection)
     Partitions().ensure(connection, call_days={row.start_ts // MS_PER_DAY for row in rows}, leg_days=())
-    calls.upsert(connection, [(row, tariffs.price(row)) for row in rows])
+    call_rows.upsert(connection, [(row, tariffs.price(row)) for row in rows])
 
 
 def costs(connection: Connection) -> dict[str, tuple[int | None, int]]:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.acceptance.played import CALLS, Calls, found, wrong_rows
-from tollbook.demo.freshen import CallTemplate
-from tollbook.demo.recording import load
-from tollbook.demo.thread import SwitchThread
+from tollbook.simulator.freshen import CallTemplate
+from tollbook.simulator.recording import load
+from tollbook.simulator.thread import SwitchThread
 
 # With few legs and small CDR files, for there will be tens of thousands of them.
 NAMES = ("answer_caller_hangs_up", "bridge_loopback", "fail_busy", "outbound_486_busy", "outbound_answered")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tollbook.demo.event import Event, parse_json, parse_plain
+from tollbook.simulator.event import Event, parse_json, parse_plain
 
 
 @dataclass(frozen=True, kw_only=True)

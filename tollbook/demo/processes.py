@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tollbook.children import dies_with_us
 from tollbook.errors import TollbookError
+from tollbook.process import dies_with_us
 
 _COMMAND_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 30.0

@@ -13,15 +13,15 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from tollbook.demo.export import Export
-from tollbook.demo.freshen import FreshCall
+from tollbook.demo.check_export import Export
 from tollbook.demo.processes import Processes
-from tollbook.demo.recording import load_all, shipped_names
 from tollbook.demo.show import call_line, welcome
-from tollbook.demo.thread import SwitchThread
 from tollbook.demo.verdict import Difference, differences, from_csv, record_of
 from tollbook.embedded import embedded_postgres
 from tollbook.errors import TollbookError
+from tollbook.simulator.freshen import FreshCall
+from tollbook.simulator.recording import load_all, shipped_names
+from tollbook.simulator.thread import SwitchThread
 
 _ACCOUNTS = ("acct_alpha", "acct_beta")
 _CALLS_PER_S = 0.5

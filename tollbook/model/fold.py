@@ -6,11 +6,11 @@ The row is a function of the facts alone. No clock, no order of arrival and no e
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tollbook.model.call_tree import Call, Life
 from tollbook.model.causes import telling_cause, unanswered_disposition
-from tollbook.model.family import Call, Life
-from tollbook.model.number import digits_of
-from tollbook.model.offnet import Peers
-from tollbook.model.row import Part, Row
+from tollbook.model.numbers import digits_of
+from tollbook.model.record import Part, Row
+from tollbook.model.trunks import Peers
 
 _DIRECTIONS = {"inbound": "inbound", "outbound": "outbound", "internal": "internal", "local": "internal"}
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from tollbook.model.number import SEPARATORS, digits_of
+from tollbook.model.numbers import SEPARATORS, digits_of
 
 # Country code and number: 15 digits at most (E.164), and none that is shorter than those of Niue. Numbers in +1 and +7
 # have 11.

@@ -15,7 +15,7 @@ from heapq import merge
 from itertools import islice
 from typing import TypeAlias
 
-from tollbook.model.row import COLUMNS
+from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Selection
 
 Record: TypeAlias = tuple[object, ...]

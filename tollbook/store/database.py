@@ -18,8 +18,8 @@ SCHEMA_REVISION = "0008"
 CONNECT_TIMEOUT_S = 10
 
 # No transaction of ours lasts longer: what is asked to have changed since some time is looked for from twice as long
-# before it (`tollbook.store.changes`). From PostgreSQL 17 on the server holds it; before, it holds the limits on a
-# statement and on a pause, and a batch has six of the one and two of the other.
+# before it (`tollbook.store.calls.changes`). From PostgreSQL 17 on the server holds it; before, it holds the limits
+# on a statement and on a pause, and a batch has six of the one and two of the other.
 LONGEST_TRANSACTION_S = 900
 _STATEMENT_TIMEOUT_S = 120
 _PAUSE_TIMEOUT_S = 60

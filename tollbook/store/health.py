@@ -10,7 +10,7 @@ from typing import cast
 import psycopg
 
 from tollbook.store.database import Connection, check_url, store_errors
-from tollbook.store.partitions import CALLS, LEGS, partition_name
+from tollbook.store.days.partitions import CALLS, LEGS, partition_name
 
 CONNECT_TIMEOUT_S = 4
 STATEMENT_TIMEOUT_S = 3

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from psycopg.errors import LockNotAvailable
 
 from tollbook.errors import ArchiveError
-from tollbook.model.row import COLUMNS
+from tollbook.model.record import COLUMNS
 from tollbook.store.database import Connection, store_errors
 
 # How long a row rests before it is archived: late legs come within seconds, and replacing costs more than waiting.

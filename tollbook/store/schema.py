@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from tollbook.errors import SchemaError, StoreUnavailable
-from tollbook.store.access import PREPARE
+from tollbook.store.row_security import PREPARE
 
 _UPGRADE_LOCK = 7_264_100_001
 

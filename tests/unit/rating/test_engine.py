@@ -12,7 +12,7 @@ from rating.deck import Deck
 from rating.engine import AccountTariff, Assignment, Plan, Tariffs, billed_seconds, price_of
 from tollbook.model.numbering import Dialled, Numbering, NumberingRow
 from tollbook.model.rate import Rate
-from tollbook.model.row import Row
+from tollbook.model.record import Row
 
 DIRECTIONS = ["outbound", "inbound", "internal"]
 AT = 1_800_000_000_000

@@ -9,5 +9,5 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add the order of changes, and let nobody see less than before: `tollbook.store.access` narrows the API's role."""
+    """Add the order of changes, and let nobody see less than before: `row_security` narrows the API's role."""
     op.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))

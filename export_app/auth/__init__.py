@@ -1,0 +1,1 @@
+"""Whose request it is: keys, identities, and `/v1/whoami`."""

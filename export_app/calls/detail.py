@@ -1,0 +1,65 @@
+"""`/v1/calls/{id}`: a call with its legs, the rule that gave each column, and its price explained."""
+
+from typing import Final
+
+from flask import Flask, Response
+from flask_openapi3.blueprint import APIBlueprint
+from pydantic import BaseModel, Field
+from werkzeug.routing import BaseConverter
+
+from export_app.auth.identity import CDR
+from export_app.auth.request import SECURITY, caller, identify_caller
+from export_app.context import database, peers
+from export_app.web.errors import Refusal
+from export_app.web.openapi import get
+from export_app.web.parameters import DetailQuery
+from export_app.web.responses import as_json
+from export_app.web.schema import CallDetails, Failure
+from rating.explain import explained
+from tollbook.store.calls.detail import FOR_EVER_MS, read
+
+_ANY_ID: Final = "any_id"
+
+
+class _AnyId(BaseConverter):
+    """The rest of a path, whatever it holds: an operator may let the SIP Call-ID be the id of a call."""
+
+    regex = "(?s:.+)"
+    part_isolating = False
+
+
+def accept_any_id(app: Flask) -> None:
+    """Let routes of this app take ids of any text; before they are registered."""
+    app.url_map.converters[_ANY_ID] = _AnyId
+    # Or an id with two slashes in a row would be redirected to another id.
+    app.url_map.merge_slashes = False
+
+
+detail = APIBlueprint(
+    "detail",
+    __name__,
+    url_prefix="/v1",
+    abp_security=SECURITY,
+    abp_responses={400: Failure, 401: Failure, 403: Failure, 404: Failure, 429: Failure, 503: Failure},
+)
+detail.before_request(identify_caller)
+
+
+class _CallPath(BaseModel):
+    id: str = Field(description="The call_id, URL-encoded, its slashes too.")
+
+
+@get(
+    detail, f"/calls/<{_ANY_ID}:id>", summary="Explain a call", operation_id="explainCall", responses={200: CallDetails}
+)
+def explain_call(path: _CallPath, query: DetailQuery) -> Response:
+    """Each call with this id, newest first: its legs, the rule that gave each column, its price part by part."""
+    identity = caller()
+    identity.require(CDR)
+    first_ts, last_ts = (0, FOR_EVER_MS) if query.start_ts is None else (query.start_ts, query.start_ts)
+    with database().reading(account_id=identity.account_id, every_account=identity.is_operator) as connection:
+        found = read(connection, path.id, account_id=identity.account_id, first_ts=first_ts, last_ts=last_ts)
+    if not found:
+        # The same for an id that is another account's: whether it exists is nobody's business.
+        raise Refusal(404, "unknown_call", "this key's account has no such call: give a call_id of /v1/calls as it is")
+    return as_json({"ok": True, "calls": [explained(one, peers()).told() for one in found]})

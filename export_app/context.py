@@ -1,0 +1,68 @@
+"""What an app is given when it is made, for its views."""
+
+from collections.abc import Collection
+from typing import Final, cast
+
+from flask import Flask, current_app
+
+from export_app.database import Database
+from export_app.web.client_address import Network
+from export_app.web.rate_limit import Limits
+from tollbook.archive.reader import Archive
+from tollbook.model.trunks import Peers
+
+_DATABASE: Final = "tollbook.database"
+_ARCHIVE: Final = "tollbook.archive"
+_LIMITS: Final = "tollbook.limits"
+_PEERS: Final = "tollbook.peers"
+_PROXIES: Final = "tollbook.proxies"
+
+
+def give_database(app: Flask, database: Database) -> None:
+    """Let the app's views use this database."""
+    app.extensions[_DATABASE] = database
+
+
+def database() -> Database:
+    """Give the database of the app that serves this request."""
+    return cast("Database", current_app.extensions[_DATABASE])
+
+
+def give_archive(app: Flask, archive: Archive) -> None:
+    """Let the app's views read this archive."""
+    app.extensions[_ARCHIVE] = archive
+
+
+def archive() -> Archive:
+    """Give the archive of the app that serves this request."""
+    return cast("Archive", current_app.extensions[_ARCHIVE])
+
+
+def give_limits(app: Flask, limits: Limits) -> None:
+    """Let the app count requests here."""
+    app.extensions[_LIMITS] = limits
+
+
+def limits() -> Limits:
+    """Give the limits of the app that serves this request."""
+    return cast("Limits", current_app.extensions[_LIMITS])
+
+
+def give_peers(app: Flask, peers: Peers) -> None:
+    """Let the app's views explain calls by these lists of the operator's."""
+    app.extensions[_PEERS] = peers
+
+
+def peers() -> Peers:
+    """Give the operator's lists."""
+    return cast("Peers", current_app.extensions[_PEERS])
+
+
+def give_proxies(app: Flask, proxies: Collection[Network]) -> None:
+    """Let the app believe these proxies whom they speak for."""
+    app.extensions[_PROXIES] = proxies
+
+
+def proxies() -> Collection[Network]:
+    """Give the proxies that are believed."""
+    return cast("Collection[Network]", current_app.extensions[_PROXIES])

@@ -1,0 +1,1 @@
+"""The pages for people: the dashboard at `/` and the API reference at `/v1/docs`."""

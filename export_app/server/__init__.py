@@ -1,0 +1,1 @@
+"""The process: gunicorn, its socket and its log."""

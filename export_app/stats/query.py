@@ -1,0 +1,165 @@
+"""What `GET /v1/stats` can be asked for, and what that means at a moment."""
+
+import difflib
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from export_app.stats import periods
+from export_app.web.errors import Refusal
+from export_app.web.parameters import MAX_LIMIT, Disposition, EpochMs, Limit, Query, Text, shown, without_default
+
+UNITS: Final[tuple[periods.Unit, ...]] = ("hour", "day", "month")
+# The columns that the other groups are of.
+COLUMN_OF: Final = {
+    "account": "account_id",
+    "direction": "direction",
+    "disposition": "disposition",
+    "hangup_cause": "hangup_cause",
+    "queue": "queue_id",
+    "agent": "agent_id",
+    "prefix": "prefix",
+}
+GROUPS: Final = (*UNITS, *COLUMN_OF)
+MAX_GROUPINGS: Final = 2
+MAX_SPANS: Final = 1000  # 41 days of hours, and some
+MAX_WINDOW_MS: Final = 366 * 86_400_000
+DEFAULT_WINDOW_MS: Final = 30 * 86_400_000
+DEFAULT_GROUPS: Final = 1000
+
+_ONE = f"({'|'.join(GROUPS)})"
+_GROUP_BY: Final = f"^{_ONE}(,{_ONE}){{0,{MAX_GROUPINGS - 1}}}$"
+_DIGITS: Final = re.compile(r"[1-9]|1[0-5]")
+
+
+def _groups(value: str) -> str:
+    names = value.split(",")
+    for name in names:
+        if name not in GROUPS:
+            near = difflib.get_close_matches(name, GROUPS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(GROUPS)}"
+            raise PydanticCustomError("group", "cannot be {name}: {hint}", {"name": shown(name), "hint": hint})
+    if len(names) > MAX_GROUPINGS:
+        raise PydanticCustomError("groups", "takes two at most, such as day,disposition")
+    return value
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _zone(value: str) -> str:
+    # The set first: ZoneInfo opens whatever file a name leads to.
+    if value not in _zones():
+        near = difflib.get_close_matches(value, _zones(), n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        raise PydanticCustomError(
+            "zone", "must be a name of the IANA time zone database, such as Europe/Berlin{hint}", {"hint": hint}
+        )
+    return value
+
+
+def _digits(value: object) -> object:
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise PydanticCustomError("digits", "must be a whole number from 1 to 15")
+    return value
+
+
+class StatsQuery(Query):
+    """What `GET /v1/stats` can be asked for."""
+
+    since: EpochMs | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Calls that started at or after this time; left out: 30 days before `until`.",
+        json_schema_extra=without_default,
+    )
+    until: EpochMs | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Calls that started before this time; left out, or in the future: now.",
+        json_schema_extra=without_default,
+    )
+    group_by: Annotated[str, AfterValidator(_groups)] | SkipJsonSchema[None] = Field(
+        default=None,
+        description=f"One or two of {', '.join(GROUPS)}, separated by a comma; left out: the total alone.",
+        json_schema_extra=lambda schema: (
+            schema.update(pattern=_GROUP_BY, example="day,disposition") or without_default(schema)
+        ),
+    )
+    tz: Annotated[str, AfterValidator(_zone)] = Field(
+        default="UTC",
+        description="Whose hours, days and months: a name of the IANA time zone database.",
+        json_schema_extra={"example": "Europe/Berlin"},
+    )
+    limit: Limit = Field(
+        default=DEFAULT_GROUPS,
+        description=f"Groups at most, by time, then those of most calls first; more than {MAX_LIMIT} counts as"
+        f" {MAX_LIMIT}.",
+    )
+    prefix_digits: Annotated[int, Field(ge=1, le=15), BeforeValidator(_digits)] = Field(
+        default=4, description="Of `group_by=prefix`: how many characters of to_num, not counting a leading +."
+    )
+    direction: Literal["inbound", "outbound", "internal"] | SkipJsonSchema[None] = Field(
+        default=None, description="Only calls of this direction.", json_schema_extra=without_default
+    )
+    disposition: Disposition | SkipJsonSchema[None] = Field(
+        default=None, description="Only calls that ended so.", json_schema_extra=without_default
+    )
+    queue_id: Text | SkipJsonSchema[None] = Field(
+        default=None, description="Only calls of this queue.", json_schema_extra=without_default
+    )
+    agent_id: Text | SkipJsonSchema[None] = Field(
+        default=None, description="Only calls of this agent.", json_schema_extra=without_default
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "StatsQuery":
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise PydanticCustomError("order", "since must not be later than until: swap them")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What a query asks for at a moment: calls of [since, until) epoch ms, and what to group them by.
+
+    `spans`: for each unit of time among `groups` when its spans begin, epoch ms.
+    """
+
+    since: int
+    until: int
+    zone: ZoneInfo
+    groups: tuple[str, ...]
+    spans: dict[str, list[int]]
+
+
+def asked(query: StatsQuery, *, now_ms: int, window_start: int) -> Asked:
+    """Say what a query asks for; raises Refusal for more hours, days or time than an answer can hold.
+
+    `window_start`: before it calls are in the archive alone, and are not counted.
+    """
+    until = min(query.until if query.until is not None else now_ms, now_ms)
+    since = query.since if query.since is not None else max(0, until - DEFAULT_WINDOW_MS)
+    if until - max(since, window_start) > MAX_WINDOW_MS:
+        raise Refusal(400, "bad_parameter", "since and until may lie 366 days apart at most: ask for a year at a time")
+    since = min(max(since, window_start), until)
+    zone = ZoneInfo(query.tz)
+    groups = tuple(dict.fromkeys(query.group_by.split(","))) if query.group_by else ()
+    spans: dict[str, list[int]] = {}
+    for name in groups:
+        if name in UNITS:
+            spans[name] = list(periods.starts(name, zone, since, until))
+            if len(spans[name]) > MAX_SPANS:
+                raise Refusal(
+                    400,
+                    "bad_parameter",
+                    f"group_by={name} gives {len(spans[name])} groups here, and {MAX_SPANS} are the most:"
+                    " ask for less time, or group by day",
+                )
+    return Asked(since=since, until=until, zone=zone, groups=groups, spans=spans)

@@ -1,0 +1,1 @@
+"""What every view shares: parameters in, responses, errors and documents out."""

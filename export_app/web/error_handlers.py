@@ -1,0 +1,93 @@
+"""Every failure as JSON: `ok` false, a code, a message that says what to do."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from flask import Flask, Response
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from export_app.web.errors import Refusal
+from export_app.web.parameters import refusal
+from export_app.web.responses import as_json
+from tollbook.errors import ArchiveError, DataError, Retryable, SchemaError
+from tollbook.log import event
+
+_log = logging.getLogger("tollbook.serve")
+
+RETRY_AFTER_S: Final = 5
+
+_HTTP_MESSAGES: Final = {
+    404: "there is nothing here: /v1/openapi.json lists what there is",
+    405: "this resource cannot be used with this method: the header Allow names those that can",
+}
+
+
+def handle_failures(app: Flask) -> None:
+    """Answer everything that goes wrong in this app."""
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(ArchiveError, _no_archive)
+    app.register_error_handler(DataError, _refused_value)
+    app.register_error_handler(Retryable, _unavailable)
+    app.register_error_handler(SchemaError, _unavailable)
+    app.register_error_handler(Exception, _internal)
+
+
+def invalid(error: ValidationError) -> Response:
+    """Answer a request whose parameters do not fit their model."""
+    return _refused(refusal(error))
+
+
+def failure(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer a request that failed."""
+    response = as_json({"ok": False, "code": code, "message": message}, status)
+    response.headers.extend(headers or {})
+    return response
+
+
+def _refused(error: Refusal) -> Response:
+    return failure(error.status, error.code, error.message, error.headers)
+
+
+def _refused_value(error: DataError) -> Response:
+    event(_log, logging.WARNING, "a value was refused", reason=error)
+    return failure(400, "bad_parameter", "the database takes no such value: leave out what no call can have")
+
+
+def _http(error: HTTPException) -> Response:
+    code = re.sub("[^a-z]+", "_", error.name.lower()).strip("_")
+    status = error.code or 500
+    message = _HTTP_MESSAGES.get(status, error.description or error.name)
+    # Allow, of 405, is among the headers; so are those of the page that werkzeug would have sent.
+    kept = {name: value for name, value in error.get_headers() if not name.lower().startswith("content-")}
+    return failure(status, code, message, kept)
+
+
+def _unavailable(error: Retryable | SchemaError) -> Response:
+    event(_log, logging.ERROR, "not served", reason=error)
+    return failure(
+        503,
+        "unavailable",
+        f"the database is not available or too slow: try again in {RETRY_AFTER_S} seconds, with a smaller limit"
+        " if that does not help",
+        {"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def _no_archive(error: ArchiveError) -> Response:
+    event(_log, logging.ERROR, "not served", reason=error)
+    return failure(
+        503,
+        "archive_unavailable",
+        "these calls are older than the days that PostgreSQL keeps, and the archive cannot be read at the moment:"
+        f" try again in {RETRY_AFTER_S} seconds; newer calls are served, with a later since",
+        {"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def _internal(error: Exception) -> Response:
+    _log.error("a request failed", exc_info=error)
+    return failure(500, "internal_error", "this is our fault, and it is in our log: tell the operator when it was")

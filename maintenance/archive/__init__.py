@@ -1,0 +1,1 @@
+"""`tollbook archive run`, `attach` and `query`: from the outbox into the archive, and back to it."""

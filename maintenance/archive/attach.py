@@ -1,0 +1,90 @@
+"""`tollbook archive attach`: find the table again when the catalog was lost.
+
+Each commit writes a metadata file with the next number, and then has the catalog point to it. A file whose commit was
+killed before that is as good: its batch is still claimed in the outbox, and the next run finds it archived. One whose
+commit was refused has lost its manifests, so the newest that can be read whole is taken.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.io import FileIO, load_file_io
+from pyiceberg.serializers import FromInputFile
+from pyiceberg.table.metadata import TableMetadata
+
+from maintenance.archive.storage import Storage
+from maintenance.archive.table import default_location
+from tollbook.archive.catalog import archive_errors, open_catalog
+from tollbook.archive.schema import NAMESPACE, TABLE
+from tollbook.config import Settings
+from tollbook.errors import UsageError
+from tollbook.store import outbox
+from tollbook.store.database import check_schema, connect
+
+_METADATA = re.compile(r"/(\d{5,})-[^/]+\.metadata\.json$")
+
+
+def attach(settings: Settings, metadata: str | None = None) -> str:
+    """Register the table of the newest readable metadata file, or of the one at a location; say what was found.
+
+    Raises UsageError when the catalog knows an archive, or none is found; ArchiveError, StoreUnavailable.
+    """
+    with connect(settings.require_database_url(), name="attach", autocommit=True) as connection:
+        check_schema(connection)
+        with (
+            outbox.sole_archiver(connection),
+            open_catalog(settings, writing=True) as catalog,
+            archive_errors("attaching the archive"),
+        ):
+            if catalog.table_exists(TABLE):
+                raise UsageError("the catalog knows an archive already: there is nothing to attach")
+            found = metadata or _newest(catalog)
+            # Before the table can be written: what the database holds back may be in the archive.
+            distrusted = outbox.distrust(connection)
+            catalog.create_namespace_if_not_exists(NAMESPACE)
+            snapshot = catalog.register_table(TABLE, found).current_snapshot()
+    rows = snapshot.summary["total-records"] if snapshot and snapshot.summary else "0"
+    return f"attached: {rows} calls, by {found}; {distrusted} waiting rows are looked for in it before they are added"
+
+
+def _newest(catalog: Catalog) -> str:
+    location = default_location(catalog)
+    if location is None:
+        raise UsageError("this catalog does not say where its tables are: name the metadata file to attach")
+    io = load_file_io(catalog.properties, location)
+    storage = Storage(io, location)
+    for candidate in _candidates(io, storage):
+        if _is_whole(io, candidate):
+            return candidate
+    raise UsageError(
+        f"no archive is at {location}: check PYICEBERG_CATALOG__TOLLBOOK__WAREHOUSE or TOLLBOOK_DATA_DIR;"
+        " an archive must lie where it was written, because its files name each other by their whole paths"
+    )
+
+
+def _candidates(io: FileIO, storage: Storage) -> Iterator[str]:
+    """Give the metadata files, the one with the highest number first, of equal ones the one written last."""
+    numbered = sorted(
+        ((int(match[1]), one.path) for one in storage.files("metadata") if (match := _METADATA.search(one.path))),
+        reverse=True,
+    )
+    for _, same in groupby(numbered, key=lambda one: one[0]):
+        locations = [storage.location(path) for _, path in same]
+        yield from sorted(locations, key=lambda one: _read(io, one).last_updated_ms, reverse=True)
+
+
+def _read(io: FileIO, location: str) -> TableMetadata:
+    return FromInputFile.table_metadata(io.new_input(location))
+
+
+def _is_whole(io: FileIO, location: str) -> bool:
+    """Tell whether the manifests of the newest snapshot are there."""
+    snapshot = _read(io, location).current_snapshot()
+    try:
+        return snapshot is None or all(
+            io.new_input(manifest.manifest_path).exists() for manifest in snapshot.manifests(io)
+        )
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,34 @@
+"""`tollbook archive query`: the archive's calls as JSON lines or CSV, for people and scripts on this machine."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from tollbook.archive.catalog import load_calls, open_catalog
+from tollbook.archive.scan import Record, walk
+from tollbook.config import Settings
+from tollbook.model.selection import Selection
+
+
+def archived(settings: Settings, selection: Selection) -> Iterator[Record]:
+    """Read the archived calls of a selection, page by page. Raises ArchiveError, also on its way."""
+    with open_catalog(settings) as catalog:
+        table = load_calls(catalog)
+        if table is not None:
+            yield from walk(table, selection)
+
+
+def write_csv(out: Any, columns: Iterable[str], records: Iterable[Record]) -> None:
+    """Write a header and the records as RFC 4180 CSV."""
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows(records)
+
+
+def write_json(out: Any, columns: Sequence[str], records: Iterable[Record]) -> None:
+    """Write a JSON object for each record, on a line of its own."""
+    encode = msgspec.json.Encoder().encode
+    for record in records:
+        out.write(encode(dict(zip(columns, record, strict=True))).decode() + "\n")

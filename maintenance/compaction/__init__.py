@@ -1,0 +1,1 @@
+"""`tollbook archive compact`: few files, no old snapshots, no orphans."""

@@ -1,0 +1,136 @@
+"""Merge data files, each sorted by start_ts and call_id, into one, in bounded memory.
+
+The files of an account and month mostly follow one another in time. A file is opened when the merge has come to its
+first call, and read by row groups: so as many row groups are in memory as files overlap.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import uuid4
+
+from pyiceberg.conversions import from_bytes
+from pyiceberg.io.fileformat import FileFormatFactory
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.partitioning import PartitionKey
+from pyiceberg.table import Table
+from pyiceberg.types import TimestamptzType
+
+from tollbook.archive._pyarrow import pa, parquet, pc, untyped
+from tollbook.archive.schema import START_FIELD, arrow_schema
+
+# Rows a row group, as the table's property says; a page of one hour then reads a few of them.
+ROW_GROUP = 20_000
+
+_KEY = [("start_ts", "ascending"), ("call_id", "ascending")]
+
+
+def merge(table: Table, files: Iterable[DataFile], key: PartitionKey) -> DataFile:
+    """Write the rows of one partition's files to a new file, which belongs to nothing until it is committed."""
+    model = FileFormatFactory.get(FileFormat.PARQUET)
+    path = table.location_provider().new_data_location(f"compact-{uuid4()}.{model.file_extension()}", key)
+    output = table.io.new_output(path)
+    writer: Any = untyped(model).create_writer(output, table.schema(), table.properties)
+    with writer:
+        for rows in _in_row_groups(merged(table, files)):
+            writer.write(rows)
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=path,
+        file_format=FileFormat.PARQUET,
+        partition=key.partition,
+        file_size_in_bytes=len(output),
+        sort_order_id=None,
+        spec_id=table.metadata.default_spec_id,
+        equality_ids=None,
+        key_metadata=None,
+        **writer.result().to_serialized_dict(),
+    )
+
+
+def first_start(file: DataFile) -> int:
+    """Give the lowest start_ts of a file in µs, by its bounds; a file without bounds is read first."""
+    bound = (file.lower_bounds or {}).get(START_FIELD)
+    return -(2**63) if bound is None else int(from_bytes(TimestamptzType(), bound))
+
+
+def merged(table: Table, files: Iterable[DataFile]) -> Iterator[Any]:
+    """Give the rows of sorted files in one order, as Arrow tables of any size."""
+    waiting = sorted(files, key=first_start)
+    reading: list[_Reader] = []
+    while waiting or reading:
+        # What is before the horizon is complete: every file has been read up to it, or begins after it.
+        horizon = min((reader.last for reader in reading if reader.more), default=None)
+        if waiting and (horizon is None or first_start(waiting[0]) <= horizon):
+            horizon = first_start(waiting[0])
+        ready = [rows for reader in reading if (rows := reader.take(horizon)).num_rows]
+        if ready:
+            yield pa.concat_tables(ready).sort_by(_KEY)
+        reading = [reader for reader in reading if reader.more or reader.rows.num_rows]
+        if waiting and first_start(waiting[0]) == horizon:
+            reading.append(_Reader(table, waiting.pop(0)))
+        for reader in reading:
+            if reader.more and reader.last == horizon:
+                reader.read()
+
+
+class _Reader:
+    """A file, read one row group at a time. `last`: the start_ts that it was read up to; `rows`: what was not taken."""
+
+    def __init__(self, table: Table, file: DataFile) -> None:
+        self._schema = arrow_schema()
+        self._stream = table.io.new_input(file.file_path).open()
+        self._file = parquet.ParquetFile(self._stream)
+        self._next = 0
+        self.last = -(2**63)
+        self.rows: Any = self._schema.empty_table()
+        self.read()
+
+    @property
+    def more(self) -> bool:
+        return self._next < self._file.num_row_groups
+
+    def read(self) -> None:
+        """Read one row group more."""
+        if self.more:
+            rows = _conformed(self._file.read_row_group(self._next), self._schema)
+            self._next += 1
+            self.last = max(self.last, pc.max(rows["start_ts"]).cast(pa.int64()).as_py())
+            self.rows = pa.concat_tables([self.rows, rows])
+        if not self.more:
+            self._stream.close()
+
+    def take(self, horizon: int | None) -> Any:
+        """Take out the rows that start before the horizon; all of them when there is none."""
+        if horizon is None:
+            taken, self.rows = self.rows, self.rows.slice(0, 0)
+            return taken
+        before = pc.less(self.rows["start_ts"].cast(pa.int64()), horizon)
+        taken, self.rows = self.rows.filter(before), self.rows.filter(pc.invert(before))
+        return taken
+
+
+def _conformed(rows: Any, schema: Any) -> Any:
+    """Give rows the table's columns: a file that is older than a column has NULL there."""
+    present = set(rows.column_names)
+    columns = [
+        rows[field.name].cast(field.type) if field.name in present else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _in_row_groups(pieces: Iterable[Any]) -> Iterator[Any]:
+    """Give the rows of the pieces as one Arrow table a row group."""
+    gathered: list[Any] = []
+    count = 0
+    for piece in pieces:
+        gathered.append(piece)
+        count += piece.num_rows
+        if count >= ROW_GROUP:
+            rows = pa.concat_tables(gathered)
+            for begin in range(0, count - ROW_GROUP + 1, ROW_GROUP):
+                yield rows.slice(begin, ROW_GROUP).combine_chunks()
+            gathered = [rows.slice(count - count % ROW_GROUP)]
+            count %= ROW_GROUP
+    if count:
+        yield pa.concat_tables(gathered).combine_chunks()

@@ -1,0 +1,1 @@
+"""`tollbook doctor`: what is wrong, and what helps."""

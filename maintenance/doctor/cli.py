@@ -1,0 +1,65 @@
+"""The command `tollbook doctor`."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from maintenance.doctor.probes import groups, settings_read
+from maintenance.doctor.run import Finding, Status, examine, fail, plain, worst
+from tollbook.config import load_settings
+from tollbook.errors import SettingsError
+
+_STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for monitoring.")
+def doctor(as_json: bool) -> None:
+    """Check everything that Tollbook needs, and say what to do. Safe at any time.
+
+    Ends with 0 when all is well, 1 after a warning, 2 after a failure.
+    """
+    findings = _findings()
+    if as_json:
+        click.echo(_as_json(findings))
+    else:
+        _show(findings)
+    sys.exit(int(worst(findings)))
+
+
+def _findings() -> list[Finding]:
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        _, *wrong = str(error).splitlines()
+        found = "; ".join(line.strip() for line in wrong) or str(error)
+        return [plain(fail("settings", found, "correct them; nothing else could be looked at"))]
+    return [plain(settings_read(settings)), *examine(groups(settings))]
+
+
+def _as_json(findings: Sequence[Finding]) -> str:
+    told = [{**asdict(finding), "status": finding.status.name} for finding in findings]
+    return json.dumps({"status": worst(findings).name, "findings": told}, indent=2)
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    """Print a line for each finding, and what to do below it; whole lines, whatever the width, for grep."""
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(errors="backslashreplace")  # a terminal that lacks a letter costs no finding
+    console = Console(highlight=False)
+    width = max(len(finding.check) for finding in findings)
+    for finding in findings:
+        line = Text.assemble(
+            (f"{finding.status.name:4}", _STYLES[finding.status]), f"  {finding.check:{width}}  {finding.found}"
+        )
+        console.print(line, soft_wrap=True)
+        if finding.remedy:
+            console.print(Text(f"      -> {finding.remedy}", style="italic"), soft_wrap=True)
+    counts = Counter(finding.status for finding in findings)
+    console.print(", ".join(f"{counts[status]} {status.name}" for status in Status), soft_wrap=True, markup=False)

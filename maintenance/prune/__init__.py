@@ -1,0 +1,1 @@
+"""`tollbook prune`: drops the days that the archive holds."""

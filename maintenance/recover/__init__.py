@@ -1,0 +1,1 @@
+"""`tollbook recover`: calls from the switch's own JSON CDR files."""

@@ -1,0 +1,1 @@
+"""`tollbook rerate`: prices calls again, in both tiers."""

@@ -1,0 +1,1 @@
+"""The commands `account`, `rates` and `explain`."""

@@ -1,0 +1,171 @@
+"""What happened while nobody listened: calls that are up are found, a restarted switch's calls end as lost."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tests.paths import CALLS
+from tollbook.simulator.freshen import CallTemplate
+from tollbook.simulator.recording import Recording, load
+from tollbook.simulator.thread import SwitchThread
+
+Start = Callable[..., Any]
+
+
+def rows(url: str) -> list[dict[str, Any]]:
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        return connection.execute("SELECT * FROM call_cdr ORDER BY start_ts, call_id").fetchall()
+
+
+def wait_for(url: str, condition: Callable[[list[dict[str, Any]]], bool], timeout_s: float = 15) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition(found := rows(url)):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
+def until_first(recording: Recording, name: bytes) -> int:
+    """The index of the first event of that name."""
+    return next(index for index, event in enumerate(recording.events) if event.name == name)
+
+
+def wanted(name: str) -> dict[str, Any]:
+    (row,) = json.loads((CALLS / name / "rows.json").read_text())
+    return row
+
+
+def test_calls_that_are_up_get_their_rows_and_end_right(start: Start, database_url: str) -> None:
+    """Started in the middle of a call, the listener asks the switch; times and numbers are exact from the first."""
+    recording, want = load(CALLS / "outbound_answered"), wanted("outbound_answered")
+    end = until_first(recording, b"CHANNEL_HANGUP_COMPLETE")
+    with SwitchThread() as switch:
+        switch.emit(recording, range(end))
+        listener = start("listen", esl=switch.url)
+        switch.wait_for_subscriber(20)
+        wait_for(database_url, lambda found: len(found) == 1 and found[0]["answer_ts"] is not None)
+        (up,) = rows(database_url)
+        for column in ("call_id", "account_id", "direction", "from_num", "to_num", "start_ts", "answer_ts"):
+            assert up[column] == want[column], column
+        assert up["end_ts"] is None
+        switch.emit(recording, range(end, len(recording.events)))
+        wait_for(database_url, lambda found: found[0]["end_ts"] is not None)
+        assert listener.stop() == 0
+    (row,) = rows(database_url)
+    assert {column: row[column] for column in want if column != "parts"} == {
+        column: value for column, value in want.items() if column != "parts"
+    }
+    assert [[part["direction"], part["number"], part["seconds"]] for part in row["parts"]] == want["parts"]
+
+
+def test_a_restarted_switch_s_calls_end_as_lost_at_its_last_sign_of_life(start: Start, database_url: str) -> None:
+    """No hangup comes for calls that a kill takes down: they end by estimate, say so, and are priced until then."""
+    recording = load(CALLS / "outbound_answered")
+    end = until_first(recording, b"CHANNEL_HANGUP_COMPLETE")
+    with SwitchThread(heartbeat_s=0.5) as switch:
+        listener = start("listen", esl=switch.url)
+        switch.wait_for_subscriber(20)
+        call = CallTemplate(recording).fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
+        (want,) = call.rows
+        switch.emit(call, range(end))
+        wait_for(database_url, lambda found: len(found) == 1 and found[0]["answer_ts"] is not None)
+        time.sleep(1.2)  # two heartbeats: the switch's last signs of life
+        died_ms = time.time_ns() // 1_000_000
+        switch.restart()
+        switch.wait_for_subscriber(20)
+        wait_for(database_url, lambda found: found[0]["end_ts"] is not None)
+        assert listener.stop() == 0, listener.output
+    (row,) = rows(database_url)
+    assert (row["disposition"], row["estimated"], row["answer_ts"]) == ("lost", True, want["answer_ts"])
+    assert died_ms - 1500 <= row["end_ts"] <= died_ms + 100
+    assert "the switch restarted, a leg is lost" in listener.output
+
+
+def test_a_switch_that_lists_nothing_closes_nothing(start: Start, database_url: str) -> None:
+    """A connection that was cut is no restart: the calls that were up are still up."""
+    recording = load(CALLS / "outbound_answered")
+    end = until_first(recording, b"CHANNEL_HANGUP_COMPLETE")
+    with SwitchThread(heartbeat_s=0.3) as switch:
+        listener = start("listen", esl=switch.url)
+        switch.wait_for_subscriber(20)
+        switch.emit(recording, range(end))
+        wait_for(database_url, lambda found: len(found) == 1)
+        switch.cut_connections()
+        listener.wait_for("closed the connection")
+        switch.wait_for_subscriber(20)
+        time.sleep(1.5)
+        assert rows(database_url)[0]["end_ts"] is None
+        switch.emit(recording, range(end, len(recording.events)))
+        wait_for(database_url, lambda found: found[0]["end_ts"] is not None)
+        assert listener.stop() == 0
+    assert rows(database_url)[0]["revision"] == 1
+
+
+def test_an_id_used_again_while_its_old_life_is_held_open(start: Start, database_url: str) -> None:
+    """Neither the hangup of the old call nor the new call is heard: a look tells the two lives of the id apart."""
+    recording = load(CALLS / "same_call_id_twice")
+    ends = [index for index, event in enumerate(recording.events) if event.name == b"CHANNEL_HANGUP_COMPLETE"]
+    with SwitchThread(heartbeat_s=0.3) as switch:
+        listener = start("listen", esl=switch.url)
+        switch.wait_for_subscriber(20)
+        switch.beat()  # from here on the listener counts what it hears against what the switch says
+        call = CallTemplate(recording).fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
+        old, new = call.rows
+        assert old["call_id"] == new["call_id"]
+        switch.emit(call, range(ends[0]))
+        wait_for(database_url, lambda found: len(found) == 1 and found[0]["answer_ts"] is not None)
+        switch.happen(call, range(ends[0], ends[1]))
+        wait_for(database_url, lambda found: len(found) == 2 and found[0]["end_ts"] is not None, timeout_s=30)
+        switch.emit(call, range(ends[1], len(recording.events)))
+        wait_for(database_url, lambda found: found[1]["end_ts"] is not None)
+        assert listener.stop() == 0, listener.output
+    estimated, exact = rows(database_url)
+    assert (estimated["disposition"], estimated["estimated"]) == ("lost", True)
+    for column in ("call_id", "account_id", "from_num", "to_num", "start_ts", "answer_ts"):
+        assert estimated[column] == old[column], column
+    assert old["answer_ts"] <= estimated["end_ts"] <= new["start_ts"]
+    assert {column: exact[column] for column in new if column != "parts"} == {
+        column: value for column, value in new.items() if column != "parts"
+    }
+    assert exact["estimated"] is False
+    assert "its id is another leg's now" in listener.output
+
+
+def test_a_zombie_is_denied_twice_a_minute_apart_and_ends_where_it_was_last_seen(
+    start: Start, database_url: str
+) -> None:
+    """Channels that are listed for ever and exist no more: asked again after a real minute, and closed by estimate."""
+    recording = load(CALLS / "outbound_answered")
+    end = until_first(recording, b"CHANNEL_HANGUP_COMPLETE")
+    template = CallTemplate(recording)
+    with SwitchThread(heartbeat_s=0.3) as switch:
+        listener = start("listen", esl=switch.url)
+        switch.wait_for_subscriber(20)
+        zombie = template.fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
+        (want,) = zombie.rows
+        switch.emit(zombie, range(end))
+        wait_for(database_url, lambda found: len(found) == 1 and found[0]["answer_ts"] is not None)
+        time.sleep(6)  # the recorded times of the call so far are past: what is told now is newer
+        seen_ms = time.time_ns() // 1_000_000
+        # A call that only a look finds tells when one was taken, at which the other was still there.
+        living = template.fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
+        switch.happen(living, range(end))
+        wait_for(database_url, lambda found: len(found) == 2, timeout_s=30)
+        gone_ms = time.time_ns() // 1_000_000
+        for uid in {event.unique_id for event in zombie.events if event.unique_id}:
+            switch.make_zombie(uid.decode())
+        switch.cut_connections()
+        switch.wait_for_subscriber(20)
+        wait_for(database_url, lambda found: any(row["end_ts"] for row in found), timeout_s=120)
+        switch.emit(living, range(end, len(recording.events)))
+        wait_for(database_url, lambda found: all(row["end_ts"] for row in found))
+        assert listener.stop() == 0, listener.output
+    lost, alive = sorted(rows(database_url), key=lambda row: row["call_id"] != want["call_id"])
+    for column in ("call_id", "account_id", "direction", "from_num", "to_num", "start_ts", "answer_ts"):
+        assert lost[column] == want[column], column
+    assert (lost["disposition"], lost["estimated"], alive["estimated"]) == ("lost", True, False)
+    assert seen_ms - 500 <= lost["end_ts"] <= gone_ms
+    assert listener.output.count("a leg is gone without an end") == 2

@@ -1,0 +1,109 @@
+"""The application over a fresh database with two accounts, and calls to put into it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+from werkzeug.test import TestResponse
+
+from export_app.app import create_app
+from export_app.database import Database
+from tollbook.archive.reader import Archive
+from tollbook.config import Settings
+from tollbook.model.record import Price, PricedPart, Row
+from tollbook.store import keys
+from tollbook.store.calls import call_rows
+from tollbook.store.database import Connection
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.tariffs import tariffs
+
+START = 1_790_000_000_000
+
+Ask = Callable[..., TestResponse]
+Put = Callable[..., None]
+
+
+@pytest.fixture
+def accounts(database: Connection) -> Connection:
+    """A database with the accounts acme and other."""
+    database.autocommit = True
+    for account_id in ("acme", "other"):
+        tariffs.add_account(database, tariffs.Account(account_id=account_id, name=account_id, plan_id=None))
+    return database
+
+
+@pytest.fixture
+def put(accounts: Connection) -> Put:
+    """Write a call: complete, answered, outbound, of a minute, acme's, but for what is said. Also in other hands."""
+    partitions = Partitions()
+
+    def write(call_id: str, connection: Connection = accounts, **changed: object) -> None:
+        start_ts = changed.pop("start_ts", START)
+        assert isinstance(start_ts, int)
+        fields: dict[str, object] = {
+            "switch": "fs1", "call_id": call_id, "account_id": "acme", "direction": "outbound", "from_num": "1001",
+            "to_num": "+4930123456", "start_ts": start_ts, "answer_ts": start_ts + 4000, "end_ts": start_ts + 64_000,
+            "duration_sec": 64, "billsec": 60, "answered": 1, "disposition": "answered",
+            "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
+        }  # fmt: skip
+        row = Row(**fields | changed)
+        partitions.ensure(connection, call_days={start_ts // MS_PER_DAY}, leg_days=())
+        part = PricedPart(direction=row.direction, number=row.to_num, seconds=60, cost_micros=21_000)
+        price = Price(cost_micros=21_000, parts=(part,), currency="EUR") if row.end_ts is not None else None
+        call_rows.upsert(connection, [(row, price)])
+
+    return write
+
+
+@pytest.fixture
+def key(accounts: Connection) -> str:
+    """A key of acme."""
+    return keys.create(accounts, account_id="acme", scopes=["cdr"])[1]
+
+
+@pytest.fixture
+def other_key(accounts: Connection) -> str:
+    """A key of other."""
+    return keys.create(accounts, account_id="other", scopes=["cdr"])[1]
+
+
+@pytest.fixture
+def operator_key(accounts: Connection) -> str:
+    """A key that sees all."""
+    return keys.create(accounts, account_id=None, scopes=["operator"])[1]
+
+
+@pytest.fixture
+def served(database_url: str) -> Iterator[Database]:
+    """The database as the application has it."""
+    database = Database(database_url)
+    database.open()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def archive(database_url: str, tmp_path: Path) -> Iterator[Archive]:
+    """The archive as the application has it."""
+    archive = Archive(Settings(database_url=SecretStr(database_url), data_dir=tmp_path))
+    yield archive
+    archive.close()
+
+
+@pytest.fixture
+def client(served: Database, archive: Archive) -> FlaskClient:
+    """A client of the application."""
+    return create_app(served, archive=archive).test_client()
+
+
+@pytest.fixture
+def ask(client: FlaskClient, key: str) -> Ask:
+    """Ask /v1/calls with acme's key, or another; parameters by name."""
+
+    def get(secret: str | None = key, path: str = "/v1/calls", **parameters: object) -> TestResponse:
+        headers = {} if secret is None else {"x-api-key": secret}
+        return client.get(path, query_string={name: str(value) for name, value in parameters.items()}, headers=headers)
+
+    return get

@@ -1,0 +1,238 @@
+"""Row-level security: PostgreSQL itself shows the API one account's rows, and plans as well as without."""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from werkzeug.test import TestResponse
+
+from export_app.database import Database
+from export_app.web.parameters import CallsQuery
+from tollbook.errors import SettingsError
+from tollbook.model.record import COLUMNS
+from tollbook.model.selection import Filters, Selection
+from tollbook.store import row_security
+from tollbook.store.calls import pages
+from tollbook.store.database import Connection, connect
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.schema import upgrade
+from tollbook.store.tariffs import tariffs
+
+START = 1_790_000_000_000
+TOLLBOOK = Path(sys.executable).with_name("tollbook")
+
+Ask = Callable[..., TestResponse]
+Put = Callable[..., None]
+
+# Every table with rows that belong to accounts, and how to tell whose each is.
+TABLES = {
+    "call_cdr": "SELECT account_id FROM call_cdr",
+    "call_leg": "SELECT account_id FROM call_leg JOIN call_cdr USING (call_id)",
+    "account": "SELECT account_id FROM account",
+    "account_number": "SELECT account_id FROM account_number",
+}
+
+
+@pytest.fixture
+def filled(accounts: Connection, put: Put) -> Connection:
+    """Rows of both accounts and of none in every table."""
+    for account_id in ("acme", "other", None):
+        put(f"of {account_id}", account_id=account_id, queue_id="q", agent_id="a", direction="inbound")
+        accounts.execute(
+            "INSERT INTO call_leg VALUES (%s, -1, 'fs1', %s, %s, 'core', true, '{}')",
+            (f"leg of {account_id}", f"of {account_id}", START),
+        )
+        if account_id:
+            tariffs.add_numbers(accounts, account_id, [f"+4930{len(account_id)}"])
+    return accounts
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(("account_id", "seen"), [("acme", {"acme"}), ("other", {"other"}), ("nobody", set())])
+def test_a_query_without_a_where_gets_nothing_foreign(
+    served: Database, filled: Connection, table: str, account_id: str, seen: set[str]
+) -> None:
+    """Although the connection is a superuser's, whom PostgreSQL does not check by itself."""
+    with served.reading(account_id=account_id, every_account=False) as connection:
+        query = TABLES[table]
+        assert {row[0] for row in connection.execute(query).fetchall()} == seen
+        count = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
+        assert count == (len(seen),)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_an_operator_sees_all_on_purpose(served: Database, filled: Connection, table: str) -> None:
+    """By a setting of its own: no account at all is a mistake."""
+    with served.reading(account_id=None, every_account=True) as connection:
+        assert {row[0] for row in connection.execute(TABLES[table]).fetchall()} >= {"acme", "other"}
+    for account_id, every_account in ((None, False), ("acme", True)):
+        with (
+            pytest.raises(ValueError, match="names one account"),
+            served.reading(account_id=account_id, every_account=every_account),
+        ):
+            pass
+
+
+def test_the_role_without_a_setting_sees_nothing(filled: Connection) -> None:
+    """So a forgotten setting is no hole either."""
+    with filled.transaction():
+        filled.execute("SET LOCAL ROLE tollbook_api")
+        for query in TABLES.values():
+            assert filled.execute(query).fetchall() == []
+
+
+@pytest.mark.parametrize("table", ["api_key", "archive_outbox", "alembic_version"])
+def test_the_role_may_not_look_at_the_rest(filled: Connection, table: str) -> None:
+    """Keys above all."""
+    with filled.transaction(force_rollback=True):
+        filled.execute("SET LOCAL ROLE tollbook_api")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            filled.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
+
+
+def test_a_read_writes_nothing_and_leaves_nothing_behind(served: Database, filled: Connection) -> None:
+    """The transaction is read-only; afterwards the connection is as it was, for a stranger."""
+    with pytest.raises(Exception, match="read-only"), served.reading(account_id="acme", every_account=False) as one:
+        one.execute("DELETE FROM call_cdr")
+    with served.connection() as connection:
+        row = connection.execute("SELECT current_user, current_setting('tollbook.account', true)").fetchone()
+        assert row in (("postgres", ""), ("postgres", None))
+
+
+def test_no_parameter_reaches_another_account(ask: Ask, filled: Connection) -> None:
+    """Whatever is asked for by its name or by a cursor of another."""
+    foreign = {
+        "since": "0", "until": str(START + 1), "updated_since": "0", "order": "asc", "limit": "10000",
+        "direction": "inbound", "disposition": "answered", "number": "1001", "queue_id": "q", "agent_id": "a",
+        "min_billsec": "1", "fields": "account_id,call_id,parts", "format": "csv", "raw": "1",
+    }  # fmt: skip
+    assert set(foreign) == set(CallsQuery.model_fields) - {"cursor"}
+    for name, value in foreign.items():
+        answer = ask(**{name: value})
+        assert answer.status_code == 200
+        assert "acme" in answer.text
+        assert "other" not in answer.text
+    for path in ("/v1/calls/of other", "/v1/calls/of None"):
+        assert ask(path=path).status_code == 404
+    for name in ("account", "account_id", "tollbook.account", "every_account", "role"):
+        assert ask(**{name: "other"}).status_code == 400
+    assert "other" not in ask(queue_id="q' OR account_id = 'other").text
+    assert "other" not in ask(number="other").text
+
+
+def shape(connection: Connection, selection: Selection, limit: int) -> dict[str, int]:
+    """The blocks that a page reads, and how many rows went through its busiest node."""
+    conditions, parameters = pages._where(selection)
+    query = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {pages.selected(COLUMNS)} {conditions} LIMIT %(limit)s"
+    (plan,) = connection.execute(query, {**parameters, "limit": limit}).fetchall()[0][0]
+
+    def nodes(node: dict[str, object]) -> Iterator[dict[str, object]]:
+        yield node
+        for one in node.get("Plans", []):
+            yield from nodes(one)
+
+    every = list(nodes(plan["Plan"]))
+    return {
+        "blocks": every[0]["Shared Hit Blocks"] + every[0]["Shared Read Blocks"],
+        "rows": max(int(one["Actual Rows"]) for one in every),
+        "sorts": sum(one["Node Type"] == "Sort" for one in every),
+    }
+
+
+@pytest.fixture(scope="module")
+def busy_url(postgres_url: str) -> Iterator[str]:
+    """A database with 20,000 calls of ten accounts over ten days."""
+    name = f"tollbook_busy_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        url = postgres_url.replace("@/postgres?", f"@/{name}?")
+        upgrade(url)
+        with connect(url, name="test", autocommit=True) as inside:
+            days = range(START // MS_PER_DAY, START // MS_PER_DAY + 11)
+            Partitions().ensure(inside, call_days=days, leg_days=())
+            inside.execute(
+                """
+                INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, answered, switch)
+                SELECT md5(n::text), 'a' || n %% 10, 'outbound', '1001', '+49' || n, %s + n * 43200, 0, 'fs1'
+                FROM generate_series(0, 19999) AS n
+                """,
+                (START,),
+            )
+            inside.execute("VACUUM ANALYZE call_cdr")
+        yield url
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("account_id", ["a3", None])
+def test_a_page_reads_along_an_index(busy_url: str, order: str, account_id: str | None) -> None:
+    """A page in the middle reads its own rows and no more, sorts nothing, and costs what the first page costs."""
+    with connect(busy_url, name="test", autocommit=True) as connection:
+        middle = (START + 10_000 * 43_200, "8")
+        window = {"account_id": account_id, "every_account": account_id is None, "since": 0, "until": 2 * START}
+        selection = Selection(**window, order=order, after=middle)
+        unguarded = shape(connection, selection, 100)
+        with row_security.reading(connection, account_id=account_id, every_account=account_id is None):
+            guarded = shape(connection, selection, 100)
+            number = shape(connection, Selection(**window, order=order, filters=Filters(number="+49")), 100)
+    assert guarded["sorts"] == number["sorts"] == 0
+    assert guarded["rows"] <= 101
+    assert guarded["blocks"] <= unguarded["blocks"] + 10
+    assert guarded["blocks"] < 250
+    assert number["rows"] <= 101
+
+
+@pytest.fixture
+def unprivileged_url(postgres_url: str) -> Iterator[str]:
+    """The URL of an empty database that belongs to a role which may not make roles, as on a managed server."""
+    name = f"tollbook_plain_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(sql.Identifier(name)))
+        yield postgres_url.replace("postgres@/postgres?", f"{name}@/{name}?")
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def test_a_role_that_may_not_make_roles_is_told_what_to_do(unprivileged_url: str, postgres_url: str) -> None:
+    """The upgrade goes through, for calls are to be written; `serve` refuses until an administrator has helped."""
+    upgrade(unprivileged_url)
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")}
+    settings |= {"TOLLBOOK_DATABASE_URL": unprivileged_url, "TOLLBOOK_API_BIND": "127.0.0.1:0"}
+    done = subprocess.run([TOLLBOOK, "serve"], env=settings, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == SettingsError.exit_code
+    (grant,) = [part for part in done.stderr.split("`") if part.startswith("GRANT")]
+    assert "`tollbook db upgrade`" in done.stderr
+    with psycopg.connect(postgres_url, autocommit=True) as administrator:
+        administrator.execute(grant.encode())
+    upgrade(unprivileged_url)
+    with connect(unprivileged_url, name="test", autocommit=True) as connection:
+        row_security.check(connection)
+        with row_security.reading(connection, account_id="acme", every_account=False):
+            assert connection.execute("SELECT current_user").fetchone() == (row_security.ROLE,)
+
+
+def test_a_database_whose_rights_are_missing_is_refused(filled: Connection) -> None:
+    """A restored one, for instance, whose policies were left behind."""
+    row_security.check(filled)
+    filled.execute("DROP POLICY tollbook_api ON call_leg")
+    with pytest.raises(SettingsError, match="tollbook db upgrade"):
+        row_security.check(filled)
+
+
+def test_who_was_granted_the_tables_sees_what_he_saw(filled: Connection, postgres_url: str) -> None:
+    """A dashboard's own role, say: only the API's is restricted."""
+    name = f"tollbook_grafana_{secrets.token_hex(4)}"
+    filled.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
+    filled.execute(sql.SQL("GRANT SELECT ON call_cdr TO {}").format(sql.Identifier(name)))
+    with filled.transaction(force_rollback=True):
+        filled.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(name)))
+        assert filled.execute("SELECT count(*) FROM call_cdr").fetchone() == (3,)
+    filled.execute(sql.SQL("REVOKE ALL ON call_cdr FROM {}").format(sql.Identifier(name)))
+    filled.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))

@@ -1,0 +1,120 @@
+"""The running server: its whole interface against its own document, and clients that hang."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from tollbook.store.database import Connection
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+
+START = 1_790_000_000_000
+DEADLINE_S = 30.0
+BIN = Path(sys.executable).parent
+
+Put = Callable[..., None]
+
+
+def status(port: int, path: str) -> int:
+    """Ask on a connection of its own."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def port(database_url: str, accounts: Connection, tmp_path: Path) -> Iterator[int]:
+    """The port of a `tollbook serve`; afterwards it is gone."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")} | {
+        "TOLLBOOK_DATABASE_URL": database_url,
+        "TOLLBOOK_API_BIND": f"127.0.0.1:{port}",
+        "TOLLBOOK_RATE_LIMIT": "1000000",
+    }
+    log = tmp_path / "serve.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen([BIN / "tollbook", "serve"], env=settings, stdout=file, stderr=file)
+    try:
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                assert status(port, "/healthz") == 200
+                break
+            except OSError:
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        yield port
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_S)
+
+
+@pytest.fixture
+def filled(accounts: Connection) -> Connection:
+    """10,000 calls of acme."""
+    Partitions().ensure(accounts, call_days=[START // MS_PER_DAY], leg_days=())
+    accounts.execute(
+        """
+        INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, end_ts, answered, switch)
+        SELECT md5(n::text), 'acme', 'outbound', '1001', '+49' || n, %s + n, 1, 0, 'fs1'
+        FROM generate_series(0, 9999) AS n
+        """,
+        (START,),
+    )
+    return accounts
+
+
+def test_the_document_is_kept(port: int, filled: Connection, operator_key: str, tmp_path: Path) -> None:
+    """schemathesis, with all its checks, finds no answer that the OpenAPI document does not tell."""
+    done = subprocess.run(
+        [
+            BIN / "st", "run", f"http://127.0.0.1:{port}/v1/openapi.json", "--header", f"x-api-key: {operator_key}",
+            "--checks", "all", "--max-examples", "8", "--continue-on-failure", "--no-color", "--generation-database",
+            "none", "--seed", "1",
+        ],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "SCHEMATHESIS_HOOKS": "contract_hooks"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No issues found" in done.stdout
+
+
+def test_exports_that_hang_hold_up_neither_writers_nor_readers(
+    port: int, filled: Connection, key: str, put: Put
+) -> None:
+    """50 clients ask for all and read nothing: rows are written on, no connection is held, the next one is served."""
+    request = f"GET /v1/calls?limit=10000 HTTP/1.1\r\nHost: x\r\nx-api-key: {key}\r\n\r\n".encode()
+    hanging = [socket.socket() for _ in range(50)]
+    try:
+        for one in hanging:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            one.connect(("127.0.0.1", port))
+            one.sendall(request)
+        for number in range(200):
+            put(f"new{number}", start_ts=START + number)
+        assert filled.execute("SELECT count(*) FROM call_cdr WHERE call_id LIKE 'new%'").fetchone() == (200,)
+        held = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tollbook serve' AND state <> 'idle'"
+        deadline = time.monotonic() + DEADLINE_S
+        while filled.execute(held).fetchone() != (0,):
+            assert time.monotonic() < deadline, "a client that does not read holds a connection"
+            time.sleep(0.05)
+        assert status(port, "/healthz") == 200
+    finally:
+        for one in hanging:
+            one.close()

@@ -1,0 +1,289 @@
+"""`GET /v1/stats` over a real PostgreSQL: the sums, the groups, and whose calls are in them."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+from werkzeug.test import TestResponse
+
+from export_app.app import create_app
+from export_app.database import Database
+from export_app.stats.schema import Stats
+from tollbook.archive.reader import Archive
+from tollbook.config import Settings
+from tollbook.model.record import Price, Row
+from tollbook.store import keys
+from tollbook.store.calls import call_rows
+from tollbook.store.database import Connection
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.tariffs import tariffs
+
+# 12:00 in Berlin of a day without a switch.
+NOON = int(datetime.fromisoformat("2025-06-01T12:00+02:00").timestamp()) * 1000
+MINUTE = 60_000
+
+Get = Callable[..., TestResponse]
+Ask = Callable[..., dict[str, Any]]
+
+
+def row(call_id: str, start_ts: int = NOON, **changed: object) -> Row:
+    """A complete, answered, outbound call of acme, a minute long."""
+    fields: dict[str, object] = {
+        "switch": "fs1", "call_id": call_id, "account_id": "acme", "direction": "outbound",
+        "from_num": "1001", "to_num": "+4930123456", "start_ts": start_ts, "answer_ts": start_ts + 4000,
+        "end_ts": start_ts + 64_000, "duration_sec": 64, "billsec": 60, "answered": 1, "disposition": "answered",
+        "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
+    }  # fmt: skip
+    return Row(**fields | changed)
+
+
+def unanswered(call_id: str, disposition: str, start_ts: int = NOON, **changed: object) -> Row:
+    """A complete call that nobody took."""
+    nothing = {"answer_ts": None, "billsec": 0, "answered": 0, "disposition": disposition}
+    return row(call_id, start_ts, **nothing | changed)
+
+
+def up(call_id: str, start_ts: int = NOON, **changed: object) -> Row:
+    """A call that goes on, answered already."""
+    nothing = dict.fromkeys(("end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"))
+    return row(call_id, start_ts, **nothing | changed)
+
+
+def insert(connection: Connection, *rows: Row, cost: int | None = 21_000) -> None:
+    """Store rows; an answered one costs `cost`, None makes it unrated."""
+    Partitions().ensure(connection, call_days={one.start_ts // MS_PER_DAY for one in rows}, leg_days=())
+    call_rows.upsert(connection, [(one, _price(one, cost)) for one in rows])
+
+
+def _price(one: Row, cost: int | None) -> Price | None:
+    if one.end_ts is None:
+        return None
+    micros = cost if one.answered else 0
+    currency = {"acme": "EUR", "other": "USD"}.get(one.account_id or "")
+    return Price(cost_micros=micros, parts=(), unrated="no rate" if micros is None else None, currency=currency)
+
+
+@pytest.fixture
+def accounts(database: Connection) -> Connection:
+    """A database with acme, who pays in euros, and other, who pays in dollars."""
+    database.autocommit = True
+    for account_id in ("acme", "other"):
+        tariffs.add_account(database, tariffs.Account(account_id=account_id, name=account_id, plan_id=None))
+    return database
+
+
+@pytest.fixture
+def client(database_url: str, tmp_path: Path) -> Iterator[FlaskClient]:
+    """A client of the application."""
+    database = Database(database_url)
+    archive = Archive(Settings(database_url=SecretStr(database_url), data_dir=tmp_path))
+    database.open()
+    yield create_app(database, archive=archive).test_client()
+    archive.close()
+    database.close()
+
+
+@pytest.fixture
+def get(client: FlaskClient, accounts: Connection) -> Get:
+    """Ask for stats with acme's key, the operator's, or none."""
+    secrets = {
+        "acme": keys.create(accounts, account_id="acme", scopes=["cdr"])[1],
+        "operator": keys.create(accounts, account_id=None, scopes=["operator"])[1],
+        "without": keys.create(accounts, account_id="acme", scopes=["other"])[1],
+    }
+
+    def ask(who: str = "acme", **parameters: object) -> TestResponse:
+        headers = {} if who == "nobody" else {"x-api-key": secrets[who]}
+        return client.get(f"/v1/stats?{urlencode(parameters)}", headers=headers)
+
+    return ask
+
+
+@pytest.fixture
+def ask(get: Get) -> Ask:
+    """Ask for the day around noon, and give the answer, which is as the document says."""
+
+    def stats(who: str = "acme", **parameters: object) -> dict[str, Any]:
+        window = {"since": NOON - 12 * 60 * MINUTE, "until": NOON + 12 * 60 * MINUTE}
+        answer = get(who, **window | parameters)
+        assert answer.status_code == 200, answer.text
+        Stats.model_validate_json(answer.data)
+        return json.loads(answer.data)
+
+    return stats
+
+
+def test_the_total_is_what_the_calls_add_up_to(accounts: Connection, ask: Ask) -> None:
+    """A call that is up is counted, and in no quotient; an unrated one is counted, and in no cost."""
+    insert(accounts, row("a"), row("b", billsec=30), unanswered("c", "busy"), up("d"))
+    insert(accounts, row("e", billsec=0), cost=None)
+    body = ask()
+    assert list(body) == ["ok", "from_ts", "until_ts", "tz", "total", "groups", "more"]
+    assert body["total"] == {
+        "calls": 5, "open": 1, "answered": 3, "asr": 0.75, "billsec": 90, "acd_sec": 30.0, "minutes": 1.5,
+        "unrated": 1, "cost": [{"currency": "EUR", "cost_micros": 42_000}],
+    }  # fmt: skip
+    assert (body["groups"], body["more"], body["tz"]) == ([], False, "UTC")
+
+
+def test_without_calls_nothing_is_divided(ask: Ask) -> None:
+    body = ask()
+    assert body["total"] == {
+        "calls": 0, "open": 0, "answered": 0, "asr": None, "billsec": 0, "acd_sec": None, "minutes": 0.0,
+        "unrated": 0, "cost": [],
+    }  # fmt: skip
+
+
+def test_since_is_in_and_until_is_not(accounts: Connection, ask: Ask) -> None:
+    insert(accounts, row("a", NOON - 1), row("b", NOON), row("c", NOON + 9), row("d", NOON + 10))
+    assert ask(since=NOON, until=NOON + 10)["total"]["calls"] == 2
+
+
+def test_two_currencies_are_never_added(accounts: Connection, ask: Ask) -> None:
+    """Not in the total, not in a group; and what nobody answered costs nothing in no currency."""
+    insert(accounts, row("a"), row("b", account_id="other"), unanswered("c", "failed", account_id=None))
+    both = [{"currency": "EUR", "cost_micros": 21_000}, {"currency": "USD", "cost_micros": 21_000}]
+    body = ask("operator", group_by="direction")
+    assert body["total"]["cost"] == both
+    assert [(one["direction"], one["calls"], one["cost"]) for one in body["groups"]] == [("outbound", 3, both)]
+    by_account = ask("operator", group_by="account")["groups"]
+    assert {one["account_id"]: one["cost"] for one in by_account} == {"acme": both[:1], "other": both[1:], None: []}
+
+
+def test_a_price_of_no_known_currency_stands_alone(accounts: Connection, ask: Ask) -> None:
+    insert(accounts, row("a"), row("b", account_id="ghost"))
+    assert ask("operator")["total"]["cost"] == [
+        {"currency": "EUR", "cost_micros": 21_000},
+        {"currency": None, "cost_micros": 21_000},
+    ]
+
+
+def test_an_account_sees_its_own_calls_only(accounts: Connection, ask: Ask) -> None:
+    """Whatever it groups by or filters for."""
+    insert(accounts, row("a"), row("b", account_id="other", queue_id="theirs"), row("c", account_id=None))
+    assert ask()["total"]["calls"] == 1
+    assert [one["account_id"] for one in ask(group_by="account")["groups"]] == ["acme"]
+    assert ask(queue_id="theirs", group_by="queue")["groups"] == []
+    assert ask("operator")["total"]["calls"] == 3
+
+
+@pytest.mark.parametrize(
+    ("group", "column", "values"),
+    [
+        ("direction", "direction", ["outbound", "inbound"]),
+        ("disposition", "disposition", ["answered", "busy", None]),
+        ("queue", "queue_id", ["sales", None]),
+        ("agent", "agent_id", ["ann", None]),
+        ("hangup_cause", "hangup_cause", ["NORMAL_CLEARING", "USER_BUSY", None]),
+        ("prefix", "prefix", ["4930", "1212", "<b>x"]),
+    ],
+)
+def test_groups_are_by_column_those_of_most_calls_first(
+    accounts: Connection, ask: Ask, group: str, column: str, values: list[str | None]
+) -> None:
+    """A value is told as it is stored; none is null."""
+    told = {"queue_id": "sales", "agent_id": "ann"}
+    insert(accounts, *(row(f"a{n}", **told) for n in range(4)))
+    insert(accounts, *(unanswered(f"b{n}", "busy", to_num="1212555", hangup_cause="USER_BUSY") for n in range(2)))
+    insert(accounts, up("c", direction="inbound", to_num="<b>x</b>"))
+    groups = ask(group_by=group)["groups"]
+    assert [one[column] for one in groups] == values
+    assert sum(one["calls"] for one in groups) == 7
+    assert [next(iter(one)) for one in groups] == [column] * len(values)
+
+
+def test_filters_are_all_to_be_met(accounts: Connection, ask: Ask) -> None:
+    insert(accounts, row("a", queue_id="q", agent_id="x"), row("b", queue_id="q"), unanswered("c", "busy"))
+    insert(accounts, row("d", direction="inbound", queue_id="q", agent_id="x"))
+    assert ask(queue_id="q")["total"]["calls"] == 3
+    assert ask(queue_id="q", agent_id="x", direction="outbound")["total"]["calls"] == 1
+    assert ask(disposition="busy")["total"]["calls"] == 1
+    assert ask(queue_id="' OR true --")["total"]["calls"] == 0
+
+
+def test_time_alone_has_no_holes(accounts: Connection, ask: Ask) -> None:
+    """Hours without a call are there with zeros; with a second group only what there is."""
+    insert(accounts, row("a"), row("b", NOON + 150 * MINUTE))
+    window = {"since": NOON, "until": NOON + 180 * MINUTE, "tz": "Europe/Berlin"}
+    groups = ask(group_by="hour", **window)["groups"]
+    assert [(one["hour"], one["hour_ts"], one["calls"]) for one in groups] == [
+        ("2025-06-01T12:00+02:00", NOON, 1),
+        ("2025-06-01T13:00+02:00", NOON + 60 * MINUTE, 0),
+        ("2025-06-01T14:00+02:00", NOON + 120 * MINUTE, 1),
+    ]
+    both = ask(group_by="hour,disposition", **window)["groups"]
+    assert [(one["hour"][11:16], one["disposition"]) for one in both] == [("12:00", "answered"), ("14:00", "answered")]
+
+
+def test_both_switches_of_the_clock_are_right(accounts: Connection, ask: Ask) -> None:
+    """A call in each real hour: in spring the hour 2 is not there, in autumn there are two, with a call each."""
+    for night, wanted in (
+        ("2025-03-30T00:00+01:00", ["00:00+01:00", "01:00+01:00", "03:00+02:00", "04:00+02:00"]),
+        ("2025-10-26T01:00+02:00", ["01:00+02:00", "02:00+02:00", "02:00+01:00", "03:00+01:00"]),
+    ):
+        begun = int(datetime.fromisoformat(night).timestamp()) * 1000
+        insert(accounts, *(row(f"{night}-{n}", begun + (60 * n + 59) * MINUTE) for n in range(4)))
+        groups = ask(group_by="hour", tz="Europe/Berlin", since=begun, until=begun + 240 * MINUTE)["groups"]
+        assert [(one["hour"][11:], one["calls"]) for one in groups] == [(hour, 1) for hour in wanted]
+
+
+def test_a_day_is_the_time_zone_s(accounts: Connection, ask: Ask) -> None:
+    """23:30 UTC is tomorrow in Berlin."""
+    late = int(datetime.fromisoformat("2025-06-01T23:30+00:00").timestamp()) * 1000
+    insert(accounts, row("a", late))
+    window = {"since": NOON, "until": NOON + MS_PER_DAY}
+    for zone, days in (
+        ("UTC", {"2025-06-01": 1, "2025-06-02": 0}),
+        ("Europe/Berlin", {"2025-06-01": 0, "2025-06-02": 1}),
+    ):
+        assert {one["day"]: one["calls"] for one in ask(group_by="day", tz=zone, **window)["groups"]} == days
+    assert [one["month"] for one in ask(group_by="month", **window)["groups"]] == ["2025-06"]
+
+
+def test_groups_are_bounded_and_the_total_is_of_all(accounts: Connection, ask: Ask) -> None:
+    """`more` says that some were left out; one currency more does not make a group count twice."""
+    insert(accounts, *(row(f"a{n}{m}", agent_id=f"agent{n}", account_id=("acme", "other")[m % 2])
+                       for n in range(5) for m in range(6 - n)))  # fmt: skip
+    body = ask("operator", group_by="agent", limit=2)
+    assert [(one["agent_id"], one["calls"]) for one in body["groups"]] == [("agent0", 6), ("agent1", 5)]
+    assert (body["more"], body["total"]["calls"]) == (True, 20)
+    assert ask("operator", group_by="agent", limit=5)["more"] is False
+    hours = ask(group_by="hour", limit=3)
+    assert (len(hours["groups"]), hours["more"]) == (3, True)
+
+
+def test_archived_days_are_not_counted_and_the_answer_says_so(accounts: Connection, ask: Ask) -> None:
+    """from_ts is where the calls in PostgreSQL begin, also when late ones of before stand there."""
+    insert(accounts, row("a"), row("b", NOON + MINUTE))
+    accounts.execute("UPDATE hot_window SET window_start = %s", (NOON + 1,))
+    body = ask()
+    assert (body["from_ts"], body["total"]["calls"]) == (NOON + 1, 1)
+
+
+def test_who_may_not_ask_is_told_why(get: Get) -> None:
+    for who, status, code in (("nobody", 401, "missing_key"), ("without", 403, "missing_scope")):
+        answer = get(who)
+        assert (answer.status_code, answer.get_json()["code"]) == (status, code)
+    answer = get(group_by="day", tz="Mars/Olympus")
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "bad_parameter")
+    assert get(since=0, until=NOON, group_by="hour").get_json()["message"].startswith("since and until may lie 366")
+
+
+def test_the_answer_has_what_the_document_says(accounts: Connection, ask: Ask, client: FlaskClient) -> None:
+    """Every member of a group is documented, and the example is one that could be."""
+    insert(accounts, row("a"))
+    document = client.get("/v1/openapi.json").get_json()
+    schemas = document["components"]["schemas"]
+    told = {name for one in ("hour", "day", "month", "account,direction", "disposition,hangup_cause", "queue,agent",
+                             "prefix") for name in ask(group_by=one)["groups"][0]}  # fmt: skip
+    assert told == set(schemas["Group"]["properties"])
+    assert set(schemas["Sums"]["example"]) == set(ask()["total"])
+    names = [one["name"] for one in document["paths"]["/v1/stats"]["get"]["parameters"]]
+    assert names == ["since", "until", "group_by", "tz", "limit", "prefix_digits", "direction", "disposition",
+                     "queue_id", "agent_id"]  # fmt: skip

@@ -1,0 +1,297 @@
+"""Both tiers as one: real PostgreSQL, a real archive, and pruning while somebody reads."""
+
+import csv
+import io
+import itertools
+import random
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from flask.testing import FlaskClient
+from psycopg import sql
+from pydantic import SecretStr
+
+from export_app.app import create_app
+from export_app.database import Database
+from maintenance.archive.run import run
+from maintenance.prune.run import prune
+from tollbook.archive import scan
+from tollbook.archive.catalog import load_calls, open_catalog
+from tollbook.archive.reader import Archive
+from tollbook.config import Settings
+from tollbook.errors import ArchiveError
+from tollbook.model import tiers
+from tollbook.model.record import COLUMNS, Price, Row
+from tollbook.model.selection import Filters, Order, Selection
+from tollbook.model.tiers import Record
+from tollbook.store import keys
+from tollbook.store.calls import call_rows
+from tollbook.store.database import Connection, connect
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.window import hot
+from tollbook.store.tariffs import tariffs
+
+TODAY = 20_780  # 2026-11-23
+FIRST = TODAY - 100  # days of calls: a hundred, thirty of which PostgreSQL is to keep
+ROWS = 30_000
+END = (TODAY + 1) * MS_PER_DAY
+WORDS = ("answered", "no_answer", None)
+
+
+def made(count: int, *, seed: int = 1) -> list[tuple[Row, Price]]:
+    """Calls of some accounts, over all days, many at the same millisecond."""
+    dice = random.Random(seed)
+    rows: list[tuple[Row, Price]] = []
+    for number in range(count):
+        start = FIRST * MS_PER_DAY + dice.randrange(100 * 24) * 3_600_000 + dice.randrange(3)
+        row = Row(
+            switch="sw1", call_id=f"{dice.randrange(16**8):08x}-{number}",
+            account_id=dice.choice(("acme", "acme", "other", None)),
+            direction=dice.choice(("inbound", "outbound")), from_num=dice.choice(("1001", "+49301", "30%")),
+            to_num=f"+4{dice.randrange(10**4)}", start_ts=start, answer_ts=None, end_ts=start + 5000, duration_sec=5,
+            billsec=dice.randrange(100), answered=0, disposition=dice.choice(WORDS), hangup_cause="",
+            queue_id=dice.choice(("support", None)), agent_id=None, estimated=False, parts=None,
+        )  # fmt: skip
+        rows.append((row, Price(cost_micros=dice.randrange(10**6), parts=())))
+    return rows
+
+
+def put(connection: Connection, rows: Sequence[tuple[Row, Price | None]]) -> None:
+    Partitions().ensure(connection, call_days={row.start_ts // MS_PER_DAY for row, _ in rows}, leg_days=())
+    for first in range(0, len(rows), 5000):
+        call_rows.upsert(connection, rows[first : first + 5000])
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection]:
+    with connect(database_url, name="test", autocommit=True) as connection:
+        yield connection
+
+
+def wanted(rows: Sequence[tuple[Row, Price]], keep: Callable[[Row], bool], order: Order = "desc") -> list[Record]:
+    """What a walk must give: sorted in Python, by the public order."""
+    found = [
+        tuple(price.cost_micros if name == "cost_micros" else getattr(row, name) for name in COLUMNS)
+        for row, price in rows
+        if keep(row)
+    ]
+    return sorted(found, key=place, reverse=order == "desc")
+
+
+def place(record: Record) -> tuple[int, str]:
+    start, call_id = record[COLUMNS.index("start_ts")], record[COLUMNS.index("call_id")]
+    assert isinstance(start, int)
+    assert isinstance(call_id, str)
+    return start, call_id
+
+
+def newest(selection: Selection, limit: int) -> Callable[[Connection], list[Record]]:
+    """Read a page of PostgreSQL in either order, without filters but the account."""
+
+    def read(connection: Connection) -> list[Record]:
+        conditions = ["start_ts >= %(since)s", "start_ts < %(until)s", "(%(every)s OR account_id = %(account)s)"]
+        if selection.after is not None:
+            conditions.append(f"(start_ts, call_id) {'<' if selection.order == 'desc' else '>'} (%(at)s, %(id)s)")
+        query = sql.SQL(  # pyright: ignore[reportArgumentType]
+            f"SELECT {', '.join(COLUMNS)} FROM call_cdr WHERE {' AND '.join(conditions)}"
+            f" ORDER BY start_ts {selection.order}, call_id {selection.order} LIMIT {limit}"
+        )
+        at, call_id = selection.after or (None, None)
+        named = {
+            "since": selection.since, "until": selection.until, "every": selection.every_account,
+            "account": selection.account_id, "at": at, "id": call_id,
+        }  # fmt: skip
+        return connection.execute(query, named).fetchall()
+
+    return read
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+def test_a_walk_over_the_border_while_days_are_pruned(settings: Settings, database: Connection, order: Order) -> None:
+    """30,000 calls, pages of odd sizes, a day leaving between any two of them and within every one: each call once."""
+    rows = made(ROWS)
+    put(database, rows)
+    run(settings, now=True)
+    prune(settings, today=FIRST + 60)
+    open_row = msgspec.structs.replace(rows[0][0], call_id="open", end_ts=None, start_ts=(FIRST + 20) * MS_PER_DAY)
+    put(database, [(open_row, None)])
+    late = (open_row, Price(cost_micros=None, parts=()))
+    dice, days = random.Random(2), itertools.count(FIRST + 60)
+    selection = Selection(account_id=None, every_account=True, since=0, until=END, order=order)
+    got: list[Record] = []
+    with open_catalog(settings) as catalog:
+
+        def read_archive(*asked: object) -> Sequence[Record]:
+            prune(settings, today=min(next(days), FIRST + 130))  # after PostgreSQL was read, before the archive is
+            table = load_calls(catalog)
+            assert table is not None
+            return scan.page(table, *asked)  # pyright: ignore[reportArgumentType]
+
+        while True:
+            limit = dice.choice((1, 100, 997, 3000))
+            kept = hot(database, selection, newest(selection, limit))
+            page = tiers.page(selection, limit, kept, read_archive)
+            got += page
+            if len(page) < limit:
+                break
+            selection = replace(selection, after=place(page[-1]))
+    assert next(days) > FIRST + 65
+    assert got == wanted([*rows, late], lambda row: True, order)
+
+
+FILTERS: list[tuple[Filters, Callable[[Row], bool]]] = [
+    (Filters(direction="inbound"), lambda row: row.direction == "inbound"),
+    (Filters(disposition="no_answer"), lambda row: row.disposition == "no_answer"),
+    (Filters(queue_id="support"), lambda row: row.queue_id == "support"),
+    (Filters(agent_id="nobody"), lambda row: False),
+    (Filters(min_billsec=90), lambda row: row.billsec is not None and row.billsec >= 90),
+    (Filters(number="+4930"), lambda row: row.from_num.startswith("+4930") or row.to_num.startswith("+4930")),
+    (Filters(number="30%"), lambda row: row.from_num.startswith("30%") or row.to_num.startswith("30%")),
+    (
+        Filters(direction="outbound", min_billsec=50, number="+412"),
+        lambda row: row.direction == "outbound" and (row.billsec or 0) >= 50 and row.to_num.startswith("+412"),
+    ),
+]
+
+
+def test_pages_of_the_archive_in_both_orders_with_every_filter(settings: Settings, database: Connection) -> None:
+    """Page by page, for an account and for all, in a span that begins and ends between calls: as Python sorts them."""
+    rows = made(12_000)
+    put(database, rows)
+    run(settings, now=True)
+    since, until = (FIRST + 10) * MS_PER_DAY + 7_200_000, (FIRST + 95) * MS_PER_DAY + 1
+    with open_catalog(settings) as catalog:
+        table = load_calls(catalog)
+        assert table is not None
+        for (filters, keep), account, order in itertools.product(
+            [(Filters(), lambda row: True), *FILTERS], ("acme", None), ("desc", "asc")
+        ):
+            selection = Selection(
+                account_id=account,
+                every_account=account is None,
+                since=since,
+                until=until,
+                order=order,
+                filters=filters,
+            )
+            got: list[Record] = []
+            while page := scan.page(table, selection, 700):
+                got += page
+                selection = replace(selection, after=place(page[-1]))
+            mine = wanted(
+                rows,
+                lambda row: keep(row) and account in (None, row.account_id) and since <= row.start_ts < until,  # noqa: B023
+                order,
+            )
+            assert got == mine, (filters, account, order)
+        everything = Selection(account_id="acme", every_account=False, since=0, until=4_000_000_000_000)
+        assert list(scan.walk(table, everything)) == wanted(rows, lambda row: row.account_id == "acme")
+        assert len(list(scan.walk(table, everything, limit=17))) == 17
+        known = frozenset((row.call_id, row.start_ts) for row, _ in rows[:6000])
+        left = scan.page(table, everything, ROWS, known)
+        assert left == wanted(rows[6000:], lambda row: row.account_id == "acme")
+
+
+def test_an_empty_archive_has_empty_pages(settings: Settings, database: Connection) -> None:
+    put(database, made(1))
+    run(settings, now=True)
+    with open_catalog(settings) as catalog:
+        table = load_calls(catalog)
+        assert table is not None
+        selection = Selection(account_id="nobody", every_account=False, since=0, until=END)
+        assert scan.page(table, selection, 10) == []
+        assert scan.page(table, replace(selection, account_id="acme", since=END), 10) == []
+
+
+@pytest.fixture
+def client(settings: Settings, database_url: str) -> Iterator[FlaskClient]:
+    archive, pool = Archive(settings), Database(database_url)
+    pool.open()
+    yield create_app(pool, archive=archive).test_client()
+    pool.close()
+    archive.close()
+
+
+def key_of(connection: Connection, account: str) -> str:
+    tariffs.add_account(connection, tariffs.Account(account_id=account, name=account, plan_id=None))
+    return keys.create(connection, account_id=account, scopes=["cdr"])[1]
+
+
+def test_the_api_walks_from_one_tier_into_the_other(
+    settings: Settings, database: Connection, client: FlaskClient
+) -> None:
+    """As CSV, with days pruned between the pages; nothing of another account is among the rows."""
+    rows = made(3000)
+    put(database, rows)
+    run(settings, now=True)
+    key = key_of(database, "acme")
+    cursor, got, days = {}, list[list[str]](), itertools.count(FIRST + 40, 10)
+    while cursor is not None:
+        prune(settings, today=min(next(days), FIRST + 130))
+        answer = client.get("/v1/calls", query_string={"limit": 400, "format": "csv", "until": END, **cursor},
+                            headers={"x-api-key": key})  # fmt: skip
+        assert answer.status_code == 200, answer.text
+        got += list(csv.reader(io.StringIO(answer.text)))[1:]
+        token = answer.headers.get("X-Next-Cursor")
+        cursor = {"cursor": token} if token else None
+    mine = wanted(rows, lambda row: row.account_id == "acme")
+    assert [line[0] for line in got] == [record[0] for record in mine]
+    assert [line[5] for line in got] == [str(record[5]) for record in mine]
+
+
+def test_a_broken_archive_is_told_and_never_a_short_page(
+    settings: Settings, database: Connection, client: FlaskClient
+) -> None:
+    """What PostgreSQL keeps is still served; a page that would reach into the archive is refused."""
+    rows = made(500)
+    put(database, rows)
+    run(settings, now=True)
+    prune(settings, today=TODAY)
+    shutil.rmtree(settings.data_dir / "archive")
+    headers = {"x-api-key": key_of(database, "acme")}
+    answer = client.get("/v1/calls", headers=headers)
+    assert (answer.status_code, answer.json and answer.json["code"]) == (503, "archive_unavailable")
+    assert answer.headers["Retry-After"]
+    younger = client.get("/v1/calls", query_string={"since": (TODAY - 29) * MS_PER_DAY}, headers=headers)
+    assert (younger.status_code, younger.json and younger.json["ok"]) == (200, True)
+
+
+def test_threads_share_one_catalog(settings: Settings, database: Connection) -> None:
+    """Twelve threads ask at once, the first time: each gets its page, and a catalog is opened once."""
+    rows = made(300)
+    put(database, rows)
+    run(settings, now=True)
+    archive = Archive(settings)
+    selection = Selection(account_id="acme", every_account=False, since=0, until=END)
+    pages, start = list[Sequence[Record]](), threading.Barrier(12)
+
+    def read() -> None:
+        start.wait(10)
+        pages.append(archive.page(selection, 1000, frozenset()))
+
+    threads = [threading.Thread(target=read) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert pages == [wanted(rows, lambda row: row.account_id == "acme")] * 12
+    archive.close()
+
+
+def test_wrong_settings_of_the_archive_are_an_archive_that_cannot_be_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__TYPE", "nonsense")
+    selection = Selection(account_id="acme", every_account=False, since=0, until=END)
+    with pytest.raises(ArchiveError, match="pyiceberg refuses the archive's settings"):
+        Archive(settings).page(selection, 1, frozenset())

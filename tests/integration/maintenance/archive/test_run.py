@@ -1,0 +1,446 @@
+"""The archive holds what PostgreSQL has, once, whatever happens between claim, commit and acknowledge."""
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from maintenance.archive.batch import parse
+from maintenance.archive.commit import commit, holds
+from maintenance.archive.run import finish, run
+from maintenance.archive.table import ensure_table
+from maintenance.archive_cli import archive
+from tests.archiving import MONTH, START, archive_now, archived, call, claim, store, stored, waiting
+from tollbook.archive._pyarrow import read
+from tollbook.archive.catalog import catalog_properties, load_calls, open_catalog
+from tollbook.archive.scan import Record, read_calls
+from tollbook.archive.schema import archived_account
+from tollbook.config import Settings
+from tollbook.errors import ArchiveError, SchemaError, SettingsError, UsageError
+from tollbook.model.record import COLUMNS, PricedPart
+from tollbook.store import outbox
+from tollbook.store.calls import call_rows
+from tollbook.store.database import Connection, connect
+from tollbook.store.days.partitions import MS_PER_DAY
+
+
+def test_the_archive_reads_as_postgresql_does(settings: Settings, database: Connection) -> None:
+    odd = 'quote " comma , line\nbreak \r tab\t \\N \\. backslash \\ Ünïcödé 🙂'
+    store(
+        database,
+        call("plain"),
+        call("no account", None),
+        call("unicode", "Müller & Söhne/50%", disposition=odd, from_num=odd, agent_id=odd, hangup_cause=""),
+        call("unrated", "unknown", cost_micros=None),
+        call("unanswered", answer_ts=None, answered=0, billsec=0, cost_micros=0, queue_id="support"),
+        call("named like none", "_none"),
+        call("long account", "x" * 400),
+        call("large", cost_micros=2**60),
+        call("same time b", start=START + 5),
+        call("same time a", start=START + 5),
+        call("reused id"),
+        call("reused id", start=START + 1),
+        call("next month", start=START + MONTH),
+    )
+    assert archive_now(settings).startswith("archived: 13 rows appended, 0 replaced, 0 deleted")
+    assert waiting(database) == 0
+    assert archived(settings) == stored(database)
+    for account in ("acme", "_none", "Müller & Söhne/50%", "x" * 400, "nobody"):
+        assert archived(settings, account) == stored(database, account)
+    assert len(COLUMNS) == len(archived(settings)[0])
+
+
+def test_parts_revision_switch_and_estimated_are_archived_too(settings: Settings, database: Connection) -> None:
+    store(database, call("c1", estimated=True))
+    archive_now(settings)
+    with open_catalog(settings) as catalog:
+        (row,) = read(ensure_table(catalog)).to_pylist()
+    assert (row["revision"], row["switch"], row["estimated"]) == (1, "sw1", True)
+    parts = msgspec.json.decode(row["parts"], type=list[PricedPart])
+    assert parts == [PricedPart(direction="outbound", number="+4930123456", seconds=60, cost_micros=1234, rate="DE")]
+
+
+def test_a_second_run_appends_nothing(settings: Settings, database: Connection) -> None:
+    store(database, call("c1"), call("c2"))
+    archive_now(settings)
+    store(database, call("c1"), call("c2"))  # the same again
+    assert archive_now(settings) == "archived: 0 rows appended, 0 replaced, 0 deleted, 0 files"
+    assert archived(settings) == stored(database)
+
+
+def test_an_account_is_flushed_when_its_oldest_row_has_waited_a_day(settings: Settings, database: Connection) -> None:
+    """With all its settled rows, and those of the accounts that are nearly as old; open calls never."""
+    store(database, call("c1"), call("open", end_ts=None, answer_ts=None), call("b1", "beta"), call("g1", "gamma"))
+    database.execute("UPDATE archive_outbox SET since = since + interval '30 min' WHERE account_id = 'beta'")
+    database.execute("UPDATE archive_outbox SET since = since + interval '2 h' WHERE account_id = 'gamma'")
+    day = outbox.moment(database) + dt.timedelta(days=1)
+    assert run(settings, at=day - dt.timedelta(seconds=5)).done.appended == 0
+    assert run(settings, at=day).done.appended == 2
+    assert [row[0] for row in archived(settings)] == ["c1", "b1"]
+
+
+def test_an_account_is_flushed_when_enough_of_its_rows_wait(
+    settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maintenance.archive.run.FLUSH_ROWS", 3)
+    monkeypatch.setattr("maintenance.archive.due.FLUSH_ROWS", 3)
+    store(database, call("n1", None), call("n2", None), call("n3", None), call("c1"), call("c2"))
+    at = outbox.moment(database) + dt.timedelta(seconds=outbox.GRACE_S - 5)
+    assert run(settings, at=at).done.appended == 0, "rows rest for a minute first"
+    assert run(settings, at=at + dt.timedelta(seconds=5)).done.appended == 3
+    assert archived(settings) == stored(database)[:3]
+
+
+def test_an_estimated_end_waits_a_day_longer_unless_it_is_settled_before(
+    settings: Settings, database: Connection
+) -> None:
+    store(database, call("estimated", estimated=True), call("settled", "beta", estimated=True))
+    store(database, call("settled", "beta", estimated=False))
+    day = outbox.moment(database) + dt.timedelta(days=1)
+    assert run(settings, at=day).done.appended == 1
+    assert [row[0] for row in archived(settings)] == ["settled"]
+    assert run(settings, at=day + dt.timedelta(hours=23)).done.appended == 0
+    assert run(settings, at=day + dt.timedelta(hours=24)).done.appended == 1
+    assert archived(settings) == stored(database)
+
+
+def test_a_run_with_nothing_due_asks_no_storage(local_settings: Settings, database: Connection) -> None:
+    store(database, call("c1"))
+    (local_settings.data_dir / "archive").write_text("a file where the folder should be")
+    assert run(local_settings).done.appended == 0
+
+
+def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
+    settings: Settings, database: Connection
+) -> None:
+    store(
+        database,
+        *(call(f"{name}{day}", name, START + day * MS_PER_DAY) for name in ("a", "b") for day in (20, 0, 3, 1)),
+        call("none", None),
+    )
+    assert run(settings, now=True).done.files == 5
+    with open_catalog(settings) as catalog:
+        table = ensure_table(catalog)
+        partitions = {
+            (one["partition"]["account_id"], one["partition"]["start_ts_month"], one["record_count"])
+            for one in table.inspect.partitions().to_pylist()
+        }
+        september = (2026 - 1970) * 12 + 8
+        assert partitions == {
+            (archived_account(None), september, 1),
+            *((name, month, count) for name in ("a", "b") for month, count in ((september, 3), (september + 1, 1))),
+        }
+        rows = read(table).to_pylist()  # file after file
+    for name in ("a", "b"):
+        assert [row["call_id"] for row in rows if row["account_id"] == name and "20" not in row["call_id"]] == [
+            f"{name}0", f"{name}1", f"{name}3",
+        ]  # fmt: skip
+
+
+def test_a_kill_after_the_claim_loses_nothing(settings: Settings, database: Connection) -> None:
+    store(database, call("c1"), call("c2"))
+    assert claim(database) is not None
+    store(database, call("c2", disposition="CHANGED"))
+    assert archive_now(settings) == "archived: 2 rows appended, 0 replaced, 0 deleted, 2 files"
+    assert archived(settings) == stored(database)
+
+
+def test_a_kill_between_commit_and_acknowledge_doubles_nothing(settings: Settings, database: Connection) -> None:
+    store(database, call("c1"), call("c2"))
+    batch = claim(database)
+    assert batch is not None
+    with open_catalog(settings, writing=True) as catalog:
+        commit(ensure_table(catalog), batch.batch_id, parse(outbox.read_csv(database, batch)))
+    store(database, call("c1", disposition="CHANGED"), call("c3"))
+    assert archive_now(settings) == (
+        "archived: 1 rows appended, 1 replaced, 0 deleted, 1 files, 1 batches found written by an earlier run"
+    )
+    assert archived(settings) == stored(database)
+    assert waiting(database) == 0
+
+
+@pytest.mark.parametrize("killed_in", ["acknowledge", "commit", "read_csv"])
+def test_a_killed_process_is_repaired_by_the_next_run(
+    settings: Settings, database: Connection, database_url: str, killed_in: str
+) -> None:
+    store(database, *(call(f"c{number}", f"account {number % 3}") for number in range(30)))
+    program = f"""
+        import os, signal, sys
+        from maintenance import archive
+        from tollbook.store import outbox
+        place = archive if "{killed_in}" == "commit" else outbox
+        setattr(place, "{killed_in}", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        from tollbook.config import load_settings
+        archive.run(load_settings(), now=True)
+    """
+    environment = {**os.environ, "TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_DATA_DIR": str(settings.data_dir)}
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert waiting(database) == 30
+    done = run(settings, now=True)
+    assert (done.done.appended, done.found) == ((0, 1) if killed_in == "acknowledge" else (30, 0))
+    assert archived(settings) == stored(database)
+    assert waiting(database) == 0
+
+
+def test_a_commit_on_a_stale_load_is_refused_and_not_repeated(settings: Settings, database: Connection) -> None:
+    store(database, call("c1"))
+    batch = claim(database)
+    assert batch is not None
+    records = parse(outbox.read_csv(database, batch))
+    with open_catalog(settings, writing=True) as catalog:
+        first, second = ensure_table(catalog), ensure_table(catalog)
+        assert not holds(second, batch.batch_id)
+        commit(first, batch.batch_id, records)
+        with pytest.raises(ArchiveError, match="nothing is lost"):
+            commit(second, batch.batch_id, records)
+        assert finish(database, catalog, batch) is None
+    assert archived(settings) == stored(database)
+
+
+def test_corrections_replace_also_under_another_account(settings: Settings, database: Connection) -> None:
+    store(database, call("c1"), call("c2"), call("c3", None), call("untouched"))
+    archive_now(settings)
+    store(database, call("c1", cost_micros=99), call("c2", "beta"), call("c3", "acme", start=START), call("new"))
+    assert archive_now(settings).startswith("archived: 1 rows appended, 3 replaced, 0 deleted")
+    assert archived(settings) == stored(database)
+    store(database, call("c2", "gamma"))
+    store(database, call("c2", "delta"))
+    archive_now(settings)
+    assert archived(settings) == stored(database)
+
+
+def test_a_correction_spares_a_later_call_of_the_same_id(settings: Settings, database: Connection) -> None:
+    twice = [call(name, start=start) for name in ("a", "b") for start in (START, START + 1)]
+    store(database, *twice)
+    archive_now(settings)
+    # By call_id and start_ts one by one, all four match: two are bystanders.
+    store(database, call("a", cost_micros=1), call("b", start=START + 1, cost_micros=2))
+    assert archive_now(settings).startswith("archived: 0 rows appended, 2 replaced, 0 deleted")
+    assert archived(settings) == stored(database)
+
+
+def test_a_deleted_row_leaves_the_archive(settings: Settings, database: Connection) -> None:
+    store(database, call("c1"), call("c2"), call("moved"))
+    archive_now(settings)
+    store(database, call("moved", "beta"), call("never archived"))
+    call_rows.delete(database, [("c1", START), ("moved", START), ("never archived", START)])
+    assert archive_now(settings).startswith("archived: 0 rows appended, 0 replaced, 2 deleted")
+    assert archived(settings) == stored(database)
+    assert waiting(database) == 0
+
+
+def test_a_call_that_was_deleted_and_written_anew_stands_once(settings: Settings, database: Connection) -> None:
+    store(database, call("c1"))
+    archive_now(settings)
+    call_rows.delete(database, [("c1", START)])
+    store(database, call("c1", "beta"))
+    assert archive_now(settings).startswith("archived: 0 rows appended, 1 replaced, 0 deleted")
+    assert archived(settings) == stored(database)
+
+
+def test_an_account_can_lose_its_last_call(settings: Settings, database: Connection) -> None:
+    store(database, call("c1"), call("c2", "beta"))
+    archive_now(settings)
+    call_rows.delete(database, [("c1", START)])
+    assert archive_now(settings) == "archived: 0 rows appended, 0 replaced, 1 deleted, 0 files"
+    assert archived(settings) == stored(database)
+
+
+def test_a_correction_leaves_each_account_and_month_one_sorted_file(settings: Settings, database: Connection) -> None:
+    for number in (2, 0, 1):
+        store(database, call(f"c{number}", start=START + number))
+        archive_now(settings)
+    store(database, *(call(f"c{number}", start=START + number, cost_micros=number) for number in range(3)))
+    assert archive_now(settings) == "archived: 0 rows appended, 3 replaced, 0 deleted, 1 files"
+    with open_catalog(settings) as catalog:
+        table = ensure_table(catalog)
+        assert table.inspect.files().num_rows == 1
+        assert [row["call_id"] for row in read(table).to_pylist()] == ["c0", "c1", "c2"]
+    assert archived(settings) == stored(database)
+
+
+def test_corrections_are_written_in_parts_when_they_touch_many_rows(
+    settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maintenance.archive.commit._POOL_ROWS", 10)
+    store(database, *(call(f"c{number}", f"a{number % 5}", START + number) for number in range(60)))
+    archive_now(settings)
+    store(database, *(call(f"c{number}", f"a{number % 5}", START + number, cost_micros=7) for number in range(10)))
+    assert archive_now(settings).startswith("archived: 0 rows appended, 10 replaced, 0 deleted")
+    assert archived(settings) == stored(database)
+
+
+def test_many_corrections_take_one_commit(settings: Settings, database: Connection) -> None:
+    store(database, *(call(f"c{number}", start=START + number) for number in range(500)))
+    archive_now(settings)
+    store(database, *(call(f"c{number}", start=START + number, cost_micros=1) for number in range(300)))
+    with open_catalog(settings) as catalog:
+        before = ensure_table(catalog).metadata_location
+    assert archive_now(settings).startswith("archived: 0 rows appended, 300 replaced, 0 deleted")
+    with open_catalog(settings) as catalog:
+        assert ensure_table(catalog).metadata.metadata_log[-1].metadata_file == before
+    assert archived(settings) == stored(database)
+
+
+def test_a_row_that_changes_between_claim_and_acknowledge_stays(settings: Settings, database: Connection) -> None:
+    store(database, call("c1"), call("c2"))
+    batch = claim(database)
+    assert batch is not None
+    with open_catalog(settings, writing=True) as catalog:
+        commit(ensure_table(catalog), batch.batch_id, parse(outbox.read_csv(database, batch)))
+    store(database, call("c1", disposition="CHANGED"))
+    assert outbox.acknowledge(database, batch.batch_id) == 1
+    assert waiting(database) == 1
+    assert archive_now(settings).startswith("archived: 0 rows appended, 1 replaced")
+    assert archived(settings) == stored(database)
+
+
+def test_a_row_that_the_listener_holds_is_left_for_later(
+    settings: Settings, database: Connection, database_url: str
+) -> None:
+    store(database, call("c1"), call("c2"))
+    with connect(database_url, name="listener") as listener:
+        call_rows.upsert(listener, [call("c1", disposition="CHANGED")])
+        assert archive_now(settings).startswith("archived: 1 rows appended")
+        listener.commit()
+    assert archive_now(settings).startswith("archived: 1 rows appended")
+    assert archived(settings) == stored(database)
+
+
+def test_a_second_archiver_leaves_with_a_clear_message(database: Connection, database_url: str) -> None:
+    with (
+        outbox.sole_archiver(database),
+        connect(database_url, name="second", autocommit=True) as second,
+        pytest.raises(ArchiveError, match="another command is writing the archive"),
+        outbox.sole_archiver(second, wait_s=0.1),
+    ):
+        pass
+
+
+def test_two_archivers_at_once_give_every_row_once(settings: Settings, database: Connection) -> None:
+    store(database, *(call(f"c{number}", start=START + number) for number in range(200)))
+    done: list[int] = []
+    archivers = [threading.Thread(target=lambda: done.append(run(settings, now=True).done.appended)) for _ in "12"]
+    for archiver in archivers:
+        archiver.start()
+    for archiver in archivers:
+        archiver.join(60)
+    assert sorted(done) == [0, 200]
+    assert archived(settings) == stored(database)
+
+
+def test_a_run_is_cut_into_batches(database: Connection) -> None:
+    store(database, *(call(f"c{number}") for number in range(7)))
+    sizes = [batch.rows for batch in iter(lambda: claim(database, limit=3), None)]
+    assert sizes == [3, 3, 1]
+    assert sum(batch.rows for batch in outbox.left_behind(database)) == 7
+
+
+def test_pages_follow_each_other_by_key(settings: Settings, database: Connection) -> None:
+    store(database, *(call(f"c{number}", start=START + number // 3) for number in range(20)))
+    archive_now(settings)
+    pages: list[Record] = []
+    before = None
+    while page := archived(settings, "acme", before=before, limit=7):
+        pages += page
+        before = (page[-1][5], page[-1][0])
+    assert pages == stored(database)
+    assert archived(settings, "acme", since_ms=START + 1, until_ms=START + 2) == stored(database)[-6:-3]
+
+
+def test_a_read_names_its_account(settings: Settings) -> None:
+    with open_catalog(settings, writing=True) as catalog, pytest.raises(UsageError, match="names one account"):
+        read_calls(ensure_table(catalog), account_id=None, since_ms=0, until_ms=1)
+
+
+def test_an_archive_that_was_never_written_has_no_table(settings: Settings) -> None:
+    with open_catalog(settings) as catalog:
+        assert load_calls(catalog) is None
+
+
+def test_the_currency_is_archived_with_the_price(settings: Settings, database: Connection) -> None:
+    """Plans are assigned anew, and an amount means nothing without its currency."""
+    row, price = call("c1")
+    assert price
+    store(database, (row, msgspec.structs.replace(price, currency="EUR")), call("c2"))
+    archive_now(settings)
+    with open_catalog(settings) as catalog:
+        rows = read(ensure_table(catalog)).to_pylist()
+    assert {row["call_id"]: row["currency"] for row in rows} == {"c1": "EUR", "c2": None}
+
+
+def test_a_table_of_another_shape_is_refused(settings: Settings, database: Connection) -> None:
+    store(database, call("c1"))
+    archive_now(settings)
+    with open_catalog(settings) as catalog:
+        with ensure_table(catalog).update_spec() as change:
+            change.add_identity("direction")
+        with pytest.raises(SchemaError, match="other columns or partitions"):
+            ensure_table(catalog)
+
+
+def test_the_command_says_what_it_did(
+    settings: Settings, database: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(database, call("c1"))
+    monkeypatch.setenv("TOLLBOOK_DATABASE_URL", database_url)
+    monkeypatch.setenv("TOLLBOOK_DATA_DIR", str(settings.data_dir))
+    assert "0 rows appended" in CliRunner().invoke(archive, ["run"], catch_exceptions=False).output
+    assert "1 rows appended" in CliRunner().invoke(archive, ["run", "--now"], catch_exceptions=False).output
+
+
+def test_a_warehouse_that_cannot_be_written_is_one_clear_error(
+    local_settings: Settings, database: Connection, tmp_path: Path
+) -> None:
+    store(database, call("c1"))
+    (tmp_path / "archive").write_text("a file where the folder should be")
+    with pytest.raises(ArchiveError, match=r"failed: .*nothing is lost"):
+        run(local_settings, now=True)
+    (tmp_path / "archive").unlink()
+    archive_now(local_settings)
+    assert archived(local_settings) == stored(database)
+
+
+class TestSettings:
+    def test_a_warehouse_alone_keeps_the_catalog_in_postgresql(
+        self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__WAREHOUSE", "s3://calls/archive")
+        monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__S3__ENDPOINT", "http://127.0.0.1:9000")
+        properties = catalog_properties(local_settings)
+        assert properties["uri"].startswith("postgresql+psycopg://")
+        assert properties["warehouse"] == "s3://calls/archive"
+        assert properties["s3.region"] == "us-east-1"
+        assert properties["s3.endpoint"] == "http://127.0.0.1:9000"
+
+    def test_another_catalog_takes_the_place_of_ours(
+        self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__URI", "http://127.0.0.1:8181")
+        properties = catalog_properties(local_settings)
+        assert properties["uri"] == "http://127.0.0.1:8181"
+        assert properties["py-io-impl"] == "tollbook.archive.file_io.DurableFileIO"
+        assert not {"type", "warehouse"} & set(properties)
+
+    def test_refused_settings_are_told_without_the_password(
+        self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__URI", "gopher://user:secret@host/db")
+        with pytest.raises(SettingsError) as refused, open_catalog(local_settings):
+            pass
+        assert "PYICEBERG_CATALOG__TOLLBOOK__" in str(refused.value)
+        assert "secret" not in str(refused.value)
+
+    def test_a_folder_that_no_uri_can_carry_is_refused(self, local_settings: Settings) -> None:
+        odd = local_settings.model_copy(update={"data_dir": Path("/srv/calls#1")})
+        with pytest.raises(SettingsError, match="TOLLBOOK_DATA_DIR"):
+            catalog_properties(odd)

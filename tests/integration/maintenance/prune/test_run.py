@@ -1,0 +1,415 @@
+"""Pruning: a day leaves PostgreSQL when the archive holds it, oldest first, and what is not done yet outlives it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from maintenance.archive.run import run
+from maintenance.prune.run import MOST_MOVED, Pruned, Watch, prune, send_day_again
+from rating.engine import Tariffs
+from tollbook.archive.catalog import load_calls, open_catalog
+from tollbook.archive.scan import Record, read_calls
+from tollbook.config import Settings
+from tollbook.errors import ArchiveError, DataError, StoreUnavailable, TooLate
+from tollbook.model.fold import Operator
+from tollbook.model.leg import Facts, Leg
+from tollbook.model.parent import Parent
+from tollbook.model.record import Price, Row
+from tollbook.store.calls import call_rows
+from tollbook.store.calls.batch import write_around_poison, write_batch
+from tollbook.store.database import Connection, connect
+from tollbook.store.days import prune as store
+from tollbook.store.days.partitions import CALLS, LEGS, MS_PER_DAY, Partitions, date_of, standing_days
+from tollbook.store.days.window import window
+
+TODAY = 20_780  # 2026-11-23
+DAY = TODAY - 31  # the newest day that is older than 30 days
+FOR_EVER = 4_000_000_000_000
+
+Priced = tuple[Row, Price | None]
+
+
+def call(name: str, day: int = DAY, account: str | None = "acme", **changed: object) -> Priced:
+    """A completed call at noon of a day, or an open one with end_ts None."""
+    start = day * MS_PER_DAY + MS_PER_DAY // 2
+    fields: dict[str, object] = {
+        "switch": "sw1", "call_id": name, "account_id": account, "direction": "outbound", "from_num": "+49301",
+        "to_num": "+4930123456", "start_ts": start, "answer_ts": start + 2001, "end_ts": start + 62_002,
+        "duration_sec": 62, "billsec": 60, "answered": 1, "disposition": "answered",
+        "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
+    }  # fmt: skip
+    cost = changed.pop("cost_micros", 1234)
+    row = msgspec.convert({**fields, **changed}, Row)
+    return row, None if row.end_ts is None else Price(cost_micros=cost, parts=())  # pyright: ignore[reportArgumentType]
+
+
+def open_call(name: str, day: int = DAY) -> Priced:
+    return call(name, day, end_ts=None, duration_sec=None, billsec=None, disposition=None, hangup_cause=None)
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection]:
+    with connect(database_url, name="test", autocommit=True) as connection:
+        yield connection
+
+
+def put(connection: Connection, *rows: Priced) -> None:
+    days = {row.start_ts // MS_PER_DAY for row, _ in rows}
+    Partitions().ensure(connection, call_days=days, leg_days=days)
+    call_rows.upsert(connection, rows)
+
+
+def kept(connection: Connection) -> set[str]:
+    return {call_id for (call_id,) in connection.execute("SELECT call_id FROM call_cdr")}
+
+
+def archived(settings: Settings) -> list[Record]:
+    with open_catalog(settings) as catalog:
+        table = load_calls(catalog)
+        assert table is not None
+        return list(read_calls(table, account_id=None, every_account=True, since_ms=0, until_ms=FOR_EVER))
+
+
+def pruned(settings: Settings, *, today: int = TODAY, dry_run: bool = False) -> Pruned:
+    return prune(settings, today=today, dry_run=dry_run)
+
+
+def test_only_days_older_than_the_window_that_the_archive_holds_go(settings: Settings, database: Connection) -> None:
+    put(database, call("older", DAY - 3), call("old", DAY), call("new", DAY + 1), call("older too", DAY - 3, None))
+    run(settings, now=True)
+    done = pruned(settings)
+    assert (done.days, done.calls, done.moved) == (2, 3, 0)
+    assert kept(database) == {"new"}
+    assert standing_days(database, CALLS)[0] == DAY + 1
+    assert window(database).start_ts == (DAY + 1) * MS_PER_DAY
+    assert len(archived(settings)) == 4
+    assert pruned(settings) == Pruned()
+
+
+def test_a_dry_run_verifies_and_changes_nothing(settings: Settings, database: Connection) -> None:
+    put(database, call("a"), open_call("b"))
+    run(settings, now=True)
+    before = database.execute("SELECT count(*) FROM pg_class").fetchone()
+    done = pruned(settings, dry_run=True)
+    assert (done.days, done.calls, done.moved, done.dry) == (1, 1, 1, True)
+    assert "would prune: 1 days" in str(done)
+    assert kept(database) == {"a", "b"}
+    assert window(database).start_ts == 0
+    assert database.execute("SELECT count(*) FROM pg_class").fetchone() == before
+
+
+def test_what_is_open_or_not_archived_outlives_its_day(settings: Settings, database: Connection) -> None:
+    """A zombie never stops pruning; every column of a row that moves is as it was."""
+    put(database, call("archived"), open_call("open"))
+    run(settings, now=True)
+    put(database, call("waiting"), call("corrected"))
+    run(settings, now=True)
+    put(database, call("waiting", billsec=61), call("corrected", account="other", billsec=59))
+    query = "SELECT * FROM call_cdr WHERE call_id <> 'archived' ORDER BY call_id"
+    before = database.execute(query).fetchall()
+    done = pruned(settings)
+    assert (done.days, done.moved, done.late, done.late_open) == (1, 3, 3, 1)
+    assert database.execute(query).fetchall() == before
+    assert database.execute("SELECT count(*) FROM call_cdr_late").fetchone() == (3,)
+    run(settings, now=True)
+    billed = {row[0]: (row[1], row[9]) for row in archived(settings)}
+    assert billed == {"archived": ("acme", 60), "waiting": ("acme", 61), "corrected": ("other", 59)}
+
+
+def test_a_late_call_goes_when_it_is_archived_and_at_rest(settings: Settings, database: Connection) -> None:
+    """It stays for a window after its last change, as every call does; an open one stays for ever."""
+    put(database, call("waiting"), open_call("open"))
+    pruned_all = pruned(settings)
+    assert pruned_all.moved == 2
+    run(settings, now=True)
+    assert pruned(settings).settled == 0
+    database.execute("UPDATE call_cdr_late SET updated_ts = start_ts")
+    assert pruned(settings, dry_run=True).settled == 1
+    assert kept(database) == {"waiting", "open"}
+    assert pruned(settings).settled == 1
+    assert kept(database) == {"open"}
+
+
+def test_a_late_call_that_the_archive_holds_otherwise_is_sent_again(settings: Settings, database: Connection) -> None:
+    put(database, call("waiting"))
+    pruned(settings)
+    run(settings, now=True)
+    database.execute("UPDATE call_cdr_late SET updated_ts = start_ts, billsec = 99")
+    done = pruned(settings)
+    assert (done.settled, done.again, done.late) == (0, 1, 1)
+    run(settings, now=True)
+    assert [row[9] for row in archived(settings)] == [99]
+    assert pruned(settings).settled == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            "UPDATE call_cdr SET billsec = billsec + 1 WHERE call_id = 'b'",
+            "account other: PostgreSQL has 1 calls, 61 s",
+        ),
+        (
+            "UPDATE call_cdr SET cost_micros = 1 WHERE call_id = 'b'",
+            "60 s, 1 micros; the archive has 1 calls, 60 s, 1234",
+        ),
+        ("DELETE FROM call_cdr WHERE call_id = 'b'", "account other: PostgreSQL has 0 calls"),
+        (
+            "UPDATE call_cdr SET account_id = NULL WHERE call_id = 'b'",
+            "calls without an account: PostgreSQL has 1 calls",
+        ),
+    ],
+)
+def test_a_day_that_differs_is_kept_and_every_later_one(
+    settings: Settings, database: Connection, change: str, told: str
+) -> None:
+    """The first day goes; the second differs by one call of one account; the third is not looked at."""
+    put(database, call("a", DAY - 2), call("b", DAY - 1, "other"), call("c", DAY - 1), call("d", DAY))
+    run(settings, now=True)
+    database.execute(change)  # behind the back of the outbox
+    with pytest.raises(DataError, match=f"{date_of(DAY - 1)} is not dropped, nor any later day") as refused:
+        pruned(settings)
+    assert told in str(refused.value)
+    assert "acme" not in str(refused.value)
+    assert kept(database) >= {"c", "d"}
+    assert "a" not in kept(database)
+    assert window(database).start_ts == (DAY - 1) * MS_PER_DAY
+    with pytest.raises(DataError):
+        pruned(settings, dry_run=True)
+
+
+def test_sending_a_day_again_repairs_the_archive(settings: Settings, database: Connection) -> None:
+    """The remedy that the refusal names: of the account that differs, and of no other."""
+    put(database, call("b", DAY, "other"), call("c", DAY))
+    run(settings, now=True)
+    database.execute("UPDATE call_cdr SET billsec = 61 WHERE call_id = 'b'")
+    with pytest.raises(DataError, match=f"prune --send-again {date_of(DAY)}"):
+        pruned(settings)
+    assert send_day_again(settings, DAY) == 1
+    run(settings, now=True)
+    assert pruned(settings).days == 1
+    assert sorted((row[0], row[9]) for row in archived(settings)) == [("b", 61), ("c", 60)]
+
+
+def test_an_archive_that_is_behind_is_said_so(settings: Settings, database: Connection) -> None:
+    """More calls wait than may move while INSERTs wait: nothing is dropped until the archiver has run."""
+    put(database, *(call(f"c{number}") for number in range(MOST_MOVED + 1)))
+    with pytest.raises(ArchiveError, match="run `tollbook archive run`"):
+        pruned(settings)
+    assert len(kept(database)) == MOST_MOVED + 1
+    run(settings, now=True)
+    assert pruned(settings).calls == MOST_MOVED + 1
+
+
+def test_partitions_stand_ready_even_when_pruning_refuses(settings: Settings, database: Connection) -> None:
+    put(database, call("a"))
+    database.execute("DELETE FROM archive_outbox")
+    with pytest.raises(DataError):
+        prune(settings, today=TODAY)
+    assert max(standing_days(database, CALLS)) > time.time() // 86_400
+
+
+def test_old_calls_route_to_the_late_partition(settings: Settings, database: Connection) -> None:
+    """After a day is gone no batch makes its partition again; a call of it is late, and goes to the archive."""
+    put(database, call("a"))
+    run(settings, now=True)
+    pruned(settings)
+    days = standing_days(database, CALLS)
+    put(database, call("recovered"), call("older", DAY - 400))
+    assert standing_days(database, CALLS) == days
+    assert database.execute("SELECT count(*) FROM call_cdr_late").fetchone() == (2,)
+    run(settings, now=True)
+    assert len(archived(settings)) == 3
+
+
+# Legs. A call of its own leg, so many days ago, on a real batch.
+
+OPERATOR = Operator()
+PRICER = Tariffs(decks={}).price
+
+
+def leg(uid: str, day: int, *, ended: bool, parent: str = "", at_s: int = 0) -> Leg:
+    created = (day * MS_PER_DAY + MS_PER_DAY // 2) * 1000 + at_s * 1_000_000
+    above = Parent(uid=parent, named_by="cdr_parent") if parent else None
+    said = Facts(at_us=created, parent=above, channel=f"sofia/internal/{uid}", dialed="1001", caller="1000")
+    return Leg(
+        switch="sw1", uid=uid, created_us=created, core="core", seen_us=created, create=said,
+        end=msgspec.structs.replace(said, hangup_us=created + 60_000_000, cause="NORMAL_CLEARING") if ended else None,
+    )  # fmt: skip
+
+
+# With the day of this call the window moves on, past the days of the legs that are older.
+LATER = leg("later", DAY, ended=True)
+
+
+def write(url: str, *legs: Leg) -> None:
+    with connect(url, name="listener") as connection:
+        write_batch(connection, legs, OPERATOR, PRICER, Partitions())
+
+
+def legs_kept(connection: Connection) -> set[str]:
+    return {uid for (uid,) in connection.execute("SELECT uid FROM call_leg")}
+
+
+def test_legs_go_two_days_after_their_calls(settings: Settings, database: Connection, database_url: str) -> None:
+    write(database_url, *(leg(f"day {day - DAY}", day, ended=True) for day in range(DAY - 3, DAY + 2)))
+    run(settings, now=True)
+    pruned(settings)
+    assert kept(database) == {"day 1"}
+    assert legs_kept(database) == {"day -1", "day 0", "day 1"}
+    assert window(database).leg_us == (DAY - 1) * MS_PER_DAY * 1000
+    assert standing_days(database, LEGS)[0] == DAY - 1
+
+
+def test_a_call_of_forty_days_ends_as_any_other(settings: Settings, database: Connection, database_url: str) -> None:
+    """Its row and its legs outlived their days; the hangup, and a leg that is new, find them."""
+    write(database_url, leg("root", DAY - 9, ended=False), leg("short", DAY - 9, ended=True), LATER)
+    run(settings, now=True)
+    pruned(settings)
+    assert (kept(database), legs_kept(database)) == ({"root"}, {"root", "later"})
+    write(database_url, leg("root", DAY - 9, ended=True), leg("child", TODAY, ended=True, parent="root"))
+    row = database.execute(
+        "SELECT call_id, end_ts - start_ts, revision FROM call_cdr WHERE end_ts IS NOT NULL"
+    ).fetchone()
+    assert row == ("root", 40 * MS_PER_DAY + 60_000, 1)  # the child was the last to end
+    run(settings, now=True)
+    assert sorted(str(one[0]) for one in archived(settings)) == ["later", "root", "short"]
+    database.execute("UPDATE call_cdr_late SET updated_ts = start_ts")
+    assert pruned(settings).settled == 1
+    assert legs_kept(database) == {"child", "later"}
+
+
+def test_a_late_leg_of_a_call_whose_legs_are_there_corrects_the_archive(
+    settings: Settings, database: Connection, database_url: str
+) -> None:
+    """The row is gone, its legs are not yet: the row is made anew of all of them, and replaces the archived one."""
+    write(database_url, leg("root", DAY, ended=True))
+    run(settings, now=True)
+    pruned(settings)
+    assert kept(database) == set()
+    write(database_url, leg("child", DAY, ended=True, parent="root", at_s=90))
+    run(settings, now=True)
+    (row,) = archived(settings)
+    assert (row[0], row[7]) == ("root", row[5] + 150_000)
+
+
+def test_a_leg_of_a_frozen_call_is_refused_and_costs_only_itself(
+    settings: Settings, database: Connection, database_url: str
+) -> None:
+    """Its call is archived whole; a row of this leg alone would take its place."""
+    write(database_url, leg("root", DAY - 9, ended=True), LATER)
+    run(settings, now=True)
+    pruned(settings)
+    late, fresh = leg("root", DAY - 9, ended=True), leg("fresh", TODAY, ended=True)
+    with connect(database_url, name="listener") as connection:
+        with pytest.raises(TooLate):
+            write_batch(connection, [late], OPERATOR, PRICER, Partitions())
+        _, refused = write_around_poison(connection, [late, fresh], OPERATOR, PRICER, Partitions())
+    assert [(one.leg, one.late) for one in refused] == [(late, True)]
+    assert kept(database) == {"fresh"}
+
+
+def test_a_call_that_is_up_and_was_never_heard_of_is_taken_however_old(
+    settings: Settings, database: Connection, database_url: str
+) -> None:
+    """A look finds a channel that has been up for forty days: it is nobody's late leg."""
+    write(database_url, leg("other", DAY - 9, ended=True), LATER)
+    run(settings, now=True)
+    pruned(settings)
+    write(database_url, leg("zombie", DAY - 9, ended=False))
+    write(database_url, leg("zombie", DAY - 9, ended=True))
+    assert kept(database) == {"zombie"}
+
+
+# Locks. The bound itself is measured by `make bench`; here it is shown who waits for whom.
+
+
+def test_a_reader_that_holds_the_day_stops_pruning_and_is_named(
+    settings: Settings, database: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INSERTs pass between the tries; when the reader is gone, the same day is pruned."""
+    put(database, call("a"), call("new", TODAY))
+    run(settings, now=True)
+    with connect(database_url, name="report") as reader:
+        reader.execute("SELECT count(*) FROM call_cdr").fetchone()
+        begun, inserted = threading.Event(), list[float]()
+
+        def insert() -> None:
+            with connect(database_url, name="writer", autocommit=True) as writer:
+                begun.wait(10)
+                for number in range(20):
+                    call_rows.upsert(writer, [call(f"n{number}", TODAY)])
+                    inserted.append(time.monotonic())
+
+        thread = threading.Thread(target=insert)
+        thread.start()
+        begun.set()
+        with pytest.raises(StoreUnavailable, match=r"process \d+ \(tollbook report, idle in transaction\)"):
+            store.drop_calls(database, DAY, most_moved=10, patience_s=1.0)
+        thread.join(30)
+        assert len(inserted) == 20
+    assert "a" in kept(database)
+    assert store.drop_calls(database, DAY, most_moved=10).moved == 0
+    assert "a" not in kept(database)
+
+
+def test_a_reader_that_ends_is_waited_for(settings: Settings, database: Connection, database_url: str) -> None:
+    """Not at once: the first try fails, the reader ends, a later one drops the day."""
+    put(database, call("a"))
+    run(settings, now=True)
+    with connect(database_url, name="report") as reader:
+        reader.execute("SELECT count(*) FROM call_cdr").fetchone()
+        with connect(database_url, name="pruner", autocommit=True) as pruner:
+            done: list[store.Dropped] = []
+            thread = threading.Thread(target=lambda: done.append(store.drop_calls(pruner, DAY, most_moved=10)))
+            thread.start()
+            waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'call_cdr'::regclass)"
+            while not (database.execute(waits).fetchone() or (False,))[0]:
+                assert thread.is_alive()
+            reader.rollback()
+            thread.join(30)
+    assert [one.moved for one in done] == [0]
+
+
+def test_a_day_that_changed_after_it_was_verified_loses_nothing(settings: Settings, database: Connection) -> None:
+    """Between the look and the drop a call changed and another came: both outlive the day."""
+    put(database, call("a"), call("b"))
+    run(settings, now=True)
+    put(database, call("b", billsec=61), open_call("c"))
+    assert store.drop_calls(database, DAY, most_moved=10).moved == 2
+    assert kept(database) == {"b", "c"}
+
+
+def test_a_later_day_never_goes_first(settings: Settings, database: Connection) -> None:
+    put(database, call("a", DAY - 1), call("b", DAY))
+    run(settings, now=True)
+    with pytest.raises(store.DayChanged):
+        store.drop_calls(database, DAY, most_moved=10)
+    assert kept(database) == {"a", "b"}
+
+
+def test_what_was_done_is_told(settings: Settings, database: Connection) -> None:
+    put(database, call("a", DAY - 1), call("b", DAY), open_call("c"))
+    run(settings, now=True)
+    lines, steps = list[str](), list[tuple[int, int]]()
+    watch = Watch(tell=lines.append, progress=lambda done, due: steps.append((done, due)))
+    said = str(prune(settings, today=TODAY, watch=watch))
+    assert lines == [
+        f"{date_of(DAY - 1)}: 1 calls, verified in the archive, dropped; 0 are open or wait for the archive and moved",
+        f"{date_of(DAY)}: 1 calls, verified in the archive, dropped; 1 are open or wait for the archive and moved",
+    ]
+    assert steps == [(0, 2), (1, 2), (2, 2)]
+    assert said == (
+        "pruned: 2 days of calls (2 calls that the archive holds), 0 days of legs, 0 late calls;"
+        " 1 moved, 1 late calls are left, 1 of them open"
+    )

@@ -1,0 +1,111 @@
+"""Engines that are not ours read the archive by the examples of docs/archive.md, and agree with PostgreSQL."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from maintenance.archive.run import run
+from tests.paths import ROOT
+from tollbook.config import Settings
+from tollbook.model.record import Price, Row
+from tollbook.store.calls import call_rows
+from tollbook.store.database import Connection
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+
+DOCUMENT = (ROOT / "docs" / "archive.md").read_text()
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
+AUGUST = 1_785_542_400_000  # 2026-08-01T00:00:00Z
+DAYS = 92
+
+SUMS = """
+    SELECT account_id, to_char(to_timestamp(start_ts / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM') AS month, count(*),
+           sum(billsec), sum(cost_micros)
+    FROM call_cdr WHERE account_id = 'acme' AND start_ts >= 1788220800000 GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
+def made(number: int, billsec: int) -> tuple[Row, Price]:
+    """The calls of three months, at the edges of days and months too, of three accounts and of none."""
+    start = AUGUST + (number % DAYS) * MS_PER_DAY + (number * 7919) % 3 * (MS_PER_DAY // 2 - 1)
+    row = Row(
+        switch="sw1", call_id=f"call {number} ü", account_id=("acme", "_acme", "other", None)[number % 4],
+        direction="outbound", from_num="1001", to_num="+4930", start_ts=start, answer_ts=start, end_ts=start + 5000,
+        duration_sec=5, billsec=billsec, answered=1, disposition="answered", hangup_cause="NORMAL_CLEARING",
+        queue_id=None, agent_id=None, estimated=False, parts=None,
+    )  # fmt: skip
+    return row, Price(cost_micros=number * 10**9, parts=())
+
+
+@pytest.fixture
+def archive(database: Connection, database_url: str, tmp_path: Path) -> Settings:
+    """An archive of some appends and some corrections, which replaced whole files."""
+    database.autocommit = True
+    settings = Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
+    rows = [made(number, number % 77) for number in range(4000)]
+    Partitions().ensure(database, call_days={row.start_ts // MS_PER_DAY for row, _ in rows}, leg_days=())
+    call_rows.upsert(database, rows[:2500])
+    run(settings, now=True)
+    call_rows.upsert(database, rows[2500:])
+    run(settings, now=True)
+    corrected = [(msgspec.structs.replace(row, billsec=1000), price) for row, price in rows[::40]]
+    call_rows.upsert(database, corrected)
+    run(settings, now=True)
+    return settings
+
+
+def played(example: str, settings: Settings) -> list[str]:
+    """What an example prints, run as its reader runs it."""
+    environment = os.environ | {
+        "PYICEBERG_CATALOG__TOLLBOOK__TYPE": "sql",
+        "PYICEBERG_CATALOG__TOLLBOOK__URI": settings.require_database_url().replace(
+            "postgresql:", "postgresql+psycopg:"
+        ),
+        "PYICEBERG_CATALOG__TOLLBOOK__WAREHOUSE": f"file://{settings.data_dir}/archive",
+        "RUST_LOG": "error",
+    }
+    script = settings.data_dir / "example.py"
+    script.write_text(example)
+    command = [sys.executable, script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_the_examples_are_found() -> None:
+    """DuckDB and Sail: a document that lost one would check nothing."""
+    assert ["to_duckdb" in one for one in EXAMPLES] == [True, False]
+    assert ["pysail" in one for one in EXAMPLES] == [False, True]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=["duckdb", "sail"])
+def test_an_example_gives_the_sums_of_postgresql(archive: Settings, database: Connection, example: str) -> None:
+    wanted = [" ".join(map(str, row)) for row in database.execute(SUMS)]
+    assert len(wanted) == 2
+    assert played(example, archive) == wanted
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=["duckdb", "sail"])
+def test_an_engine_sees_every_call_once(archive: Settings, database: Connection, example: str) -> None:
+    """All ids with their starts, and the sums of every account: no row is missing, outdated or twice."""
+    whole = re.sub(r'row_filter="[^"]*"', "", example)
+    told = ", 'T', ".join(("call_id", "epoch_ms(start_ts)", "billsec", "cost_micros", "account_id"))
+    query = f'"SELECT concat({told}) FROM calls"'
+    if "pysail" in example:
+        query = query.replace("epoch_ms", "unix_millis")
+    whole, replaced = re.subn(r'"SELECT .*?(?=\n\))', query, whole, flags=re.DOTALL)
+    assert replaced == 1
+    names = {None: "_none", "_acme": "__acme"}
+    wanted = sorted(
+        f"{call_id}T{start_ts}T{billsec}T{cost}T{names.get(account, account)}"
+        for call_id, start_ts, billsec, cost, account in database.execute(
+            "SELECT call_id, start_ts, billsec, cost_micros, account_id FROM call_cdr"
+        )
+    )
+    assert len(wanted) == 4000
+    assert sorted(played(whole, archive)) == wanted

@@ -1,0 +1,414 @@
+"""Batches give the same rows however the legs are split, ordered, repeated and spread over writers."""
+
+import itertools
+import json
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg.rows import dict_row
+
+from tests.paths import CALLS
+from tollbook.errors import DataError, StoreUnavailable
+from tollbook.model.event import event_from_headers, header_names
+from tollbook.model.fold import Operator
+from tollbook.model.leg import ESTIMATED, Facts, Leg, leg_of, lost
+from tollbook.model.parent import Parent
+from tollbook.model.record import COLUMNS, Price, PricedPart, Row
+from tollbook.simulator.recording import load
+from tollbook.store.arrays import array_literal
+from tollbook.store.calls.batch import write_around_poison, write_batch
+from tollbook.store.database import Connection, connect
+from tollbook.store.days.partitions import Partitions
+
+# Ids that are used again, orphans, recovery, queues, transfers: what batches can get wrong.
+NAMES = [
+    "outbound_answered", "transfer_b_leg", "queue_agent_busy_then_answers", "recover", "same_call_id_twice",
+    "c2c_same_uuid_retry", "fork_ring_group", "loopback_forward", "fail_busy", "cid_sip_percent_newline_injection",
+]  # fmt: skip
+T0 = 1_800_000_000_000_000
+SECOND = 1_000_000
+SWITCH = "fs-lab"
+
+
+def legs_of(name: str) -> list[Leg]:
+    headers = header_names()
+    events = (
+        event_from_headers(
+            {key.decode(): value.decode("utf-8", "replace") for key, value in one.event.headers}, headers
+        )
+        for one in load(CALLS / name).events
+    )
+    return [leg for event in events if (leg := leg_of(event, SWITCH))]
+
+
+LEGS = {name: legs_of(name) for name in NAMES}
+
+
+def wanted(names: Iterable[str]) -> list[dict[str, Any]]:
+    return sorted((row for name in names for row in json.loads((CALLS / name / "rows.json").read_text())), key=_key)
+
+
+def _key(row: dict[str, Any]) -> tuple[str, int]:
+    return (row["call_id"], row["start_ts"])
+
+
+def price(row: Row) -> Price:
+    """A pricer that tells the parts apart, without any tariffs."""
+    parts = tuple(
+        PricedPart(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=part.seconds * 7)
+        for part in row.parts or ()
+    )
+    return Price(cost_micros=sum(part.cost_micros or 0 for part in parts), parts=parts)
+
+
+def write(connection: Connection, legs: Iterable[Leg], partitions: Partitions | None = None) -> None:
+    write_batch(connection, legs, Operator(), price, partitions or Partitions())
+
+
+def table(
+    connection: Connection, query: str = "SELECT * FROM call_cdr ORDER BY call_id, start_ts"
+) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        found = cursor.execute(query).fetchall()
+    connection.rollback()
+    return found
+
+
+def rows(connection: Connection) -> list[dict[str, Any]]:
+    """The rows in the form of `rows.json`."""
+    columns = [column for column in COLUMNS if column != "cost_micros"]
+    return [
+        {column: row[column] for column in columns}
+        | {"parts": [[part["direction"], part["number"], part["seconds"]] for part in row["parts"] or []]}
+        for row in table(connection)
+    ]
+
+
+def outbox(connection: Connection) -> list[tuple[str, int, str | None, bool]]:
+    found = connection.execute(
+        "SELECT call_id, start_ts, account_id, deleted FROM archive_outbox ORDER BY 1, 2"
+    ).fetchall()
+    connection.rollback()
+    return found
+
+
+def empty(connection: Connection) -> None:
+    connection.execute("TRUNCATE call_cdr, call_leg, archive_outbox")
+    connection.commit()
+
+
+def leg(
+    uid: str, at_s: float = 0, *, parent: str = "", end_s: float | None = None, create: bool = True, **facts: Any
+) -> Leg:
+    """An inbound leg that began `at_s` after T0 and, with `end_s`, has ended: answered all the while."""
+    created_us = T0 + int(at_s * SECOND)
+    said = Facts(
+        channel=f"sofia/internal/{uid}", caller="1000", dialed="2000", at_us=created_us, outbound=bool(parent),
+        parent=Parent(parent, "originator") if parent else None,
+    )  # fmt: skip
+    said = msgspec.structs.replace(said, **facts)
+    end = None
+    if end_s is not None:
+        end_us = T0 + int(end_s * SECOND)
+        end = msgspec.structs.replace(
+            said, at_us=end_us, hangup_us=end_us, answered_us=created_us, cause="NORMAL_CLEARING"
+        )
+    return Leg(
+        switch=SWITCH, uid=uid, created_us=created_us, core="core-1", seen_us=created_us,
+        create=said if create else None, end=end,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_gives_its_rows_event_by_event(database: Connection, name: str) -> None:
+    """Each event in a batch of its own, or all in one: the rows of `rows.json`, each in the outbox once."""
+    partitions = Partitions()
+    for one in LEGS[name]:
+        write(database, [one], partitions)
+    assert rows(database) == wanted([name])
+    assert {(call, start) for call, start, _, deleted in outbox(database) if not deleted} == {
+        _key(row) for row in wanted([name])
+    }
+    empty(database)
+    write(database, LEGS[name], partitions)
+    assert rows(database) == wanted([name])
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_order_split_repetition_and_writer_gives_the_same_rows(
+    database: Connection, database_url: str, data: st.DataObject
+) -> None:
+    """Events in any order, some twice, cut into any batches, through two connections alternately."""
+    names = data.draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
+    legs = [one for name in names for one in LEGS[name]]
+    again = data.draw(st.lists(st.sampled_from(legs), max_size=5))
+    order = data.draw(st.permutations([*legs, *again]))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(order)), max_size=6)))
+    empty(database)
+    with connect(database_url, name="other") as other:
+        writers = itertools.cycle([(database, Partitions()), (other, Partitions())])
+        for begin, end in itertools.pairwise([0, *cuts, len(order)]):
+            connection, partitions = next(writers)
+            write(connection, order[begin:end], partitions)
+    assert rows(database) == wanted(names)
+    # Once more, all of it: not even a revision moves.
+    before = table(database), outbox(database)
+    write(database, order)
+    assert (table(database), outbox(database)) == before
+
+
+@pytest.mark.parametrize("share", ["both all of it", "each every other event"])
+def test_two_writers_at_once_end_in_the_same_rows(database: Connection, database_url: str, share: str) -> None:
+    """Two threads write the legs of one switch at the same time: no deadlock, no fact lost, the same rows.
+
+    In opposite orders, or side by side on the same legs, where whatever one forgets the other does not bring back.
+    """
+    legs = [one for name in NAMES for one in LEGS[name]]
+    shares = (legs, legs[::-1]) if share == "both all of it" else (legs[::2], legs[1::2])
+    ready, failures = threading.Barrier(2, timeout=10), list[BaseException]()
+
+    def writer(mine: Sequence[Leg]) -> None:
+        try:
+            with connect(database_url, name="writer") as connection:
+                partitions = Partitions()
+                ready.wait()
+                for begin in range(0, len(mine), 3):
+                    write(connection, mine[begin : begin + 3], partitions)
+        except BaseException as error:  # noqa: BLE001 - shown below
+            failures.append(error)
+
+    threads = [threading.Thread(target=writer, args=(mine,), daemon=True) for mine in shares]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert failures == []
+    assert rows(database) == wanted(NAMES)
+
+
+def test_a_completed_row_is_priced_and_waits_for_the_archive(database: Connection) -> None:
+    write(database, [leg("a")])
+    (open_row,) = table(database)
+    assert (open_row["end_ts"], open_row["cost_micros"], open_row["revision"]) == (None, None, 0)
+    assert outbox(database) == []
+    write(database, [leg("a", end_s=60, account="acme")])
+    (row,) = table(database)
+    assert (row["billsec"], row["cost_micros"], row["revision"], row["account_id"]) == (60, 420, 1, "acme")
+    assert row["parts"] == [{"direction": "inbound", "number": "2000", "seconds": 60, "cost_micros": 420}]
+    assert outbox(database) == [("a", T0 // 1000, "acme", False)]
+
+
+def test_a_complete_row_is_never_reopened(database: Connection) -> None:
+    """A late leg that is still up leaves the row as it is; its end replaces the row whole, revision + 1."""
+    write(database, [leg("a", end_s=60)])
+    before = table(database)
+    database.execute("DELETE FROM archive_outbox")
+    database.commit()
+    write(database, [leg("late", 10, parent="a")])
+    assert table(database) == before
+    assert outbox(database) == []
+    write(database, [leg("late", 10, parent="a", end_s=90)])
+    (row,) = table(database)
+    assert (row["end_ts"], row["duration_sec"], row["revision"]) == (T0 // 1000 + 90_000, 90, 2)
+    assert outbox(database) == [("a", T0 // 1000, None, False)]
+
+
+def test_a_duplicate_changes_nothing(database: Connection) -> None:
+    """Not the revision, not the moment in the outbox, not the row's version in PostgreSQL."""
+    query = "SELECT xmin, ctid, * FROM call_cdr"
+    write(database, [leg("a", end_s=60), leg("b", 1, parent="a", end_s=50)])
+    before, legs, waits = table(database, query), table(database, "SELECT xmin, * FROM call_leg"), outbox(database)
+    write(database, [leg("b", 1, parent="a", end_s=50)])
+    write(database, [leg("a", end_s=60)])
+    write(database, [leg("a")])
+    assert table(database, query) == before
+    assert table(database, "SELECT xmin, * FROM call_leg") == legs
+    assert outbox(database) == waits
+
+
+def test_facts_that_change_no_column_change_no_row(database: Connection) -> None:
+    """A look tells what the row says already: the leg keeps it, the row keeps its revision, the archive rests."""
+    known = leg("a", end_s=60, account="acme")
+    write(database, [known])
+    database.execute("DELETE FROM archive_outbox")
+    database.commit()
+    before, legs = table(database, "SELECT xmin, * FROM call_cdr"), table(database, "SELECT * FROM call_leg")
+    write(database, [msgspec.structs.replace(known, look=known.create, seen_us=known.seen_us + SECOND)])
+    assert table(database, "SELECT xmin, * FROM call_cdr") == before
+    assert table(database, "SELECT * FROM call_leg") != legs
+    assert outbox(database) == []
+
+
+def test_a_correction_remembers_the_accounts_before(database: Connection) -> None:
+    """The archive must find the copy that it holds under an earlier account, or under none."""
+    guess = leg("a", end_s=30)
+    assert guess.end is not None
+    write(database, [msgspec.structs.replace(guess, end=msgspec.structs.replace(guess.end, source=ESTIMATED))])
+    database.execute("UPDATE archive_outbox SET batch_id = gen_random_uuid()")  # an archiver has claimed it
+    database.commit()
+    write(database, [leg("a", end_s=60, account="acme")])
+    (row,) = table(database)
+    assert (row["revision"], row["account_id"], row["prior_accounts"], row["disposition"]) == (
+        2,
+        "acme",
+        [None],
+        "answered",
+    )
+    assert not row["estimated"]
+    assert table(database, "SELECT batch_id, account_id FROM archive_outbox") == [
+        {"batch_id": None, "account_id": "acme"}
+    ]
+
+
+def test_a_lost_call_is_marked_and_the_switchs_word_unmarks_it(database: Connection) -> None:
+    up = leg("a", account="acme")
+    write(database, [lost(up, T0 + 20 * SECOND)])
+    (row,) = table(database)
+    assert (row["disposition"], row["estimated"], row["end_ts"]) == ("lost", True, T0 // 1000 + 20_000)
+    write(database, [leg("a", end_s=60, account="acme")])
+    write(database, [lost(up, T0 + 90 * SECOND)])
+    (row,) = table(database)
+    assert (row["disposition"], row["estimated"], row["duration_sec"], row["revision"]) == ("answered", False, 60, 2)
+    assert row["prior_accounts"] == []
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_orphans_move_under_their_root_when_it_arrives(database: Connection, order: tuple[int, ...]) -> None:
+    """Root, child and grandchild in any order, one batch each: one row, and no stale row left behind."""
+    family = [
+        leg("root", 0, end_s=9),
+        leg("child", 1, parent="root", end_s=8),
+        leg("grandchild", 2, parent="child", end_s=7),
+    ]
+    for place in order:
+        write(database, [family[place]])
+    assert [(row["call_id"], row["start_ts"], row["end_ts"]) for row in table(database)] == [
+        ("root", T0 // 1000, T0 // 1000 + 9000)
+    ]
+    assert {one["call_id"] for one in table(database, "SELECT * FROM call_leg")} == {"root"}
+    assert outbox(database) == [("root", T0 // 1000, None, False)]
+
+
+def test_an_orphan_stands_under_the_oldest_ancestor_named_and_stays_open(database: Connection) -> None:
+    write(database, [leg("grandchild", 2, parent="child", end_s=7), leg("child", 1, parent="root", end_s=8)])
+    (row,) = table(database)
+    assert (row["call_id"], row["start_ts"], row["end_ts"]) == ("root", T0 // 1000 + 1000, None)
+    assert outbox(database) == []
+
+
+def test_a_completed_row_that_was_no_call_is_taken_out_of_the_archive_too(database: Connection) -> None:
+    """Only its end was heard first, which named no parent; its CREATE, from a second listener, names one."""
+    write(database, [leg("x", 1, end_s=5, create=False)])
+    assert outbox(database) == [("x", T0 // 1000 + 1000, None, False)]
+    write(database, [leg("x", 1, parent="root"), leg("root", 0, end_s=9)])
+    assert [row["call_id"] for row in table(database)] == ["root"]
+    assert outbox(database) == [("root", T0 // 1000, None, False), ("x", T0 // 1000 + 1000, None, True)]
+
+
+def test_the_same_id_on_two_switches_is_two_calls(database: Connection) -> None:
+    other = msgspec.structs.replace(leg("a", 1, end_s=9), switch="other")
+    for batch in ([leg("a", end_s=60)], [other], [leg("a", end_s=60), other]):
+        write(database, batch)
+    assert [(row["switch"], row["duration_sec"], row["revision"]) for row in table(database)] == [
+        (SWITCH, 60, 1), ("other", 8, 1),
+    ]  # fmt: skip
+
+
+FAR_US = 4_000_000_000 * SECOND  # 2096: with a start in 2000 the seconds do not fit an integer
+POISON = {
+    "NUL in the id": leg("poi\0son", 1, end_s=2),
+    "NUL in a number": leg("poison", 1, end_s=2, dialed="2\0"),
+    "lone surrogate": leg("poison", 1, end_s=2, caller="\ud800"),
+    "absurd duration": Leg(
+        switch=SWITCH,
+        uid="poison",
+        created_us=946_684_800_000_000,
+        create=Facts(dialed="1"),
+        end=Facts(hangup_us=FAR_US),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", POISON)
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_one_bad_leg_costs_only_itself(database: Connection, kind: str, place: int) -> None:
+    good = [leg(f"good{number}", number, end_s=20) for number in range(6)]
+    batch = [*good[:place], POISON[kind], *good[place:]]
+    written, refused = write_around_poison(database, batch, Operator(), price, Partitions())
+    assert [one.leg for one in refused] == [POISON[kind]]
+    assert refused[0].reason
+    assert sorted(row.call_id for row, _ in written.rows) == [f"good{number}" for number in range(6)]
+    assert [row["call_id"] for row in table(database)] == [f"good{number}" for number in range(6)]
+    assert len(table(database, "SELECT * FROM call_leg")) == 6
+
+
+def test_a_refused_batch_writes_nothing_and_leaves_the_connection_usable(database: Connection) -> None:
+    with pytest.raises(DataError):
+        write(database, [leg("a", end_s=5), POISON["absurd duration"]])
+    assert database.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert table(database) == []
+    write(database, [leg("a", end_s=5)])
+    assert len(table(database)) == 1
+
+
+def test_a_day_dropped_behind_our_back_is_made_again(database: Connection) -> None:
+    """The writer remembers which days stand ready; a prune in between must not set good legs aside."""
+    partitions = Partitions()
+    write(database, [leg("a", end_s=5)], partitions)
+    days = table(
+        database,
+        "SELECT inhrelid::regclass::text AS name FROM pg_inherits"
+        " WHERE inhparent IN ('call_cdr'::regclass, 'call_leg'::regclass)",
+    )
+    for day in days:
+        database.execute(f"DROP TABLE {day['name']}")
+    database.commit()
+    written, refused = write_around_poison(
+        database, [leg("a", end_s=5), leg("b", end_s=5)], Operator(), price, partitions
+    )
+    assert refused == []
+    assert len(written.rows) == 2
+    assert len(table(database)) == 2
+
+
+def test_a_connection_that_breaks_loses_nothing(database: Connection, database_url: str) -> None:
+    """StoreUnavailable: nothing of the batch is there, and the same batch may be written again."""
+    batch = [leg("a", end_s=5), leg("b", end_s=5)]
+    with connect(database_url, name="doomed") as doomed:
+        partitions = Partitions()
+        write(doomed, [leg("before", end_s=1)], partitions)
+        database.execute("SELECT pg_terminate_backend(%s)", (doomed.info.backend_pid,))
+        database.commit()
+        with pytest.raises(StoreUnavailable):
+            write(doomed, batch, partitions)
+    assert [row["call_id"] for row in table(database)] == ["before"]
+    write(database, batch)
+    assert [row["call_id"] for row in table(database)] == ["a", "b", "before"]
+
+
+text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+odd = st.text(st.sampled_from('"\\{},\n\r\t NULnul\x01\x7f\u2028é🙂'))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(st.none() | text | odd, max_size=12),
+    numbers=st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=6),
+    truths=st.lists(st.none() | st.booleans(), max_size=6),
+)
+def test_array_literals_arrive_as_they_left(
+    database: Connection, texts: list[str | None], numbers: list[int | None], truths: list[bool | None]
+) -> None:
+    row = database.execute(
+        "SELECT %s::text[], %s::bigint[], %s::boolean[]",
+        (array_literal(texts), array_literal(numbers), array_literal(truths)),
+    ).fetchone()
+    assert row == (texts, numbers, truths)

@@ -1,0 +1,157 @@
+"""Prices are replaced where the call still is as it was read, and nowhere else."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace as changed
+
+import msgspec
+import pytest
+
+from tollbook.model.record import Part, Price, PricedPart, Row
+from tollbook.store.calls import call_rows
+from tollbook.store.database import Connection, connect
+from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.tariffs import price_history, rerate
+from tollbook.store.tariffs.price_history import Replacement
+from tollbook.store.tariffs.rerate import Scope
+
+START = 1_790_000_000_123
+EVERYTHING = Scope(accounts=None, since=0, until=2**62, unrated=False)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection]:
+    with connect(database_url, name="test", autocommit=True) as connection:
+        Partitions().ensure(connection, call_days=[START // MS_PER_DAY], leg_days=())
+        yield connection
+
+
+def row(name: str, start: int = START, **fields: object) -> Row:
+    told: dict[str, object] = {
+        "switch": "fs", "call_id": name, "account_id": "acme", "direction": "outbound", "from_num": "1", "to_num": "49",
+        "start_ts": start, "answer_ts": start, "end_ts": start + 9000, "duration_sec": 9, "billsec": 9, "answered": 1,
+        "disposition": "answered", "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None,
+        "estimated": False, "parts": (Part(direction="outbound", number="49", seconds=9),),
+    }  # fmt: skip
+    return msgspec.convert({**told, **fields}, Row)
+
+
+def price(cost: int | None, **fields: object) -> Price:
+    part = PricedPart(direction="outbound", number="49", seconds=9, cost_micros=cost)
+    told = {"cost_micros": cost, "parts": (part,), "currency": "EUR", "unrated": None if cost is not None else "why"}
+    return msgspec.convert({**told, **fields}, Price)
+
+
+def test_pages_give_every_answered_call_once_in_order(database: Connection) -> None:
+    """Calls of one millisecond are told apart by their id; open and unanswered calls are left out."""
+    rows = [row(name, START + at) for at in (0, 0, 5) for name in ("b", "a", "ü", "A")]
+    call_rows.upsert(database, list({one.key: (one, price(1)) for one in rows}.values()))
+    call_rows.upsert(database, [(row("busy", answered=0, answer_ts=None, parts=None), price(0, parts=()))])
+    call_rows.upsert(database, [(row("up", end_ts=None, disposition=None, parts=None), None)])
+    found: list[tuple[int, str]] = []
+    after = None
+    while page := rerate.page(database, EVERYTHING, after=after, limit=3):
+        found += [(one.start_ts, one.call_id) for one in page]
+        after = found[-1]
+    assert found == sorted({(one.start_ts, one.call_id) for one in rows})
+    assert rerate.count(database, EVERYTHING) == len(found)
+
+
+def test_a_call_that_changed_since_it_was_read_keeps_its_new_price(database: Connection) -> None:
+    """A late leg replaced the row meanwhile: it was priced then, and the old price is not history."""
+    call_rows.upsert(database, [(row("late"), price(1)), (row("same"), price(1))])
+    read = rerate.page(database, EVERYTHING, after=None, limit=9)
+    call_rows.upsert(database, [(row("late", billsec=8), price(7))])
+    run = price_history.begin(database, by_whom="me", reason="", scope="")
+    done = price_history.replace(database, run, [Replacement(call=one, price=price(5)) for one in read])
+    assert done == {("same", START)}
+    found = database.execute("SELECT call_id, cost_micros, revision FROM call_cdr ORDER BY call_id").fetchall()
+    assert found == [("late", 7, 2), ("same", 5, 2)]
+    assert database.execute("SELECT call_id, cost_micros FROM price_history").fetchall() == [("same", 1)]
+
+
+def test_a_replaced_price_is_a_change_of_its_row(database: Connection) -> None:
+    """The archive and a nightly sync see it: it waits in the outbox, out of any batch, under a new transaction."""
+    call_rows.upsert(database, [(row("a"), price(1))])
+    database.execute("UPDATE archive_outbox SET batch_id = gen_random_uuid()")
+    before = database.execute("SELECT changed::text::bigint, updated_ts FROM call_cdr").fetchone()
+    (read,) = rerate.page(database, EVERYTHING, after=None, limit=9)
+    run = price_history.begin(database, by_whom="me", reason="", scope="")
+    assert price_history.replace(database, run, [Replacement(call=read, price=price(None))]) == {("a", START)}
+    after = database.execute("SELECT changed::text::bigint, updated_ts FROM call_cdr").fetchone()
+    assert before
+    assert after
+    assert after[0] > before[0]
+    assert after[1] >= before[1]
+    assert database.execute("SELECT batch_id FROM archive_outbox").fetchall() == [(None,)]
+    assert database.execute("SELECT cost_micros, unrated, parts FROM call_cdr").fetchone() == (
+        None, "why", [{"direction": "outbound", "number": "49", "seconds": 9, "cost_micros": None}]
+    )  # fmt: skip
+
+
+def test_an_archived_call_comes_back_as_it_was_but_for_its_price(database: Connection) -> None:
+    """Every column, whatever text it holds; a call whose row is here is left alone."""
+    odd = row("odd", from_num="\"\\'{},\n\t\x7f", queue_id="ü\u2028", estimated=True, account_id=None, agent_id="")
+    call_rows.upsert(database, [(odd, price(1)), (row("here"), price(3))])
+    columns = (
+        "call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,"
+        " answered, disposition, hangup_cause, queue_id, agent_id, switch, estimated"
+    )
+    query = f"SELECT {columns} FROM call_cdr WHERE call_id = 'odd'"
+    before = database.execute(query).fetchone()
+    read = {one.call_id: one for one in rerate.page(database, EVERYTHING, after=None, limit=9)}
+    database.execute("DELETE FROM call_cdr WHERE call_id = 'odd'")
+    database.execute("DELETE FROM archive_outbox")
+    run = price_history.begin(database, by_whom="me", reason="", scope="")
+    archived = {one.key: msgspec.structs.asdict(one) | {"cost_micros": 1} for one in (odd, row("here"))}
+    changes = [
+        Replacement(call=changed(read[name], revision=4), price=price(5), archived=archived[name, START])
+        for name in ("odd", "here")
+    ]
+    assert rerate.present(database, [one.call.key for one in changes]) == {("here", START)}
+    assert price_history.bring_back(database, run, changes) == {("odd", START)}
+    assert database.execute(query).fetchone() == before
+    assert database.execute("SELECT call_id, cost_micros, revision FROM call_cdr ORDER BY 1").fetchall() == [
+        ("here", 3, 1), ("odd", 5, 5)
+    ]  # fmt: skip
+    assert database.execute("SELECT call_id, revision, cost_micros, currency FROM price_history").fetchall() == [
+        ("odd", 4, 1, "EUR")
+    ]
+    assert database.execute("SELECT call_id FROM archive_outbox").fetchall() == [("odd",)]
+
+
+def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, database_url: str) -> None:
+    """Both write the same 400 rows, again and again, in both directions of time: no deadlock, no lost price."""
+    rows = [row(f"c{one:03}", START + 400 - one) for one in range(400)]
+    call_rows.upsert(database, [(one, price(1)) for one in rows])
+    run = price_history.begin(database, by_whom="me", reason="", scope="")
+    failures: list[BaseException] = []
+
+    def listen() -> None:
+        try:
+            with connect(database_url, name="listener") as connection:
+                for turn in range(15):
+                    call_rows.upsert(connection, [(changed_row(one, turn), price(1)) for one in reversed(rows)])
+                    connection.commit()
+        except BaseException as error:  # noqa: BLE001 - told by the assertion below
+            failures.append(error)
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    replaced = 0
+    for cost in range(2, 17):
+        read = rerate.page(database, EVERYTHING, after=None, limit=1000)
+        replaced += len(
+            price_history.replace(database, run, [Replacement(call=one, price=price(cost)) for one in read])
+        )
+    listener.join()
+    assert not failures
+    kept = database.execute("SELECT count(*) FROM price_history").fetchone()
+    assert kept == (replaced,)
+    # Every write is one revision: none was lost, none was written over unseen.
+    total = database.execute("SELECT sum(revision) FROM call_cdr").fetchone()
+    assert total == (len(rows) + 15 * len(rows) + replaced,)
+
+
+def changed_row(one: Row, turn: int) -> Row:
+    return msgspec.structs.replace(one, agent_id=f"agent {turn}")

@@ -1,0 +1,8 @@
+"""Where the tests find the project and its recordings."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ESL = ROOT / "tests" / "data" / "esl"
+CALLS = ESL / "calls"
+PROTOCOL = ESL / "protocol"

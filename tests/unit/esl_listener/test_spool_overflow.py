@@ -1,0 +1,42 @@
+"""When legs leave the memory for the disk, and when they stay."""
+
+from pathlib import Path
+
+import gevent
+
+from esl_listener.inbox import Inbox, Spooler
+from esl_listener.metrics import Counts
+from esl_listener.spool import Spool
+from tollbook.model.leg import Leg
+
+
+def spooled(folder: Path, legs: int, *, away: bool, max_bytes: int = 1 << 30) -> tuple[int, int, str]:
+    """Let so many legs wait in an inbox for 400; give what is in memory and on disk soon after, and the alarm."""
+    inbox, counts, spool = Inbox(max_legs=400), Counts(), Spool(folder, max_bytes)
+    spool.open()
+    spooler = Spooler(inbox, spool, counts, folder)
+    for number in range(legs):
+        inbox.put(Leg(switch="fs", uid=str(number), created_us=1))
+    running = gevent.spawn(spooler.run, lambda: away)
+    gevent.sleep(0.2)
+    running.kill()
+    spool.close()
+    return len(inbox), counts.legs_spooled, spooler.problem
+
+
+def test_a_healthy_database_costs_no_disk(tmp_path: Path) -> None:
+    assert spooled(tmp_path, 100, away=False) == (100, 0, "")
+
+
+def test_an_outage_moves_everything(tmp_path: Path) -> None:
+    assert spooled(tmp_path, 100, away=True) == (0, 100, "")
+
+
+def test_a_slow_database_fills_a_quarter_of_the_memory_then_the_disk(tmp_path: Path) -> None:
+    assert spooled(tmp_path, 101, away=False) == (0, 101, "")
+
+
+def test_what_the_disk_refuses_stays_in_memory(tmp_path: Path) -> None:
+    left, moved, problem = spooled(tmp_path, 100, away=True, max_bytes=1_000)
+    assert (left, moved) == (100, 0)
+    assert problem == "TOLLBOOK_SPOOL_MAX is 1000 bytes, and 0 are waiting"

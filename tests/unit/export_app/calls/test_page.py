@@ -1,0 +1,211 @@
+"""Pages: what a query asks for, and where the next page begins."""
+
+import datetime as dt
+from urllib.parse import urlencode
+
+import pytest
+
+from export_app.auth.identity import Identity
+from export_app.calls.cursor import MAX_AGE_S, CallsCursor, ChangesCursor, Cursor, SyncCursor, encode, values_of
+from export_app.calls.page import Page, calls_page, changes_page
+from export_app.calls.query import Since, Walk, asked, within_window
+from export_app.web.errors import Refusal
+from export_app.web.parameters import CallsQuery
+from tollbook.model.selection import Changes, Filters, Selection
+from tollbook.store.calls.changes import ChangedPage
+from tollbook.store.keys import Key
+
+NOW = 1_790_000_000_000
+MADE_S = NOW // 1000 - 60
+LONG = Filters(direction="inbound", min_billsec=60)
+
+
+def identity(account_id: str | None, key_hash: bytes = b"k" * 32) -> Identity:
+    scopes = ("cdr",) if account_id else ("operator",)
+    key = Key(
+        key_id=1, hint="sk_", account_id=account_id, scopes=scopes, networks=None,
+        created_at=dt.datetime.now(dt.UTC), last_used_at=None, revoked_at=None,
+    )  # fmt: skip
+    return Identity(key=key, key_hash=key_hash)
+
+
+ACME = identity("acme")
+
+
+def sent(cursor: Cursor | None = None, **query: object) -> CallsQuery:
+    if cursor is not None:
+        query["cursor"] = encode(cursor, ACME.key_hash)
+    return CallsQuery.model_validate(query)
+
+
+def walking(filters: Filters = LONG, made_s: int = MADE_S) -> CallsCursor:
+    return CallsCursor(
+        filters=values_of(filters), made_s=made_s, since=5, until=50, order="asc", start_ts=30, call_id="c"
+    )
+
+
+def changing(updated_since: int = 5) -> ChangesCursor:
+    return ChangesCursor(
+        filters=values_of(LONG), made_s=MADE_S, updated_since=updated_since, changed=700, start_ts=30, call_id="c"
+    )
+
+
+SELECTED = Selection(
+    account_id="acme", every_account=False, since=5, until=50, order="asc", after=(30, "c"), filters=LONG
+)
+
+
+def test_until_is_now_when_left_out() -> None:
+    """And stays that now for the whole walk: the cursor holds it."""
+    first = asked(sent(), ACME, NOW)
+    assert first == Selection(account_id="acme", every_account=False, since=0, until=NOW)
+    assert asked(sent(walking()), ACME, NOW) == SELECTED
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"since": 5, "until": 50, "order": "asc", "direction": "inbound", "min_billsec": 60, "format": "csv"}]
+)
+def test_a_cursor_goes_with_its_filters_or_none(query: dict[str, object]) -> None:
+    """The format, the fields and the limit are no filters."""
+    assert asked(sent(walking(), **query, limit=7, fields="call_id"), ACME, NOW) == SELECTED
+
+
+@pytest.mark.parametrize(
+    ("query", "was"),
+    [
+        ({"since": 6}, "made with since=5"),
+        ({"until": NOW}, "made with until=50"),
+        ({"order": "desc"}, "made with order=asc"),
+        ({"direction": "outbound"}, "made with direction=inbound"),
+        ({"disposition": "busy"}, "made without disposition"),
+        ({"number": "+49"}, "made without number"),
+        ({"queue_id": "q"}, "made without queue_id"),
+        ({"agent_id": "a"}, "made without agent_id"),
+        ({"min_billsec": 0}, "made with min_billsec=60"),
+        ({"updated_since": 5}, "made without updated_since"),
+    ],
+)
+def test_a_cursor_of_another_walk_is_refused(query: dict[str, object], was: str) -> None:
+    """Or a walk would skip calls without a word."""
+    with pytest.raises(Refusal, match=was) as refused:
+        asked(sent(walking(), **query), ACME, NOW)
+    assert (refused.value.status, refused.value.code) == (400, "cursor_mismatch")
+
+
+@pytest.mark.parametrize("cursor", [changing(), SyncCursor(filters=values_of(LONG), made_s=MADE_S, first=7)])
+@pytest.mark.parametrize("name", ["since", "until"])
+def test_a_cursor_of_changes_has_no_window(cursor: Cursor, name: str) -> None:
+    """Calls and changes are different walks."""
+    with pytest.raises(Refusal, match=f"made without {name}"):
+        asked(sent(cursor, **{name: 5}), ACME, NOW)
+
+
+def test_a_cursor_of_another_key_is_refused() -> None:
+    """With what to do about it."""
+    with pytest.raises(Refusal, match="begin anew") as refused:
+        asked(sent(walking()), identity("other", b"o" * 32), NOW)
+    assert (refused.value.status, refused.value.code) == (400, "bad_cursor")
+
+
+def test_a_cursor_expires() -> None:
+    """After a week, to the second; the cursor of a sync does not: what it stands for decides."""
+    at = NOW // 1000 - MAX_AGE_S
+    assert asked(sent(walking(made_s=at)), ACME, NOW) == SELECTED
+    with pytest.raises(Refusal, match="more than 7 days old") as refused:
+        asked(sent(walking(made_s=at - 1)), ACME, NOW)
+    assert (refused.value.status, refused.value.code) == (400, "expired_cursor")
+    assert isinstance(asked(sent(SyncCursor(filters=values_of(LONG), made_s=1, first=7)), ACME, NOW), Walk)
+
+
+@pytest.mark.parametrize(("who", "account", "all_of_them"), [(ACME, "acme", False), (identity(None), None, True)])
+def test_the_account_is_the_keys(who: Identity, account: str | None, all_of_them: bool) -> None:
+    """For each way to ask."""
+    ways = [sent(), sent(walking()), sent(changing()), sent(SyncCursor(filters=values_of(LONG), made_s=1, first=7))]
+    for query in ways:
+        wanted = asked(query, who, NOW)
+        found = wanted.changes if isinstance(wanted, Walk) else wanted
+        assert isinstance(found, Changes | Selection)
+        assert (found.account_id, found.every_account) == (account, all_of_them)
+
+
+def test_changes_begin_from_a_time_or_from_where_the_last_sync_ended() -> None:
+    """By the cursor of the sync before, at the very transaction."""
+    assert asked(sent(updated_since=9, direction="inbound", min_billsec=60), ACME, NOW) == Since(
+        updated_since=9, filters=LONG
+    )
+    walk = asked(sent(SyncCursor(filters=values_of(LONG), made_s=8, first=7)), ACME, NOW)
+    changes = Changes(account_id="acme", every_account=False, first=7, filters=LONG)
+    assert walk == Walk(updated_since=8000, changes=changes)
+
+
+def test_changes_that_postgresql_no_longer_holds_are_refused() -> None:
+    """Or a sync would miss what was pruned, without a word."""
+    within_window(10, 10)
+    with pytest.raises(Refusal, match="updated_since=10 or later") as refused:
+        within_window(9, 10)
+    assert refused.value.code == "too_long_ago"
+
+
+def rows(*keys: tuple[object, ...]) -> list[tuple[object, ...]]:
+    """Rows of one column, with their keys behind it."""
+    return [(f"+49{number}", *key) for number, key in enumerate(keys)]
+
+
+def made(count: int, limit: int = 2) -> Page:
+    keys = [(9 - number, f"c{number}") for number in range(count)]
+    return calls_page(rows(*keys), SELECTED, sent(fields="to_num", limit=limit), ACME.key_hash, NOW)
+
+
+def test_the_next_page_begins_behind_the_last_row_handed_out() -> None:
+    """The one row more that was read is not handed out: it only tells that there is a next page."""
+    page = made(3)
+    assert (page.columns, page.rows) == (("to_num",), [("+490",), ("+491",)])
+    following = asked(sent(limit=2).model_copy(update={"cursor": page.next_cursor}), ACME, NOW)
+    assert following == Selection(
+        account_id="acme", every_account=False, since=5, until=50, order="asc", after=(8, "c1"), filters=LONG
+    )
+
+
+def test_a_key_that_is_shown_is_read_once() -> None:
+    """Wherever it stands among the fields."""
+    found = [("c9", 9), ("c8", 8), ("c7", 7)]
+    page = calls_page(found, SELECTED, sent(fields="call_id,start_ts", limit=2), ACME.key_hash, NOW)
+    assert page.rows == found[:2]
+    following = asked(CallsQuery(cursor=page.next_cursor), ACME, NOW)
+    assert isinstance(following, Selection)
+    assert following.after == (8, "c8")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_the_last_page_has_no_cursor(count: int) -> None:
+    """A full page that is the last has none either."""
+    page = made(count)
+    assert (len(page.rows), page.next_cursor, page.sync_cursor) == (count, None, None)
+
+
+def changed_page(count: int) -> Page:
+    keys = [(600 + number, number, "c") for number in range(count)]
+    walk = asked(sent(changing()), ACME, NOW)
+    assert isinstance(walk, Walk)
+    found = ChangedPage(rows=rows(*keys), horizon=900)
+    return changes_page(found, walk, sent(fields="to_num", limit=2), ACME.key_hash, NOW)
+
+
+def test_changes_go_on_behind_the_last_row_and_end_with_a_sync_cursor() -> None:
+    """Which begins with the oldest transaction that had not ended."""
+    page = changed_page(3)
+    assert (page.rows, page.sync_cursor) == ([("+490",), ("+491",)], None)
+    following = asked(CallsQuery(cursor=page.next_cursor), ACME, NOW)
+    changes = Changes(account_id="acme", every_account=False, first=601, after=(601, 1, "c"), filters=LONG)
+    assert following == Walk(updated_since=5, changes=changes)
+    last = changed_page(2)
+    assert (len(last.rows), last.next_cursor) == (2, None)
+    following = asked(CallsQuery(cursor=last.sync_cursor), ACME, NOW)
+    changes = Changes(account_id="acme", every_account=False, first=900, filters=LONG)
+    assert following == Walk(updated_since=NOW, changes=changes)
+
+
+def test_a_cursor_needs_no_quotes_in_a_url() -> None:
+    """Neither does that of a sync."""
+    for cursor in (made(3).next_cursor, changed_page(0).sync_cursor):
+        assert urlencode({"c": cursor}) == f"c={cursor}"

@@ -1,0 +1,33 @@
+"""The log of `tollbook serve` holds no keys."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from export_app.server.access_log import NoKeys
+
+KEY = "sk_" + "aB3-_" * 8 + "xyz"
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        (f"Invalid HTTP request line: 'GET /v1/calls?key={KEY} HTP'", ()),
+        ("Invalid request from ip=%s: %s", ("192.0.2.1", f"Invalid HTTP Header: 'x-api-key {KEY}'")),
+        ("%(r)s", ({"r": f"GET /{KEY}"},)),
+    ],
+)
+def test_keys_are_blotted_out(message: str, arguments: tuple[Any, ...]) -> None:
+    """Wherever in a record they stand."""
+    record = logging.LogRecord("gunicorn.error", logging.WARNING, "", 0, message, arguments, None)
+    assert NoKeys().filter(record)
+    assert KEY not in record.getMessage()
+    assert "sk_…" in record.getMessage()
+
+
+def test_other_records_stay_as_they_are() -> None:
+    """With their arguments."""
+    record = logging.LogRecord("gunicorn.error", logging.INFO, "", 0, "100%% of %s", ("it",), None)
+    assert NoKeys().filter(record)
+    assert record.getMessage() == "100% of it"

@@ -1,0 +1,84 @@
+"""A batch as PostgreSQL's COPY writes it becomes the archive's rows and corrections: no database needed."""
+
+from typing import Any
+
+import pytest
+
+from maintenance.archive.batch import Correction, parse
+from tollbook.archive.schema import ARCHIVE_COLUMNS, account_of, archived_account, arrow_schema
+from tollbook.store.outbox import OUTBOX_COLUMNS
+
+START_MS = 1_790_000_000_123
+
+LINE: dict[str, str] = {
+    "call_id": "c1", "account_id": "acme", "direction": "inbound", "from_num": "100", "to_num": "200",
+    "start_ts": str(START_MS), "answer_ts": "", "end_ts": str(START_MS + 1000), "duration_sec": "1", "billsec": "0",
+    "answered": "0", "disposition": "NO ANSWER", "hangup_cause": "NO_ANSWER", "queue_id": "", "agent_id": "",
+    "cost_micros": "", "parts": "[]", "revision": "1", "switch": "sw", "estimated": "f",
+    "currency": "EUR",
+    "gone": "f", "deleted": "f", "prior_accounts": "[]",
+}  # fmt: skip
+DELETED = {**dict.fromkeys(LINE, ""), "call_id": "c9", "start_ts": str(START_MS), "gone": "t", "deleted": "t"}
+
+
+def csv(*lines: dict[str, str]) -> bytes:
+    return "".join(",".join(line[name] for name in OUTBOX_COLUMNS) + "\n" for line in lines).encode()
+
+
+def only_row(**changed: str) -> dict[str, Any]:
+    return parse(csv({**LINE, **changed})).rows.to_pylist()[0]
+
+
+def test_a_first_revision_is_a_row_and_no_correction() -> None:
+    records = parse(csv(LINE))
+    assert records.corrections == ()
+    assert records.rows.schema == arrow_schema()
+    assert records.rows.column_names == list(ARCHIVE_COLUMNS)
+    assert records.rows["start_ts"].to_pylist()[0].timestamp() == START_MS / 1000
+    assert records.rows["answer_ts"].to_pylist() == [None]
+
+
+def test_no_rows_give_an_empty_table() -> None:
+    records = parse(b"")
+    assert (records.rows.num_rows, records.corrections) == (0, ())
+    assert records.rows.schema == arrow_schema()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("", None), ('""', ""), ('"a,b"', "a,b"), ('"say ""hi"""', 'say "hi"'), ('"two\nlines"', "two\nlines"),
+     ('"cr\rlf\r\n"', "cr\rlf\r\n"), ("NULL", "NULL"), ("nan", "nan"), ('"\\."', "\\."), (" x ", " x "),
+     ("Müller 🙂", "Müller 🙂"), ("0042", "0042"), ("x" * 3_000_000, "x" * 3_000_000)],
+    ids=["null", "empty", "comma", "quotes", "newline", "carriage return", "the word NULL", "nan", "end of copy",
+         "spaces", "unicode", "leading zeros", "three million characters"],
+)  # fmt: skip
+def test_a_text_is_what_it_was(written: str, read: str | None) -> None:
+    assert only_row(agent_id=written)["agent_id"] == read
+
+
+def test_a_batch_of_rows_that_all_lack_a_value_keeps_the_columns_type() -> None:
+    assert parse(csv(LINE, LINE)).rows["cost_micros"].to_pylist() == [None, None]
+
+
+def test_a_later_revision_is_looked_for_under_every_account_that_it_had() -> None:
+    records = parse(csv({**LINE, "revision": "3", "prior_accounts": '"[""old"", null]"'}))
+    expected = frozenset({"acme", "old", archived_account(None)})
+    assert records.corrections == (Correction(call_id="c1", start_ms=START_MS, accounts=expected, gone=False),)
+    assert records.rows.num_rows == 1
+
+
+def test_a_deleted_call_is_a_correction_anywhere_and_no_row() -> None:
+    records = parse(csv(LINE, DELETED))
+    assert records.corrections == (Correction(call_id="c9", start_ms=START_MS, accounts=None, gone=True),)
+    assert records.rows["call_id"].to_pylist() == ["c1"]
+
+
+@pytest.mark.parametrize("account", [None, "acme", "_none", "_", "__none", "none", "ü_/ %", "x" * 400])
+def test_every_account_and_none_has_an_archived_name_of_its_own(account: str | None) -> None:
+    assert account_of(archived_account(account)) == account
+    assert (archived_account(account) == "_none") == (account is None)
+
+
+def test_accounts_get_their_archived_names() -> None:
+    lines = [{**LINE, "account_id": one} for one in ("acme", "", "_none", "acme")]
+    assert parse(csv(*lines)).rows["account_id"].to_pylist() == ["acme", "_none", "__none", "acme"]

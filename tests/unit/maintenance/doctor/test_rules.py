@@ -1,0 +1,245 @@
+"""What the doctor makes of a value, and that a check which crashes or hangs costs only itself."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from maintenance.doctor import rules
+from maintenance.doctor.run import Finding, Group, Status, attempt, examine, fail, ok, plain, warn, worst
+from tollbook.errors import ProtocolError, StoreUnavailable, SwitchRefused, SwitchUnavailable, TollbookError
+from tollbook.esl import EslClient
+from tollbook.store.health import OpenCalls, Server, Unrated, Waiting
+
+OK, WARN, FAIL = Status.OK, Status.WARN, Status.FAIL
+NOW_MS = 1_800_000_000_000
+HOUR = 3600.0
+
+
+def waiting(
+    rows: int = 0, oldest_s: float = 0.0, batches: int = 0, batches_s: float = 0.0, runs: bool = False
+) -> Waiting:
+    return Waiting(rows=rows, oldest_s=oldest_s, batches=batches, batches_oldest_s=batches_s, archiver_runs=runs)
+
+
+def server(number: int) -> Server:
+    return Server(version="18.0", number=number, ahead_s=0.0, give_or_take_s=0.0)
+
+
+def clock(ahead_s: float, give_or_take_s: float = 0.0) -> Finding:
+    return rules.clock("clock", ahead_s, give_or_take_s, "its", "set it")
+
+
+UNRATED = [Unrated(reason="no such account", count=5, call_id="c1"), Unrated(reason="other", count=2, call_id="c2")]
+READY = "UP 0 years\nFreeSWITCH (Version 1.11.3-dev  64bit) is ready\n"
+VERSION = "FreeSWITCH Version 1.10.12-release+git~2024 (-release 64bit)"
+
+CASES = [
+    (rules.database(server(180_000)), OK, "PostgreSQL 18.0"),
+    (rules.database(server(140_020)), WARN, "PostgreSQL 18.0"),
+    (clock(0.02), OK, "its clock agrees"),
+    (clock(1.9), OK, "its clock is 1.9 s ahead of this machine's"),
+    (clock(-2.5), WARN, "its clock is 2.5 s behind this machine's"),
+    (clock(2.5, 0.6), OK, "1.9 s ahead"),
+    (clock(31.0), FAIL, "31.0 s ahead"),
+    (rules.partitions(7), OK, "ready for 7 days ahead"),
+    (rules.partitions(6), OK, "6 days"),
+    (rules.partitions(5), WARN, "5 days"),
+    (rules.partitions(2), WARN, "2 days"),
+    (rules.partitions(1), FAIL, "1 days"),
+    (rules.partitions(-1), FAIL, "today has none"),
+    (rules.sessions("fs:8021", 0), OK, "all that the switch counted were heard"),
+    (rules.sessions("fs:8021", 3), WARN, "3 were counted by the switch and not heard"),
+    (rules.heartbeat("fs:8021", None), FAIL, "never recorded"),
+    (rules.heartbeat("fs:8021", 60.0), OK, "recorded 60 s ago"),
+    (rules.heartbeat("fs:8021", -3.0), OK, "recorded 0 s ago"),
+    (rules.heartbeat("fs:8021", 61.0), WARN, "recorded 61 s ago"),
+    (rules.heartbeat("fs:8021", 180.0), WARN, "recorded 3 min ago"),
+    (rules.heartbeat("fs:8021", 181.0), FAIL, "recorded 3 min ago"),
+    (rules.open_calls(OpenCalls(count=0, call_id=None, start_ts=None), NOW_MS), OK, "none is older"),
+    (
+        rules.open_calls(OpenCalls(count=3, call_id="abc", start_ts=NOW_MS - 3 * 86_400_000), NOW_MS),
+        WARN,
+        "3 for more than a day, the oldest abc for 3 days",
+    ),
+    (rules.unrated(0, [], 3), OK, "none in 3 days"),
+    (rules.unrated(7, UNRATED, 3), WARN, "7 in 3 days; 5 × no such account; 2 × other"),
+    (rules.without_account(9, 0, 3), OK, "9 in 3 days, 0 of them answered"),
+    (rules.without_account(9, 1, 3), WARN, "9 in 3 days, 1 of them answered"),
+    (rules.outbox(waiting()), OK, "nothing waits"),
+    (rules.outbox(waiting(10, 26 * HOUR)), OK, "10 rows wait, the oldest for 26 h"),
+    (rules.outbox(waiting(10, 27 * HOUR)), WARN, "oldest for 27 h"),
+    (rules.outbox(waiting(10, 73 * HOUR)), FAIL, "oldest for 3 days"),
+    (rules.outbox(waiting(batches=1, batches_s=90.0)), WARN, "1 batches left by an archiver"),
+    (rules.outbox(waiting(batches=1, batches_s=90.0, runs=True)), OK, "nothing waits"),
+    (rules.outbox(waiting(batches=1, batches_s=73 * HOUR, runs=True)), FAIL, "nothing waits"),
+    (rules.archive(None, table=False), OK, "no table yet"),
+    (rules.archive(None, table=True), OK, "the table is empty"),
+    (rules.archive(600.0, table=True), OK, "the newest snapshot is 10 min old"),
+    (rules.spool([], 1000), OK, "nothing waits"),
+    (rules.spool([0, 0], 1000), OK, "nothing waits"),
+    (rules.spool([700], 1000), WARN, "700 bytes wait for PostgreSQL, the fullest spool holds 70%"),
+    (rules.spool([2**29, 2**29], 2**30), WARN, "1.0 GiB wait for PostgreSQL, the fullest spool holds 50%"),
+    (rules.spool([900 * 2**20], 2**30), FAIL, "900.0 MiB"),
+    (rules.set_aside(0), OK, "nothing"),
+    (rules.set_aside(2), WARN, "2 files"),
+    (rules.switch_status("switch", VERSION, READY), OK, "FreeSWITCH 1.10.12-release+git~2024, logged in"),
+    (rules.switch_status("switch", "", READY), OK, "its version is not told"),
+    (rules.switch_status("switch", VERSION, "FreeSWITCH is shutting down"), WARN, "not ready"),
+    (rules.json_cdr("modules", "true"), OK, "mod_json_cdr is loaded"),
+    (rules.json_cdr("modules", "false"), WARN, "mod_json_cdr is not loaded"),
+    (rules.json_cdr("modules", "-ERR no"), WARN, "module_exists says -ERR no"),
+]
+
+
+@pytest.mark.parametrize(("finding", "status", "told"), CASES)
+def test_a_value_is_judged(finding: Finding, status: Status, told: str) -> None:
+    """Each bound is where the rules say, and what is not OK says what to do."""
+    assert (finding.status, told in finding.found) == (status, True), finding
+    assert bool(finding.remedy) == (status is not OK)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172_800, "2 days")]
+)
+def test_an_age_is_told_in_its_largest_unit(seconds: float, told: str) -> None:
+    assert rules.age(seconds) == told
+
+
+def test_the_worst_decides() -> None:
+    """The exit code is Nagios's: 0 all well, 1 a warning, 2 a failure."""
+    assert worst([]) == 0
+    assert worst([ok("a", "")]) == 0
+    assert worst([ok("a", ""), warn("b", "", "x")]) == 1
+    assert worst([fail("c", "", "x"), warn("b", "", "x")]) == 2
+
+
+def crash() -> Finding:
+    raise ZeroDivisionError("at postgresql://me:secret@host/db")
+
+
+def away() -> Finding:
+    raise StoreUnavailable("PostgreSQL is not available")
+
+
+def test_a_check_that_raises_fails_alone() -> None:
+    """Our errors bring the check's remedy, others are told as a fault of ours, without credentials."""
+    assert attempt("a", away, "start it") == fail("a", "PostgreSQL is not available", "start it")
+    crashed = attempt("a", crash, "start it")
+    assert crashed.status is FAIL
+    assert crashed.found == "the check crashed: ZeroDivisionError: at postgresql://***@host/db"
+
+
+def test_a_file_that_may_not_be_read_fails_its_check() -> None:
+    def refused() -> Finding:
+        raise PermissionError(13, "Permission denied", "/spool")
+
+    assert attempt("spool", refused, "be its owner").found == "Permission denied: /spool"
+
+
+def test_a_group_that_hangs_or_crashes_costs_no_other() -> None:
+    """What a hanging group found before is told, the limit holds for all groups together, and the order stays."""
+    for_ever = threading.Event()
+
+    def hangs() -> Iterator[Finding]:
+        yield ok("first", "well")
+        for_ever.wait(30)
+
+    def crashes() -> Iterator[Finding]:
+        yield ok("second", "well")
+        yield crash()
+
+    begun = time.monotonic()
+    found = examine(
+        [
+            Group(name="hangs", findings=hangs),
+            Group(name="hangs too", findings=hangs),
+            Group(name="crashes", findings=crashes),
+            Group(name="well", findings=lambda: [ok("third", "well")]),
+        ],
+        timeout_s=0.2,
+    )
+    assert time.monotonic() - begun < 5
+    for_ever.set()
+    assert [(one.check, one.status) for one in found] == [
+        ("first", OK), ("hangs", FAIL), ("first", OK), ("hangs too", FAIL), ("second", OK), ("crashes", FAIL),
+        ("third", OK),
+    ]  # fmt: skip
+
+
+def test_texts_of_callers_are_escaped_and_bounded() -> None:
+    """A caller's text moves no cursor, breaks no line, and hides nothing behind a thousand characters."""
+    shown = plain(warn("c\x1b[2J", "a\nb; " + "x" * 999, "see `tollbook explain \x1b]0;`"))
+    assert (shown.check, shown.remedy) == ("c\\x1b[2J", "see `tollbook explain \\x1b]0;`")
+    assert shown.found.startswith("a\\x0ab; xxx")
+    assert len(shown.found) < 250
+
+
+GREETING = b"Content-Type: auth/request\n\n"
+ACCEPTED = GREETING + b"Content-Type: command/reply\nReply-Text: +OK accepted\n\n"
+
+
+@contextmanager
+def saying(data: bytes, *, close: bool = True) -> Iterator[tuple[str, int]]:
+    """A server that says `data` to its first client, takes what it is sent, and closes or stays silent."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(data)
+                if close:
+                    connection.shutdown(socket.SHUT_WR)
+                while connection.recv(4096):
+                    pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[:2]
+        thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "told"),
+    [
+        (b"", SwitchUnavailable, "closed the connection"),
+        (
+            b"Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n",
+            SwitchRefused,
+            "address",
+        ),
+        (b"220 mail ready\n\n", ProtocolError, "greet"),
+        (b"x" * 70_000, ProtocolError, "does not speak"),
+        (b"Content-Length: 99999999\n\n", ProtocolError, "impossible length"),
+        (b"Content-Length: -1\n\n", ProtocolError, "impossible length"),
+        (b"a: b\n" * 101 + b"\n", ProtocolError, "too many headers"),
+        (GREETING + b"Content-Type: command/reply\nReply-Text: -ERR invalid\n\n", SwitchRefused, "password"),
+        (ACCEPTED + b"Content-Type: text/disconnect-notice\n\n", SwitchUnavailable, "ended the session"),
+        (ACCEPTED + b"Content-Type: api/response\nContent-Length: 9\n\nhalf", SwitchUnavailable, "closed"),
+    ],
+)
+def test_what_is_no_event_socket_is_told(data: bytes, error: type[TollbookError], told: str) -> None:
+    """Rejections, other protocols and frames without a bound end in an error of ours that says which it was."""
+
+    def converse(host: str, port: int) -> None:
+        with EslClient(host, port, timeout_s=5) as client:
+            client.login("x")
+            client.api("version")
+
+    with saying(data) as address, pytest.raises(error, match=told):
+        converse(*address)
+
+
+def test_a_switch_that_dribbles_is_given_up_in_time() -> None:
+    """The limit is on the whole conversation, not on each read; events in between are passed over."""
+    event = b"Content-Type: text/event-plain\nContent-Length: 2\n\nhi"
+    with saying(ACCEPTED + event * 3, close=False) as (host, port):
+        begun = time.monotonic()
+        with EslClient(host, port, timeout_s=0.3) as client:
+            client.login("x")
+            with pytest.raises(SwitchUnavailable, match="did not answer within 0 s"):
+                client.api("version")
+        assert time.monotonic() - begun < 2

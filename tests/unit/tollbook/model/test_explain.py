@@ -1,0 +1,275 @@
+"""The explanation of every recording: each column has its rule, and no rule says what the row does not."""
+
+import dataclasses
+import datetime as dt
+import re
+
+import msgspec
+import pytest
+
+from tests.paths import CALLS
+from tollbook.model.call_tree import Call, calls_of
+from tollbook.model.event import Event, event_from_headers, header_names
+from tollbook.model.explain.explain import Explanation, explain
+from tollbook.model.explain.leg_view import ToldLeg
+from tollbook.model.fold import Operator, fold
+from tollbook.model.leg import Leg, leg_of, lost, merge_all
+from tollbook.model.record import COLUMNS, Price, PricedPart, Row
+from tollbook.model.trunks import Peers
+from tollbook.simulator.recording import load
+
+NAMES = sorted(folder.name for folder in CALLS.iterdir())
+HEADERS = header_names()
+T0 = 1_800_000_000_000_000
+
+
+def legs_of(name: str) -> list[Leg]:
+    events = (
+        event_from_headers(
+            {key.decode(): value.decode("utf-8", "replace") for key, value in one.event.headers}, HEADERS
+        )
+        for one in load(CALLS / name).events
+    )
+    return list(merge_all(leg for event in events if (leg := leg_of(event, "fs"))).values())
+
+
+LEGS = {name: legs_of(name) for name in NAMES}
+
+
+def free(row: Row) -> Price:
+    """A price of nothing for every part of a row."""
+    parts = [
+        PricedPart(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=0)
+        for part in row.parts or ()
+    ]
+    return Price(cost_micros=0, parts=tuple(parts))
+
+
+def explanations(legs: list[Leg], operator: Operator | None = None) -> list[tuple[Call, Row, Explanation]]:
+    """Explain each call by the legs that are stored with its row."""
+    operator = operator or Operator()
+    found: list[tuple[Call, Row, Explanation]] = []
+    for call in calls_of(legs):
+        row = fold(call, operator, "fs")
+        price = free(row) if row.end_ts else None
+        stored = [record for leg in call.legs for record in leg.records]
+        found.append((call, row, explain(row, price, stored, operator)))
+    return found
+
+
+def clock(ms: int) -> str:
+    return f"{dt.datetime.fromtimestamp(ms // 1000, dt.UTC):%H:%M:%S}.{ms % 1000:03}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_column_has_its_rule(name: str) -> None:
+    """In the public order, one line each, and with no note when nothing has changed."""
+    for _, _, told in explanations(LEGS[name]):
+        assert tuple(told.rules) == COLUMNS
+        assert all(rule and rule == rule.strip() and "\n" not in rule for rule in told.rules.values())
+        assert (told.note, told.agrees) == (None, True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_legs_are_a_tree_in_the_contract_s_order(name: str) -> None:
+    """Every leg of the call once; each child's way up ends at the root, and its header named the leg above it."""
+    for call, _, told in explanations(LEGS[name]):
+        assert [(leg.uid, leg.created_ts) for leg in told.legs] == [
+            (leg.uid, leg.created_us // 1000) for leg in call.legs
+        ]
+        legs = {leg.leg: leg for leg in told.legs}
+        assert list(legs) == list(range(1, len(told.legs) + 1))
+        assert [leg.uid for leg in told.legs if leg.role == "root"] == ([call.root.uid] if call.root else [])
+        for leg in told.legs:
+            if leg.role == "child":
+                assert leg.child_of is not None
+                assert (legs[leg.child_of].uid, legs[leg.child_of].depth) == (leg.parent_uid, leg.depth - 1)
+            else:
+                assert (leg.child_of, leg.depth) == (None, 0)
+
+
+def named(told: Explanation, column: str) -> list[ToldLeg]:
+    """The legs that a column's rule names, in the order it names them."""
+    return [told.legs[int(number) - 1] for number in re.findall(r"leg (\d+)", told.rules[column])]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rule_names_the_leg_whose_value_it_is(name: str) -> None:
+    """Times, causes, queues and agents of the row are those of the leg that the sentence names."""
+    for call, row, told in explanations(LEGS[name]):
+        root = next((leg for leg in told.legs if leg.role == "root"), None)
+        if root is None or row.end_ts is None:
+            continue
+        lives = dict(zip((leg.leg for leg in told.legs), call.legs, strict=True))
+        assert named(told, "call_id")[0].uid == row.call_id
+        assert named(told, "start_ts")[0].created_ts == row.start_ts
+        assert named(told, "end_ts")[0].hangup_ts == row.end_ts
+        assert clock(row.end_ts) in told.rules["end_ts"]
+        assert named(told, "hangup_cause")[0].hangup_cause == row.hangup_cause
+        if row.answer_ts:
+            assert named(told, "answer_ts")[-1].answered_ts == row.answer_ts
+            assert clock(row.answer_ts) in told.rules["answer_ts"]
+        else:
+            assert re.search("not answered|none answered", told.rules["answer_ts"])
+        if row.account_id:
+            assert lives[named(told, "account_id")[-1].leg].became.account == row.account_id
+        assert told.rules["queue_id"].startswith("none") == (row.queue_id is None)
+        assert told.rules["agent_id"].startswith("none") == (row.agent_id is None)
+        if row.queue_id and "cc_queue" in told.rules["queue_id"]:
+            assert lives[named(told, "queue_id")[0].leg].became.cc_queue == row.queue_id
+        if row.agent_id and "cc_agent" in told.rules["agent_id"]:
+            assert lives[named(told, "agent_id")[0].leg].became.cc_agent == row.agent_id
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_rules_of_direction_numbers_and_disposition_fit_the_row(name: str) -> None:
+    for _, row, told in explanations(LEGS[name]):
+        off_net = [leg for leg in told.legs if leg.off_net]
+        if "went off-net" in told.rules["direction"]:
+            assert (row.direction, bool(off_net)) == ("outbound", True)
+            answered = [leg for leg in named(told, "direction") if leg.answered_ts]
+            assert bool(answered) == ("was answered" in told.rules["direction"])
+        elif "call_direction" not in told.rules["direction"]:
+            assert row.direction == ("inbound" if "came in" in told.rules["direction"] else "internal")
+        for column, rule in (("from_num", "rang first"), ("to_num", "the number that")):
+            for leg in named(told, column) if rule in told.rules[column] else ():
+                assert leg.dialed_num == getattr(row, column)
+        if row.end_ts and not row.answered:
+            assert told.rules["disposition"].startswith("not answered")
+
+
+def test_an_open_call_says_what_it_waits_for() -> None:
+    """Before the end the rules name the legs that are up; nothing is said to be decided."""
+    creates = [msgspec.structs.replace(leg, end=None, answered_us=0) for leg in LEGS["outbound_answered"]]
+    ((_, row, told),) = explanations(creates)
+    assert row.end_ts is None
+    assert told.rules["end_ts"] == told.rules["disposition"] == "not before the end: leg 1 (root), leg 2 still up"
+    assert told.rules["direction"].endswith("; the best guess until the end")
+    assert told.rules["cost_micros"] == "not before the end"
+
+
+def test_pruned_legs_leave_what_the_row_holds() -> None:
+    """The note says so first."""
+    ((_, row, _),) = explanations(LEGS["outbound_answered"])
+    told = explain(row, free(row), [], Operator())
+    assert (told.legs, told.agrees) == ((), False)
+    assert "no longer kept" in (told.note or "")
+    assert tuple(told.rules) == COLUMNS
+    assert "no longer kept" in told.rules["direction"]
+    assert told.rules["duration_sec"] == "clock seconds from start_ts to end_ts"
+
+
+def test_half_of_the_legs_explain_nothing() -> None:
+    """A call whose root was pruned before its last leg is treated as pruned."""
+    ((call, row, _),) = explanations(LEGS["outbound_answered"])
+    assert call.root
+    children = [record for leg in call.legs if leg is not call.root for record in leg.records]
+    assert explain(row, free(row), children, Operator()).legs == ()
+
+
+def test_changed_settings_are_told_apart_from_the_row() -> None:
+    """The row keeps what it was computed with, and the sentence says what today's settings would give."""
+    ((_, row, _),) = explanations(LEGS["outbound_answered"])
+    today = Operator(peers=Peers(onnet=frozenset({"gateway:carrier", "carrier"})))
+    told = explain(row, free(row), LEGS["outbound_answered"], today)
+    assert told.agrees is False
+    assert told.note
+    assert told.rules["direction"].startswith(
+        "as it was computed then; by the legs and settings of today it would be in"
+    )
+    assert [leg.off_net_rule for leg in told.legs if leg.direction == "outbound"] == ["the list of on-net peers"]
+
+
+def test_another_account_is_not_named_to_who_may_not_know_it() -> None:
+    """A number that another account owns by now is not that account's call, nor this reader's business."""
+    ((_, row, _),) = explanations(LEGS["cid_sip_percent_newline_injection"])
+    assert row.account_id is None
+    told = explain(
+        row, free(row), LEGS["cid_sip_percent_newline_injection"], Operator(number_owners={row.to_num: "rival"})
+    )
+    assert "it would be something else" in told.rules["account_id"]
+    assert "rival" not in "".join(told.rules.values())
+
+
+def leg(uid: str, *, end: bool = True, **facts: object) -> list[Leg]:
+    """A leg from its CREATE and, a second later, its HANGUP_COMPLETE."""
+    given = {"uid": uid, "created_us": T0, "at_us": T0, "channel": f"sofia/internal/{uid}", "dialed": "2000"}
+    create = msgspec.convert({"name": "CHANNEL_CREATE", **given, **facts}, Event)
+    events = [create]
+    if end:
+        events.append(
+            msgspec.structs.replace(create, name="CHANNEL_HANGUP_COMPLETE", hangup_us=T0 + 1_000_000, cause="NO_ANSWER")
+        )
+    return [found for event in events if (found := leg_of(event, "fs"))]
+
+
+def only(*legs: list[Leg], operator: Operator | None = None) -> Explanation:
+    ((_, _, told),) = explanations(list(merge_all(leg for one in legs for leg in one).values()), operator)
+    return told
+
+
+def test_an_orphan_names_the_parent_that_was_not_heard() -> None:
+    told = only(leg("child", originator="parent", channel_direction="outbound"))
+    (orphan,) = told.legs
+    assert (orphan.role, orphan.parent_uid, orphan.named_by) == ("orphan", "parent", "originator")
+    assert told.rules["call_id"] == "the oldest ancestor that the legs name"
+    assert told.rules["end_ts"] == "not before the end: the root was not heard"
+
+
+def test_a_ring_has_one_root_and_an_end() -> None:
+    told = only(leg("a", cdr_parent="c"), leg("b", cdr_parent="a"), leg("c", cdr_parent="b"))
+    assert [(one.uid, one.role, one.child_of) for one in told.legs] == [
+        ("a", "root", None), ("b", "child", 1), ("c", "child", 2),
+    ]  # fmt: skip
+
+
+def test_a_leg_known_from_its_end_alone_says_so() -> None:
+    (told,) = only([one for one in leg("x") if one.end]).legs
+    assert (told.known_from, told.ended_by) == ("end", "event")
+
+
+def test_an_estimated_end_says_so() -> None:
+    """Of the leg, of the end and of the disposition."""
+    (begun,) = leg("x", end=False)
+    told = only([lost(begun, T0 + 5_000_000)])
+    assert told.legs[0].ended_by == "estimate"
+    assert "estimated" in told.rules["end_ts"]
+    assert told.rules["disposition"] == "the end of leg 1 (root) is an estimate"
+
+
+def test_recovered_lives_are_told() -> None:
+    """`sofia recover`: one leg that was created twice."""
+    ((_, _, told),) = explanations(LEGS["recover"])
+    assert {len(one.lives) for one in told.legs} == {2}
+
+
+@pytest.mark.parametrize(
+    ("facts", "peers", "verdict"),
+    [
+        ({"gateway": "carrier"}, Peers(), (True, "sip_gateway_name")),
+        ({"gateway": "carrier"}, Peers(trunks=frozenset({"carrier"})), (True, "the list of trunks")),
+        ({"gateway": "carrier"}, Peers(onnet=frozenset({"carrier"})), (False, "the list of on-net peers")),
+        ({"dialed": "15551230001", "dialed_user": "1001"}, Peers(), (False, "a directory user was dialled")),
+        ({"dialed": "1001"}, Peers(), (False, "no gateway, and no number of 7 digits or more")),
+        ({"channel": "loopback/15551230001-a"}, Peers(), (False, "a loopback channel, which no wire carries")),
+        ({"channel_direction": "inbound"}, Peers(), (False, "it came in")),
+    ],
+)
+def test_a_leg_is_off_net_or_not_by_a_rule(facts: dict[str, str], peers: Peers, verdict: tuple[bool, str]) -> None:
+    (told,) = only(leg("x", **{"channel_direction": "outbound", **facts}), operator=Operator(peers=peers)).legs
+    assert (told.off_net, told.off_net_rule) == verdict
+
+
+def test_a_hostile_cause_is_cut_before_it_is_quoted() -> None:
+    """No sentence grows with what a caller sends."""
+    legs = leg("x", originate_disposition="y" * 9000, user="1000", end=False)
+    (begun,) = legs
+    assert begun.create
+    end = msgspec.structs.replace(begun.create, hangup_us=T0 + 1, cause="z" * 9000)
+    told = only([msgspec.structs.replace(begun, end=end)])
+    assert max(map(len, told.rules.values())) < 200
+
+
+def test_an_explanation_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        explanations(LEGS["park"])[0][2].note = "x"

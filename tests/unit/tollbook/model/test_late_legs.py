@@ -1,0 +1,43 @@
+"""Which legs come too late: those of a call that lost legs, and of no other."""
+
+import pytest
+
+from tollbook.model.late_legs import frozen
+from tollbook.model.leg import Facts, Leg
+from tollbook.model.parent import Parent
+
+KEPT = 10_000_000  # legs before this moment are pruned
+
+
+def leg(uid: str, created_us: int, *, parent: str = "", ended: bool = True) -> Leg:
+    said = Facts(parent=Parent(uid=parent, named_by="cdr_parent") if parent else None)
+    return Leg(switch="s", uid=uid, created_us=created_us, create=said, end=said if ended else None)
+
+
+OLD, YOUNG = leg("a", 5_000_000), leg("a", 20_000_000)
+CHILD = leg("b", 21_000_000, parent="a")
+
+
+@pytest.mark.parametrize(
+    ("legs", "stored", "rows", "late"),
+    [
+        pytest.param([YOUNG], {}, set(), set(), id="a young call"),
+        pytest.param([OLD], {}, set(), {OLD.key}, id="an old call of which nothing is stored"),
+        pytest.param([OLD], {OLD.key: ("a", 5000)}, {("a", 5000)}, set(), id="an old call that is late and whole"),
+        pytest.param([OLD, CHILD], {OLD.key: ("a", 5000)}, {("a", 5000)}, set(), id="a new leg of one"),
+        pytest.param([OLD], {OLD.key: ("a", 5000)}, set(), {OLD.key}, id="an old call whose row is gone"),
+        pytest.param(
+            [CHILD, leg("c", 22_000_000, parent="b")], {CHILD.key: ("a", 5000)}, set(),
+            {CHILD.key, ("s", "c", 22_000_000)}, id="an old call of which a young leg is left",
+        ),
+        pytest.param([YOUNG, CHILD], {YOUNG.key: ("a", 20_000)}, set(), set(), id="a young call whose row is gone"),
+        pytest.param([leg("a", 5_000_000, ended=False)], {}, set(), set(), id="an old call, up, never heard of"),
+        pytest.param([leg("b", 6_000_000, parent="a")], {}, set(), {("s", "b", 6_000_000)}, id="a child alone"),
+        pytest.param([OLD, leg("x", 30_000_000)], {}, set(), {OLD.key}, id="the others are not touched"),
+    ],
+)  # fmt: skip
+def test_a_leg_is_late_when_its_call_lost_legs(
+    legs: list[Leg], stored: dict[tuple[str, str, int], tuple[str, int]], rows: set[tuple[str, int]],
+    late: set[tuple[str, str, int]],
+) -> None:  # fmt: skip
+    assert frozen(legs, stored, rows, KEPT) == late

@@ -1,0 +1,135 @@
+"""The fold over every recording: the rows of `rows.json`, whatever the order, the duplicates and the splits."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.paths import CALLS
+from tollbook.model.call_tree import calls_of
+from tollbook.model.event import Event, event_from_headers, header_names
+from tollbook.model.fold import Operator, fold
+from tollbook.model.leg import Leg, leg_of, merge_all
+from tollbook.simulator.recording import load
+
+NAMES = sorted(folder.name for folder in CALLS.iterdir())
+HEADERS = header_names()
+
+
+def events_of(name: str) -> list[Event]:
+    return [
+        event_from_headers(
+            {key.decode(): value.decode("utf-8", "replace") for key, value in recorded.event.headers}, HEADERS
+        )
+        for recorded in load(CALLS / name).events
+    ]
+
+
+def legs_of(name: str) -> list[Leg]:
+    return [leg for event in events_of(name) if (leg := leg_of(event, "fs-lab"))]
+
+
+LEGS = {name: legs_of(name) for name in NAMES}
+
+
+def rows_of(legs: list[Leg], operator: Operator | None = None) -> list[dict[str, Any]]:
+    """Fold legs into rows in the form of `rows.json`."""
+    rows = [fold(call, operator or Operator(), "fs-lab") for call in calls_of(merge_all(legs).values())]
+    told: list[dict[str, Any]] = []
+    for row in sorted(rows, key=lambda row: row.key):
+        columns = msgspec.to_builtins(row)
+        columns["parts"] = [[part["direction"], part["number"], part["seconds"]] for part in columns["parts"] or []]
+        told.append({name: value for name, value in columns.items() if name not in ("switch", "estimated")})
+    return told
+
+
+def wanted(name: str) -> list[dict[str, Any]]:
+    return sorted(
+        json.loads((CALLS / name / "rows.json").read_text()), key=lambda row: (row["call_id"], row["start_ts"])
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_gives_its_rows(name: str) -> None:
+    assert rows_of(LEGS[name]) == wanted(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_creations_and_ends_alone_give_the_rows(name: str) -> None:
+    """CHANNEL_ANSWER dates an answer while the call is up; no finished row depends on it."""
+    assert rows_of([leg for leg in LEGS[name] if leg.create or leg.end]) == wanted(name)
+
+
+@given(name=st.sampled_from(NAMES), data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_any_order_and_any_duplicates_give_the_same_rows(name: str, data: st.DataObject) -> None:
+    """The fold is commutative and idempotent."""
+    legs = LEGS[name]
+    again = data.draw(st.lists(st.sampled_from(legs), max_size=8)) if legs else []
+    assert rows_of(data.draw(st.permutations(legs + again))) == wanted(name)
+
+
+@given(name=st.sampled_from(NAMES), data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_merging_is_associative(name: str, data: st.DataObject) -> None:
+    """Any split into batches, each merged by itself first, leads to the same facts."""
+    legs = data.draw(st.permutations(LEGS[name]))
+    cut = data.draw(st.integers(0, len(legs)))
+    halves = [*merge_all(legs[:cut]).values(), *merge_all(legs[cut:]).values()]
+    assert merge_all(halves) == merge_all(LEGS[name])
+
+
+@given(names=st.lists(st.sampled_from(NAMES), min_size=2, max_size=5, unique=True), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_calls_do_not_touch_each_other(names: list[str], data: st.DataObject) -> None:
+    legs = data.draw(st.permutations([leg for name in names for leg in LEGS[name]]))
+    rows = [row for name in names for row in wanted(name)]
+    assert rows_of(legs) == sorted(rows, key=lambda row: (row["call_id"], row["start_ts"]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_row_is_complete_before_it_is_right(name: str) -> None:
+    """In the order of the wire no reader and no archive ever catches a completed row that is not the final one."""
+    final = wanted(name)
+    for heard in range(len(LEGS[name])):
+        for row in rows_of(LEGS[name][: heard + 1]):
+            assert row["end_ts"] is None or row in final, f"after {heard + 1} events"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_open_row_says_nothing_that_only_the_end_decides(name: str) -> None:
+    for heard in range(len(LEGS[name])):
+        for row in rows_of(LEGS[name][: heard + 1]):
+            if row["end_ts"] is None:
+                decided = [row[column] for column in ("duration_sec", "billsec", "disposition", "hangup_cause")]
+                assert decided == [None] * 4
+
+
+# Without its CREATE a leg is known from its end alone, and two things are then no longer to be had: what mod_fifo
+# presented as caller (its caller number was overwritten by the queue's name), and when `recover`ed legs began.
+LOST_WITH_THE_CREATE = {"fifo_enterprise": {"from_num"}, "recover": {"start_ts", "duration_sec"}}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ends_alone_give_the_rows_but_for_what_only_the_creation_said(name: str) -> None:
+    """All CREATEs missed: the same calls, parties, seconds and charges."""
+    found, must = rows_of([leg for leg in LEGS[name] if leg.end]), wanted(name)
+    excused = LOST_WITH_THE_CREATE.get(name, set())
+    assert [{k: v for k, v in row.items() if k not in excused} for row in found] == [
+        {k: v for k, v in row.items() if k not in excused} for row in must
+    ]
+
+
+ONE_LEG = [name for name in NAMES if len(wanted(name)) == 1 and len(list((CALLS / name).glob("json_cdr/*"))) == 1]
+
+
+@pytest.mark.parametrize("name", ONE_LEG)
+def test_the_seconds_of_a_call_of_one_leg_are_the_switch_s_own(name: str) -> None:
+    """They equal, to the digit, what FreeSWITCH itself wrote into its CDR."""
+    (file,) = (CALLS / name).glob("json_cdr/*.json")
+    variables = json.loads(file.read_text())["variables"]
+    (row,) = rows_of(LEGS[name])
+    assert (row["duration_sec"], row["billsec"]) == (int(variables["duration"]), int(variables["billsec"]))

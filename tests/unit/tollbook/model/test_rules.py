@@ -1,0 +1,401 @@
+"""The contract's rules that no recording holds, on legs as the switch would tell them."""
+
+import dataclasses
+from typing import Any
+
+import msgspec
+import pytest
+
+from tollbook.model.call_tree import calls_of
+from tollbook.model.event import Event
+from tollbook.model.fold import Operator, fold, owner_key
+from tollbook.model.leg import Leg, leg_of, lost, merge_all
+from tollbook.model.record import Part, Row
+from tollbook.model.trunks import Peers
+
+T0 = 1_800_000_000_000_000
+SECOND = 1_000_000
+
+
+def created(uid: str, *, at: float = 0, **facts: Any) -> Event:
+    """A CHANNEL_CREATE `at` seconds after T0: an inbound sofia leg unless said otherwise."""
+    us = T0 + int(at * SECOND)
+    given = {"channel_direction": "inbound", "channel": f"sofia/internal/{uid}", "caller": "1000", "dialed": "2000"}
+    return Event(
+        **({"name": "CHANNEL_CREATE", "uid": uid, "created_us": us, "at_us": us, "core": "core-1"} | given | facts)
+    )
+
+
+def ended(create: Event, *, answered: float | None = None, hangup: float, **facts: Any) -> Event:
+    """The CHANNEL_HANGUP_COMPLETE of a leg; times in seconds after T0."""
+    at_us = T0 + int(hangup * SECOND)
+    given = {"name": "CHANNEL_HANGUP_COMPLETE", "at_us": at_us, "hangup_us": at_us, "cause": "NORMAL_CLEARING"}
+    if answered is not None:
+        given["answered_us"] = T0 + int(answered * SECOND)
+    return msgspec.structs.replace(create, **(given | facts))
+
+
+def legs(*events: Event) -> list[Leg]:
+    return [leg for event in events if (leg := leg_of(event, "fs"))]
+
+
+def rows(*events: Event, operator: Operator | None = None) -> list[Row]:
+    folded = [fold(call, operator or Operator(), "fs") for call in calls_of(merge_all(legs(*events)).values())]
+    return sorted(folded, key=lambda row: row.key)
+
+
+def trunk(uid: str, parent: str, *, at: float = 0.1, number: str = "15551230001", **facts: Any) -> Event:
+    """An outbound leg to a carrier, made for `parent`."""
+    given = {"channel_direction": "outbound", "channel": f"sofia/external/{number}", "dialed": number}
+    return created(uid, at=at, **(given | {"originator": parent, "gateway": "carrier"} | facts))
+
+
+# -- whose child a leg is
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"cdr_parent": "root", "originator": "other"}, "cdr_parent"),
+        ({"originator": "root", "originating_leg": "other"}, "originator"),
+        ({"originating_leg": "root"}, "originating_leg_uuid"),
+        ({"other_type": "originator", "other_uid": "root"}, "Other-Leg-Unique-ID"),
+        ({"cc_side": "agent", "cc_agent_type": "callback", "cc_member": "root"}, "cc_member_session_uuid"),
+        ({"fifo_bridge": "root"}, "fifo_bridge_uuid"),
+    ],
+)
+def test_the_first_rule_that_applies_names_the_parent(said: dict[str, str], named: str) -> None:
+    child = created("child", at=1, channel_direction="outbound", **said)
+    (leg,) = legs(child)
+    assert leg.create
+    assert leg.create.parent
+    assert (leg.create.parent.uid, leg.create.parent.named_by) == ("root", named)
+    assert [row.call_id for row in rows(created("root"), child)] == ["root"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"other_type": "originator", "other_uid": "root", "recovered": "true"},
+        {"other_type": "originatee", "other_uid": "root"},
+        {"cc_side": "agent", "cc_agent_type": "uuid-standby", "cc_member": "root"},
+        {"cc_side": "member", "cc_agent_type": "callback", "cc_member": "root"},
+        {"loopback_other": "root"},
+        {"originator": "child"},
+    ],
+)
+def test_what_names_no_parent(said: dict[str, str]) -> None:
+    (leg,) = legs(created("child", channel_direction="outbound", **said))
+    assert leg.create
+    assert leg.create.parent is None
+
+
+def test_a_loopback_b_side_is_inbound_and_still_a_child() -> None:
+    b_side = created("b", at=1, channel="loopback/9003-b", loopback_other="a")
+    a_side = created("a", at=1, channel="loopback/9003-a", channel_direction="outbound", originator="root")
+    assert [row.call_id for row in rows(created("root"), a_side, b_side)] == ["root"]
+
+
+def test_a_chain_of_seventy_redirects_is_one_call() -> None:
+    chain = [created("leg00")]
+    chain += [
+        created(f"leg{n:02}", at=n / 10, channel_direction="outbound", originator=f"leg{n - 1:02}")
+        for n in range(1, 71)
+    ]
+    ends = [ended(leg, hangup=8) for leg in chain]
+    (row,) = rows(*reversed(chain), *ends)
+    assert (row.call_id, row.duration_sec) == ("leg00", 8)
+
+
+def test_legs_that_name_each_other_in_a_ring_are_one_call_of_the_first() -> None:
+    ring = [
+        created("a", at=1, cdr_parent="c"),
+        created("b", at=1, cdr_parent="a"),
+        created("c", at=1, cdr_parent="b"),
+    ]
+    assert [row.call_id for row in rows(*ring)] == ["a"]
+
+
+def test_an_orphan_stands_under_the_oldest_ancestor_named_and_stays_open() -> None:
+    child = created("child", at=2, channel_direction="outbound", originator="parent")
+    grandchild = created("grandchild", at=3, channel_direction="outbound", originator="child")
+    (row,) = rows(child, grandchild, ended(child, hangup=9), ended(grandchild, hangup=9))
+    assert (row.call_id, row.start_ts, row.end_ts) == ("parent", (T0 + 2 * SECOND) // 1000, None)
+
+
+def test_a_reused_id_is_another_call_and_children_find_their_own_parent() -> None:
+    first, second = created("same"), created("same", at=60)
+    early = trunk("t1", "same", at=1)
+    late = trunk("t2", "same", at=61)
+    ends = [ended(first, answered=2, hangup=5), ended(early, answered=2, hangup=5)]
+    ends += [ended(second, answered=62, hangup=70), ended(late, answered=62, hangup=70)]
+    one, two = rows(second, late, first, early, *ends)
+    assert (one.start_ts, one.billsec, len(one.parts or ())) == (T0 // 1000, 3, 2)
+    assert (two.start_ts, two.billsec, len(two.parts or ())) == (T0 // 1000 + 60_000, 8, 2)
+
+
+def test_a_recovered_leg_goes_on_with_the_one_before() -> None:
+    """`sofia recover` after a crash: a later Created-Time, the old answer, one call from the first second."""
+    before = created("r")
+    after = created("r", at=30, recovered="true", answered_us=T0 + SECOND, core="core-2")
+    (up,) = rows(before, after)
+    assert (up.start_ts, up.end_ts) == (T0 // 1000, None)
+    (row,) = rows(before, after, ended(after, answered=1, hangup=50))
+    assert (row.start_ts, row.duration_sec, row.billsec) == (T0 // 1000, 50, 49)
+
+
+def test_a_lost_leg_that_is_recovered_is_open_again_and_ends_unmarked() -> None:
+    before = created("r")
+    (gone,) = legs(before)
+    estimate = lost(gone, T0 + 10 * SECOND)
+    after = created("r", at=30, recovered="true", answered_us=T0 + SECOND)
+    facts = [*legs(before, after), estimate]
+    (row,) = [fold(call, Operator(), "fs") for call in calls_of(merge_all(facts).values())]
+    assert (row.end_ts, row.disposition, row.estimated) == (None, None, False)
+
+
+def test_a_lost_call_ends_at_the_last_sign_of_life_and_says_so() -> None:
+    answered = Event(name="CHANNEL_ANSWER", uid="x", created_us=T0, at_us=T0 + 2 * SECOND, answered_us=T0 + 2 * SECOND)
+    known = merge_all(legs(created("x", user="1000"), answered))
+    (leg,) = known.values()
+    (row,) = [fold(call, Operator(), "fs") for call in calls_of([leg.merged(lost(leg, T0 + 20 * SECOND))])]
+    assert (row.disposition, row.estimated, row.duration_sec, row.billsec) == ("lost", True, 20, 18)
+    assert row.parts == (Part(direction="internal", number="2000", seconds=18),)
+
+
+def test_the_switch_s_own_word_replaces_an_estimate() -> None:
+    create = created("x", user="1000")
+    (leg,) = legs(create)
+    (exact,) = legs(ended(create, answered=1, hangup=7))
+    for merged in (leg.merged(lost(leg, T0 + 99 * SECOND)).merged(exact), exact.merged(lost(leg, T0 + 99 * SECOND))):
+        (row,) = [fold(call, Operator(), "fs") for call in calls_of([merged.merged(leg)])]
+        assert (row.disposition, row.estimated, row.duration_sec) == ("answered", False, 7)
+
+
+def test_a_leg_lost_inside_a_call_whose_end_the_switch_told_makes_no_lost_call() -> None:
+    """A zombie loopback leg ends by estimate; the call ended when the switch said."""
+    root = created("root", user="1000")
+    zombie = created("z", at=1, channel="loopback/app-b", loopback_other="root")
+    (leg,) = legs(zombie)
+    known = merge_all([*legs(root, ended(root, answered=1, hangup=30)), lost(leg, 0)])
+    (row,) = [fold(call, Operator(), "fs") for call in calls_of(known.values())]
+    assert (row.disposition, row.duration_sec, row.estimated) == ("answered", 30, True)
+
+
+# -- off-net, direction and what is charged
+
+
+def charged(*events: Event, peers: Peers | None = None) -> list[tuple[str, str, int]]:
+    (row,) = rows(*events, operator=Operator(peers=peers or Peers()))
+    return [(part.direction, part.number, part.seconds) for part in row.parts or ()]
+
+
+def user_call(child: Event, *, answered: float = 1, hangup: float = 11) -> list[Event]:
+    """A directory user's call that reached `child`, answered and hung up together."""
+    root = created("root", user="1000", dialed="0015551230001")
+    return [root, child, ended(child, answered=answered, hangup=hangup), ended(root, answered=answered, hangup=hangup)]
+
+
+@pytest.mark.parametrize(
+    ("child", "peers", "outside"),
+    [
+        ({"gateway": "carrier"}, Peers(), True),
+        ({"gateway": "carrier"}, Peers(onnet=frozenset({"carrier"})), False),
+        ({"gateway": "carrier"}, Peers(trunks=frozenset({"carrier"}), onnet=frozenset({"carrier"})), True),
+        ({"gateway": ""}, Peers(), True),
+        ({"gateway": "", "dialed_user": "1001"}, Peers(), False),
+        ({"gateway": "", "number": "123456"}, Peers(), False),
+        ({"gateway": "", "number": "+1 (555) 123-0001"}, Peers(), True),
+        ({"gateway": "", "number": "alice1234567"}, Peers(), False),
+        ({"gateway": "", "number": "1234", "profile": "external"}, Peers(trunks=frozenset({"profile:external"})), True),
+        (
+            {"gateway": "", "number": "1234", "profile": "external"},
+            Peers(trunks=frozenset({"gateway:external"})),
+            False,
+        ),
+        (
+            {"gateway": "", "number": "1234", "destination_url": "sip:1234@sbc.example:5060;transport=tcp"},
+            Peers(trunks=frozenset({"host:sbc.example"})),
+            True,
+        ),
+        (
+            {"gateway": "", "number": "1234", "destination_url": "sip:10.0.0.1:5060"},
+            Peers(trunks=frozenset({"host:10.0.0.1"})),
+            True,
+        ),
+        (
+            {"gateway": "", "number": "1234", "destination_url": "<sips:1234@[2001:db8::1]:5061>"},
+            Peers(trunks=frozenset({"host:2001:db8::1"})),
+            True,
+        ),
+        ({"channel": "loopback/15551230001-a"}, Peers(trunks=frozenset({"carrier"})), False),
+    ],
+)
+def test_what_is_off_net(child: dict[str, str], peers: Peers, outside: bool) -> None:
+    directions = [part[0] for part in charged(*user_call(trunk("t", "root", **child)), peers=peers)]
+    assert directions == (["outbound"] if outside else ["internal"])
+
+
+def test_a_leg_that_came_in_from_a_trunk_is_not_charged_as_one_that_went_out() -> None:
+    root = created("root", gateway="carrier", profile="external")
+    assert charged(root, ended(root, answered=1, hangup=5), peers=Peers(trunks=frozenset({"external"}))) == [
+        ("inbound", "2000", 4)
+    ]
+
+
+def test_a_carrier_s_technical_prefix_is_not_a_country() -> None:
+    events = user_call(trunk("t", "root", number="77#15551230001", channel="sofia/external/x"))
+    assert charged(*events, peers=Peers(prefixes={"carrier": "77#"})) == [("outbound", "15551230001", 10)]
+    assert charged(*events, peers=Peers(prefixes={"another": "77#"})) == [("outbound", "77#15551230001", 10)]
+
+
+def test_call_number_wins_over_what_was_sent() -> None:
+    events = user_call(trunk("t", "root", call_number="442071838750"))
+    assert charged(*events, peers=Peers(prefixes={"carrier": "44"})) == [("outbound", "442071838750", 10)]
+
+
+def test_an_inbound_call_pays_its_forward_for_the_forward_s_own_seconds() -> None:
+    root = created("root", dialed="8005550100")
+    forward = trunk("t", "root", at=5, number="15551239999")
+    events = [root, forward, ended(forward, answered=8, hangup=20), ended(root, answered=1, hangup=30)]
+    assert charged(*events) == [("inbound", "8005550100", 29), ("outbound", "15551239999", 12)]
+
+
+@pytest.mark.parametrize(("apart_ms", "same"), [(1000, True), (1001, False)])
+def test_a_second_apart_is_one_conversation(apart_ms: int, same: bool) -> None:
+    """The only off-net leg is charged the call's own seconds when both ends lie within 1,000 ms of the call's."""
+    root = created("root", dialed="8005550100")
+    forward = trunk("t", "root", number="15551239999")
+    answered = 1.5 + apart_ms / 1000
+    events = [root, forward, ended(forward, answered=answered, hangup=10), ended(root, answered=1.5, hangup=10)]
+    own = 10 - int(answered)
+    assert charged(*events)[1] == ("outbound", "15551239999", 9 if same else own)
+    assert own != 9
+
+
+def test_an_outbound_call_counts_from_the_far_end_s_answer() -> None:
+    """An IVR answers the caller first; the customer pays from when the far end picked up."""
+    root = created("root", user="1000", dialed="7702")
+    far = trunk("t", "root", at=4)
+    (row,) = rows(root, far, ended(root, answered=1, hangup=20), ended(far, answered=9, hangup=20))
+    assert (row.direction, row.answer_ts, row.billsec) == ("outbound", T0 // 1000 + 9000, 11)
+
+
+def test_a_click_to_call_whose_customer_never_picked_up_was_not_answered() -> None:
+    root = created("root", channel_direction="outbound", dialed="1004", dialed_user="1004", caller="0000000000")
+    customer = trunk("t", "root", number="15558675309")
+    (row,) = rows(
+        root,
+        customer,
+        ended(root, answered=2, hangup=30, originate_disposition="NO_ANSWER"),
+        ended(customer, hangup=30, cause="ORIGINATOR_CANCEL"),
+    )
+    assert (row.from_num, row.to_num, row.answered, row.disposition) == ("1004", "15558675309", 0, "no_answer")
+    assert row.parts == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "direction"),
+    [("inbound", "inbound"), ("outbound", "outbound"), ("local", "internal"), ("Local", "internal"), ("up", "inbound")],
+)
+def test_the_operator_s_call_direction_is_believed_when_it_is_one(said: str, direction: str) -> None:
+    root = created("root")
+    (row,) = rows(root, ended(root, hangup=1, call_direction=said))
+    assert row.direction == direction
+
+
+def test_a_carrier_let_in_by_acl_is_no_directory_user() -> None:
+    root = created("root", profile="external")
+    assert rows(root)[0].direction == "inbound"
+    assert rows(created("root", user="1000"))[0].direction == "internal"
+
+
+# -- who pays
+
+
+def test_the_account_is_the_root_s_then_the_number_s_then_the_answering_child_s() -> None:
+    root = created("root", dialed="8005550100")
+    lost_first = created("c1", at=1, channel_direction="outbound", originator="root")
+    answering = created("c2", at=2, channel_direction="outbound", originator="root")
+    tail = [ended(lost_first, hangup=9, account="first"), ended(answering, answered=3, hangup=9, account="answering")]
+    owner = Operator(number_owners={"8005550100": "owner"})
+    before = [root, lost_first, answering, *tail]
+    assert rows(*before, ended(root, answered=3, hangup=9, account="root"), operator=owner)[0].account_id == "root"
+    assert rows(*before, ended(root, answered=3, hangup=9), operator=owner)[0].account_id == "owner"
+    assert rows(*before, ended(root, answered=3, hangup=9))[0].account_id == "answering"
+    assert rows(root, lost_first, tail[0], ended(root, hangup=9))[0].account_id == "first"
+    assert rows(root, ended(root, hangup=9))[0].account_id is None
+
+
+@pytest.mark.parametrize("dialled", ["+498005550100", "498005550100", "+49 (800) 555-0100"])
+def test_an_owned_number_is_found_however_it_is_written(dialled: str) -> None:
+    owner = Operator(number_owners={owner_key("+49 800 555 0100"): "owner"})
+    assert rows(created("root", dialed=dialled), operator=owner)[0].account_id == "owner"
+
+
+def test_an_end_that_lacks_what_the_creation_said_keeps_it() -> None:
+    root = created("root", account="acct", call_direction="outbound")
+    (row,) = rows(root, ended(root, answered=1, hangup=2, account="", call_direction=""))
+    assert (row.account_id, row.direction) == ("acct", "outbound")
+
+
+# -- disposition
+
+
+@pytest.mark.parametrize(
+    ("facts", "disposition"),
+    [
+        ({"cause": "ORIGINATOR_CANCEL", "originate_disposition": "USER_BUSY"}, "cancelled"),
+        ({"originate_disposition": "USER_BUSY"}, "busy"),
+        ({"originate_disposition": "failure", "last_bridge_cause": "CALL_REJECTED"}, "rejected"),
+        ({"originate_disposition": "SUCCESS", "cause": "NORMAL_CLEARING"}, "no_answer"),
+        ({"originate_disposition": "ORIGINATOR_CANCEL"}, "no_answer"),
+        ({"cause": "RECOVERY_ON_TIMER_EXPIRE"}, "failed"),
+        ({"cause": "RECOVERY_ON_TIMER_EXPIRE", "progress_us": T0 + SECOND}, "no_answer"),
+        ({"cause": "UNWANTED"}, "rejected"),
+        ({"cause": "SOMETHING_NEW"}, "failed"),
+        ({"cause": ""}, "failed"),
+    ],
+)
+def test_the_disposition_of_an_unanswered_call(facts: dict[str, Any], disposition: str) -> None:
+    root = created("root", user="1000")
+    assert rows(root, ended(root, hangup=3, **facts))[0].disposition == disposition
+
+
+def test_a_queue_that_nobody_served_is_abandoned_and_a_loopback_serves_nobody() -> None:
+    root = created("root", user="1000")
+    queued = ended(root, answered=1, hangup=9, cc_queue="support@default", cc_side="member")
+    loopback = created("l", at=2, channel_direction="outbound", channel="loopback/app-a", originator="root")
+    (row,) = rows(root, queued, loopback, ended(loopback, answered=2, hangup=9))
+    assert (row.queue_id, row.disposition) == ("support@default", "abandoned")
+
+
+# -- hostile values
+
+
+def test_no_duration_is_below_zero_even_when_the_clock_steps_back() -> None:
+    root = created("root", user="1000")
+    (row,) = rows(root, ended(root, answered=5, hangup=-3))
+    assert (row.duration_sec, row.billsec) == (0, 0)
+
+
+@pytest.mark.parametrize("us", [0, -1, 1, 946_684_799_999_999, 4_102_444_800_000_000, 10**18])
+def test_an_event_with_an_absurd_clock_makes_no_leg(us: int) -> None:
+    assert leg_of(Event(name="CHANNEL_CREATE", uid="x", created_us=us), "fs") is None
+
+
+@pytest.mark.parametrize("uid", ["", "x" * 257, "é" * 129])
+def test_an_event_without_a_usable_id_makes_no_leg(uid: str) -> None:
+    assert leg_of(Event(name="CHANNEL_CREATE", uid=uid, created_us=T0), "fs") is None
+
+
+def test_the_end_without_a_hangup_time_ends_when_it_was_said() -> None:
+    root = created("root", user="1000")
+    (row,) = rows(root, ended(root, hangup=4, hangup_us=0))
+    assert row.duration_sec == 4
+
+
+def test_the_operator_s_lists_are_values() -> None:
+    """Frozen: a listener that shares them between switches cannot change them for another."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Peers().trunks = frozenset()

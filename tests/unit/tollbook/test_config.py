@@ -1,0 +1,236 @@
+"""Settings: all are read, all wrong ones are told at once by name, and no secret is ever told."""
+
+import pickle
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from tollbook.config import Bind, EslAddress, Settings, load_settings
+from tollbook.errors import SettingsError
+from tollbook.model.trunks import Peers
+
+SECRET = "hunter2"
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin without any setting of ours."""
+    import os
+
+    for name in [name for name in os.environ if name.startswith("TOLLBOOK_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Read the settings of an environment: `read(esl="…")` sets TOLLBOOK_ESL."""
+
+    def read_settings(**settings: str) -> Settings:
+        for name, value in settings.items():
+            monkeypatch.setenv(f"TOLLBOOK_{name.upper()}", value)
+        return load_settings()
+
+    return read_settings
+
+
+def esl(host: str, port: int = 8021, password: str = SECRET, form: str = "json") -> EslAddress:
+    return EslAddress(host=host, port=port, password=SecretStr(password), format=form)
+
+
+def test_the_defaults(read: Any) -> None:
+    settings = read()
+    assert settings.database_url is None
+    assert settings.data_dir == Path.home() / ".local" / "share" / "tollbook"
+    assert (settings.esl, settings.retention_days, settings.metrics_bind) == ((), 30, None)
+    assert (settings.account_variable, settings.parent_variable) == ("accountcode", "cdr_parent")
+    assert settings.api_bind == Bind(host="127.0.0.1", port=8080)
+    assert settings.peers == Peers()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("data_dir", "/srv/tollbook", Path("/srv/tollbook")),
+        ("retention_days", "1", 1),
+        ("retention_days", "3650", 3650),
+        ("account_variable", "domain_name", "domain_name"),
+        ("parent_variable", "my.parent-1", "my.parent-1"),
+        ("trunks", "carrier, gateway:two,,host:10.0.0.1 ", frozenset({"carrier", "gateway:two", "host:10.0.0.1"})),
+        ("onnet", "pbx", frozenset({"pbx"})),
+        ("gateway_prefixes", "carrier=0099, two=#31#", {"carrier": "0099", "two": "#31#"}),
+        ("api_bind", "0.0.0.0:80", Bind(host="0.0.0.0", port=80)),
+        ("api_bind", "localhost:0", Bind(host="localhost", port=0)),
+        ("api_bind", "[::1]:8080", Bind(host="::1", port=8080)),
+        ("metrics_bind", "[::]:9100", Bind(host="::", port=9100)),
+        ("log_level", "debug", "debug"),
+        ("retention_days", "", 30),
+    ],
+)
+def test_a_setting_is_read(read: Any, name: str, text: str, value: object) -> None:
+    assert getattr(read(**{name: text}), name) == value
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p@h/db", "postgres://h/db", "postgresql:///db?host=/tmp"])
+def test_the_database_url_is_given_as_it_was_set(read: Any, url: str) -> None:
+    assert read(database_url=url).require_database_url() == url
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("esl://:hunter2@fs1", esl("fs1")),
+        ("esl://:hunter2@fs1:8022", esl("fs1", 8022)),
+        ("esl://user:hunter2@10.0.0.1:8021?format=plain", esl("10.0.0.1", form="plain")),
+        ("esl://:hunter2@[2001:db8::1]:8022", esl("2001:db8::1", 8022)),
+        ("esl://:p%40ss%3A%2F%2C%23%25%20w@fs1", esl("fs1", password="p@ss:/,#% w")),
+        ("esl://:p@ss@fs1", esl("fs1", password="p@ss")),
+        ("esl://:a:b@fs1", esl("fs1", password="a:b")),
+        ("esl://:m%C3%BCller@fs1", esl("fs1", password="müller")),
+        (" esl://:hunter2@fs1 ", esl("fs1")),
+    ],
+)
+def test_an_esl_url_names_a_switch(read: Any, text: str, address: EslAddress) -> None:
+    assert read(esl=text).require_esl() == (address,)
+
+
+def test_several_switches_are_separated_by_commas(read: Any) -> None:
+    assert read(esl="esl://:hunter2@a,esl://:hunter2@b:8022,").esl == (esl("a"), esl("b", 8022))
+
+
+def test_addresses_are_told_as_they_are_written() -> None:
+    assert str(Bind(host="127.0.0.1", port=80)) == "127.0.0.1:80"
+    assert str(Bind(host="::1", port=80)) == "[::1]:80"
+    assert str(esl("fs1")) == "fs1:8021"
+    assert str(esl("::1")) == "[::1]:8021"
+
+
+WRONG = [
+    ("database_url", "mysql://x", "write postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
+    ("esl", "8021", "write each switch as esl://:PASSWORD@HOST:8021"),
+    ("esl", "http://:x@fs1", "write each switch as esl://:PASSWORD@HOST:8021"),
+    ("esl", "esl://fs1", "the password of fs1 is missing: write esl://:PASSWORD@fs1:8021"),
+    ("esl", "esl://:x@fs1:99999", "write each switch as esl://:PASSWORD@HOST:8021"),
+    ("esl", "esl://:x@fs1:port", "write each switch as esl://:PASSWORD@HOST:8021"),
+    ("esl", "esl://:x@[::1", "write each switch as esl://:PASSWORD@HOST:8021"),
+    ("esl", "esl://:x%0Aauth@fs1", "holds a line break"),
+    ("esl", "esl://:x@fs1?format=xml", "format=xml is not known"),
+    ("esl", "esl://:x@a,esl://b", "the password of b is missing"),
+    ("retention_days", "0", "greater than or equal to 1"),
+    ("retention_days", "many", "valid integer"),
+    ("account_variable", "a b", "should match pattern"),
+    ("account_variable", "a\n", "should match pattern"),
+    ("parent_variable", "é", "should match pattern"),
+    ("gateway_prefixes", "carrier", "write GATEWAY=PREFIX"),
+    ("gateway_prefixes", "=00", "write GATEWAY=PREFIX"),
+    ("api_bind", "8080", "write HOST:PORT, for instance 127.0.0.1:8080 or [::1]:8080"),
+    ("api_bind", "::1:8080", "write HOST:PORT"),
+    ("api_bind", "127.0.0.1:65536", "write HOST:PORT"),
+    ("metrics_bind", "[::1]", "write HOST:PORT"),
+    ("log_level", "loud", "should match pattern"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "problem"), WRONG)
+def test_a_wrong_setting_is_told_by_name(read: Any, name: str, text: str, problem: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(**{name: text})
+    assert f"TOLLBOOK_{name.upper()}: " in str(caught.value)
+    assert problem in str(caught.value)
+    assert caught.value.exit_code == 78
+
+
+def test_all_wrong_settings_are_told_at_once(read: Any) -> None:
+    wrong = {name: text for name, text, _ in WRONG}
+    with pytest.raises(SettingsError) as caught:
+        read(**wrong, acount_variable="x", nonsense="y")
+    told = str(caught.value).splitlines()
+    assert told[0] == "wrong settings:"
+    assert {line.split(":")[0].strip() for line in told[1:]} >= {f"TOLLBOOK_{name.upper()}" for name in wrong}
+    assert "  TOLLBOOK_ACOUNT_VARIABLE is not a setting: did you mean TOLLBOOK_ACCOUNT_VARIABLE?" in told
+    assert any("TOLLBOOK_NONSENSE is not a setting" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"esl": f"esl://:{SECRET}@fs1?format=xml"},
+        {"esl": f"esl://:{SECRET}@fs1:port"},
+        {"esl": f"esl://:{SECRET}@"},
+        {"esl": f"esl://{SECRET}@fs1"},
+        {"esl": f"esl://:{SECRET}"},
+        {"esl": f"esl://:x/{SECRET}@fs1"},
+        {"esl": f"esl://:{SECRET}[@fs1"},
+        {"esl": f"esl://:{SECRET}\u2100@fs1"},
+        {"esl": f"esl://:{SECRET}%0a@fs1"},
+        {"database_url": f"mysql://u:{SECRET}@h/db"},
+        {"database_url": f"postgresql://u:{SECRET}@h/db", "esl": f"esl://:{SECRET}@fs1", "retention_days": "0"},
+    ],
+)
+def test_no_secret_is_in_a_message_or_a_traceback(read: Any, settings: dict[str, str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(**settings)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_no_secret_is_in_a_repr(read: Any) -> None:
+    settings = read(database_url=f"postgresql://u:{SECRET}@h/db", esl=f"esl://:{SECRET}@fs1")
+    for shown in (repr(settings), str(settings), repr(settings.esl), str(settings.esl[0]), settings.model_dump_json()):
+        assert SECRET not in shown
+    assert settings.esl[0].password.get_secret_value() == SECRET
+    assert pickle.loads(pickle.dumps(settings.esl)) == settings.esl
+
+
+def test_the_env_file_is_read_and_the_environment_wins(read: Any, tmp_path: Path) -> None:
+    file = tmp_path / "tollbook.env"
+    file.write_text(
+        "# Tollbook\nTOLLBOOK_RETENTION_DAYS=7\nTOLLBOOK_ESL='esl://:p%23w@fs1'\nTOLLBOOK_ONNET=pbx\n"
+        "PYICEBERG_CATALOG__TOLLBOOK__URI=x\nOTHER=1\n"
+    )
+    settings = read(env_file=str(file), onnet="other")
+    assert settings.retention_days == 7
+    assert settings.esl == (esl("fs1", password="p#w"),)
+    assert settings.onnet == {"other"}
+
+
+def test_wrong_settings_of_the_env_file_are_told_too(read: Any, tmp_path: Path) -> None:
+    """A typo there would silently leave the default in place."""
+    file = tmp_path / "tollbook.env"
+    file.write_text("TOLLBOOK_RETENTION_DAYS=0\nTOLLBOOK_RETENTION_DAY=5\n")
+    with pytest.raises(SettingsError) as caught:
+        read(env_file=str(file), log_level="loud")
+    for told in (
+        "TOLLBOOK_RETENTION_DAYS: ",
+        "TOLLBOOK_LOG_LEVEL: ",
+        "TOLLBOOK_RETENTION_DAY is not a setting: did you mean TOLLBOOK_RETENTION_DAYS?",
+    ):
+        assert told in str(caught.value)
+
+
+def test_an_env_file_that_cannot_be_read_is_told(read: Any, tmp_path: Path) -> None:
+    latin = tmp_path / "latin.env"
+    latin.write_bytes(b"TOLLBOOK_ONNET=M\xfcller\n")
+    for path in (tmp_path / "missing.env", tmp_path, latin):
+        with pytest.raises(SettingsError, match=f"TOLLBOOK_ENV_FILE={path} cannot be read"):
+            read(env_file=str(path))
+
+
+def test_without_a_database_the_message_says_what_to_set(read: Any, tmp_path: Path) -> None:
+    settings = read(data_dir=str(tmp_path))
+    with pytest.raises(
+        SettingsError, match=f"set TOLLBOOK_DATABASE_URL=.*no embedded PostgreSQL is running in {tmp_path}"
+    ):
+        settings.require_database_url()
+    with pytest.raises(SettingsError, match="set TOLLBOOK_ESL=esl://"):
+        settings.require_esl()
+
+
+def test_the_archive_keeps_more_than_postgresql() -> None:
+    """Or a day would be dropped from the archive before it is pruned."""
+    assert load_settings({}).archive_retention_months is None
+    assert Settings(archive_retention_months=2).archive_retention_months == 2
+    for days, months in ((30, 1), (365, 13)):
+        with pytest.raises(ValidationError, match=r"write (2|14) or more"):
+            Settings(retention_days=days, archive_retention_months=months)

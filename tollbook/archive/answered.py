@@ -1,0 +1,48 @@
+"""The prices of archived calls: what a re-rate reads, a few thousand rows at a time."""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from pyiceberg.table import Table
+
+from tollbook.archive._pyarrow import expressions as ex
+from tollbook.archive._pyarrow import pa, pc, untyped
+from tollbook.archive.catalog import archive_errors
+from tollbook.archive.schema import ARCHIVE_COLUMNS, TIMES, account_of, archived_account
+
+ArchivedRow: TypeAlias = dict[str, Any]
+
+# Bounds the memory: the rows of a file are made Python objects a slice at a time.
+_SLICE_ROWS = 2_000
+
+
+def answered_calls(
+    table: Table, *, accounts: tuple[str, ...] | None, since_ms: int, until_ms: int, unrated: bool
+) -> Iterator[list[ArchivedRow]]:
+    """Read the answered calls of [since_ms, until_ms) in slices, in no order, all columns by name, times in epoch ms.
+
+    `accounts` None: of every account. `unrated`: only those without a cost. Raises ArchiveError.
+    """
+    wanted = ex.And(
+        ex.GreaterThanOrEqual("start_ts", since_ms * 1000),
+        ex.LessThan("start_ts", until_ms * 1000),
+        ex.EqualTo("answered", 1),
+    )
+    if accounts is not None:
+        wanted = ex.And(wanted, ex.In("account_id", {archived_account(one) for one in accounts}))
+    if unrated:
+        wanted = ex.And(wanted, ex.IsNull("cost_micros"))
+    with archive_errors("reading the archive"):
+        for batch in untyped(table.scan(row_filter=wanted, selected_fields=ARCHIVE_COLUMNS)).to_arrow_batch_reader():
+            for begin in range(0, batch.num_rows, _SLICE_ROWS):
+                yield _rows(batch.slice(begin, _SLICE_ROWS))
+
+
+def _rows(batch: Any) -> list[ArchivedRow]:
+    columns = {name: batch.column(name) for name in ARCHIVE_COLUMNS}
+    for name in TIMES:
+        columns[name] = pc.divide(columns[name].cast(pa.int64()), 1000)
+    rows: list[ArchivedRow] = pa.table(columns).to_pylist()
+    for row in rows:
+        row["account_id"] = account_of(row["account_id"])
+    return rows

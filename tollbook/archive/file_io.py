@@ -1,0 +1,97 @@
+"""Files that survive a crash of the machine: pyiceberg's own local files are never fsynced.
+
+A commit makes PostgreSQL point to a metadata file, durably; the file, what it names, and the folders they stand in
+must be on the disk before. Other storages (S3) confirm a file when it is durable: they are pyiceberg's own.
+"""
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from pyiceberg.io import InputFile, OutputFile, OutputStream
+from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
+from pyiceberg.typedef import EMPTY_DICT, Properties
+
+from tollbook.archive._pyarrow import untyped
+
+
+class DurableFileIO(PyArrowFileIO):
+    """pyiceberg's FileIO on pyarrow, whose local files and their folders are fsynced when a file is closed."""
+
+    def __init__(self, properties: Properties = EMPTY_DICT) -> None:
+        super().__init__(properties)
+        self._durable: set[Path] = set()  # folders whose own entry was fsynced by this process
+
+    def new_output(self, location: str) -> PyArrowFile:
+        """Give a file to write at a location."""
+        scheme, netloc, path = self.parse_location(location, self.properties)
+        if scheme != "file":
+            return super().new_output(location)
+        return _LocalFile(location, path, untyped(self).fs_by_scheme(scheme, netloc), self._durable)
+
+    def delete(self, location: str | InputFile | OutputFile) -> None:
+        """Delete a file; raises FileNotFoundError or OSError.
+
+        After a delete, pyarrow puts a marker for the folder, which some S3 servers refuse: the file is gone then.
+        """
+        try:
+            super().delete(location)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            if self.new_input(location if isinstance(location, str) else location.location).exists():
+                raise
+
+
+class _LocalFile(PyArrowFile):
+    def __init__(self, location: str, path: str, filesystem: Any, durable: set[Path]) -> None:
+        untyped(super()).__init__(location=location, path=path, fs=filesystem)
+        self._durable = durable
+
+    def create(self, overwrite: bool = False) -> OutputStream:
+        """Open the file for writing, its folders made where they are missing; raises FileExistsError or OSError."""
+        path = Path(self._path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return cast("OutputStream", _Stream(path, self._durable, mode="wb" if overwrite else "xb"))
+
+
+class _Stream(io.BufferedWriter):
+    def __init__(self, path: Path, durable: set[Path], mode: str) -> None:
+        super().__init__(io.FileIO(path, mode))
+        self._path = path
+        self._durable = durable
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        try:
+            self.flush()
+            os.fsync(self.fileno())
+        finally:
+            super().close()
+        folder = self._path.parent
+        _fsync_folder(folder)
+        # A folder may be there because a process made it that was killed before it fsynced: so each is done once.
+        for made in _not_in(self._durable, folder):
+            if not _fsync_folder(made.parent):
+                return
+            self._durable.add(made)
+
+
+def _not_in(durable: set[Path], folder: Path) -> Iterator[Path]:
+    return (one for one in (folder, *folder.parents) if one not in durable and one != one.parent)
+
+
+def _fsync_folder(folder: Path) -> bool:
+    """Make a folder's entries durable; False for one that we may not read, which is not one that we made."""
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        return False
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+    return True

@@ -1,0 +1,46 @@
+"""Look calls up in the archive by their ids."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pyiceberg.table import Table
+
+from tollbook.archive._pyarrow import expressions as ex
+from tollbook.archive._pyarrow import pa, pc, plan, read_batches
+from tollbook.archive.catalog import archive_errors
+from tollbook.archive.schema import account_of, archived_account
+
+_COLUMNS = ("call_id", "start_ts", "account_id", "billsec", "cost_micros")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArchivedCall:
+    """What identifies an archived call, and what is charged for it."""
+
+    call_id: str
+    start_ts: int
+    account_id: str | None
+    billsec: int | None
+    cost_micros: int | None
+
+
+def find(
+    table: Table, ids: Collection[str], *, first_ms: int, last_ms: int, accounts: Collection[str | None] | None = None
+) -> list[ArchivedCall]:
+    """Give the archived calls with one of these ids that started from `first_ms` to `last_ms`, both included.
+
+    `accounts` None looks through all. The span is read whole, in these few columns. Raises ArchiveError.
+    """
+    wanted = ex.And(ex.GreaterThanOrEqual("start_ts", first_ms * 1000), ex.LessThan("start_ts", (last_ms + 1) * 1000))
+    if accounts is not None:
+        wanted = ex.And(wanted, ex.In("account_id", {archived_account(one) for one in accounts}))
+    found: list[ArchivedCall] = []
+    with archive_errors("looking calls up in the archive"):
+        for batch in read_batches(table, plan(table, wanted), wanted, _COLUMNS):
+            hits = pa.table(batch).filter(pc.is_in(batch["call_id"], pa.array(list(ids), batch["call_id"].type)))
+            starts = pc.divide(hits["start_ts"].cast(pa.int64()), 1000).to_pylist()
+            found += [
+                ArchivedCall(**one | {"start_ts": start, "account_id": account_of(one["account_id"])})
+                for one, start in zip(hits.to_pylist(), starts, strict=True)
+            ]
+    return found

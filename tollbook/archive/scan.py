@@ -1,0 +1,219 @@
+"""Reads: archived calls as rows in the public column order, with epoch ms, a page at a time."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Any
+
+from pyiceberg.conversions import from_bytes
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
+from pyiceberg.transforms import MonthTransform
+from pyiceberg.types import IntegerType, TimestamptzType
+
+from tollbook.archive._pyarrow import expressions as ex
+from tollbook.archive._pyarrow import pa, pc, plan, read_batches, untyped
+from tollbook.archive.catalog import archive_errors
+from tollbook.archive.schema import ARCHIVE_COLUMNS, START_FIELD, TIMES, account_of, archived_account
+from tollbook.archive.windows import Extent, Span, to_plan, to_read
+from tollbook.errors import UsageError
+from tollbook.model.record import COLUMNS
+from tollbook.model.selection import Filters, Selection
+from tollbook.model.tiers import Key, Record
+
+# What `read_calls` holds in memory at once.
+PAGE_ROWS = 10_000
+
+_START_TS, _CALL_ID = COLUMNS.index("start_ts"), COLUMNS.index("call_id")
+_US = 1000
+
+
+def page(
+    table: Table,
+    selection: Selection,
+    limit: int,
+    without: Collection[Key] = frozenset(),
+    columns: tuple[str, ...] = COLUMNS,
+) -> list[Record]:
+    """Read the first `limit` archived calls of a selection, none of them with a key of `without`.
+
+    `columns`: the public 16, and behind them what else is wanted; null where the archive has no such column.
+
+    Memory is bounded by the limit and `tollbook.archive.windows.MOST_ROWS`, whatever the archive holds. Raises
+    ArchiveError.
+    """
+    with archive_errors("reading the archive"):
+        span = _span(table, selection)
+        found = _Found(selection=selection, limit=limit, without=without, columns=columns)
+        kept = tuple(name for name in columns if name in ARCHIVE_COLUMNS)
+        for planned in to_plan(span, selection.order) if span else ():
+            tasks = [(task, _extent(task.file, planned)) for task in plan(table, _condition(selection, planned))]
+            extents = [extent for _, extent in tasks]
+            for part in to_read(planned, selection.order, extents, limit) if tasks else ():
+                touched = [task for task, extent in tasks if extent.within(part)]
+                for batch in read_batches(table, touched, _condition(selection, part), kept) if touched else ():
+                    found.add(pa.table(batch))
+                if found.full:
+                    return found.records()
+        return found.records()
+
+
+def read_calls(
+    table: Table,
+    *,
+    account_id: str | None,
+    since_ms: int,
+    until_ms: int,
+    before: tuple[int, str] | None = None,
+    limit: int | None = None,
+    every_account: bool = False,
+) -> Iterator[Record]:
+    """Read the calls of [since_ms, until_ms), newest first, in the public column order with times in epoch ms.
+
+    `account_id` None is for an operator, who says so with `every_account`; that includes calls without an account.
+    `before`: (start_ts, call_id) of the row behind which to begin. Memory is bounded. Raises ArchiveError, and
+    UsageError, also after the first row.
+    """
+    if (account_id is None) != every_account:
+        raise UsageError("a read of the archive names one account, or asks for every account, as an operator may")
+    selection = Selection(
+        account_id=account_id, every_account=every_account, since=since_ms, until=until_ms, after=before
+    )
+    return walk(table, selection, limit=limit)
+
+
+def walk(table: Table, selection: Selection, *, limit: int | None = None) -> Iterator[Record]:
+    """Read all archived calls of a selection, or the first `limit`, page by page. Raises ArchiveError on its way."""
+    left = limit
+    while left is None or left > 0:
+        wanted = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
+        rows = page(table, selection, wanted)
+        yield from rows
+        if len(rows) < wanted:
+            return
+        left = None if left is None else left - wanted
+        selection = replace(selection, after=_place(rows[-1]))
+
+
+class _Found:
+    """The first rows of what was read so far."""
+
+    def __init__(self, *, selection: Selection, limit: int, without: Collection[Key], columns: tuple[str, ...]) -> None:
+        way = "descending" if selection.order == "desc" else "ascending"
+        self._order = [("start_ts", way), ("call_id", way)]
+        self._selection, self._limit, self._without = selection, limit, without
+        self._columns = columns
+        self._rows: Any = None
+
+    @property
+    def full(self) -> bool:
+        """Tell whether the page is full."""
+        return self._rows is not None and self._rows.num_rows >= self._limit
+
+    def add(self, rows: Any) -> None:
+        """Take in what belongs into the page, and forget what no longer does."""
+        rows = _left(_behind(rows, self._selection), self._without)
+        if rows.num_rows:
+            rows = rows if self._rows is None else pa.concat_tables([self._rows, rows], promote_options="permissive")
+            self._rows = rows.sort_by(self._order).slice(0, self._limit)
+
+    def records(self) -> list[Record]:
+        """Give the page in the order of its columns."""
+        if self._rows is None:
+            return []
+        return list(zip(*(_values(name, self._rows) for name in self._columns), strict=True))
+
+
+def _span(table: Table, selection: Selection) -> Span | None:
+    """Give the times that a page can lie in, in µs: the selection's, its cursor's, the archive's."""
+    first, end = selection.since, selection.until
+    if selection.after is not None:
+        first = max(first, selection.after[0]) if selection.order == "asc" else first
+        end = min(end, selection.after[0] + 1) if selection.order == "desc" else end
+    months = _months(table)
+    if months is None:
+        return None
+    return Span(first=max(first * _US, _month_us(months[0])), end=min(end * _US, _month_us(months[1] + 1)))
+
+
+def _months(table: Table) -> tuple[int, int] | None:
+    """Give the first and last month of the archive, counted from 1970-01; None of an empty one."""
+    snapshot = table.current_snapshot()
+    lowest: list[int] = []
+    highest: list[int] = []
+    for manifest in snapshot.manifests(table.io) if snapshot else ():
+        fields = table.specs()[manifest.partition_spec_id].fields
+        for field, bounds in zip(fields, manifest.partitions or (), strict=False):
+            if (
+                field.source_id == START_FIELD
+                and isinstance(untyped(field).transform, MonthTransform)
+                and bounds.lower_bound
+            ):
+                lowest.append(from_bytes(IntegerType(), bounds.lower_bound))
+                highest.append(from_bytes(IntegerType(), bounds.upper_bound or bounds.lower_bound))
+    return (min(lowest), max(highest)) if lowest else None
+
+
+def _month_us(month: int) -> int:
+    start = pa.scalar(f"{1970 + month // 12:04}-{month % 12 + 1:02}-01").cast(pa.timestamp("us"))
+    return start.cast(pa.int64()).as_py()
+
+
+def _extent(file: DataFile, planned: Span) -> Extent:
+    """Read a file's bounds; without them its rows may lie anywhere in what was planned."""
+    lowest, highest = ((bounds or {}).get(START_FIELD) for bounds in (file.lower_bounds, file.upper_bounds))
+    if lowest is None or highest is None:
+        return Extent(rows=file.record_count, lowest=planned.first, highest=planned.end - 1)
+    first, last = (untyped(from_bytes)(TimestamptzType(), bound) for bound in (lowest, highest))
+    return Extent(rows=file.record_count, lowest=first, highest=last)
+
+
+def _condition(selection: Selection, span: Span) -> Any:
+    conditions = [ex.GreaterThanOrEqual("start_ts", span.first), ex.LessThan("start_ts", span.end)]
+    if selection.account_id is not None:
+        conditions.append(ex.EqualTo("account_id", archived_account(selection.account_id)))
+    return ex.And(*conditions, *_filters(selection.filters))
+
+
+def _filters(filters: Filters) -> Iterator[Any]:
+    for column in ("direction", "disposition", "queue_id", "agent_id"):
+        if (value := getattr(filters, column)) is not None:
+            yield ex.EqualTo(column, value)
+    if filters.min_billsec is not None:
+        yield ex.GreaterThanOrEqual("billsec", filters.min_billsec)
+    if filters.number is not None:
+        yield ex.Or(ex.StartsWith("from_num", filters.number), ex.StartsWith("to_num", filters.number))
+
+
+def _behind(rows: Any, selection: Selection) -> Any:
+    """Leave out the rows up to and with the cursor's; at its moment they are told apart by their id."""
+    if selection.after is None:
+        return rows
+    at = pa.scalar(selection.after[0] * _US, pa.int64()).cast(pa.timestamp("us", "UTC"))
+    beyond = pc.less if selection.order == "desc" else pc.greater
+    return rows.filter(pc.or_(beyond(rows["start_ts"], at), beyond(rows["call_id"], selection.after[1])))
+
+
+def _left(rows: Any, without: Collection[Key]) -> Any:
+    if not without or not rows.num_rows:
+        return rows
+    starts = pc.divide(rows["start_ts"].cast(pa.int64()), _US).to_pylist()
+    known = [key not in without for key in zip(rows["call_id"].to_pylist(), starts, strict=True)]
+    return rows.filter(pa.array(known, pa.bool_()))
+
+
+def _values(name: str, rows: Any) -> list[object]:
+    if name not in ARCHIVE_COLUMNS:
+        return [None] * rows.num_rows
+    column = rows[name]
+    if name in TIMES:
+        return pc.divide(column.cast(pa.int64()), _US).to_pylist()
+    if name == "account_id":
+        return [account_of(archived) for archived in column.to_pylist()]
+    return column.to_pylist()
+
+
+def _place(row: Record) -> tuple[int, str]:
+    start, call_id = row[_START_TS], row[_CALL_ID]
+    assert isinstance(start, int)
+    assert isinstance(call_id, str)
+    return start, call_id

@@ -1,0 +1,97 @@
+"""The legs of a call as a tree: who is whose child, which header said so, and what is known of each."""
+
+import msgspec
+
+from tollbook.model.call_tree import Call, Life, newest_before
+from tollbook.model.leg import ESTIMATED, FROM_CDR_FILE, FROM_LOOK, Facts
+from tollbook.model.trunks import Peers
+
+_SOURCES = {FROM_CDR_FILE: "cdr_file", FROM_LOOK: "look", ESTIMATED: "estimate"}
+
+
+class ToldLeg(msgspec.Struct, frozen=True, kw_only=True):
+    """A leg of a call. `leg` counts from 1 in the contract's order; `*_ts` are epoch ms of the switch's clock.
+
+    `role` is root, child (of leg `child_of`) or orphan, whose parent was not heard; `parent_uid` is the id that
+    `named_by`, a header, names as its parent. `depth` counts from 0. `known_from` is where what it is comes from:
+    create, cdr_file, look, end, or answer when only that was heard; `ended_by` is event, cdr_file or estimate.
+    `call_number` is the variable by which an operator says what number is charged.
+    `lives` are the times at which it was created: more than one after `sofia recover`.
+    """
+
+    leg: int
+    role: str
+    child_of: int | None
+    depth: int
+    parent_uid: str | None
+    named_by: str | None
+    uid: str
+    channel: str
+    direction: str
+    caller_num: str
+    dialed_num: str
+    call_number: str | None
+    gateway: str | None
+    off_net: bool
+    off_net_rule: str
+    created_ts: int
+    answered_ts: int | None
+    hangup_ts: int | None
+    hangup_cause: str | None
+    known_from: str
+    ended_by: str | None
+    lives: tuple[int, ...]
+
+
+def told_legs(call: Call, peers: Peers) -> tuple[ToldLeg, ...]:
+    """Tell every leg of a call, in the contract's order."""
+    numbers = {leg.order: number for number, leg in enumerate(call.legs, start=1)}
+    parents = {numbers[leg.order]: _parent(leg, call, numbers) for leg in call.legs}
+    return tuple(_told(number, leg, call, parents, peers) for number, leg in enumerate(call.legs, start=1))
+
+
+def _parent(leg: Life, call: Call, numbers: dict[tuple[int, str], int]) -> int | None:
+    parent = leg.birth.parent
+    if leg is call.root or parent is None:
+        return None
+    found = newest_before([one for one in call.legs if one.uid == parent.uid], leg)
+    return numbers[found.order] if found else None
+
+
+def _told(number: int, leg: Life, call: Call, parents: dict[int, int | None], peers: Peers) -> ToldLeg:
+    depth, above = 0, parents[number]
+    while above is not None:
+        depth, above = depth + 1, parents[above]
+    birth, end, is_root = leg.birth, leg.end, leg is call.root
+    parent = None if is_root else birth.parent
+    off_net, rule = peers.verdict(birth)
+    return ToldLeg(
+        leg=number,
+        role="root" if is_root else "orphan" if parents[number] is None else "child",
+        child_of=parents[number],
+        depth=depth,
+        parent_uid=parent.uid if parent else None,
+        named_by=parent.named_by if parent else None,
+        uid=leg.uid,
+        channel=birth.channel,
+        direction="outbound" if birth.outbound else "inbound",
+        caller_num=birth.caller,
+        dialed_num=leg.sent_number,
+        call_number=birth.call_number or leg.became.call_number or None,
+        gateway=birth.gateway or None,
+        off_net=off_net,
+        off_net_rule=rule,
+        created_ts=leg.created_us // 1000,
+        answered_ts=leg.answered_us // 1000 or None,
+        hangup_ts=end.hangup_us // 1000 if end else None,
+        hangup_cause=(end.cause or None) if end else None,
+        known_from=_known_from(leg),
+        ended_by=_SOURCES.get(end.source, "event") if end else None,
+        lives=tuple(record.created_us // 1000 for record in leg.records),
+    )
+
+
+def _known_from(leg: Life) -> str:
+    if leg.heard_create or leg.birth.source == FROM_LOOK:
+        return _SOURCES.get(leg.birth.source, "create")
+    return "end" if leg.birth.source != ESTIMATED and leg.birth != Facts() else "answer"

@@ -1,0 +1,30 @@
+"""Calls that are frozen: archived, and their legs pruned. A row made of a part of its legs would be a wrong one."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TypeAlias
+
+from tollbook.model.call_tree import calls_of
+from tollbook.model.leg import Leg
+
+LegKey: TypeAlias = tuple[str, str, int]
+RowKey: TypeAlias = tuple[str, int]
+
+
+def frozen(
+    legs: Iterable[Leg], stored: Mapping[LegKey, RowKey], rows: Collection[RowKey], kept_from_us: int
+) -> set[LegKey]:
+    """Give the legs of one switch whose call has lost legs, or may have.
+
+    `legs` are closed as for `calls_of`; `stored` names the row of each that is stored, `rows` those of them that are
+    there. Legs that began before `kept_from_us` were pruned, save for those of calls whose row is there. A call that
+    is up and has no stored legs was never heard of before, however long it has been up.
+    """
+    found: set[LegKey] = set()
+    for call in calls_of(legs):
+        keys = [record.key for leg in call.legs for record in leg.records]
+        of_rows = {stored[key] for key in keys if key in stored}
+        old = {row for row in of_rows if row[1] * 1000 < kept_from_us}
+        unknown = not of_rows & set(rows) and all(leg.end is not None for leg in call.legs)
+        if not old <= set(rows) or (call.start_us < kept_from_us and unknown):
+            found.update(keys)
+    return found

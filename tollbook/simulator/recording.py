@@ -1,0 +1,136 @@
+"""A recorded scenario: the events of one or more calls, when they came, and what must be made of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import msgspec
+
+from tollbook.errors import DataError
+from tollbook.simulator.event import Event, Header, parse_json, parse_plain
+from tollbook.simulator.frame import JSON, event_frame, split_frames
+
+Row = dict[str, object]
+
+_SHIPPED = Path(__file__).parent / "recordings"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedEvent:
+    """An event with the bytes it was recorded in, to be sent verbatim."""
+
+    event: Event
+    plain: bytes
+    json: bytes
+
+    @property
+    def name(self) -> bytes:
+        """The value of Event-Name."""
+        return self.event.get(b"Event-Name") or b""
+
+    @property
+    def subclass(self) -> bytes | None:
+        """The value of Event-Subclass, None unless the event is CUSTOM."""
+        return self.event.get(b"Event-Subclass")
+
+    @property
+    def unique_id(self) -> bytes | None:
+        """The channel that the event is about."""
+        return self.event.get(b"Unique-ID")
+
+    def headers(self, sequence: int) -> tuple[Header, ...]:
+        """Return the recorded headers."""
+        return self.event.headers
+
+    def plain_frame(self, sequence: int) -> bytes:
+        """Return the recorded plain frame."""
+        return self.plain
+
+    def json_frame(self, sequence: int) -> bytes:
+        """Return the recorded JSON frame, or one made from the plain frame if none was recorded."""
+        return self.json
+
+
+@dataclass(frozen=True, kw_only=True)
+class CdrFile:
+    """A file that the switch's mod_json_cdr wrote for one leg."""
+
+    unique_id: bytes
+    name: str
+    text: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """One scenario. `offsets_s`: seconds after the first event, one for each event, never falling."""
+
+    name: str
+    events: tuple[RecordedEvent, ...]
+    offsets_s: tuple[float, ...]
+    rows: tuple[Row, ...]
+    cdr_files: tuple[CdrFile, ...]
+
+    def cdr_file(self, unique_id: bytes) -> CdrFile | None:
+        """Return the CDR file of a leg, None if none was recorded."""
+        return next((cdr for cdr in self.cdr_files if cdr.unique_id == unique_id), None)
+
+
+def load(folder: Path) -> Recording:
+    """Read a recording's folder; raise DataError if it holds no plain.esl or if its files disagree."""
+    try:
+        plain = list(split_frames((folder / "plain.esl").read_bytes()))
+    except FileNotFoundError as error:
+        raise DataError(f"no recording in {folder}: it needs a plain.esl") from error
+    events = [parse_plain(frame.body) for frame in plain]
+    json_raw = [event_frame(JSON, event.json_body()) for event in events]
+    json_file = folder / "json.esl"
+    if json_file.exists():
+        # The JSON frames say what the plain encoding hides: whether a "%0A" was typed or a newline.
+        json_frames = list(split_frames(json_file.read_bytes()))
+        events = [parse_json(frame.body) for frame in json_frames]
+        json_raw = [frame.raw for frame in json_frames]
+    if len(events) != len(plain):
+        raise DataError(f"{folder}: {len(plain)} plain frames, {len(events)} JSON frames")
+    return Recording(
+        name=folder.name,
+        events=tuple(
+            RecordedEvent(event=event, plain=frame.raw, json=raw)
+            for event, frame, raw in zip(events, plain, json_raw, strict=True)
+        ),
+        offsets_s=_offsets(folder / "times.json", events),
+        rows=_rows(folder / "rows.json"),
+        cdr_files=tuple(_cdr_file(path) for path in sorted(folder.glob("json_cdr/*.json"))),
+    )
+
+
+def load_all(names: Iterable[str], *, folder: Path | None = None) -> list[Recording]:
+    """Read recordings by name, from `folder` or else from those that are shipped with Tollbook."""
+    return [load((folder or _SHIPPED) / name) for name in names]
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the shipped recordings, sorted."""
+    return sorted(path.name for path in _SHIPPED.iterdir() if path.is_dir())
+
+
+def _offsets(times: Path, events: Sequence[Event]) -> tuple[float, ...]:
+    if times.exists():
+        seconds = msgspec.json.decode(times.read_bytes(), type=list[float])
+    else:
+        seconds = [int(event.get(b"Event-Date-Timestamp") or 0) / 1e6 for event in events]
+    if len(seconds) != len(events):
+        raise DataError(f"{times}: {len(seconds)} times for {len(events)} events")
+    # Event-Date-Timestamp is not in order on the wire; what was sent later cannot be played earlier.
+    return tuple(second - seconds[0] for second in accumulate(seconds, max))
+
+
+def _rows(path: Path) -> tuple[Row, ...]:
+    if not path.exists():
+        return ()
+    return tuple(msgspec.json.decode(path.read_bytes(), type=list[Row]))
+
+
+def _cdr_file(path: Path) -> CdrFile:
+    unique_id = path.name.removesuffix(".json").removesuffix(".cdr").removeprefix("a_")
+    return CdrFile(unique_id=unique_id.encode(), name=path.name, text=path.read_bytes())

@@ -1,0 +1,1 @@
+"""Calls and their legs: written in batches, read in pages."""

@@ -1,0 +1,149 @@
+"""One call with all that is kept of it: its row, its legs, and the rates that priced it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import msgspec
+from psycopg.rows import class_row, dict_row
+
+from tollbook.model.fold import owner_key
+from tollbook.model.leg import Leg
+from tollbook.model.rate import Rate
+from tollbook.model.record import Price, PricedPart, Row
+from tollbook.store.calls import legs
+from tollbook.store.database import Connection, store_errors
+
+# A switch reuses an id now and then; an API that always picks the same one makes a row with each call.
+MAX_CALLS: Final = 20
+FOR_EVER_MS: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriceBefore:
+    """A price that a re-rate replaced, at `replaced_ts` (epoch ms), by whom and why."""
+
+    cost_micros: int | None
+    currency: str | None
+    unrated: str | None
+    replaced_ts: int
+    by_whom: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptCall:
+    """A row, its price (None while the call is up), and its legs, none once they are pruned.
+
+    `owner`: the account that owns the number dialled today. `rates`: those that priced its parts, which are kept for
+    ever, by their ids. `before`: the prices that the call had, oldest first.
+    """
+
+    row: Row
+    price: Price | None
+    revision: int
+    legs: tuple[Leg, ...]
+    owner: str | None = None
+    rates: Mapping[int, Rate] = field(default_factory=dict[int, Rate])
+    before: tuple[PriceBefore, ...] = ()
+
+
+_parts = msgspec.json.Decoder(tuple[PricedPart, ...]).decode
+
+_ROWS = """
+    SELECT call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
+           answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
+           switch, estimated, revision, unrated, currency, parts::text
+    FROM call_cdr
+    WHERE call_id = %(call_id)s AND start_ts BETWEEN %(first)s AND %(last)s
+      AND (%(account)s::text IS NULL OR account_id = %(account)s)
+    ORDER BY start_ts DESC LIMIT %(limit)s
+"""
+_RATES = """
+    SELECT direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
+           valid_from_ts, valid_to_ts, name, rate_id, version, plan_id
+    FROM rate WHERE rate_id = ANY (%s)
+"""
+# Of the account that the call has: a price under another one is that account's affair.
+_BEFORE = """
+    SELECT cost_micros, currency, unrated, (extract(epoch FROM begun_at) * 1000)::bigint AS replaced_ts, by_whom, reason
+    FROM price_history JOIN rerate_run USING (run_id)
+    WHERE call_id = %s AND start_ts = %s AND account_id IS NOT DISTINCT FROM %s
+    ORDER BY revision
+"""
+
+
+def read(
+    connection: Connection,
+    call_id: str,
+    *,
+    account_id: str | None,
+    first_ts: int = 0,
+    last_ts: int = FOR_EVER_MS,
+    limit: int = MAX_CALLS,
+) -> list[KeptCall]:
+    """Read the calls of an id that started from `first_ts` to `last_ts` (epoch ms, both included), newest first.
+
+    `account_id` None reads all accounts. Call inside `access.snapshot` or `access.reading`, which hold one moment, so
+    that a row and its legs belong together. Raises StoreUnavailable.
+    """
+    if "\0" in call_id:  # PostgreSQL holds no such text, and refuses to be asked for it
+        return []
+    asked = {"call_id": call_id, "first": first_ts, "last": last_ts, "account": account_id, "limit": limit}
+    with store_errors():
+        found = connection.cursor(row_factory=dict_row).execute(_ROWS, asked).fetchall()
+        if not found:
+            return []
+        stored = legs.related(connection, [call_id])
+        calls = [_call(record, stored) for record in found]
+        owners = _owners(connection, {owner_key(call.row.to_num) for call in calls})
+        rates = _rates(connection, {rate_id for call in calls for rate_id in _rate_ids(call)})
+        before = {call.row.key: _before(connection, call.row) for call in calls}
+    return [
+        replace(
+            call,
+            owner=owners.get(owner_key(call.row.to_num)),
+            rates={rate_id: rates[rate_id] for rate_id in _rate_ids(call) if rate_id in rates},
+            before=before[call.row.key],
+        )
+        for call in calls
+    ]
+
+
+def _call(record: dict[str, Any], stored: list[legs.StoredLeg]) -> KeptCall:
+    parts = None if record["parts"] is None else _parts(record["parts"])
+    charged = None if parts is None else [one.part for one in parts]
+    row = msgspec.convert({**record, "parts": charged}, Row)
+    complete = row.end_ts is not None
+    price = Price(
+        cost_micros=record["cost_micros"], parts=parts or (), unrated=record["unrated"], currency=record["currency"]
+    )
+    return KeptCall(
+        row=row,
+        price=price if complete else None,
+        revision=record["revision"],
+        legs=tuple(one.leg for one in stored if one.row_key == row.key and one.leg.switch == row.switch),
+    )
+
+
+def _rate_ids(call: KeptCall) -> set[int]:
+    parts = call.price.parts if call.price else ()
+    return {part.rate_id for part in parts if part.rate_id is not None}
+
+
+def _owners(connection: Connection, numbers: set[str]) -> dict[str, str]:
+    return dict(
+        connection.execute(
+            "SELECT number, account_id FROM account_number WHERE number = ANY (%s)", (list(numbers),)
+        ).fetchall()
+    )
+
+
+def _rates(connection: Connection, ids: set[int]) -> dict[int, Rate]:
+    cursor = connection.cursor(row_factory=class_row(Rate))
+    return {rate.rate_id: rate for rate in cursor.execute(_RATES, (list(ids),))}
+
+
+def _before(connection: Connection, row: Row) -> tuple[PriceBefore, ...]:
+    cursor = connection.cursor(row_factory=class_row(PriceBefore))
+    return tuple(cursor.execute(_BEFORE, (row.call_id, row.start_ts, row.account_id)))

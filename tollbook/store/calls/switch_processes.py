@@ -1,0 +1,66 @@
+"""`switch_life`: the processes of the switches that were heard, and the legs that they left open."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from tollbook.model.leg import Leg
+from tollbook.store.arrays import array_literal
+from tollbook.store.calls.legs import leg_from
+from tollbook.store.database import Connection, store_errors
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Life:
+    """One process of a switch: its Core-UUID, where it was heard, and its last sign of life (epoch µs, its clock).
+
+    `unheard`: sessions that it counted and told nothing of, since the last note.
+    """
+
+    core: str
+    address: str
+    switch: str
+    seen_us: int
+    unheard: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """A leg without an end, and the last sign of life (epoch µs) of the process that it lived in."""
+
+    leg: Leg
+    seen_us: int
+
+
+def note(connection: Connection, lives: Collection[Life]) -> None:
+    """Record signs of life; an older one that comes late moves nothing back."""
+    if not lives:
+        return
+    ordered = sorted(lives, key=lambda life: life.core)
+    with store_errors(), connection.transaction():
+        connection.execute(
+            "INSERT INTO switch_life AS known (core, address, switch, seen_us, unheard)"
+            " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
+            " ON CONFLICT (core) DO UPDATE SET"
+            "  address = excluded.address, seen_us = greatest(known.seen_us, excluded.seen_us),"
+            "  unheard = known.unheard + excluded.unheard",
+            (
+                array_literal([life.core for life in ordered]),
+                array_literal([life.address for life in ordered]),
+                array_literal([life.switch for life in ordered]),
+                array_literal([life.seen_us for life in ordered]),
+                array_literal([life.unheard for life in ordered]),
+            ),
+        )
+
+
+def held(connection: Connection, address: str) -> list[Held]:
+    """Read the legs without an end of every process that was heard at an address."""
+    with store_errors():
+        found = connection.execute(
+            "SELECT life.seen_us, leg.switch, leg.uid, leg.created_us, leg.facts::text"
+            " FROM switch_life AS life JOIN call_leg AS leg ON leg.core = life.core AND NOT leg.ended"
+            " WHERE life.address = %s",
+            (address,),
+            binary=True,
+        )
+        return [Held(leg=leg_from(*row), seen_us=seen_us) for seen_us, *row in found]

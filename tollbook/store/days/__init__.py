@@ -1,0 +1,1 @@
+"""The days of the window: partitions, late calls, and dropping a day."""

@@ -1,0 +1,1 @@
+"""Accounts, plans, decks and prices."""

@@ -1,0 +1,56 @@
+"""What changes an account after it was added: its plan by date, its numbering plan, whether it is disabled."""
+
+from tollbook.store.database import Connection, store_errors
+from tollbook.store.tariffs.tariffs import bump, require_account, require_numbering, require_plan
+
+
+def assign(connection: Connection, account_id: str, plan_id: str | None, *, from_ts: int, to_ts: int | None) -> None:
+    """Put an account on a plan (None: on none) from `from_ts` until before `to_ts` (epoch ms).
+
+    At `to_ts` the plan returns that was assigned for then before. `to_ts` None: until the account's next assignment.
+    Raises UsageError for an account or a plan that does not exist.
+    """
+    with store_errors(), connection.transaction():
+        require_account(connection, account_id)
+        if plan_id is not None:
+            require_plan(connection, plan_id)
+        if to_ts is not None:
+            connection.execute(
+                """
+                INSERT INTO account_plan (account_id, from_ts, plan_id)
+                SELECT %(account)s, %(to)s, (SELECT plan_id FROM account_plan
+                    WHERE account_id = %(account)s AND from_ts <= %(to)s ORDER BY from_ts DESC LIMIT 1)
+                ON CONFLICT DO NOTHING
+                """,
+                {"account": account_id, "to": to_ts},
+            )
+            connection.execute(
+                "DELETE FROM account_plan WHERE account_id = %s AND from_ts > %s AND from_ts < %s",
+                (account_id, from_ts, to_ts),
+            )
+        connection.execute(
+            "INSERT INTO account_plan (account_id, from_ts, plan_id) VALUES (%s, %s, %s)"
+            " ON CONFLICT (account_id, from_ts) DO UPDATE SET plan_id = excluded.plan_id",
+            (account_id, from_ts, plan_id),
+        )
+        bump(connection)
+
+
+def set_numbering(connection: Connection, account_id: str, numbering_id: str | None) -> None:
+    """Give an account a numbering plan (None: none); raises UsageError for one that does not exist."""
+    with store_errors(), connection.transaction():
+        require_account(connection, account_id)
+        if numbering_id is not None:
+            require_numbering(connection, numbering_id)
+        connection.execute("UPDATE account SET numbering_id = %s WHERE account_id = %s", (numbering_id, account_id))
+        bump(connection)
+
+
+def set_disabled(connection: Connection, account_id: str, *, disabled: bool) -> None:
+    """Disable an account, whose keys are refused from their next request on, or enable it again."""
+    with store_errors(), connection.transaction():
+        require_account(connection, account_id)
+        connection.execute(
+            "UPDATE account SET disabled_at = CASE WHEN %s THEN coalesce(disabled_at, now()) END WHERE account_id = %s",
+            (disabled, account_id),
+        )

@@ -1,0 +1,112 @@
+"""A plan's rates are replaced by those of a file, in one transaction: nobody ever prices from half of a deck.
+
+No rate is deleted: what a new version of the plan has no more is only out of today's, and still explains what it
+priced.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tollbook.errors import UsageError
+from tollbook.store.database import Connection, store_errors
+from tollbook.store.tariffs import deck_staging
+from tollbook.store.tariffs.deck_staging import Comparison
+from tollbook.store.tariffs.tariffs import PlanRow, bump, require_plan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Imported:
+    """What an import did, or would do: the plan as it is after it, and its rates beside those of before."""
+
+    plan: PlanRow
+    compared: Comparison
+
+
+def replace_rates(
+    connection: Connection,
+    plan_id: str,
+    currency: str | None,
+    new: Iterable[Sequence[object]],
+    *,
+    base: str | None = None,
+    source: str = "",
+    dry_run: bool = False,
+) -> Imported:
+    """Replace the rates of a plan, made when missing, by `new`: the place in its file, then the fields of Terms.
+
+    `currency` None: the plan's own; a new plan takes its base's, or USD. `base` None: as it is, '': none. `source`
+    names the files. Raises UsageError for a currency or a base that cannot be, DataError for rates of one prefix
+    whose times overlap, and whatever `new` raises; then nothing has changed.
+    """
+    with store_errors(), connection.transaction(force_rollback=dry_run):
+        before = _plan(connection, plan_id, currency, base)
+        after = _rebased(connection, before, base)
+        deck_staging.stage(connection, new)
+        compared = deck_staging.compare(connection, plan_id)
+        version = before.version + compared.changed
+        if compared.changed and not dry_run:
+            deck_staging.exchange(connection, plan_id, version)
+            connection.execute("UPDATE rate_plan SET version = %s WHERE plan_id = %s", (version, plan_id))
+            connection.execute(
+                "INSERT INTO plan_version (plan_id, version, source, rates) VALUES (%s, %s, %s, %s)",
+                (plan_id, version, source, compared.rates),
+            )
+        if compared.changed or after != before.base_plan_id:
+            bump(connection)
+    plan = PlanRow(plan_id=plan_id, currency=before.currency, base_plan_id=after, version=version)
+    return Imported(plan=plan, compared=compared)
+
+
+def _plan(connection: Connection, plan_id: str, currency: str | None, base: str | None) -> PlanRow:
+    """Lock a plan, made when it is missing; raises UsageError when its currency is another."""
+    if base is not None:
+        # Two imports at once could otherwise close a circle of which each sees half.
+        connection.execute("LOCK TABLE rate_plan IN SHARE ROW EXCLUSIVE MODE")
+    connection.execute(
+        """
+        INSERT INTO rate_plan (plan_id, currency)
+        SELECT %(plan)s, coalesce(%(currency)s, (SELECT currency FROM rate_plan WHERE plan_id = %(base)s), 'USD')
+        ON CONFLICT DO NOTHING
+        """,
+        {"plan": plan_id, "currency": currency, "base": base},
+    )
+    row = connection.execute(
+        "SELECT currency, base_plan_id, version FROM rate_plan WHERE plan_id = %s FOR NO KEY UPDATE", (plan_id,)
+    ).fetchone()
+    assert row is not None  # it is there: made here, or before
+    found = PlanRow(plan_id=plan_id, currency=row[0], base_plan_id=row[1], version=row[2])
+    if currency is not None and currency != found.currency:
+        raise UsageError(
+            f"the plan {plan_id!r} is in {found.currency}, and what it priced stays so:"
+            f" import prices in {currency} as another plan"
+        )
+    return found
+
+
+def _rebased(connection: Connection, plan: PlanRow, base: str | None) -> str | None:
+    """Set a plan's base and give it; raises UsageError for one in another currency, or that stands on the plan."""
+    if base is None or (base or None) == plan.base_plan_id:
+        return plan.base_plan_id
+    if base:
+        require_plan(connection, base)
+        below = connection.execute(
+            """
+            WITH RECURSIVE below (plan_id, base_plan_id, currency) AS (
+                SELECT plan_id, base_plan_id, currency FROM rate_plan WHERE plan_id = %s
+                UNION SELECT next.plan_id, next.base_plan_id, next.currency
+                FROM rate_plan AS next JOIN below ON next.plan_id = below.base_plan_id
+            )
+            SELECT plan_id, currency FROM below
+            """,
+            (base,),
+        ).fetchall()
+        currencies = dict(below)
+        if plan.plan_id in currencies:
+            raise UsageError(f"the plan {base!r} stands on {plan.plan_id!r}: it cannot be its base as well")
+        if currencies[base] != plan.currency:
+            raise UsageError(
+                f"the plan {plan.plan_id!r} is in {plan.currency}, {base!r} in {currencies[base]}:"
+                " a plan and its base are in one currency"
+            )
+    connection.execute("UPDATE rate_plan SET base_plan_id = %s WHERE plan_id = %s", (base or None, plan.plan_id))
+    return base or None

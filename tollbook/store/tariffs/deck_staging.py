@@ -1,0 +1,183 @@
+"""A deck on its way in: staged in a temporary table, compared with the plan's rates of today, exchanged for them.
+
+All of it happens in the transaction of `deck_import`. A million rates pass through without being held.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from psycopg.rows import class_row
+
+from tollbook.errors import DataError
+from tollbook.store.database import Connection, scalar
+
+PROBLEMS_SHOWN: Final = 50
+_EXAMPLES: Final = 5
+
+_STAGE = """
+    CREATE TEMPORARY TABLE staged (
+        ordinal bigint GENERATED ALWAYS AS IDENTITY, place text NOT NULL,
+        direction text NOT NULL, prefix text NOT NULL, per_min_micros bigint NOT NULL,
+        connection_fee_micros bigint NOT NULL, increment_sec integer NOT NULL, first_increment_sec integer NOT NULL,
+        valid_from_ts bigint NOT NULL, valid_to_ts bigint, name text NOT NULL
+    ) ON COMMIT DROP
+"""
+_COPY = """
+    COPY staged (place, direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
+                 valid_from_ts, valid_to_ts, name) FROM STDIN
+"""
+# Of the rates of one prefix that began before one or with it, the one that ends last: when that is still in force, two
+# are. One pass, however often a file repeats a prefix.
+_CLASHES = """
+    SELECT later.place, earlier.place, later.direction, later.prefix, count(*) OVER ()
+    FROM (
+        SELECT valid_from_ts, ordinal,
+               max(ARRAY[coalesce(valid_to_ts, 9223372036854775807), ordinal]) OVER (
+                   PARTITION BY direction, prefix ORDER BY valid_from_ts, ordinal
+                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+               ) AS busy
+        FROM staged
+    ) AS seen
+    JOIN staged AS later ON later.ordinal = greatest(seen.ordinal, busy[2])
+    JOIN staged AS earlier ON earlier.ordinal = least(seen.ordinal, busy[2])
+    WHERE seen.valid_from_ts < busy[1]
+    ORDER BY later.ordinal, earlier.ordinal LIMIT %s
+"""
+# The newest rate of each prefix, in today's deck and in the file's. Dearer is what has a higher term and no lower one.
+_CHANGES = """
+    WITH old AS (
+        SELECT DISTINCT ON (direction, prefix) direction, prefix, name, valid_from_ts, valid_to_ts, per_min_micros,
+               ARRAY[per_min_micros, connection_fee_micros, increment_sec, first_increment_sec] AS terms
+        FROM rate WHERE plan_id = %(plan)s AND until_version IS NULL ORDER BY direction, prefix, valid_from_ts DESC
+    ), new AS (
+        SELECT DISTINCT ON (direction, prefix) direction, prefix, name, valid_from_ts, valid_to_ts, per_min_micros,
+               ARRAY[per_min_micros, connection_fee_micros, increment_sec, first_increment_sec] AS terms
+        FROM staged ORDER BY direction, prefix, valid_from_ts DESC
+    ), compared AS (
+        SELECT direction, prefix, coalesce(new.name, old.name) AS name,
+               old.per_min_micros AS before_micros, new.per_min_micros AS after_micros,
+               CASE WHEN old.name IS NULL THEN 'new'
+                    WHEN new.name IS NULL THEN 'gone'
+                    WHEN old IS NOT DISTINCT FROM new THEN 'same'
+                    WHEN old.terms = new.terms THEN 'otherwise changed'
+                    WHEN old.terms[1] <= new.terms[1] AND old.terms[2] <= new.terms[2]
+                     AND old.terms[3] <= new.terms[3] AND old.terms[4] <= new.terms[4] THEN 'dearer'
+                    WHEN old.terms[1] >= new.terms[1] AND old.terms[2] >= new.terms[2]
+                     AND old.terms[3] >= new.terms[3] AND old.terms[4] >= new.terms[4] THEN 'cheaper'
+                    ELSE 'otherwise changed' END AS kind
+        FROM old FULL JOIN new USING (direction, prefix)
+    ), counted AS (
+        SELECT kind, direction, prefix, name, before_micros, after_micros, count(*) OVER (PARTITION BY kind) AS total,
+               row_number() OVER (PARTITION BY kind ORDER BY direction, prefix COLLATE "C") AS place
+        FROM compared WHERE kind <> 'same'
+    )
+    SELECT kind, total, direction, prefix, name, before_micros, after_micros
+    FROM counted WHERE place <= %(examples)s ORDER BY kind, place
+"""
+_SAME = """
+    SELECT count(*) FROM rate JOIN staged USING (
+        direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec, valid_from_ts,
+        name
+    )
+    WHERE plan_id = %s AND until_version IS NULL AND rate.valid_to_ts IS NOT DISTINCT FROM staged.valid_to_ts
+"""
+_TODAY = "SELECT count(*) FROM rate WHERE plan_id = %s AND until_version IS NULL"
+_OUT = """
+    UPDATE rate SET until_version = %(version)s
+    WHERE plan_id = %(plan)s AND until_version IS NULL AND NOT EXISTS (
+        SELECT FROM staged AS new
+        WHERE (new.direction, new.prefix, new.valid_from_ts, new.per_min_micros, new.connection_fee_micros,
+               new.increment_sec, new.first_increment_sec, new.name)
+            = (rate.direction, rate.prefix, rate.valid_from_ts, rate.per_min_micros, rate.connection_fee_micros,
+               rate.increment_sec, rate.first_increment_sec, rate.name)
+          AND new.valid_to_ts IS NOT DISTINCT FROM rate.valid_to_ts
+    )
+"""
+# What is still in today's deck after that is in the file too, and keeps its id.
+_IN = """
+    INSERT INTO rate (plan_id, version, direction, prefix, per_min_micros, connection_fee_micros, increment_sec,
+                      first_increment_sec, valid_from_ts, valid_to_ts, name)
+    SELECT %(plan)s, %(version)s, direction, prefix, per_min_micros, connection_fee_micros, increment_sec,
+           first_increment_sec, valid_from_ts, valid_to_ts, name
+    FROM staged
+    WHERE NOT EXISTS (
+        SELECT FROM rate AS kept
+        WHERE kept.plan_id = %(plan)s AND kept.direction = staged.direction AND kept.prefix = staged.prefix
+          AND kept.valid_from_ts = staged.valid_from_ts AND kept.until_version IS NULL
+    )
+    ORDER BY ordinal
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One of `total` prefixes whose newest rate changed in the same way; a minute's price before and after, in micros.
+
+    `kind`: new, gone, dearer, cheaper, or otherwise changed.
+    """
+
+    kind: str
+    total: int
+    direction: str
+    prefix: str
+    name: str
+    before_micros: int | None
+    after_micros: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """What is staged, beside the plan's rates of today: how many, how many of them are the same, the first changes."""
+
+    rates: int
+    same: int
+    today: int
+    changes: tuple[Change, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether today's deck is another one than what is staged."""
+        return not self.rates == self.same == self.today
+
+
+def stage(connection: Connection, rows: Iterable[Sequence[object]]) -> None:
+    """Take in rates, the place in its file first; raises DataError for rates of a prefix whose times overlap."""
+    connection.execute("DROP TABLE IF EXISTS pg_temp.staged")  # of an import before in a caller's transaction
+    connection.execute(_STAGE)
+    with connection.cursor().copy(_COPY) as copy:
+        for row in rows:
+            copy.write_row(row)
+    connection.execute("ANALYZE staged")
+    clashes = connection.execute(_CLASHES, (PROBLEMS_SHOWN,)).fetchall()
+    if clashes:
+        told = [
+            f"{place}: {direction} prefix {prefix!r} is also rated on {other} for the same time"
+            for place, other, direction, prefix, _ in clashes
+        ]
+        raise DataError(problems_told(told, clashes[0][4]))
+
+
+def compare(connection: Connection, plan_id: str) -> Comparison:
+    """Compare what is staged with a plan's rates of today."""
+    changes = connection.cursor(row_factory=class_row(Change)).execute(
+        _CHANGES, {"plan": plan_id, "examples": _EXAMPLES}
+    )
+    return Comparison(
+        rates=int(str(scalar(connection, "SELECT count(*) FROM staged"))),
+        same=int(str(scalar(connection, _SAME, plan_id))),
+        today=int(str(scalar(connection, _TODAY, plan_id))),
+        changes=tuple(changes.fetchall()),
+    )
+
+
+def exchange(connection: Connection, plan_id: str, version: int) -> None:
+    """Make what is staged the plan's rates of today, as its version `version`."""
+    connection.execute(_OUT, {"plan": plan_id, "version": version})
+    connection.execute(_IN, {"plan": plan_id, "version": version})
+
+
+def problems_told(shown: Sequence[str], count: int) -> str:
+    """Say why nothing was imported: the first problems of `count`."""
+    rest = [f"and {count - len(shown)} more"] if count > len(shown) else []
+    return "nothing was imported:\n  " + "\n  ".join([*shown, *rest])

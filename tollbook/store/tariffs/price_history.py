@@ -1,0 +1,172 @@
+"""Prices that are replaced, and the prices that calls had before, with who replaced them, when and why.
+
+Every function wants a connection in autocommit: each statement is one transaction, and a page of calls that was
+replaced stays replaced whatever happens to the next.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+
+from tollbook.model.record import Price
+from tollbook.store.database import Connection, scalar, store_errors
+from tollbook.store.tariffs.rerate import PricedCall
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replacement:
+    """A call and the price that it is to have.
+
+    `archived`: the columns of a row that PostgreSQL has no more, by name, without the price; None while it has it.
+    """
+
+    call: PricedCall
+    price: Price
+    archived: Mapping[str, object] | None = None
+
+
+# `revision` is the guard: a row that the listener replaced since it was read is left to the price it just got.
+# Locked in the order in which the listener's batches write rows (store/calls.py), so that neither waits in a circle.
+_REPLACE = """
+    WITH new AS (
+        SELECT * FROM jsonb_to_recordset(%(changes)s::jsonb) AS one (
+            call_id text, start_ts bigint, revision integer,
+            cost_micros bigint, currency text, unrated text, parts jsonb
+        )
+    ), old AS MATERIALIZED (
+        SELECT call.call_id, call.start_ts, call.revision, call.account_id,
+               call.cost_micros, call.currency, call.unrated, call.parts
+        FROM call_cdr AS call JOIN new USING (call_id, start_ts)
+        WHERE call.start_ts BETWEEN %(first)s AND %(last)s AND call.revision = new.revision
+        ORDER BY call.call_id, call.start_ts FOR UPDATE OF call
+    ), written AS (
+        UPDATE call_cdr AS call SET
+            cost_micros = new.cost_micros, currency = new.currency, unrated = new.unrated, parts = new.parts,
+            revision = old.revision + 1, changed = DEFAULT, updated_ts = DEFAULT
+        FROM old JOIN new USING (call_id, start_ts)
+        WHERE call.call_id = old.call_id AND call.start_ts = old.start_ts
+          AND call.start_ts BETWEEN %(first)s AND %(last)s
+        RETURNING call.call_id, call.start_ts, call.account_id
+    ), kept AS (
+        INSERT INTO price_history (
+            call_id, start_ts, revision, account_id, cost_micros, currency, unrated, parts, run_id
+        )
+        SELECT call_id, start_ts, revision, account_id, cost_micros, currency, unrated, parts, %(run)s FROM old
+    ), queued AS (
+        INSERT INTO archive_outbox (call_id, start_ts, account_id)
+        SELECT call_id, start_ts, account_id FROM written ORDER BY call_id, start_ts
+        ON CONFLICT (call_id, start_ts) DO UPDATE SET
+            since = greatest(archive_outbox.since, now()), account_id = excluded.account_id, batch_id = NULL
+    )
+    SELECT call_id, start_ts FROM written
+"""
+
+# A call whose row has left PostgreSQL comes back as the correction that the archive is to take. Should its row be
+# there after all, that one is right, and has been priced already.
+_BRING_BACK = """
+    WITH new AS (
+        SELECT * FROM jsonb_to_recordset(%(changes)s::jsonb) AS one (
+            call_id text, account_id text, direction text, from_num text, to_num text, start_ts bigint,
+            answer_ts bigint, end_ts bigint, duration_sec integer, billsec integer, answered integer,
+            disposition text, hangup_cause text, queue_id text, agent_id text, cost_micros bigint,
+            switch text, estimated boolean, revision integer, currency text, unrated text, parts jsonb,
+            old_cost_micros bigint, old_currency text, old_unrated text, old_parts jsonb
+        )
+    ), written AS (
+        INSERT INTO call_cdr (
+            call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
+            answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
+            switch, estimated, currency, unrated, parts, revision
+        )
+        SELECT call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
+               answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
+               switch, estimated, currency, unrated, parts, revision + 1
+        FROM new ORDER BY call_id, start_ts
+        ON CONFLICT (call_id, start_ts) DO NOTHING
+        RETURNING call_id, start_ts, account_id
+    ), kept AS (
+        INSERT INTO price_history (
+            call_id, start_ts, revision, account_id, cost_micros, currency, unrated, parts, run_id
+        )
+        SELECT call_id, start_ts, new.revision, new.account_id,
+               old_cost_micros, old_currency, old_unrated, old_parts, %(run)s
+        FROM new JOIN written USING (call_id, start_ts)
+    ), queued AS (
+        INSERT INTO archive_outbox (call_id, start_ts, account_id)
+        SELECT call_id, start_ts, account_id FROM written ORDER BY call_id, start_ts
+        ON CONFLICT (call_id, start_ts) DO UPDATE SET
+            since = greatest(archive_outbox.since, now()), account_id = excluded.account_id, batch_id = NULL
+    )
+    SELECT call_id, start_ts FROM written
+"""
+
+
+def replace(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[tuple[str, int]]:
+    """Give calls their new prices and keep the old ones; gives the keys of those that still were as they were read.
+
+    Raises StoreUnavailable, after which nothing of it is done.
+    """
+    if not changes:
+        return set()
+    starts = [one.call.start_ts for one in changes]
+    values = {
+        "changes": _encode([{"revision": one.call.revision, **_told(one)} for one in changes]).decode(),
+        "first": min(starts), "last": max(starts), "run": run_id,
+    }  # fmt: skip
+    with store_errors():
+        return set(cast("list[tuple[str, int]]", connection.execute(_REPLACE, values).fetchall()))
+
+
+def bring_back(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[tuple[str, int]]:
+    """Write archived calls with their new prices as corrections for the archive to take; gives the keys written.
+
+    Raises StoreUnavailable, after which nothing of it is done.
+    """
+    if not changes:
+        return set()
+    rows = [
+        {
+            **(one.archived or {}), **_told(one), "account_id": one.call.account_id, "revision": one.call.revision,
+            "old_cost_micros": one.call.price.cost_micros, "old_currency": one.call.price.currency,
+            "old_unrated": one.call.price.unrated, "old_parts": one.call.price.parts,
+        }
+        for one in changes
+    ]  # fmt: skip
+    with store_errors():
+        found = connection.execute(_BRING_BACK, {"changes": _encode(rows).decode(), "run": run_id}).fetchall()
+    return set(cast("list[tuple[str, int]]", found))
+
+
+def _told(one: Replacement) -> dict[str, object]:
+    return {
+        "call_id": one.call.call_id,
+        "start_ts": one.call.start_ts,
+        "cost_micros": one.price.cost_micros,
+        "currency": one.price.currency,
+        "unrated": one.price.unrated,
+        "parts": one.price.parts,
+    }
+
+
+def begin(connection: Connection, *, by_whom: str, reason: str, scope: str) -> int:
+    """Note who begins to price what again, and why; gives the run's number."""
+    with store_errors():
+        return int(
+            str(
+                scalar(
+                    connection,
+                    "INSERT INTO rerate_run (by_whom, reason, scope) VALUES (%s, %s, %s) RETURNING run_id",
+                    by_whom, reason, scope,
+                )
+            )
+        )  # fmt: skip
+
+
+def finish(connection: Connection, run_id: int) -> None:
+    """Note that a run came to its end."""
+    with store_errors():
+        connection.execute("UPDATE rerate_run SET finished_at = now() WHERE run_id = %s", (run_id,))

@@ -1,0 +1,130 @@
+"""The calls of a re-rate with the prices that they have. Every function wants a connection in autocommit."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+
+from tollbook.model.record import Price, PricedPart
+from tollbook.store.database import Connection, scalar, store_errors
+from tollbook.store.tariffs.tariffs import require_plan
+
+_parts = msgspec.json.Decoder(tuple[PricedPart, ...]).decode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scope:
+    """Which answered calls are priced again: of `accounts` (None: all), started in [since, until) epoch ms.
+
+    `unrated`: only those that have no price.
+    """
+
+    accounts: tuple[str, ...] | None
+    since: int
+    until: int
+    unrated: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PricedCall:
+    """An answered, complete call with the price that it has."""
+
+    call_id: str
+    start_ts: int
+    account_id: str | None
+    revision: int
+    price: Price
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The key of its row."""
+        return (self.call_id, self.start_ts)
+
+
+# The first bounds prune partitions; the row comparison alone would plan over all of them.
+_PAGE = """
+    SELECT call_id, start_ts, account_id, revision, cost_micros, currency, unrated, parts::text
+    FROM call_cdr
+    WHERE start_ts >= %(since)s AND start_ts < %(until)s AND (start_ts, call_id) > (%(at)s, %(id)s)
+      AND answered = 1 AND end_ts IS NOT NULL
+      AND (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))
+      AND (NOT %(unrated)s OR unrated IS NOT NULL)
+    ORDER BY start_ts, call_id LIMIT %(limit)s
+"""
+
+
+def page(connection: Connection, scope: Scope, *, after: tuple[int, str] | None, limit: int) -> list[PricedCall]:
+    """Read up to `limit` calls of a scope behind (start_ts, call_id) `after`, oldest first; raises StoreUnavailable."""
+    at, call_id = after or (scope.since, "")
+    parameters = {
+        "since": max(scope.since, at), "until": scope.until, "at": at, "id": call_id,
+        "accounts": None if scope.accounts is None else list(scope.accounts), "unrated": scope.unrated, "limit": limit,
+    }  # fmt: skip
+    with store_errors():
+        rows = connection.execute(_PAGE, parameters, binary=True).fetchall()
+    return [
+        PricedCall(
+            call_id=one,
+            start_ts=start_ts,
+            account_id=account_id,
+            revision=revision,
+            price=Price(cost_micros=cost, currency=currency, unrated=unrated, parts=_parts(parts) if parts else ()),
+        )
+        for one, start_ts, account_id, revision, cost, currency, unrated, parts in rows
+    ]
+
+
+def present(connection: Connection, keys: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Tell which of these (call_id, start_ts) have a row; raises StoreUnavailable."""
+    if not keys:
+        return set()
+    starts = [start for _, start in keys]
+    with store_errors():
+        found = connection.execute(
+            "SELECT call_id, start_ts FROM call_cdr JOIN unnest(%s::text[], %s::bigint[]) AS one (call_id, start_ts)"
+            " USING (call_id, start_ts) WHERE call_cdr.start_ts BETWEEN %s AND %s",
+            ([one for one, _ in keys], starts, min(starts), max(starts)),
+        ).fetchall()
+    return set(cast("list[tuple[str, int]]", found))
+
+
+def count(connection: Connection, scope: Scope) -> int:
+    """Count the calls of a scope that PostgreSQL has; raises StoreUnavailable."""
+    with store_errors():
+        return int(
+            str(
+                scalar(
+                    connection,
+                    "SELECT count(*) FROM call_cdr WHERE start_ts >= %s AND start_ts < %s AND answered = 1"
+                    " AND end_ts IS NOT NULL AND (%s::text[] IS NULL OR account_id = ANY (%s))"
+                    " AND (NOT %s OR unrated IS NOT NULL)",
+                    scope.since, scope.until, *2 * (None if scope.accounts is None else list(scope.accounts),),
+                    scope.unrated,
+                )
+            )
+        )  # fmt: skip
+
+
+def accounts_of(connection: Connection, plan_id: str) -> set[str]:
+    """Find the accounts that have, had or will have a plan, or one that stands on it; raises UsageError without it."""
+    with store_errors():
+        require_plan(connection, plan_id)
+        rows = connection.execute(
+            """
+            WITH RECURSIVE standing AS (
+                SELECT plan_id FROM rate_plan WHERE plan_id = %s
+                UNION
+                SELECT above.plan_id FROM rate_plan AS above JOIN standing ON above.base_plan_id = standing.plan_id
+            )
+            SELECT DISTINCT account_id FROM account_plan JOIN standing USING (plan_id)
+            """,
+            (plan_id,),
+        ).fetchall()
+    return {one for (one,) in rows}
+
+
+def window_start(connection: Connection) -> int:
+    """Give where the archive begins: calls that started earlier (epoch ms) have left PostgreSQL."""
+    with store_errors():
+        return int(str(scalar(connection, "SELECT window_start FROM hot_window")))
