@@ -1,13 +1,22 @@
 """`/healthz` and `/readyz`, for whoever watches the process; no key needed."""
 
+from typing import Literal
+
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from export_app.context import database
 from export_app.web.openapi import get
 from export_app.web.responses import as_json
-from export_app.web.schema import Failure, Health
+from export_app.web.schema import Answer, Failure
 from tollbook.store.database import check_schema
+
+
+class Health(Answer):
+    """All is well."""
+
+    ok: Literal[True]
+
 
 health = APIBlueprint("health", __name__, abp_responses={400: Failure})
 

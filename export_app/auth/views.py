@@ -1,13 +1,26 @@
 """`/v1/whoami`: whose key this is."""
 
+from typing import Literal
+
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
+from pydantic import Field
 
 from export_app.auth.request import SECURITY, caller, identify_caller
 from export_app.web.openapi import get
 from export_app.web.parameters import NoQuery
 from export_app.web.responses import as_json
-from export_app.web.schema import Failure, Who
+from export_app.web.schema import Answer, Failure
+
+
+class Who(Answer):
+    """Whose key it is."""
+
+    ok: Literal[True]
+    account_id: str | None = Field(description="Null: every account (operator).")
+    scopes: list[str]
+    key: str = Field(description="How the key begins.")
+
 
 whoami = APIBlueprint(
     "whoami",

@@ -9,12 +9,13 @@ from werkzeug.routing import BaseConverter
 
 from export_app.auth.identity import CDR
 from export_app.auth.request import SECURITY, caller, identify_caller
+from export_app.calls.schema import CallDetails
 from export_app.context import database, peers
 from export_app.web.errors import Refusal
 from export_app.web.openapi import get
 from export_app.web.parameters import DetailQuery
 from export_app.web.responses import as_json
-from export_app.web.schema import CallDetails, Failure
+from export_app.web.schema import Failure
 from rating.explain import explained
 from tollbook.store.calls.detail import FOR_EVER_MS, read
 

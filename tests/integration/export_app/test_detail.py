@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from export_app.app import create_app
+from export_app.calls.schema import CallDetails
 from export_app.database import Database
-from export_app.web.schema import CallDetails
 from rating.deck_csv import read_deck
 from rating.loader import load_tariffs
 from tests.paths import CALLS
