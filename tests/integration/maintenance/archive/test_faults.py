@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from tests.integration.archive.conftest import PREFIX, S3Server, use_s3
 
 from maintenance.archive.run import run
 from maintenance.compaction.run import compact
 from tests.archiving import START, archive_now, archived, call, store, stored, waiting
+from tests.integration.maintenance.conftest import PREFIX, S3Server, use_s3
 from tollbook.archive.catalog import open_catalog
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError

@@ -174,12 +174,12 @@ def test_a_killed_process_is_repaired_by_the_next_run(
     store(database, *(call(f"c{number}", f"account {number % 3}") for number in range(30)))
     program = f"""
         import os, signal, sys
-        from maintenance import archive
+        from maintenance.archive import run as archiver
         from tollbook.store import outbox
-        place = archive if "{killed_in}" == "commit" else outbox
+        place = archiver if "{killed_in}" == "commit" else outbox
         setattr(place, "{killed_in}", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         from tollbook.config import load_settings
-        archive.run(load_settings(), now=True)
+        archiver.run(load_settings(), now=True)
     """
     environment = {**os.environ, "TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_DATA_DIR": str(settings.data_dir)}
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, check=False, timeout=60)

@@ -18,7 +18,7 @@ CALLS = ROOT / "tests" / "data" / "esl" / "calls"
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], tuple[str, int]]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tollbook.demo", "--port", "0", *arguments],
+        [sys.executable, "-m", "tollbook.simulator", "--port", "0", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -71,7 +71,7 @@ def test_a_loop_at_a_rate_goes_on_until_sigint():
 
 def test_an_unknown_recording_is_named():
     finished = subprocess.run(
-        [sys.executable, "-m", "tollbook.demo", "--play", "no_such"],
+        [sys.executable, "-m", "tollbook.simulator", "--play", "no_such"],
         cwd=ROOT,
         capture_output=True,
         text=True,
