@@ -5,6 +5,7 @@ from typing import Final
 from flask import Flask, Response
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 from werkzeug.routing import BaseConverter
 
 from export_app.auth.identity import CDR
@@ -13,7 +14,7 @@ from export_app.calls.schema import CallDetails
 from export_app.context import database, peers
 from export_app.web.errors import Refusal
 from export_app.web.openapi import get
-from export_app.web.parameters import DetailQuery
+from export_app.web.parameters import EpochMs, Query, without_default
 from export_app.web.responses import as_json
 from export_app.web.schema import Failure
 from rating.explain import explained
@@ -44,6 +45,16 @@ detail = APIBlueprint(
     abp_responses={400: Failure, 401: Failure, 403: Failure, 404: Failure, 429: Failure, 503: Failure},
 )
 detail.before_request(identify_caller)
+
+
+class DetailQuery(Query):
+    """What `GET /v1/calls/{id}` can be asked for."""
+
+    start_ts: EpochMs | SkipJsonSchema[None] = Field(
+        default=None,
+        description="The call of this id that started at this time: a switch can use an id again.",
+        json_schema_extra=without_default,
+    )
 
 
 class _CallPath(BaseModel):

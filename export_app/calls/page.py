@@ -9,9 +9,8 @@ from export_app.auth.identity import CDR, Identity
 from export_app.calls import cursor as cursors
 from export_app.calls import two_tiers
 from export_app.calls.cursor import CallsCursor, ChangesCursor, SyncCursor
-from export_app.calls.query import Since, Walk, asked, within_window
+from export_app.calls.query import CallsQuery, Since, Walk, asked, within_window
 from export_app.database import Database
-from export_app.web.parameters import CallsQuery
 from tollbook.archive.reader import Archive
 from tollbook.model.selection import Changes, Selection
 from tollbook.store.calls import changes as changed_calls

@@ -1,17 +1,163 @@
-"""What a query asks for: a selection of calls, or the changes since some moment. Pure: no database, no clock."""
+"""What `GET /v1/calls` can be asked for, and what that selects: calls, or changes. Pure: no database, no clock."""
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 
 from export_app.auth.identity import Identity
 from export_app.calls import cursor as cursors
 from export_app.calls.cursor import CallsCursor, ChangesCursor, Cursor, SyncCursor
 from export_app.web.errors import Refusal
-from export_app.web.parameters import CallsQuery
-from tollbook.model.selection import Changes, Filters, Selection
+from export_app.web.parameters import (
+    MAX_LIMIT,
+    Disposition,
+    EpochMs,
+    Limit,
+    Query,
+    Text,
+    names_hint,
+    shown,
+    whole_number,
+    without_default,
+)
+from tollbook.model.record import COLUMNS
+from tollbook.model.selection import Changes, Filters, Order, Selection
+
+DEFAULT_LIMIT: Final = 1000
+MAX_BILLSEC: Final = 2**31 - 1
+
+# What a page may show beyond the 16 columns of the public record, when it is asked for by name.
+EXTRA_COLUMNS: Final = ("currency", "switch", "revision", "estimated", "updated_ts", "parts")
+_ALL_COLUMNS: Final = (*COLUMNS, *EXTRA_COLUMNS)
+_COLUMN: Final = "|".join(_ALL_COLUMNS)
 
 _ANEW: Final = "leave it out to begin anew"
 _FILTERS: Final = tuple(field.name for field in fields(Filters))
+
+
+def _known_fields(text: str) -> str:
+    for name in text.split(","):
+        if name not in _ALL_COLUMNS:
+            raise PydanticCustomError(
+                "unknown_field",
+                "has no column {name}: {hint}",
+                {"name": shown(name), "hint": names_hint(name, _ALL_COLUMNS)},
+            )
+    return text
+
+
+def _written_out(value: object) -> object:
+    if isinstance(value, str) and value.startswith(" "):
+        raise PydanticCustomError("plus", "must not begin with a space: in a URL a + is written %2B")
+    return value
+
+
+BillSeconds = Annotated[
+    int,
+    Field(ge=0, le=MAX_BILLSEC),
+    BeforeValidator(whole_number(f"a number of seconds from 0 to {MAX_BILLSEC}")),
+]
+Number = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=r"^[^\x00 ][^\x00]*$"), BeforeValidator(_written_out)
+]
+Fields = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": f"^({_COLUMN})(,({_COLUMN}))*$", "example": "call_id,start_ts,cost_micros"}),
+    AfterValidator(_known_fields),
+]
+
+
+class CallsQuery(Query):
+    """What `GET /v1/calls` can be asked for."""
+
+    since: EpochMs = Field(default=0, description="Calls that started at or after this time; left out: all.")
+    until: EpochMs | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Calls that started before this time; left out: now.",
+        json_schema_extra=without_default,
+    )
+    updated_since: EpochMs | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Instead of since and until: calls whose row was written at or after this time, in the order of"
+        " change, also those of the half hour before. The last page has a `sync_cursor`, from which the next sync"
+        " goes on.",
+        json_schema_extra=without_default,
+    )
+    order: Order = Field(default="desc", description="desc: newest first; asc: oldest first.")
+    limit: Limit = Field(
+        default=DEFAULT_LIMIT, description=f"Rows in a page at most; more than {MAX_LIMIT} counts as {MAX_LIMIT}."
+    )
+    cursor: str | SkipJsonSchema[None] = Field(
+        default=None,
+        description="The `next_cursor` of the page before, or the `sync_cursor` of the sync before. It holds the"
+        " window, the order and the filters, which may then be left out.",
+        json_schema_extra=without_default,
+    )
+    direction: Literal["inbound", "outbound", "internal"] | SkipJsonSchema[None] = Field(
+        default=None, description="Calls of this direction.", json_schema_extra=without_default
+    )
+    disposition: Disposition | SkipJsonSchema[None] = Field(
+        default=None, description="Calls that ended so.", json_schema_extra=without_default
+    )
+    number: Number | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Calls from or to a number that begins so, written as in the rows; a + is %2B in a URL.",
+        json_schema_extra=without_default,
+    )
+    queue_id: Text | SkipJsonSchema[None] = Field(
+        default=None, description="Calls of this queue.", json_schema_extra=without_default
+    )
+    agent_id: Text | SkipJsonSchema[None] = Field(
+        default=None, description="Calls of this agent.", json_schema_extra=without_default
+    )
+    min_billsec: BillSeconds | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Calls that were talked on for so many seconds or more.",
+        json_schema_extra=without_default,
+    )
+    fields: Fields | SkipJsonSchema[None] = Field(
+        default=None,
+        description="The columns wanted, in this order, separated by commas; left out: the 16 of the record."
+        f" Beyond those there are {', '.join(EXTRA_COLUMNS)}.",
+        json_schema_extra=without_default,
+    )
+    format: Literal["json", "csv"] = Field(default="json", description="What the answer is written in.")
+    raw: Literal["0", "1"] = Field(
+        default="0",
+        description="1: leave CSV fields as they are that a spreadsheet would take for formulas.",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "CallsQuery":
+        if self.until is not None and self.since > self.until:
+            raise PydanticCustomError("order", "since must not be later than until: swap them")
+        if self.updated_since is not None:
+            for name in ("since", "until", "order"):
+                if name in self.model_fields_set:
+                    raise PydanticCustomError(
+                        "window", "updated_since comes in the order of change: leave {name} out", {"name": name}
+                    )
+        return self
+
+    @property
+    def filters(self) -> Filters:
+        """What a call must match."""
+        return Filters(
+            direction=self.direction,
+            disposition=self.disposition,
+            number=self.number,
+            queue_id=self.queue_id,
+            agent_id=self.agent_id,
+            min_billsec=self.min_billsec,
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns wanted, each once."""
+        return COLUMNS if self.fields is None else tuple(dict.fromkeys(self.fields.split(",")))
 
 
 @dataclass(frozen=True, kw_only=True)

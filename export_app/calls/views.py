@@ -13,10 +13,10 @@ from flask_openapi3.blueprint import APIBlueprint
 from export_app.auth.request import SECURITY, caller, identify_caller
 from export_app.calls import csv_page
 from export_app.calls.page import Page, read
+from export_app.calls.query import CallsQuery
 from export_app.calls.schema import CallPage
 from export_app.context import archive, database
 from export_app.web.openapi import get
-from export_app.web.parameters import CallsQuery
 from export_app.web.responses import as_json
 from export_app.web.schema import Failure
 

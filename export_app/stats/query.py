@@ -13,7 +13,17 @@ from pydantic_core import PydanticCustomError
 
 from export_app.stats import periods
 from export_app.web.errors import Refusal
-from export_app.web.parameters import MAX_LIMIT, Disposition, EpochMs, Limit, Query, Text, shown, without_default
+from export_app.web.parameters import (
+    MAX_LIMIT,
+    Disposition,
+    EpochMs,
+    Limit,
+    Query,
+    Text,
+    names_hint,
+    shown,
+    without_default,
+)
 
 UNITS: Final[tuple[periods.Unit, ...]] = ("hour", "day", "month")
 # The columns that the other groups are of.
@@ -42,9 +52,9 @@ def _groups(value: str) -> str:
     names = value.split(",")
     for name in names:
         if name not in GROUPS:
-            near = difflib.get_close_matches(name, GROUPS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(GROUPS)}"
-            raise PydanticCustomError("group", "cannot be {name}: {hint}", {"name": shown(name), "hint": hint})
+            raise PydanticCustomError(
+                "group", "cannot be {name}: {hint}", {"name": shown(name), "hint": names_hint(name, GROUPS)}
+            )
     if len(names) > MAX_GROUPINGS:
         raise PydanticCustomError("groups", "takes two at most, such as day,disposition")
     return value

@@ -7,7 +7,7 @@ model cannot: a parameter given twice, and a key where it must not be.
 import difflib
 import functools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
@@ -19,28 +19,18 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from export_app.web.errors import Refusal
-from tollbook.model.record import COLUMNS
-from tollbook.model.selection import Filters, Order
 
-DEFAULT_LIMIT: Final = 1000
 MAX_LIMIT: Final = 10_000
 LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999: beyond it somebody sent microseconds
-
-MAX_BILLSEC: Final = 2**31 - 1
-
-# What a page may show beyond the 16 columns of the public record, when it is asked for by name.
-EXTRA_COLUMNS: Final = ("currency", "switch", "revision", "estimated", "updated_ts", "parts")
-_FIELD: Final = "|".join((*COLUMNS, *EXTRA_COLUMNS))
 
 _WHOLE_NUMBER = re.compile(r"[0-9]+")
 _KEY_NAMES = frozenset({"xapikey", "apikey", "key", "token", "accesstoken"})
 
 
-def _whole_number(what: str) -> Callable[[object], object]:
+def whole_number(what: str) -> Callable[[object], object]:
     """Take digits only: Python and pydantic would also take 1_000, +5, 12.0 and other scripts' digits."""
 
     def check(value: object) -> object:
@@ -56,52 +46,22 @@ def _up_to_max(limit: int) -> int:
     return min(limit, MAX_LIMIT)
 
 
-def _known_fields(text: str) -> str:
-    for name in text.split(","):
-        if name not in COLUMNS and name not in EXTRA_COLUMNS:
-            near = difflib.get_close_matches(name, (*COLUMNS, *EXTRA_COLUMNS), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join((*COLUMNS, *EXTRA_COLUMNS))}"
-            raise PydanticCustomError(
-                "unknown_field", "has no column {name}: {hint}", {"name": shown(name), "hint": hint}
-            )
-    return text
-
-
-def _written_out(value: object) -> object:
-    if isinstance(value, str) and value.startswith(" "):
-        raise PydanticCustomError("plus", "must not begin with a space: in a URL a + is written %2B")
-    return value
-
-
 EpochMs = Annotated[
     int,
     Field(ge=0, le=LAST_MS, json_schema_extra={"example": 1767225600000}),
-    BeforeValidator(_whole_number("a time in whole milliseconds since 1970, such as 1767225600000")),
+    BeforeValidator(whole_number("a time in whole milliseconds since 1970, such as 1767225600000")),
 ]
 Limit = Annotated[
     int,
     Field(ge=1),
     AfterValidator(_up_to_max),
-    BeforeValidator(_whole_number(f"a whole number from 1 to {MAX_LIMIT}")),
+    BeforeValidator(whole_number(f"a whole number from 1 to {MAX_LIMIT}")),
 ]
 # What `tollbook.model.fold.disposition_of` says, and `lost`.
 Disposition: TypeAlias = Literal[
     "answered", "busy", "no_answer", "rejected", "cancelled", "failed", "abandoned", "lost"
 ]
-BillSeconds = Annotated[
-    int,
-    Field(ge=0, le=MAX_BILLSEC),
-    BeforeValidator(_whole_number(f"a number of seconds from 0 to {MAX_BILLSEC}")),
-]
 Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
-Number = Annotated[
-    str, Field(min_length=1, max_length=64, pattern=r"^[^\x00 ][^\x00]*$"), BeforeValidator(_written_out)
-]
-Fields = Annotated[
-    str,
-    Field(json_schema_extra={"pattern": f"^({_FIELD})(,({_FIELD}))*$", "example": "call_id,start_ts,cost_micros"}),
-    AfterValidator(_known_fields),
-]
 
 
 def without_default(schema: dict[str, Any]) -> None:
@@ -120,10 +80,10 @@ class Query(BaseModel):
         known = list(cls.model_fields)
         for name in values:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
                 raise PydanticCustomError(
-                    "unknown_parameter", "{name} is not a parameter here: {hint}", {"name": shown(name), "hint": hint}
+                    "unknown_parameter",
+                    "{name} is not a parameter here: {hint}",
+                    {"name": shown(name), "hint": names_hint(name, known)},
                 )
         return values
 
@@ -142,109 +102,15 @@ class NoQuery(Query):
     """A resource that takes no parameters."""
 
 
-class CallsQuery(Query):
-    """What `GET /v1/calls` can be asked for."""
-
-    since: EpochMs = Field(default=0, description="Calls that started at or after this time; left out: all.")
-    until: EpochMs | SkipJsonSchema[None] = Field(
-        default=None,
-        description="Calls that started before this time; left out: now.",
-        json_schema_extra=without_default,
-    )
-    updated_since: EpochMs | SkipJsonSchema[None] = Field(
-        default=None,
-        description="Instead of since and until: calls whose row was written at or after this time, in the order of"
-        " change, also those of the half hour before. The last page has a `sync_cursor`, from which the next sync"
-        " goes on.",
-        json_schema_extra=without_default,
-    )
-    order: Order = Field(default="desc", description="desc: newest first; asc: oldest first.")
-    limit: Limit = Field(
-        default=DEFAULT_LIMIT, description=f"Rows in a page at most; more than {MAX_LIMIT} counts as {MAX_LIMIT}."
-    )
-    cursor: str | SkipJsonSchema[None] = Field(
-        default=None,
-        description="The `next_cursor` of the page before, or the `sync_cursor` of the sync before. It holds the"
-        " window, the order and the filters, which may then be left out.",
-        json_schema_extra=without_default,
-    )
-    direction: Literal["inbound", "outbound", "internal"] | SkipJsonSchema[None] = Field(
-        default=None, description="Calls of this direction.", json_schema_extra=without_default
-    )
-    disposition: Disposition | SkipJsonSchema[None] = Field(
-        default=None, description="Calls that ended so.", json_schema_extra=without_default
-    )
-    number: Number | SkipJsonSchema[None] = Field(
-        default=None,
-        description="Calls from or to a number that begins so, written as in the rows; a + is %2B in a URL.",
-        json_schema_extra=without_default,
-    )
-    queue_id: Text | SkipJsonSchema[None] = Field(
-        default=None, description="Calls of this queue.", json_schema_extra=without_default
-    )
-    agent_id: Text | SkipJsonSchema[None] = Field(
-        default=None, description="Calls of this agent.", json_schema_extra=without_default
-    )
-    min_billsec: BillSeconds | SkipJsonSchema[None] = Field(
-        default=None,
-        description="Calls that were talked on for so many seconds or more.",
-        json_schema_extra=without_default,
-    )
-    fields: Fields | SkipJsonSchema[None] = Field(
-        default=None,
-        description="The columns wanted, in this order, separated by commas; left out: the 16 of the record."
-        f" Beyond those there are {', '.join(EXTRA_COLUMNS)}.",
-        json_schema_extra=without_default,
-    )
-    format: Literal["json", "csv"] = Field(default="json", description="What the answer is written in.")
-    raw: Literal["0", "1"] = Field(
-        default="0",
-        description="1: leave CSV fields as they are that a spreadsheet would take for formulas.",
-    )
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "CallsQuery":
-        if self.until is not None and self.since > self.until:
-            raise PydanticCustomError("order", "since must not be later than until: swap them")
-        if self.updated_since is not None:
-            for name in ("since", "until", "order"):
-                if name in self.model_fields_set:
-                    raise PydanticCustomError(
-                        "window", "updated_since comes in the order of change: leave {name} out", {"name": name}
-                    )
-        return self
-
-    @property
-    def filters(self) -> Filters:
-        """What a call must match."""
-        return Filters(
-            direction=self.direction,
-            disposition=self.disposition,
-            number=self.number,
-            queue_id=self.queue_id,
-            agent_id=self.agent_id,
-            min_billsec=self.min_billsec,
-        )
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns wanted, each once."""
-        return COLUMNS if self.fields is None else tuple(dict.fromkeys(self.fields.split(",")))
-
-
-class DetailQuery(Query):
-    """What `GET /v1/calls/{id}` can be asked for."""
-
-    start_ts: EpochMs | SkipJsonSchema[None] = Field(
-        default=None,
-        description="The call of this id that started at this time: a switch can use an id again.",
-        json_schema_extra=without_default,
-    )
-
-
 def shown(name: str) -> str:
     """Quote a name as somebody sent it, cut to what fits a message."""
     return repr(name[:40])
+
+
+def names_hint(name: str, known: Sequence[str]) -> str:
+    """Return the known name that was probably meant, or all of them."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
 
 
 def check_names(pairs: Iterable[tuple[str, str]]) -> None:

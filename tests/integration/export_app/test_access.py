@@ -12,8 +12,8 @@ import pytest
 from psycopg import sql
 from werkzeug.test import TestResponse
 
+from export_app.calls.query import CallsQuery
 from export_app.database import Database
-from export_app.web.parameters import CallsQuery
 from tollbook.errors import SettingsError
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Filters, Selection

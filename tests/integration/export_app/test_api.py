@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from export_app.app import create_app
+from export_app.calls.query import EXTRA_COLUMNS, CallsQuery
 from export_app.database import Database
-from export_app.web.parameters import EXTRA_COLUMNS, CallsQuery
 from tollbook.archive.reader import Archive
 from tollbook.config import Settings
 from tollbook.model.record import COLUMNS, Price, Row

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from export_app.web.parameters import EXTRA_COLUMNS
+from export_app.calls.query import EXTRA_COLUMNS
 from tollbook.model.record import COLUMNS
 
 START = 1_790_000_000_000

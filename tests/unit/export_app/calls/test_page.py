@@ -8,9 +8,8 @@ import pytest
 from export_app.auth.identity import Identity
 from export_app.calls.cursor import MAX_AGE_S, CallsCursor, ChangesCursor, Cursor, SyncCursor, encode, values_of
 from export_app.calls.page import Page, calls_page, changes_page
-from export_app.calls.query import Since, Walk, asked, within_window
+from export_app.calls.query import CallsQuery, Since, Walk, asked, within_window
 from export_app.web.errors import Refusal
-from export_app.web.parameters import CallsQuery
 from tollbook.model.selection import Changes, Filters, Selection
 from tollbook.store.calls.changes import ChangedPage
 from tollbook.store.keys import Key

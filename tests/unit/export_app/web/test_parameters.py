@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from export_app.calls.query import DEFAULT_LIMIT, CallsQuery
 from export_app.web.errors import Refusal
 from export_app.web.parameters import (
-    DEFAULT_LIMIT,
     LAST_MS,
     MAX_LIMIT,
-    CallsQuery,
     NoQuery,
     Query,
     check_names,
