@@ -128,7 +128,7 @@ def _leg(leg: ToldLeg) -> Text:
     told.append(f"\n{' · '.join(times)}", style="default not bold")
     gateway = f" ({shown(leg.gateway, 40)})" if leg.gateway else ""
     place = f"off-net by {leg.off_net_rule}{gateway}" if leg.off_net else f"not off-net: {leg.off_net_rule}"
-    told.append(f"\n{_family(leg)} · {place}", style="dim not bold")
+    told.append(f"\n{_place_in_tree(leg)} · {place}", style="dim not bold")
     doubts = [_KNOWN_FROM.get(leg.known_from), _ENDED_BY.get(leg.ended_by or "")]
     doubts += [f"recovered at {_hour(life)}" for life in leg.lives[1:]]
     if any(doubts):
@@ -136,7 +136,7 @@ def _leg(leg: ToldLeg) -> Text:
     return told
 
 
-def _family(leg: ToldLeg) -> str:
+def _place_in_tree(leg: ToldLeg) -> str:
     if leg.role == "root":
         return "the root"
     if leg.child_of is not None:

@@ -6,7 +6,7 @@ The row is a function of the facts alone. No clock, no order of arrival and no e
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tollbook.model.call_tree import Call, Life
+from tollbook.model.call_tree import Call, CallLeg
 from tollbook.model.causes import telling_cause, unanswered_disposition
 from tollbook.model.numbers import digits_of
 from tollbook.model.record import Part, Row
@@ -44,7 +44,7 @@ def clock_seconds(start_us: int, end_us: int) -> int:
 def fold(call: Call, operator: Operator, switch: str) -> Row:
     """Compute the row of a call. What is set only at its end is None while any leg is up."""
     root = call.root or call.legs[0]
-    off_net = tuple(leg for leg in call.legs if operator.peers.off_net(leg.birth))
+    off_net = tuple(leg for leg in call.legs if operator.peers.off_net(leg.origin))
     children = tuple(leg for leg in call.legs if leg is not root)
     direction = direction_of(root, children, off_net)
     from_num, to_num = numbers_of(root, children)
@@ -55,8 +55,8 @@ def fold(call: Call, operator: Operator, switch: str) -> Row:
     if call.complete:
         end_us = max(leg.end.hangup_us for leg in call.legs if leg.end)
         duration = clock_seconds(call.start_us, end_us)
-        hangup_cause = root.became.cause or None
-        billed_until_us = root.became.hangup_us if direction == "inbound" else end_us
+        hangup_cause = root.outcome.cause or None
+        billed_until_us = root.outcome.hangup_us if direction == "inbound" else end_us
         billsec = clock_seconds(answer_us, billed_until_us) if answer_us else 0
         last = max(call.legs, key=lambda leg: leg.end.hangup_us if leg.end else 0)
         # A leg that was lost inside a call whose end the switch did tell makes no lost call.
@@ -85,27 +85,27 @@ def fold(call: Call, operator: Operator, switch: str) -> Row:
     )
 
 
-def account_of(root: Life, children: tuple[Life, ...], to_num: str, operator: Operator) -> str | None:
+def account_of(root: CallLeg, children: tuple[CallLeg, ...], to_num: str, operator: Operator) -> str | None:
     """Find who pays: the root's account, the number's owner, the child that answered, any child."""
-    own = root.became.account or operator.owner_of(to_num)
+    own = root.outcome.account or operator.owner_of(to_num)
     if own:
         return own
     child = paying_child(children)
-    return child.became.account if child else None
+    return child.outcome.account if child else None
 
 
-def paying_child(children: tuple[Life, ...]) -> Life | None:
+def paying_child(children: tuple[CallLeg, ...]) -> CallLeg | None:
     """Find the child whose account counts: the first that answered and has one, else the first that has one."""
     answered_first = sorted(children, key=lambda leg: not leg.answered_us)
-    return next((leg for leg in answered_first if leg.became.account), None)
+    return next((leg for leg in answered_first if leg.outcome.account), None)
 
 
-def direction_of(root: Life, children: tuple[Life, ...], off_net: tuple[Life, ...]) -> str:
+def direction_of(root: CallLeg, children: tuple[CallLeg, ...], off_net: tuple[CallLeg, ...]) -> str:
     """Say which way the call went: inbound, outbound or internal."""
     said = stated_direction(root)
     if said:
         return said
-    if not root.birth.outbound and not root.birth.user:
+    if not root.origin.outbound and not root.origin.user:
         return "inbound"
     if any(leg.answered_us for leg in off_net):
         return "outbound"
@@ -114,30 +114,30 @@ def direction_of(root: Life, children: tuple[Life, ...], off_net: tuple[Life, ..
     return "internal"
 
 
-def stated_direction(root: Life) -> str | None:
+def stated_direction(root: CallLeg) -> str | None:
     """Give the direction that the operator's variable `call_direction` states, None when it states none."""
-    return _DIRECTIONS.get(root.became.call_direction.lower())
+    return _DIRECTIONS.get(root.outcome.call_direction.lower())
 
 
-def numbers_of(root: Life, children: tuple[Life, ...]) -> tuple[str, str]:
+def numbers_of(root: CallLeg, children: tuple[CallLeg, ...]) -> tuple[str, str]:
     """Give (from_num, to_num): who called, and what was dialled, never what a transfer put there."""
-    birth = root.birth
+    origin = root.origin
     # At its end a leg's caller number may be one it was made to present; its ANI stays what it came with.
-    caller = birth.caller if root.heard_create else birth.ani or birth.caller
-    if not birth.outbound:
+    caller = origin.caller if root.heard_create else origin.ani or origin.caller
+    if not origin.outbound:
         if root.heard_create:
-            return caller, birth.dialed
-        return caller, birth.original_dialed or birth.req_user or birth.dialed
+            return caller, origin.dialed
+        return caller, origin.original_dialed or origin.req_user or origin.dialed
     # An API originate rings one party first and connects it to the other.
     rung = root.sent_number
-    other = next((leg.sent_number for leg in children if not leg.birth.loopback), "")
-    last = root.became.dialed
+    other = next((leg.sent_number for leg in children if not leg.origin.loopback), "")
+    last = root.outcome.dialed
     if not other and last != rung:
         other = last
     return (rung, other) if other else (caller, rung)
 
 
-def answer_of(root: Life, direction: str, off_net: tuple[Life, ...]) -> int:
+def answer_of(root: CallLeg, direction: str, off_net: tuple[CallLeg, ...]) -> int:
     """Find when the conversation began, epoch µs, 0 if it never did. Outbound, the far end's answer counts."""
     if direction != "outbound" or not off_net:
         return root.answered_us
@@ -145,13 +145,13 @@ def answer_of(root: Life, direction: str, off_net: tuple[Life, ...]) -> int:
     return max(root.answered_us, min(answers)) if answers else 0
 
 
-def service_of(root: Life, children: tuple[Life, ...]) -> tuple[str | None, str | None, bool]:
+def service_of(root: CallLeg, children: tuple[CallLeg, ...]) -> tuple[str | None, str | None, bool]:
     """Give (queue, agent, served by a standby agent) of a call that waited in mod_callcenter or mod_fifo."""
-    said = root.became
-    agents = [leg for leg in children if leg.became.cc_side == "agent"]
+    said = root.outcome
+    agents = [leg for leg in children if leg.outcome.cc_side == "agent"]
     bridged = [leg for leg in agents if is_bridged_agent(leg)]
     if bridged:
-        return bridged[-1].became.cc_queue or None, bridged[-1].became.cc_agent or None, False
+        return bridged[-1].outcome.cc_queue or None, bridged[-1].outcome.cc_agent or None, False
     if said.cc_side == "agent":
         return None, None, False
     if said.cc_queue:
@@ -159,56 +159,56 @@ def service_of(root: Life, children: tuple[Life, ...]) -> tuple[str | None, str 
         return said.cc_queue, (said.cc_agent or None) if standby else None, standby
     if said.last_app == "fifo" and " in" in said.last_arg:
         answered = next((leg for leg in children if answered_fifo(leg)), None)
-        return said.last_arg.split()[0], (answered.birth.dialed_user or None) if answered else None, False
+        return said.last_arg.split()[0], (answered.origin.dialed_user or None) if answered else None, False
     return None, None, False
 
 
-def is_bridged_agent(leg: Life) -> bool:
+def is_bridged_agent(leg: CallLeg) -> bool:
     """Tell whether a leg is that of a mod_callcenter agent who spoke to the caller."""
-    return leg.became.cc_side == "agent" and bool(leg.answered_us) and leg.became.cc_agent_bridged
+    return leg.outcome.cc_side == "agent" and bool(leg.answered_us) and leg.outcome.cc_agent_bridged
 
 
-def answered_fifo(leg: Life) -> bool:
+def answered_fifo(leg: CallLeg) -> bool:
     """Tell whether a leg is that of somebody whom mod_fifo rang for the caller, and who answered."""
-    return bool(leg.answered_us and leg.birth.fifo_bridge)
+    return bool(leg.answered_us and leg.origin.fifo_bridge)
 
 
 def disposition_of(
-    root: Life,
-    legs: tuple[Life, ...],
-    children: tuple[Life, ...],
+    root: CallLeg,
+    legs: tuple[CallLeg, ...],
+    children: tuple[CallLeg, ...],
     answer_us: int,
     queue_id: str | None,
     standby: bool,
 ) -> str:
     """Say what became of a call that has ended."""
-    said = root.became
+    said = root.outcome
     if answer_us:
         served = standby or said.fifo_serviced_by or any(serves(leg) for leg in children)
         return "abandoned" if queue_id and not served else "answered"
     if said.cause == "ORIGINATOR_CANCEL":
         return "cancelled"
-    return unanswered_disposition(cause_of(root), rang=any(leg.became.progress_us for leg in legs))
+    return unanswered_disposition(cause_of(root), rang=any(leg.outcome.progress_us for leg in legs))
 
 
-def cause_of(root: Life) -> str:
+def cause_of(root: CallLeg) -> str:
     """Give the cause that tells best why a call was not answered."""
-    said = root.became
+    said = root.outcome
     return telling_cause(said.originate_disposition, said.last_bridge_cause, said.cause)
 
 
-def serves(leg: Life) -> bool:
+def serves(leg: CallLeg) -> bool:
     """Tell whether whoever answered this child served a caller who waited in a queue."""
-    if leg.birth.loopback or not leg.answered_us:
+    if leg.origin.loopback or not leg.answered_us:
         return False
-    return leg.became.cc_agent_bridged if leg.became.cc_side == "agent" else True
+    return leg.outcome.cc_agent_bridged if leg.outcome.cc_side == "agent" else True
 
 
 def parts_of(
     direction: str,
     to_num: str,
     billsec: int,
-    off_net: tuple[Life, ...],
+    off_net: tuple[CallLeg, ...],
     billed_us: tuple[int, int],
     peers: Peers,
 ) -> tuple[Part, ...]:
@@ -221,7 +221,7 @@ def parts_of(
         parts.append(Part(direction=direction, number=to_num, seconds=billsec))
     answered = [leg for leg in off_net if leg.answered_us]
     for leg in answered:
-        hangup_us = leg.became.hangup_us
+        hangup_us = leg.outcome.hangup_us
         one_conversation = (
             len(answered) == 1
             and abs(leg.answered_us - answer_us) <= _SAME_CONVERSATION_US
@@ -230,9 +230,9 @@ def parts_of(
         parts.append(
             Part(
                 direction="outbound",
-                number=leg.birth.call_number
-                or leg.became.call_number
-                or peers.billed_number(leg.birth.gateway, leg.sent_number),
+                number=leg.origin.call_number
+                or leg.outcome.call_number
+                or peers.billed_number(leg.origin.gateway, leg.sent_number),
                 seconds=billsec if one_conversation else clock_seconds(leg.answered_us, hangup_us),
             )
         )

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tollbook.model.call_tree import Call, Life, calls_of
+from tollbook.model.call_tree import Call, CallLeg, calls_of
 from tollbook.model.causes import telling_cause
 from tollbook.model.explain.leg_view import ToldLeg, told_legs
 from tollbook.model.fold import (
@@ -53,7 +53,7 @@ def explain(row: Row, price: Price | None, legs: Iterable[Leg], operator: Operat
         operator=operator,
         root=root,
         children=tuple(leg for leg in call.legs if leg is not root),
-        off_net=tuple(leg for leg in call.legs if operator.peers.off_net(leg.birth)),
+        off_net=tuple(leg for leg in call.legs if operator.peers.off_net(leg.origin)),
     )
     rules = {**case.rules(), "cost_micros": _cost(row, price)}
     changed = [name for name in COLUMNS if name != "cost_micros" and getattr(row, name) != getattr(today, name)]
@@ -118,17 +118,17 @@ class _Case:
     call: Call
     row: Row
     operator: Operator
-    root: Life
-    children: tuple[Life, ...]
-    off_net: tuple[Life, ...]
+    root: CallLeg
+    children: tuple[CallLeg, ...]
+    off_net: tuple[CallLeg, ...]
 
-    def number(self, leg: Life) -> int:
+    def number(self, leg: CallLeg) -> int:
         return 1 + next(place for place, one in enumerate(self.call.legs) if one is leg)
 
-    def name(self, leg: Life) -> str:
+    def name(self, leg: CallLeg) -> str:
         return f"leg {self.number(leg)} (root)" if leg is self.call.root else f"leg {self.number(leg)}"
 
-    def names(self, legs: Iterable[Life]) -> str:
+    def names(self, legs: Iterable[CallLeg]) -> str:
         return ", ".join(self.name(leg) for leg in legs)
 
     def rules(self) -> dict[str, str]:
@@ -151,7 +151,7 @@ class _Case:
 
     def _account(self) -> str:
         root = self.root
-        if root.became.account:
+        if root.outcome.account:
             at_end = root.end is not None and root.end.account
             return f"the account code of {self.name(root)} at its {'end' if at_end else 'creation'}"
         if self.operator.owner_of(self.row.to_num):
@@ -165,10 +165,10 @@ class _Case:
     def _direction(self) -> str:
         root, answered = self.root, [leg for leg in self.off_net if leg.answered_us]
         if stated_direction(root):
-            return f"the variable call_direction of {self.name(root)} says {root.became.call_direction}"
+            return f"the variable call_direction of {self.name(root)} says {root.outcome.call_direction}"
         if self.row.direction == "inbound":
             return f"{self.name(root)} came in, and not from a directory user"
-        origin = "the switch made" if root.birth.outbound else "a directory user made"
+        origin = "the switch made" if root.origin.outbound else "a directory user made"
         if self.row.direction == "outbound":
             why = (
                 f"{self.name(answered[0])} was answered"
@@ -181,16 +181,16 @@ class _Case:
         return f"{origin} the call; a child answered, and no off-net leg did"
 
     def _numbers(self) -> tuple[str, str]:
-        root, birth = self.root, self.root.birth
+        root, origin = self.root, self.root.origin
         name = self.name(root)
-        if not birth.outbound:
+        if not origin.outbound:
             if root.heard_create:
                 return f"the caller number of {name} at its creation", f"what {name} dialled, at its creation"
-            kept = {"original_destination_number": birth.original_dialed, "sip_req_user": birth.req_user}
+            kept = {"original_destination_number": origin.original_dialed, "sip_req_user": origin.req_user}
             header = next((header for header, number in kept.items() if number), "the last destination")
             return f"the caller number of {name}, whose creation was not heard", f"{header} of {name}"
-        other = next((leg for leg in self.children if not leg.birth.loopback), None)
-        if (other is None or not other.sent_number) and root.became.dialed in ("", root.sent_number):
+        other = next((leg for leg in self.children if not leg.origin.loopback), None)
+        if (other is None or not other.sent_number) and root.outcome.dialed in ("", root.sent_number):
             return f"the caller number of {name}: nobody else was rung", f"the number that {name} rang"
         rung = f"the switch made the call: the number that {name} rang first"
         if other and other.sent_number:
@@ -218,11 +218,11 @@ class _Case:
         if bridged:
             agent = self.name(bridged[-1])
             return f"cc_queue of {agent}, the last agent who spoke to the caller", f"cc_agent of {agent}"
-        if root.became.cc_side == "agent":
+        if root.outcome.cc_side == "agent":
             return f"none: {name} is itself an agent's", f"none: {name} is itself an agent's"
         if row.queue_id is None:
             return "none: the caller waited in no queue", "none: there is no queue"
-        if root.became.cc_queue:
+        if root.outcome.cc_queue:
             standby = f"cc_agent of {name}: standby agents have calls of their own"
             nobody = "none: no agent spoke to the caller"
             return f"cc_queue of {name}: no agent's leg was bridged", standby if row.agent_id else nobody
@@ -238,10 +238,10 @@ class _Case:
             up = self.names(leg for leg in self.call.legs if leg.end is None)
             why = f"{up} still up" if up else "the root was not heard"
             return dict.fromkeys(names, f"not before the end: {why}")
-        last = max(self.call.legs, key=lambda leg: leg.became.hangup_us)
+        last = max(self.call.legs, key=lambda leg: leg.outcome.hangup_us)
         until = f"the hangup of {self.name(root)}" if row.direction == "inbound" else "end_ts"
         return {
-            "end_ts": f"{self.name(last)} hung up last, at {_clock(last.became.hangup_us)}"
+            "end_ts": f"{self.name(last)} hung up last, at {_clock(last.outcome.hangup_us)}"
             + (" (estimated: its last sign of life)" if last.estimated else ""),
             "duration_sec": "clock seconds from start_ts to end_ts",
             "billsec": f"clock seconds from answer_ts to {until}" if row.answered else "0: not answered",
@@ -249,8 +249,8 @@ class _Case:
             "hangup_cause": f"Hangup-Cause of {self.name(root)}",
         }
 
-    def _disposition(self, last: Life) -> str:
-        said, row = self.root.became, self.row
+    def _disposition(self, last: CallLeg) -> str:
+        said, row = self.root.outcome, self.row
         if row.disposition == "lost":
             return f"the end of {self.name(self.root if self.root.estimated else last)} is an estimate"
         if row.disposition == "abandoned":

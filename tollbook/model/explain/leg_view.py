@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tollbook.model.call_tree import Call, Life, newest_before
+from tollbook.model.call_tree import Call, CallLeg, newest_before
 from tollbook.model.leg import ESTIMATED, FROM_CDR_FILE, FROM_LOOK, Facts
 from tollbook.model.trunks import Peers
 
@@ -50,21 +50,21 @@ def told_legs(call: Call, peers: Peers) -> tuple[ToldLeg, ...]:
     return tuple(_told(number, leg, call, parents, peers) for number, leg in enumerate(call.legs, start=1))
 
 
-def _parent(leg: Life, call: Call, numbers: dict[tuple[int, str], int]) -> int | None:
-    parent = leg.birth.parent
+def _parent(leg: CallLeg, call: Call, numbers: dict[tuple[int, str], int]) -> int | None:
+    parent = leg.origin.parent
     if leg is call.root or parent is None:
         return None
     found = newest_before([one for one in call.legs if one.uid == parent.uid], leg)
     return numbers[found.order] if found else None
 
 
-def _told(number: int, leg: Life, call: Call, parents: dict[int, int | None], peers: Peers) -> ToldLeg:
+def _told(number: int, leg: CallLeg, call: Call, parents: dict[int, int | None], peers: Peers) -> ToldLeg:
     depth, above = 0, parents[number]
     while above is not None:
         depth, above = depth + 1, parents[above]
-    birth, end, is_root = leg.birth, leg.end, leg is call.root
-    parent = None if is_root else birth.parent
-    off_net, rule = peers.verdict(birth)
+    origin, end, is_root = leg.origin, leg.end, leg is call.root
+    parent = None if is_root else origin.parent
+    off_net, rule = peers.verdict(origin)
     return ToldLeg(
         leg=number,
         role="root" if is_root else "orphan" if parents[number] is None else "child",
@@ -73,12 +73,12 @@ def _told(number: int, leg: Life, call: Call, parents: dict[int, int | None], pe
         parent_uid=parent.uid if parent else None,
         named_by=parent.named_by if parent else None,
         uid=leg.uid,
-        channel=birth.channel,
-        direction="outbound" if birth.outbound else "inbound",
-        caller_num=birth.caller,
+        channel=origin.channel,
+        direction="outbound" if origin.outbound else "inbound",
+        caller_num=origin.caller,
         dialed_num=leg.sent_number,
-        call_number=birth.call_number or leg.became.call_number or None,
-        gateway=birth.gateway or None,
+        call_number=origin.call_number or leg.outcome.call_number or None,
+        gateway=origin.gateway or None,
         off_net=off_net,
         off_net_rule=rule,
         created_ts=leg.created_us // 1000,
@@ -91,7 +91,7 @@ def _told(number: int, leg: Life, call: Call, parents: dict[int, int | None], pe
     )
 
 
-def _known_from(leg: Life) -> str:
-    if leg.heard_create or leg.birth.source == FROM_LOOK:
-        return _SOURCES.get(leg.birth.source, "create")
-    return "end" if leg.birth.source != ESTIMATED and leg.birth != Facts() else "answer"
+def _known_from(leg: CallLeg) -> str:
+    if leg.heard_create or leg.origin.source == FROM_LOOK:
+        return _SOURCES.get(leg.origin.source, "create")
+    return "end" if leg.origin.source != ESTIMATED and leg.origin != Facts() else "answer"

@@ -112,13 +112,13 @@ def test_a_rule_names_the_leg_whose_value_it_is(name: str) -> None:
         else:
             assert re.search("not answered|none answered", told.rules["answer_ts"])
         if row.account_id:
-            assert lives[named(told, "account_id")[-1].leg].became.account == row.account_id
+            assert lives[named(told, "account_id")[-1].leg].outcome.account == row.account_id
         assert told.rules["queue_id"].startswith("none") == (row.queue_id is None)
         assert told.rules["agent_id"].startswith("none") == (row.agent_id is None)
         if row.queue_id and "cc_queue" in told.rules["queue_id"]:
-            assert lives[named(told, "queue_id")[0].leg].became.cc_queue == row.queue_id
+            assert lives[named(told, "queue_id")[0].leg].outcome.cc_queue == row.queue_id
         if row.agent_id and "cc_agent" in told.rules["agent_id"]:
-            assert lives[named(told, "agent_id")[0].leg].became.cc_agent == row.agent_id
+            assert lives[named(told, "agent_id")[0].leg].outcome.cc_agent == row.agent_id
 
 
 @pytest.mark.parametrize("name", NAMES)
