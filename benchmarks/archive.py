@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from psycopg import Connection
 from pydantic import SecretStr
 
-from maintenance.archive.batch import Records
+from maintenance.archive.batch import BatchContent
 from maintenance.archive.commit import commit
 from maintenance.archive.run import run as archive_run
 from maintenance.archive.table import ensure_table
@@ -97,7 +97,7 @@ def append() -> None:
             pq.write_table(batch, settings.data_dir / f"one-{number}.parquet", compression="zstd")
             plain_s = time.perf_counter() - begun
             begun = time.perf_counter()
-            commit(ensure_table(catalog), uuid4(), Records(rows=batch, corrections=()))
+            commit(ensure_table(catalog), uuid4(), BatchContent(rows=batch, corrections=()))
             ours_s = time.perf_counter() - begun
             ratios.append(plain_s / ours_s)
             print(f"append: pyarrow {100_000 / plain_s:,.0f} rows/s, ours {100_000 / ours_s:,.0f} rows/s")
@@ -119,7 +119,7 @@ def growth() -> None:
                 for month in range(months):
                     for half in range(2):
                         batch = later(template, month * MONTH_MS + half * 3_600_000)
-                        commit(ensure_table(catalog), uuid4(), Records(rows=batch, corrections=()))
+                        commit(ensure_table(catalog), uuid4(), BatchContent(rows=batch, corrections=()))
             done = compact(one, now=dt.datetime(2028, 1, 1, tzinfo=dt.UTC)).compacted
             print(f"growth: {months} months, {done.rows} rows, {done.files_before} files into {done.files_after}")
         ratios: list[float] = []

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from esl_listener.decoder import JSON, Decoder
 from tollbook.errors import FrameRefused
-from tollbook.log import event
+from tollbook.log import log_line
 from tollbook.model.leg import Leg, leg_of
 from tollbook.store.calls.switch_processes import Held
 
@@ -46,7 +46,7 @@ def look(api: Api, decoder: Decoder, held: Collection[Held], default_switch: str
     """
     listed = channels_in(api("show channels as json"))
     if listed is None:
-        event(_log, logging.WARNING, "the switch did not list its channels; nothing is concluded from that")
+        log_line(_log, logging.WARNING, "the switch did not list its channels; nothing is concluded from that")
         return None
     # An id can be used again while we hold its last life open, so a life is known by the second it began in, too:
     # the list tells no more. It tells when the switch noted the channel down, so under load a known one may be dumped.

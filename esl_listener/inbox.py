@@ -10,7 +10,7 @@ from gevent.threadpool import ThreadPool
 from esl_listener.dead_letter import keep_damaged
 from esl_listener.metrics import Counts
 from esl_listener.spool import Segment, Spool
-from tollbook.log import event
+from tollbook.log import log_line
 from tollbook.model.leg import Leg
 
 _log = logging.getLogger("tollbook.spool")
@@ -139,19 +139,19 @@ class Spooler:
         if segment is None:
             return None
         if segment.problem:
-            event(_log, logging.ERROR, "a segment cannot be read", segment=segment.path, reason=segment.problem)
+            log_line(_log, logging.ERROR, "a segment cannot be read", segment=segment.path, reason=segment.problem)
         if segment.torn_bytes:
-            event(_log, logging.WARNING, "a torn record dropped", segment=segment.path, bytes=segment.torn_bytes)
+            log_line(_log, logging.WARNING, "a torn record dropped", segment=segment.path, bytes=segment.torn_bytes)
         for damaged in segment.damaged:
             told = self._disk.apply(_kept_damaged, (self._set_aside, damaged))
-            event(_log, logging.ERROR, "a damaged record set aside", segment=segment.path, kept=told)
+            log_line(_log, logging.ERROR, "a damaged record set aside", segment=segment.path, kept=told)
         return segment
 
     def remove(self, segment: Segment) -> None:
         """Delete a segment, every leg of which is committed. One that could not be read stays for the next start."""
         problem = "" if segment.problem else self._disk.apply(self._spool.remove, (segment,))
         if problem:
-            event(_log, logging.ERROR, "a segment cannot be removed", segment=segment.path, reason=problem)
+            log_line(_log, logging.ERROR, "a segment cannot be removed", segment=segment.path, reason=problem)
 
     def _move(self) -> bool:
         """Move some legs; True when more may be waiting already."""
@@ -173,20 +173,20 @@ class Spooler:
 
     def _tell_problem(self, problem: str) -> None:
         if problem and not self.problem:
-            event(_log, logging.ERROR, f"nothing can be spooled: {problem}", waiting_legs=len(self._inbox))
+            log_line(_log, logging.ERROR, f"nothing can be spooled: {problem}", waiting_legs=len(self._inbox))
         elif self.problem and not problem:
-            event(_log, logging.WARNING, "the spool's trouble is over", waiting_legs=len(self._inbox))
+            log_line(_log, logging.WARNING, "the spool's trouble is over", waiting_legs=len(self._inbox))
         self.problem = problem
 
     def _tell_the_beginning(self) -> None:
         if not self._told:
-            event(_log, logging.WARNING, "PostgreSQL is away or slow: legs wait on disk", folder=self._spool.folder)
+            log_line(_log, logging.WARNING, "PostgreSQL is away or slow: legs wait on disk", folder=self._spool.folder)
         self._told = True
 
     def _tell_the_end(self) -> None:
         self._tell_problem("")
         if self._told and not self._spool.bytes:
-            event(_log, logging.WARNING, "PostgreSQL has taken what was spooled")
+            log_line(_log, logging.WARNING, "PostgreSQL has taken what was spooled")
             self._told = False
 
 

@@ -22,7 +22,7 @@ from esl_listener.switch import Switch
 from esl_listener.writer import Writer
 from tollbook.config import Settings
 from tollbook.errors import SettingsError, StoreUnavailable, SwitchRefused, SwitchUnavailable
-from tollbook.log import event
+from tollbook.log import log_line
 
 _log = logging.getLogger("tollbook.listen")
 
@@ -94,13 +94,13 @@ def _make_data_dir(settings: Settings) -> None:
 def _prepare(writer: Writer, spooler: Spooler) -> None:
     """Insist on the database, unless a spool shows that we were stopped while it was away: then listening counts."""
     if spooler.waiting:
-        event(_log, logging.WARNING, "the last listener left legs on disk", spool_bytes=spooler.bytes)
+        log_line(_log, logging.WARNING, "the last listener left legs on disk", spool_bytes=spooler.bytes)
     try:
         writer.prepare()
     except StoreUnavailable as error:
         if not spooler.waiting:
             raise
-        event(_log, logging.ERROR, f"starting while PostgreSQL is away: {error}")
+        log_line(_log, logging.ERROR, f"starting while PostgreSQL is away: {error}")
 
 
 def _end_writing(writer: Writer, writing: Task) -> None:
@@ -120,9 +120,9 @@ def _tell_the_end(inbox: Inbox, spooler: Spooler, counts: Counts) -> None:
         raise StoreUnavailable(f"stopped with {len(inbox)} legs unwritten: {why}")
     if spooler.bytes:
         told = "stopped, what PostgreSQL did not take waits on disk for the next start"
-        event(_log, logging.WARNING, told, events=counts.events, spool_bytes=spooler.bytes)
+        log_line(_log, logging.WARNING, told, events=counts.events, spool_bytes=spooler.bytes)
     else:
-        event(_log, logging.INFO, "stopped, everything written", events=counts.events, rows=counts.rows_written)
+        log_line(_log, logging.INFO, "stopped, everything written", events=counts.events, rows=counts.rows_written)
 
 
 def _connect_first(switches: list[Switch]) -> None:

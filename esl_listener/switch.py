@@ -18,7 +18,7 @@ from esl_listener.reconcile import DENIED_TWICE_AFTER_S, Denials
 from esl_listener.session_audit import Audit, sessions_in
 from tollbook.config import EslAddress
 from tollbook.errors import SwitchRefused, SwitchUnavailable, TollbookError
-from tollbook.log import event
+from tollbook.log import log_line
 from tollbook.model.event import Event as Heard
 from tollbook.model.leg import Leg, leg_of
 from tollbook.store.calls.switch_processes import Held
@@ -83,7 +83,7 @@ class Switch:
             raise SwitchUnavailable(f"{self.address} refuses the subscription: {reply}")
         self._socket = connection
         self._counts.connections += 1
-        event(_log, logging.INFO, "listening", switch=self.address)
+        log_line(_log, logging.INFO, "listening", switch=self.address)
 
     def run(self) -> None:
         """Stay connected until stopped."""
@@ -103,7 +103,7 @@ class Switch:
                     failures = 0 if lasted_s > STABLE_S else min(failures, _MOST_FAILURES_AFTER_SUCCESS)
                 wait_s = backoff.wait_s(failures)
                 failures += 1
-                event(_log, logging.ERROR, str(error), next_try_s=round(wait_s, 1))
+                log_line(_log, logging.ERROR, str(error), next_try_s=round(wait_s, 1))
                 gevent.sleep(wait_s)
 
     def stop(self) -> None:
@@ -140,7 +140,7 @@ class Switch:
                 self._look()
                 next_s = DENIED_TWICE_AFTER_S if self._denials.waiting else LOOK_EVERY_S
             except TollbookError as error:
-                event(_log, logging.WARNING, f"could not look at the switch: {error}", switch=self.address)
+                log_line(_log, logging.WARNING, f"could not look at the switch: {error}", switch=self.address)
                 next_s = LOOK_AT_MOST_EVERY_S
             self._wake.wait(next_s)
 
@@ -163,7 +163,7 @@ class Switch:
             self._put(leg)
         for gone in self._denials.judge(seen, core=self._core, now_s=time.monotonic(), switch_us=self._heard_us):
             self._put(gone.leg)
-            event(_log, logging.WARNING, gone.why, leg=gone.leg.uid, switch=self.address)
+            log_line(_log, logging.WARNING, gone.why, leg=gone.leg.uid, switch=self.address)
 
     def _read_held(self) -> list[Held]:
         """Read in a greenlet of its own: a look is killed when its connection ends, but no query in its middle."""
@@ -217,4 +217,4 @@ class Switch:
             self._wake.set()
             told = "the switch counts sessions that it told nothing of: looking for them"
             numbers = {"unheard": gap.unheard, "sessions": gap.sessions, "heard": gap.heard}
-            event(_log, logging.WARNING, told, switch=self.address, **numbers)
+            log_line(_log, logging.WARNING, told, switch=self.address, **numbers)

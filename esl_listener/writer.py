@@ -21,7 +21,7 @@ from esl_listener.spool import Segment
 from rating.engine import Tariffs
 from rating.loader import load_tariffs
 from tollbook.errors import TollbookError
-from tollbook.log import event
+from tollbook.log import log_line
 from tollbook.model.fold import Operator
 from tollbook.model.leg import Leg
 from tollbook.model.trunks import Peers
@@ -116,7 +116,7 @@ class Writer:
                 self._failures += 1
                 self._counts.batches_retried += 1
                 self._disconnect()
-                event(_log, logging.ERROR, str(error), waiting_legs=len(self._inbox), next_try_s=round(wait_s, 1))
+                log_line(_log, logging.ERROR, str(error), waiting_legs=len(self._inbox), next_try_s=round(wait_s, 1))
                 self._stop.wait(wait_s)
             finally:
                 giving_up.kill(block=False)
@@ -211,7 +211,7 @@ class Writer:
         """Keep a leg that PostgreSQL will never take, with the reason."""
         self._counts.legs_set_aside += 1
         kept = gevent.get_hub().threadpool.apply(_kept, (self._set_aside, refused))
-        event(_log, logging.ERROR, "a leg was set aside", leg=refused.leg.uid, file=kept, reason=refused.reason)
+        log_line(_log, logging.ERROR, "a leg was set aside", leg=refused.leg.uid, file=kept, reason=refused.reason)
         if isinstance(kept, OSError):
             # The log is the last place there is: the leg goes there whole.
             _log.error("that leg is %s", msgspec.json.encode(refused.leg).decode())
@@ -253,7 +253,7 @@ class Writer:
         try:
             self._load_tariffs()
         except TollbookError as error:
-            event(_log, logging.WARNING, "tariffs not loaded", reason=str(error))
+            log_line(_log, logging.WARNING, "tariffs not loaded", reason=str(error))
 
     def _load_tariffs(self) -> None:
         """Load accounts and rates in one snapshot, never half of a deck, on a connection without the batches' limits.
@@ -267,7 +267,7 @@ class Writer:
             owners = tariffs.number_owners(connection)
         self._tariffs, self._tariffs_version = loaded, version
         self._operator = Operator(peers=self._peers, number_owners=owners)
-        event(_log, logging.INFO, "tariffs loaded", version=version, accounts=len(loaded.accounts))
+        log_line(_log, logging.INFO, "tariffs loaded", version=version, accounts=len(loaded.accounts))
 
 
 def _kept(folder: Path, refused: Refused) -> Path | OSError:

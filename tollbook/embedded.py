@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tollbook.errors import SettingsError, StoreUnavailable
-from tollbook.process import dies_with_us
+from tollbook.process import die_with_parent
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 30.0
@@ -143,7 +143,7 @@ def _initialise(binaries: Path, cluster: Path, user: pwd.struct_passwd | None) -
         command,
         env=_environment(binaries),
         cwd="/",
-        preexec_fn=dies_with_us(signal.SIGQUIT, user),
+        preexec_fn=die_with_parent(signal.SIGQUIT, user),
         capture_output=True,
         text=True,
         timeout=_START_TIMEOUT_S,
@@ -166,7 +166,7 @@ def _start(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=dies_with_us(signal.SIGQUIT, user),
+            preexec_fn=die_with_parent(signal.SIGQUIT, user),
         )
 
 

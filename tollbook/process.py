@@ -9,7 +9,7 @@ from collections.abc import Callable
 _PR_SET_PDEATHSIG = 1
 
 
-def dies_with_us(number: signal.Signals, user: pwd.struct_passwd | None = None) -> Callable[[], None]:
+def die_with_parent(number: signal.Signals, user: pwd.struct_passwd | None = None) -> Callable[[], None]:
     """Make a `preexec_fn`: a session of its own, so that Ctrl-C in the terminal is for us, who then stop the child
     in order; run as `user` when given; and sent `number` by the kernel when we die. Start it from the main thread:
     the kernel counts the death of the thread that forked."""

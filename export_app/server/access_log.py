@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gunicorn.glogging import Logger
 
-from tollbook.log import event
+from tollbook.log import log_line
 
 _log = logging.getLogger("tollbook.serve")
 
@@ -38,14 +38,14 @@ class ServerLogger(Logger):
         """Log an error with its traceback; a client that let a send or a receive time out is no error of ours."""
         # BlockingIOError is how SO_RCVTIMEO ends.
         if isinstance(sys.exc_info()[1], (TimeoutError, BlockingIOError)):
-            event(_log, logging.WARNING, "cut off a client that neither read nor sent")
+            log_line(_log, logging.WARNING, "cut off a client that neither read nor sent")
         else:
             super().exception(msg, *args, **kwargs)
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: dt.timedelta) -> None:
         """Log a request: never its query, where somebody may have put a key."""
         del req
-        event(
+        log_line(
             _log,
             logging.INFO,
             environ["REQUEST_METHOD"],

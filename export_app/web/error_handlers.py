@@ -13,7 +13,7 @@ from export_app.web.errors import Refusal
 from export_app.web.parameters import refusal
 from export_app.web.responses import as_json
 from tollbook.errors import ArchiveError, DataError, Retryable, SchemaError
-from tollbook.log import event
+from tollbook.log import log_line
 
 _log = logging.getLogger("tollbook.serve")
 
@@ -53,7 +53,7 @@ def _refused(error: Refusal) -> Response:
 
 
 def _refused_value(error: DataError) -> Response:
-    event(_log, logging.WARNING, "a value was refused", reason=error)
+    log_line(_log, logging.WARNING, "a value was refused", reason=error)
     return failure(400, "bad_parameter", "the database takes no such value: leave out what no call can have")
 
 
@@ -67,7 +67,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unavailable(error: Retryable | SchemaError) -> Response:
-    event(_log, logging.ERROR, "not served", reason=error)
+    log_line(_log, logging.ERROR, "not served", reason=error)
     return failure(
         503,
         "unavailable",
@@ -78,7 +78,7 @@ def _unavailable(error: Retryable | SchemaError) -> Response:
 
 
 def _no_archive(error: ArchiveError) -> Response:
-    event(_log, logging.ERROR, "not served", reason=error)
+    log_line(_log, logging.ERROR, "not served", reason=error)
     return failure(
         503,
         "archive_unavailable",

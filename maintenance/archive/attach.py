@@ -42,11 +42,11 @@ def attach(settings: Settings, metadata: str | None = None) -> str:
                 raise UsageError("the catalog knows an archive already: there is nothing to attach")
             found = metadata or _newest(catalog)
             # Before the table can be written: what the database holds back may be in the archive.
-            distrusted = outbox.distrust(connection)
+            unverified = outbox.mark_unverified(connection)
             catalog.create_namespace_if_not_exists(NAMESPACE)
             snapshot = catalog.register_table(TABLE, found).current_snapshot()
     rows = snapshot.summary["total-records"] if snapshot and snapshot.summary else "0"
-    return f"attached: {rows} calls, by {found}; {distrusted} waiting rows are looked for in it before they are added"
+    return f"attached: {rows} calls, by {found}; {unverified} waiting rows are looked for in it before they are added"
 
 
 def _newest(catalog: Catalog) -> str:

@@ -24,15 +24,15 @@ class Correction:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Records:
+class BatchContent:
     """`rows`: an Arrow table with the archive's columns; deleted calls are among the `corrections` alone."""
 
     rows: Any
     corrections: tuple[Correction, ...]
 
 
-def parse(csv: bytes) -> Records:
-    """Make records of what `tollbook.store.outbox.read_csv` gives."""
+def parse(csv: bytes) -> BatchContent:
+    """Parse what `tollbook.store.outbox.read_csv` returns."""
     table = _read(csv) if csv else _empty()
     maybe_archived = pc.or_(pc.or_(table["gone"], table["deleted"]), pc.greater(pc.fill_null(table["revision"], 0), 1))
     corrections = tuple(
@@ -45,7 +45,7 @@ def parse(csv: bytes) -> Records:
             strict=True,
         )
     )
-    return Records(
+    return BatchContent(
         rows=_rows(table.filter(pc.invert(table["gone"]))),
         corrections=corrections,
     )

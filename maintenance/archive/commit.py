@@ -12,8 +12,8 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Summary
 
-from maintenance.archive.batch import Records
-from maintenance.archive.corrections import stale_files
+from maintenance.archive.batch import BatchContent
+from maintenance.archive.corrections import corrected_files
 from maintenance.archive.data_files import write_files
 from tollbook.archive._pyarrow import pa
 from tollbook.archive.catalog import archive_errors
@@ -48,19 +48,19 @@ def holds(table: Table, batch_id: UUID) -> bool:
     return bool(_snapshots(table, batch_id))
 
 
-def commit(table: Table, batch_id: UUID, records: Records) -> Committed:
+def commit(table: Table, batch_id: UUID, content: BatchContent) -> Committed:
     """Append a batch's rows and take out what they correct, in one snapshot; nothing to do makes none.
 
     Raises ArchiveError, after which only a new load of the table tells whether the batch landed.
     """
     with archive_errors("writing the archive"):
-        change = _write(table, records)
+        change = _write(table, content)
         if change.removed or change.added:
             exchange(table, change.removed, change.added, {BATCH_PROPERTY: str(batch_id)})
-    deletions = {(one.call_id, one.start_ms) for one in records.corrections if one.gone}
+    deletions = {(one.call_id, one.start_ms) for one in content.corrections if one.gone}
     replaced = len(change.corrected - deletions)
     return Committed(
-        appended=records.rows.num_rows - replaced,
+        appended=content.rows.num_rows - replaced,
         replaced=replaced,
         deleted=len(change.corrected & deletions),
         files=len(change.added),
@@ -88,14 +88,14 @@ class _Change:
     corrected: set[tuple[str, int]]
 
 
-def _write(table: Table, records: Records) -> _Change:
+def _write(table: Table, content: BatchContent) -> _Change:
     """Write the files of a change: the batch's rows, together with what is kept of the files that it corrects."""
     change = _Change(removed=[], added=[], corrected=set())
-    pool = [records.rows]
-    for stale in stale_files(table, records.corrections) if records.corrections else ():
-        change.removed.append(stale.file)
-        change.corrected.update(stale.corrected)
-        pool.append(stale.kept.select(records.rows.column_names).cast(records.rows.schema))
+    pool = [content.rows]
+    for corrected in corrected_files(table, content.corrections) if content.corrections else ():
+        change.removed.append(corrected.file)
+        change.corrected.update(corrected.corrected)
+        pool.append(corrected.kept.select(content.rows.column_names).cast(content.rows.schema))
         if sum(rows.num_rows for rows in pool) >= _POOL_ROWS:
             change.added.extend(write_files(table, pa.concat_tables(pool)))
             pool = []

@@ -22,7 +22,7 @@ from tollbook.archive.schema import START_FIELD
 
 
 @dataclass(frozen=True, kw_only=True)
-class StaleFile:
+class CorrectedFile:
     """A data file with rows that are corrected. `kept`: an Arrow table of its other rows."""
 
     file: DataFile
@@ -30,7 +30,7 @@ class StaleFile:
     corrected: frozenset[tuple[str, int]]
 
 
-def stale_files(table: Table, corrections: Collection[Correction]) -> Iterator[StaleFile]:
+def corrected_files(table: Table, corrections: Collection[Correction]) -> Iterator[CorrectedFile]:
     """Read, one by one, the files of the archive as loaded that hold a correction's call, under any of its accounts.
 
     `corrected` are the (call_id, start_ms) found.
@@ -48,7 +48,7 @@ def stale_files(table: Table, corrections: Collection[Correction]) -> Iterator[S
         found = {index: key for index, key in zip(hits.to_pylist(), at, strict=True) if key in keys}
         if found:
             kept = rows.filter(pa.array([index not in found for index in range(rows.num_rows)], pa.bool_()))
-            yield StaleFile(file=task.file, kept=kept, corrected=frozenset(found.values()))
+            yield CorrectedFile(file=task.file, kept=kept, corrected=frozenset(found.values()))
 
 
 def _plan(table: Table, corrections: Collection[Correction]) -> list[FileScanTask]:

@@ -23,7 +23,7 @@ from tollbook.store.outbox import AccountWaiting, Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class ArchiveReport:
     """What a run did. `found`: batches that an earlier run had written and not acknowledged."""
 
     done: Committed
@@ -45,7 +45,7 @@ def run(
     now: bool = False,
     at: dt.datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Run:
+) -> ArchiveReport:
     """Archive the accounts that are due (`due.py`); with `now` every row that waits, estimated ends too.
 
     `at`: the moment that the run takes for the present, unless the database's. `progress` is told rows done and rows
@@ -65,7 +65,7 @@ def run(
             if left or accounts:  # most runs end here, and ask no storage for anything
                 with open_catalog(settings, writing=True) as catalog:
                     done, found = _run(connection, catalog, left, accounts, before, progress)
-    return Run(done=done, found=found, seconds=time.monotonic() - begun)
+    return ArchiveReport(done=done, found=found, seconds=time.monotonic() - begun)
 
 
 def _due(connection: Connection, at: dt.datetime, before: dt.datetime, *, everything: bool) -> Sequence[AccountWaiting]:

@@ -3,7 +3,7 @@
 import click
 
 from maintenance.archive.attach import attach as run_attach
-from maintenance.compaction.run import Done
+from maintenance.compaction.run import CompactionReport
 from maintenance.compaction.run import compact as run_compact
 from maintenance.progress import progress_bar
 from tollbook.config import load_settings
@@ -29,7 +29,7 @@ def compact(dry_run: bool, remove_orphans: bool) -> None:
         click.echo(line)
 
 
-def told(done: Done) -> list[str]:
+def told(done: CompactionReport) -> list[str]:
     """Say what was done, in lines."""
     merged = done.compacted
     lines = [

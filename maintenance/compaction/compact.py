@@ -35,7 +35,7 @@ _DROPPED_FILES = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class MergeGroup:
     """Files of one account, as archived, and month, that become one."""
 
     account: str
@@ -86,7 +86,7 @@ def compact_some(table: Table, month: int) -> Compacted | None:
         if not parts:
             return None
 
-        def merged(part: Part) -> DataFile:
+        def merged(part: MergeGroup) -> DataFile:
             return merge(table, part.files, partition_key(table, part.account, part.month))
 
         with ThreadPoolExecutor(_THREADS) as threads:
@@ -102,7 +102,7 @@ def compact_some(table: Table, month: int) -> Compacted | None:
     return Compacted(files_before=len(removed), files_after=len(added), rows=rows)
 
 
-def choose(parts: Iterator[Part]) -> Iterator[Part]:
+def choose(parts: Iterator[MergeGroup]) -> Iterator[MergeGroup]:
     """Take as many parts as one commit may have, at least one: pure."""
     rows = 0
     for part in islice(parts, COMMIT_PARTITIONS):
@@ -124,14 +124,14 @@ def drop_before(table: Table, first_kept: int) -> int:
     return sum(file.record_count for file in files)
 
 
-def _parts(table: Table, month: int) -> Iterator[Part]:
+def _parts(table: Table, month: int) -> Iterator[MergeGroup]:
     """Give what there is to merge in a month, account by account; so accounts that are near lie in one manifest."""
     by_account: defaultdict[str, list[DataFile]] = defaultdict(list)
     for account, _, file in _files(table, since=month, before=month + 1):
         by_account[account].append(file)
     for account, files in sorted(by_account.items()):
         for some in groups(sorted(files, key=first_start)):
-            yield Part(account=account, month=month, files=some)
+            yield MergeGroup(account=account, month=month, files=some)
 
 
 def groups(files: Sequence[DataFile]) -> Iterator[tuple[DataFile, ...]]:

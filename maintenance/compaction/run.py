@@ -20,7 +20,7 @@ from tollbook.store.database import Connection, check_schema, connect
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done:
+class CompactionReport:
     """What was done, or would be when `dry`. `snapshots` None: a batch is claimed, so none may expire."""
 
     dry: bool
@@ -40,7 +40,7 @@ def compact(
     remove_orphans: bool = False,
     now: dt.datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Done:
+) -> CompactionReport:
     """Bring the archive into shape; `dry` only looks. `progress` is told files merged and files to merge.
 
     Raises StoreUnavailable, ArchiveError, SchemaError or SettingsError; what was done until then stays done.
@@ -53,7 +53,7 @@ def compact(
         with open_catalog(settings) as catalog:
             table = load_calls(catalog)
             if table is None:
-                return Done(dry=dry)
+                return CompactionReport(dry=dry)
             dropped_before = None if kept is None else begin_of(first_kept(at, kept))
             dropped = 0
             if kept is not None and not dry:
@@ -67,7 +67,7 @@ def compact(
             if remove_orphans and not dry:
                 for file in orphans.files:
                     orphans.storage.delete(file.path)
-    return Done(
+    return CompactionReport(
         dry=dry,
         compacted=compacted,
         dropped_before=dropped_before,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from maintenance.doctor.run import Finding, fail, ok, warn
 from tollbook.store.days.partitions import DAYS_AHEAD
-from tollbook.store.health import OpenCalls, Server, Unrated, Waiting
+from tollbook.store.health import OpenCalls, OutboxState, Server, Unrated
 
 # Calls are priced, and closed after a restart, by times of three clocks. Two seconds are what NTP always keeps.
 SKEW_WARN_S = 2.0
@@ -136,7 +136,7 @@ def without_account(count: int, answered: int, days: int) -> Finding:
     )
 
 
-def outbox(waiting: Waiting) -> Finding:
+def outbox(waiting: OutboxState) -> Finding:
     """Judge what waits for the archive, and for how long; batches of an archiver that runs are its business."""
     found = f"{waiting.rows} rows wait, the oldest for {age(waiting.oldest_s)}" if waiting.rows else "nothing waits"
     left = waiting.batches and not waiting.archiver_runs

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from maintenance.prune.run import Watch, send_day_again
+from maintenance.prune.run import Watch, requeue_day
 from maintenance.prune.run import prune as run
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
@@ -28,7 +28,7 @@ def prune(dry_run: bool, send_again: str | None) -> None:
     if send_again is not None:
         if dry_run:
             raise UsageError("--send-again changes nothing but the outbox: leave --dry-run out")
-        sent = send_day_again(settings, _day(send_again))
+        sent = requeue_day(settings, _day(send_again))
         click.echo(f"{sent} calls wait for the archive again: run `tollbook archive run`, then prune")
         return
     console = Console(stderr=True)

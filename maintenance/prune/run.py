@@ -40,7 +40,7 @@ _ALL_SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pruned:
+class PruneReport:
     """What a run did, or, dry, would do. `moved`: calls that outlive their day; `settled`: late ones that went."""
 
     days: int = 0
@@ -83,7 +83,9 @@ def overdue_legs(days: Iterable[int], window_start: int) -> list[int]:
     return sorted(day for day in days if window_start > (day + LEG_DAYS) * MS_PER_DAY)
 
 
-def prune(settings: Settings, *, dry_run: bool = False, today: int | None = None, watch: Watch | None = None) -> Pruned:
+def prune(
+    settings: Settings, *, dry_run: bool = False, today: int | None = None, watch: Watch | None = None
+) -> PruneReport:
     """Make partitions ahead and drop what is overdue; `today` is counted from 1970-01-01, by the clock if None.
 
     Raises DataError for a day on which the archive differs, ArchiveError when it is behind or away, StoreUnavailable
@@ -100,7 +102,7 @@ def prune(settings: Settings, *, dry_run: bool = False, today: int | None = None
             return run.all(overdue(standing_days(connection, CALLS), today, settings.retention_days))
 
 
-def send_day_again(settings: Settings, day: int) -> int:
+def requeue_day(settings: Settings, day: int) -> int:
     """Send to the archive again the calls of a day, of the accounts on which it differs; give their number."""
     with connect(settings.require_database_url(), name="prune", autocommit=True) as connection:
         check_schema(connection)
@@ -108,7 +110,7 @@ def send_day_again(settings: Settings, day: int) -> int:
             raise DataError(f"PostgreSQL has no calls of {date_of(day)}: there is nothing that could be sent")
         with open_catalog(settings) as catalog, outbox.sole_archiver(connection):
             ours, theirs = _both(connection, load_calls(catalog), day)
-            return late.send_day_again(connection, day, [one.account_id for one in differences(ours.archived, theirs)])
+            return late.requeue_day(connection, day, [one.account_id for one in differences(ours.archived, theirs)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +120,7 @@ class _Run:
     dry: bool
     watch: Watch
 
-    def all(self, days: list[int]) -> Pruned:
+    def all(self, days: list[int]) -> PruneReport:
         calls = moved = 0
         for done, day in enumerate(days):
             self.watch.progress(done, len(days))
@@ -140,7 +142,7 @@ class _Run:
             self.watch.tell(f"{date_of(day)}: legs dropped; {dropped.moved} belong to late calls and moved")
         settled, again = self._late()
         left, still_open = late.count(self.connection)
-        return Pruned(
+        return PruneReport(
             days=len(days), calls=calls, moved=moved, leg_days=len(leg_days), settled=settled, again=again,
             late=left, late_open=still_open, dry=self.dry,
         )  # fmt: skip
@@ -157,7 +159,7 @@ class _Run:
                     settled += len(held)
                     continue
                 settled += late.delete(self.connection, held)
-                again += late.send_again(
+                again += late.requeue(
                     self.connection, [key for one in found if (key := (one.call_id, one.start_ts)) not in held]
                 )
         return settled, again

@@ -13,7 +13,7 @@ from tollbook.model.leg import Leg
 _MS_PER_DAY = 86_400_000
 
 
-def absent(table: Table | None, legs: Sequence[Leg]) -> set[LegKey]:
+def not_archived(table: Table | None, legs: Sequence[Leg]) -> set[LegKey]:
     """Give the keys of the legs whose call is not archived; of a call, its first leg must be among them.
 
     Without it nobody can tell which call it is, for a row has the id and the start of its call's first leg. Raises

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from pyiceberg.catalog import Catalog
 
-from maintenance.recover.archived import absent
+from maintenance.recover.archived import not_archived
 from maintenance.recover.json_cdr import MAX_FILE_BYTES, leg_of_file
 from rating.loader import load_pricing
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.errors import DataError, UsageError
-from tollbook.log import event
+from tollbook.log import log_line
 from tollbook.model.event import header_names
 from tollbook.model.fold import Operator
 from tollbook.model.late_legs import LegKey
@@ -37,7 +37,7 @@ _STILL_WRITING_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recovered:
+class RecoveryReport:
     """What a run did. `legs` counts those that were written: they said something new, or hang under one that did.
 
     `late`: files of calls that are frozen.
@@ -56,13 +56,13 @@ class Recovered:
         return told + (f", {self.waiting} left, still being written" if self.waiting else "")
 
 
-def recover(settings: Settings, folder: Path, progress: Callable[[int, int], None]) -> Recovered:
+def recover(settings: Settings, folder: Path, progress: Callable[[int, int], None]) -> RecoveryReport:
     """Read every *.json file of `folder`; `progress` is told (files read, files in all). Raises our errors."""
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise UsageError(f"{folder} is no folder that we may read and move files in: name mod_json_cdr's log-dir")
     headers = header_names(settings.account_variable, settings.parent_variable)
     names = _names(folder)
-    total, done = len(names), Recovered(files=0, legs=0, refused=0, waiting=0)
+    total, done = len(names), RecoveryReport(files=0, legs=0, refused=0, waiting=0)
     with connect(settings.require_database_url(), name="recover") as connection:
         check_schema(connection)
         operator, prices = load_pricing(connection, settings.peers)
@@ -77,7 +77,7 @@ def recover(settings: Settings, folder: Path, progress: Callable[[int, int], Non
             with open_catalog(settings) as catalog:
                 done, late = _late(replace(store, catalog=catalog), late, headers, done)
         for path in late:
-            event(_log, logging.WARNING, "a file came too late", file=path)
+            log_line(_log, logging.WARNING, "a file came too late", file=path)
             _move(path, "late")
     return replace(done, files=done.files + len(late), late=len(late))
 
@@ -94,7 +94,7 @@ class _Store:
         """Write legs; with a catalog, also those that come too late but whose call the archive lacks."""
         written, refused = self._write(legs, ())
         late = [one.leg for one in refused if one.late]
-        missing = absent(load_calls(self.catalog), late) if late and self.catalog else set[LegKey]()
+        missing = not_archived(load_calls(self.catalog), late) if late and self.catalog else set[LegKey]()
         if not missing:
             return written, refused
         more, again = self._write([leg for leg in late if leg.key in missing], missing)
@@ -106,8 +106,8 @@ class _Store:
 
 
 def _late(
-    store: _Store, paths: list[Path], headers: Mapping[str, str], done: Recovered
-) -> tuple[Recovered, list[Path]]:
+    store: _Store, paths: list[Path], headers: Mapping[str, str], done: RecoveryReport
+) -> tuple[RecoveryReport, list[Path]]:
     """Read files of old calls until no more of them can be written, and give those that are left.
 
     More than once: a leg can come before the first leg of its call, which alone tells whether the call is archived.
@@ -122,7 +122,7 @@ def _late(
         paths = left
 
 
-def _batch(store: _Store, batch: Sequence["_File"], done: Recovered) -> tuple[Recovered, list[Path]]:
+def _batch(store: _Store, batch: Sequence["_File"], done: RecoveryReport) -> tuple[RecoveryReport, list[Path]]:
     """Write the legs of some files and move these; give what was done by now, and the files that came too late."""
     read = [(file.path, file.leg) for file in batch if file.leg is not None]
     written, poison = store.write([leg for _, leg in read])
@@ -135,7 +135,7 @@ def _batch(store: _Store, batch: Sequence["_File"], done: Recovered) -> tuple[Re
     for path in (path for path, leg in read if leg.key not in late and path not in reasons_by_path):
         _move(path, "done")
     for path, reason in reasons_by_path.items():
-        event(_log, logging.ERROR, "a file was refused", file=path, reason=reason)
+        log_line(_log, logging.ERROR, "a file was refused", file=path, reason=reason)
         _move(path, "refused")
     return replace(
         done,

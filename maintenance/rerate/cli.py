@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from maintenance.archive_cli import instant
-from maintenance.rerate.report import Totals
+from maintenance.rerate.report import RerateReport
 from maintenance.rerate.run import rerate as run
 from tollbook.config import Settings, load_settings
 from tollbook.errors import UsageError
@@ -86,7 +86,7 @@ def _accounts(settings: Settings, named: tuple[str, ...], plan: str | None) -> t
     return tuple(sorted(found))
 
 
-def _print(totals: Totals, *, dry_run: bool) -> None:
+def _print(totals: RerateReport, *, dry_run: bool) -> None:
     verb = "would change" if dry_run else "changed"
     click.echo(f"{totals.looked_at} answered calls looked at, {totals.changed} {verb}")
     if totals.rated or totals.unrated:

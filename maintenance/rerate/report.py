@@ -18,7 +18,7 @@ class Money:
 
 
 @dataclass(kw_only=True)
-class Totals:
+class RerateReport:
     """Sums over a run; memory goes with the number of currencies and accounts, not of calls."""
 
     looked_at: int = 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from maintenance.rerate.report import Totals
+from maintenance.rerate.report import RerateReport
 from rating.loader import load_tariffs
 from tollbook.archive.answered import ArchivedRow, answered_calls
 from tollbook.archive.catalog import load_calls, open_catalog
@@ -35,13 +35,13 @@ Progress = Callable[[int, int], None]
 
 def rerate(
     settings: Settings, wanted: Scope, *, by_whom: str, reason: str, told: str, dry_run: bool, progress: Progress
-) -> Totals:
+) -> RerateReport:
     """Price the calls of `wanted` again; `told` says the scope in the run's record. `dry_run` changes nothing.
 
     `progress` is told the calls looked at and how many PostgreSQL has. Raises our errors; what was done until then
     stays done, and a second run goes on from there.
     """
-    totals = Totals()
+    totals = RerateReport()
     with connect(settings.require_database_url(), name="rerate", autocommit=True) as connection:
         check_schema(connection)
         with store_errors(), connection.transaction():
@@ -60,7 +60,7 @@ def rerate(
             totals.looked_at += len(calls)
             progress(totals.looked_at, total)
         for rows in _archived(settings, wanted, until_ms=min(wanted.until, boundary)):
-            work.bring_back(rows, price)
+            work.write_corrections(rows, price)
             totals.looked_at += len(rows)
             progress(totals.looked_at, max(total, totals.looked_at))
         if run_id is not None:
@@ -72,20 +72,24 @@ def rerate(
 class _Work:
     connection: Connection
     run_id: int | None
-    totals: Totals
+    totals: RerateReport
 
     def replace(self, calls: Iterable[Replacement]) -> None:
         changes = [one for one in calls if differs(one.call.price, one.price)]
         done = None if self.run_id is None else price_history.replace(self.connection, self.run_id, changes)
         self._count(changes, done)
 
-    def bring_back(self, rows: list[ArchivedRow], price: Pricer) -> None:
+    def write_corrections(self, rows: list[ArchivedRow], price: Pricer) -> None:
         calls = [(archived_call(row), row) for row in rows]
         priced = [Replacement(call=call, price=price(call), archived=row) for call, row in calls]
         changes = {one.call.key: one for one in priced if differs(one.call.price, one.price)}
         for key in store.present(self.connection, changes):
             del changes[key]  # its row is here: priced in the first pass, and on its way to the archive
-        done = None if self.run_id is None else price_history.bring_back(self.connection, self.run_id, changes.values())
+        done = (
+            None
+            if self.run_id is None
+            else price_history.write_corrections(self.connection, self.run_id, changes.values())
+        )
         self._count(changes.values(), done)
 
     def _count(self, changes: Iterable[Replacement], done: set[tuple[str, int]] | None) -> None:

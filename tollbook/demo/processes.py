@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tollbook.errors import TollbookError
-from tollbook.process import dies_with_us
+from tollbook.process import die_with_parent
 
 _COMMAND_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 30.0
@@ -54,7 +54,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=dies_with_us(signal.SIGTERM),
+                preexec_fn=die_with_parent(signal.SIGTERM),
             )
         self._running[name] = process
         deadline = time.monotonic() + timeout_s

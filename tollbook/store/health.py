@@ -49,7 +49,7 @@ class Unrated:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Waiting:
+class OutboxState:
     """The outbox: rows that nobody claimed, and batches that an archiver claimed; ages in seconds."""
 
     rows: int
@@ -178,7 +178,7 @@ def without_account(connection: Connection, since_ms: int) -> tuple[int, int]:
     return cast("tuple[int, int]", row)
 
 
-def outbox(connection: Connection) -> Waiting:
+def outbox(connection: Connection) -> OutboxState:
     """Look at what waits for the archive, and whether an archiver is connected."""
     with store_errors():
         row = connection.execute(
@@ -192,7 +192,7 @@ def outbox(connection: Connection) -> Waiting:
             """
         ).fetchone()
     rows, oldest_s, batches, batches_oldest_s, runs = cast("tuple[int, float | None, int, float | None, bool]", row)
-    return Waiting(
+    return OutboxState(
         rows=rows,
         oldest_s=max(0.0, oldest_s or 0.0),
         batches=batches,

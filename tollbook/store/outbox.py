@@ -216,7 +216,7 @@ def acknowledge(connection: Connection, batch_id: UUID) -> int:
         ).rowcount
 
 
-def distrust(connection: Connection) -> int:
+def mark_unverified(connection: Connection) -> int:
     """Note that what waits may be archived already, under any account: so it replaces, and does not double.
 
     For an archive that was attached to a database which knows less than the archive does. Gives the number of rows.

@@ -97,7 +97,7 @@ _AGAIN: LiteralString = """
 """
 
 
-def send_again(connection: Connection, keys: Collection[Key]) -> int:
+def requeue(connection: Connection, keys: Collection[Key]) -> int:
     """Put late rows into the outbox, to replace whatever the archive holds of them; give the number."""
     if not keys:
         return 0
@@ -109,8 +109,8 @@ def send_again(connection: Connection, keys: Collection[Key]) -> int:
         return connection.execute(query, _arrays(keys)).rowcount
 
 
-def send_day_again(connection: Connection, day: int, accounts: Collection[str | None]) -> int:
-    """Put these accounts' complete calls of a day that stands into the outbox, as `send_again`."""
+def requeue_day(connection: Connection, day: int, accounts: Collection[str | None]) -> int:
+    """Put these accounts' complete calls of a day that stands into the outbox, as `requeue`."""
     query = sql.SQL(_AGAIN).format(
         table=sql.Identifier(partition_name(CALLS.table, day)),
         chosen=sql.SQL("(account_id = ANY (%s) OR (account_id IS NULL AND %s))"),

@@ -67,7 +67,7 @@ _REPLACE = """
 
 # A call whose row has left PostgreSQL comes back as the correction that the archive is to take. Should its row be
 # there after all, that one is right, and has been priced already.
-_BRING_BACK = """
+_WRITE_CORRECTIONS = """
     WITH new AS (
         SELECT * FROM jsonb_to_recordset(%(changes)s::jsonb) AS one (
             call_id text, account_id text, direction text, from_num text, to_num text, start_ts bigint,
@@ -121,7 +121,7 @@ def replace(connection: Connection, run_id: int, changes: Collection[Replacement
         return set(cast("list[tuple[str, int]]", connection.execute(_REPLACE, values).fetchall()))
 
 
-def bring_back(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[tuple[str, int]]:
+def write_corrections(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[tuple[str, int]]:
     """Write archived calls with their new prices as corrections for the archive to take; gives the keys written.
 
     Raises StoreUnavailable, after which nothing of it is done.
@@ -137,7 +137,7 @@ def bring_back(connection: Connection, run_id: int, changes: Collection[Replacem
         for one in changes
     ]  # fmt: skip
     with store_errors():
-        found = connection.execute(_BRING_BACK, {"changes": _encode(rows).decode(), "run": run_id}).fetchall()
+        found = connection.execute(_WRITE_CORRECTIONS, {"changes": _encode(rows).decode(), "run": run_id}).fetchall()
     return set(cast("list[tuple[str, int]]", found))
 
 

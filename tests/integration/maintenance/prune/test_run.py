@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from maintenance.archive.run import run
-from maintenance.prune.run import MOST_MOVED, Pruned, Watch, prune, send_day_again
+from maintenance.prune.run import MOST_MOVED, PruneReport, Watch, prune, requeue_day
 from rating.engine import Tariffs
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.scan import Record, read_calls
@@ -80,7 +80,7 @@ def archived(settings: Settings) -> list[Record]:
         return list(read_calls(table, account_id=None, every_account=True, since_ms=0, until_ms=FOR_EVER))
 
 
-def pruned(settings: Settings, *, today: int = TODAY, dry_run: bool = False) -> Pruned:
+def pruned(settings: Settings, *, today: int = TODAY, dry_run: bool = False) -> PruneReport:
     return prune(settings, today=today, dry_run=dry_run)
 
 
@@ -93,7 +93,7 @@ def test_only_days_older_than_the_window_that_the_archive_holds_go(settings: Set
     assert standing_days(database, CALLS)[0] == DAY + 1
     assert window(database).start_ts == (DAY + 1) * MS_PER_DAY
     assert len(archived(settings)) == 4
-    assert pruned(settings) == Pruned()
+    assert pruned(settings) == PruneReport()
 
 
 def test_a_dry_run_verifies_and_changes_nothing(settings: Settings, database: Connection) -> None:
@@ -195,7 +195,7 @@ def test_sending_a_day_again_repairs_the_archive(settings: Settings, database: C
     database.execute("UPDATE call_cdr SET billsec = 61 WHERE call_id = 'b'")
     with pytest.raises(DataError, match=f"prune --send-again {date_of(DAY)}"):
         pruned(settings)
-    assert send_day_again(settings, DAY) == 1
+    assert requeue_day(settings, DAY) == 1
     run(settings, now=True)
     assert pruned(settings).days == 1
     assert sorted((row[0], row[9]) for row in archived(settings)) == [("b", 61), ("c", 60)]

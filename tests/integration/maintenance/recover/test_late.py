@@ -10,7 +10,7 @@ import pytest
 
 from maintenance.archive.run import run as archive
 from maintenance.prune.run import prune
-from maintenance.recover.run import Recovered, recover
+from maintenance.recover.run import RecoveryReport, recover
 from rating.engine import Tariffs
 from tests.paths import CALLS
 from tollbook.archive.catalog import load_calls, open_catalog
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def run(settings: Settings, folder: Path) -> Recovered:
+def run(settings: Settings, folder: Path) -> RecoveryReport:
     return recover(settings, folder, lambda read, total: None)
 
 

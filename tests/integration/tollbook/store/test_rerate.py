@@ -109,7 +109,7 @@ def test_an_archived_call_comes_back_as_it_was_but_for_its_price(database: Conne
         for name in ("odd", "here")
     ]
     assert rerate.present(database, [one.call.key for one in changes]) == {("here", START)}
-    assert price_history.bring_back(database, run, changes) == {("odd", START)}
+    assert price_history.write_corrections(database, run, changes) == {("odd", START)}
     assert database.execute(query).fetchone() == before
     assert database.execute("SELECT call_id, cost_micros, revision FROM call_cdr ORDER BY 1").fetchall() == [
         ("here", 3, 1), ("odd", 5, 5)

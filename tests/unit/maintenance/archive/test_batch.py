@@ -30,18 +30,18 @@ def only_row(**changed: str) -> dict[str, Any]:
 
 
 def test_a_first_revision_is_a_row_and_no_correction() -> None:
-    records = parse(csv(LINE))
-    assert records.corrections == ()
-    assert records.rows.schema == arrow_schema()
-    assert records.rows.column_names == list(ARCHIVE_COLUMNS)
-    assert records.rows["start_ts"].to_pylist()[0].timestamp() == START_MS / 1000
-    assert records.rows["answer_ts"].to_pylist() == [None]
+    content = parse(csv(LINE))
+    assert content.corrections == ()
+    assert content.rows.schema == arrow_schema()
+    assert content.rows.column_names == list(ARCHIVE_COLUMNS)
+    assert content.rows["start_ts"].to_pylist()[0].timestamp() == START_MS / 1000
+    assert content.rows["answer_ts"].to_pylist() == [None]
 
 
 def test_no_rows_give_an_empty_table() -> None:
-    records = parse(b"")
-    assert (records.rows.num_rows, records.corrections) == (0, ())
-    assert records.rows.schema == arrow_schema()
+    content = parse(b"")
+    assert (content.rows.num_rows, content.corrections) == (0, ())
+    assert content.rows.schema == arrow_schema()
 
 
 @pytest.mark.parametrize(
@@ -61,16 +61,16 @@ def test_a_batch_of_rows_that_all_lack_a_value_keeps_the_columns_type() -> None:
 
 
 def test_a_later_revision_is_looked_for_under_every_account_that_it_had() -> None:
-    records = parse(csv({**LINE, "revision": "3", "prior_accounts": '"[""old"", null]"'}))
+    content = parse(csv({**LINE, "revision": "3", "prior_accounts": '"[""old"", null]"'}))
     expected = frozenset({"acme", "old", archived_account(None)})
-    assert records.corrections == (Correction(call_id="c1", start_ms=START_MS, accounts=expected, gone=False),)
-    assert records.rows.num_rows == 1
+    assert content.corrections == (Correction(call_id="c1", start_ms=START_MS, accounts=expected, gone=False),)
+    assert content.rows.num_rows == 1
 
 
 def test_a_deleted_call_is_a_correction_anywhere_and_no_row() -> None:
-    records = parse(csv(LINE, DELETED))
-    assert records.corrections == (Correction(call_id="c9", start_ms=START_MS, accounts=None, gone=True),)
-    assert records.rows["call_id"].to_pylist() == ["c1"]
+    content = parse(csv(LINE, DELETED))
+    assert content.corrections == (Correction(call_id="c9", start_ms=START_MS, accounts=None, gone=True),)
+    assert content.rows["call_id"].to_pylist() == ["c1"]
 
 
 @pytest.mark.parametrize("account", [None, "acme", "_none", "_", "__none", "none", "ü_/ %", "x" * 400])

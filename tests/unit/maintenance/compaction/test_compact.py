@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from maintenance.compaction.compact import COMMIT_PARTITIONS, COMMIT_ROWS, MERGE_FILES, Part, choose, groups
+from maintenance.compaction.compact import COMMIT_PARTITIONS, COMMIT_ROWS, MERGE_FILES, MergeGroup, choose, groups
 from maintenance.compaction.months import begin_of, first_kept, first_open, month_of
 
 
@@ -16,8 +16,8 @@ class File:
     record_count: int
 
 
-def parts(*rows: int) -> list[Part]:
-    return [Part(account=str(number), month=0, files=(File(count),)) for number, count in enumerate(rows)]
+def parts(*rows: int) -> list[MergeGroup]:
+    return [MergeGroup(account=str(number), month=0, files=(File(count),)) for number, count in enumerate(rows)]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from maintenance.doctor import rules
 from maintenance.doctor.run import Finding, Group, Status, attempt, examine, fail, ok, plain, warn, worst
 from tollbook.errors import ProtocolError, StoreUnavailable, SwitchRefused, SwitchUnavailable, TollbookError
 from tollbook.esl import EslClient
-from tollbook.store.health import OpenCalls, Server, Unrated, Waiting
+from tollbook.store.health import OpenCalls, OutboxState, Server, Unrated
 
 OK, WARN, FAIL = Status.OK, Status.WARN, Status.FAIL
 NOW_MS = 1_800_000_000_000
@@ -21,8 +21,8 @@ HOUR = 3600.0
 
 def waiting(
     rows: int = 0, oldest_s: float = 0.0, batches: int = 0, batches_s: float = 0.0, runs: bool = False
-) -> Waiting:
-    return Waiting(rows=rows, oldest_s=oldest_s, batches=batches, batches_oldest_s=batches_s, archiver_runs=runs)
+) -> OutboxState:
+    return OutboxState(rows=rows, oldest_s=oldest_s, batches=batches, batches_oldest_s=batches_s, archiver_runs=runs)
 
 
 def server(number: int) -> Server:
