@@ -17,7 +17,8 @@ from pathlib import Path
 
 from benchmarks.events import TOLLBOOK
 from tollbook.embedded import embedded_postgres
-from tollbook.model.record import COLUMNS, Price, Row
+from tollbook.model.charge import Price
+from tollbook.model.record import COLUMNS, Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect

@@ -17,7 +17,7 @@ from rating.deck import Deck
 from rating.deck_csv import read_rates
 from rating.loader import load_tariffs
 from tollbook.embedded import embedded_postgres
-from tollbook.model.record import Part
+from tollbook.model.charge import Charge
 from tollbook.store.database import connect
 from tollbook.store.schema import upgrade
 from tollbook.store.tariffs.accounts import assign
@@ -79,10 +79,10 @@ def measure(url: str, size: int) -> None:
     (deck,) = tariffs.decks.values()
     asked = numbers(size)
     matched_s, matched = _matches(deck, asked)
-    parts = [(Part(direction="outbound", number=number, seconds=61),) for number in asked]
+    parts = [(Charge(direction="outbound", number=number, seconds=61),) for number in asked]
     began = time.process_time()
     for one in parts:
-        tariffs.price_parts("acme", AT, True, one)
+        tariffs.price_charges("acme", AT, True, one)
     priced_s = time.process_time() - began
     print(
         f"  {size:>9,} prefixes: import {imported_s:.1f} s (process {imported_mb:.0f} MB), load {loaded_s:.2f} s,"

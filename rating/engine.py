@@ -1,16 +1,17 @@
 """Price a call: pure functions over tariffs. The rules stand in docs/rating.md; money is in micros, integers only.
 
-The same functions price live, re-rate and explain: `Tariffs.price_parts`.
+The same functions price live, re-rate and explain: `Tariffs.price_charges`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rating.deck import Deck
+from tollbook.model.charge import Charge, Price, PricedCharge
 from tollbook.model.numbering import Dialled, Numbering
 from tollbook.model.numbers import digits_of
 from tollbook.model.rate import Rate, Terms
-from tollbook.model.record import Part, Price, PricedPart, Row
+from tollbook.model.record import Row
 
 # Which numbers an account dials. The own number of an inbound call comes from a carrier, in the carrier's form, and an
 # internal one is an extension.
@@ -97,9 +98,9 @@ class Tariffs:
 
     def price(self, row: Row) -> Price:
         """Price a complete call: the sum of its parts, or unrated with the reason; never an exception."""
-        return self.price_parts(row.account_id, row.start_ts, bool(row.answered), row.parts or ())
+        return self.price_charges(row.account_id, row.start_ts, bool(row.answered), row.parts or ())
 
-    def price_parts(self, account_id: str | None, start_ts: int, answered: bool, parts: Iterable[Part]) -> Price:
+    def price_charges(self, account_id: str | None, start_ts: int, answered: bool, parts: Iterable[Charge]) -> Price:
         """Price what is charged of a call that started at `start_ts` (epoch ms); never an exception.
 
         Only these four decide, so a call whose legs are gone is priced again from its parts.
@@ -115,12 +116,12 @@ class Tariffs:
         if plan is None:
             begun = any(one.plan for one in tariff.assignments)
             return _unrated(parts, f"the account has no rate plan{' at this time' if begun else ''}")
-        priced: list[PricedPart] = []
+        priced: list[PricedCharge] = []
         reasons: list[str] = []
         cost_micros = 0
         for part in parts:
             dialled = tariff.dialled(part.direction, part.number)
-            one = _price_part(part, plan, dialled, start_ts)
+            one = _price_charge(part, plan, dialled, start_ts)
             priced.append(one)
             if one.cost_micros is None:
                 reasons.append(_reason(part, dialled))
@@ -133,7 +134,7 @@ class Tariffs:
             currency=plan.currency,
         )
 
-    def rate_of(self, account_id: str, start_ts: int, part: PricedPart) -> Rate | None:
+    def rate_of(self, account_id: str, start_ts: int, part: PricedCharge) -> Rate | None:
         """Find the rate that priced a part of these tariffs."""
         tariff = self.accounts.get(account_id)
         plan = tariff.plan_at(start_ts) if tariff else None
@@ -142,12 +143,12 @@ class Tariffs:
         return plan.match(part.direction, tariff.dialled(part.direction, part.number), start_ts)
 
 
-def _price_part(part: Part, plan: Plan, dialled: Dialled, at_ts: int) -> PricedPart:
+def _price_charge(part: Charge, plan: Plan, dialled: Dialled, at_ts: int) -> PricedCharge:
     if not plan.prices(part.direction):
-        return PricedPart(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=0)
+        return PricedCharge(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=0)
     rate = plan.match(part.direction, dialled, at_ts)
     if rate is None:
-        return PricedPart(
+        return PricedCharge(
             direction=part.direction,
             number=part.number,
             seconds=part.seconds,
@@ -155,7 +156,7 @@ def _price_part(part: Part, plan: Plan, dialled: Dialled, at_ts: int) -> PricedP
             digits=dialled.digits,
         )
     billed_sec = billed_seconds(part.seconds, rate)
-    return PricedPart(
+    return PricedCharge(
         direction=part.direction,
         number=part.number,
         seconds=part.seconds,
@@ -169,17 +170,17 @@ def _price_part(part: Part, plan: Plan, dialled: Dialled, at_ts: int) -> PricedP
     )
 
 
-def _reason(part: Part, dialled: Dialled) -> str:
+def _reason(part: Charge, dialled: Dialled) -> str:
     if dialled.reason is not None:
         return f"{dialled.reason}: {part.direction} {part.number}"
     return f"no rate for {part.direction} {'short code ' if dialled.short else ''}{part.number}"
 
 
-def _unrated(parts: Iterable[Part], reason: str) -> Price:
+def _unrated(parts: Iterable[Charge], reason: str) -> Price:
     return Price(
         cost_micros=None,
         parts=tuple(
-            PricedPart(direction=one.direction, number=one.number, seconds=one.seconds, cost_micros=None)
+            PricedCharge(direction=one.direction, number=one.number, seconds=one.seconds, cost_micros=None)
             for one in parts
         ),
         unrated=reason,

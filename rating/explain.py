@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import msgspec
 
 from rating.engine import billed_seconds, price_of
+from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.explain.explain import Explanation, explain
 from tollbook.model.explain.leg_view import ToldLeg
 from tollbook.model.fold import Operator, clock_seconds, owner_key
 from tollbook.model.rate import Rate
-from tollbook.model.record import COLUMNS, Price, PricedPart, Row
+from tollbook.model.record import COLUMNS, Row
 from tollbook.model.trunks import Peers
 from tollbook.store.calls.detail import KeptCall, PriceBefore
 
@@ -27,7 +28,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     valid_to_ts: int | None
 
 
-class ExplainedPart(msgspec.Struct, frozen=True, kw_only=True):
+class ExplainedCharge(msgspec.Struct, frozen=True, kw_only=True):
     """A part of the price. `leg` is the one it pays, None for the call itself or when that is not known any more;
     `charged` says why it is charged, `priced` how its cost is computed. `digits`: the number as prefixes were compared
     with it. `version`: that of the plan `plan` which brought the rate. `terms` None: no rate."""
@@ -64,7 +65,7 @@ class ExplainedPrice(msgspec.Struct, frozen=True, kw_only=True):
     currency: str | None
     unrated: str | None
     total: str
-    parts: tuple[ExplainedPart, ...]
+    parts: tuple[ExplainedCharge, ...]
     before: tuple[FormerPrice, ...]
 
 
@@ -147,7 +148,7 @@ def _total(price: Price | None, *, answered: bool) -> str:
     return f"{' + '.join(costs)} = {amount(price.cost_micros)}" if len(costs) > 1 else amount(price.cost_micros)
 
 
-def _charged(parts: Sequence[PricedPart], legs: Sequence[ToldLeg]) -> Iterator[tuple[int | None, str]]:
+def _charged(parts: Sequence[PricedCharge], legs: Sequence[ToldLeg]) -> Iterator[tuple[int | None, str]]:
     """Say of each part what it pays. The fold puts the call itself first, then its answered off-net legs in order."""
     paid = [leg for leg in legs if leg.off_net and leg.answered_ts] if parts else []
     for _ in range(len(parts) - len(paid)):
@@ -164,9 +165,9 @@ def _charged(parts: Sequence[PricedPart], legs: Sequence[ToldLeg]) -> Iterator[t
         yield leg.leg, f"leg {leg.leg} is off-net: {number}, {seconds}"
 
 
-def _part(part: PricedPart, leg: int | None, charged: str | None, rate: Rate | None) -> ExplainedPart:
-    terms, priced = priced_part(part, rate)
-    return ExplainedPart(
+def _part(part: PricedCharge, leg: int | None, charged: str | None, rate: Rate | None) -> ExplainedCharge:
+    terms, priced = priced_charge(part, rate)
+    return ExplainedCharge(
         direction=part.direction,
         number=part.number,
         seconds=part.seconds,
@@ -184,7 +185,7 @@ def _part(part: PricedPart, leg: int | None, charged: str | None, rate: Rate | N
     )
 
 
-def priced_part(part: PricedPart, rate: Rate | None) -> tuple[Terms | None, str]:
+def priced_charge(part: PricedCharge, rate: Rate | None) -> tuple[Terms | None, str]:
     """Give the terms that priced a part, None without a rate, and the arithmetic as a sentence."""
     if part.rate_id is None and part.rate is None:
         if part.cost_micros is None:
@@ -204,7 +205,7 @@ def priced_part(part: PricedPart, rate: Rate | None) -> tuple[Terms | None, str]
     return terms, _arithmetic(part, rate)
 
 
-def _arithmetic(part: PricedPart, rate: Rate) -> str:
+def _arithmetic(part: PricedCharge, rate: Rate) -> str:
     billed = billed_seconds(part.seconds, rate)
     steps = (billed - rate.first_increment_sec) // rate.increment_sec
     increments = f"{rate.first_increment_sec} s" + (f" + {steps} × {rate.increment_sec} s" if steps else "")

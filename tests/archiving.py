@@ -7,7 +7,8 @@ from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.scan import Record, read_calls
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
-from tollbook.model.record import COLUMNS, Price, PricedPart, Row
+from tollbook.model.charge import Price, PricedCharge
+from tollbook.model.record import COLUMNS, Row
 from tollbook.model.selection import Selection
 from tollbook.store import outbox
 from tollbook.store.calls import call_rows
@@ -33,7 +34,7 @@ def call(name: str, account: str | None = "acme", start: int = START, **changed:
         "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
     }  # fmt: skip
     row = msgspec.convert({**fields, **changed}, Row)
-    part = PricedPart(direction=row.direction, number=row.to_num, seconds=60, cost_micros=cost, rate="DE")
+    part = PricedCharge(direction=row.direction, number=row.to_num, seconds=60, cost_micros=cost, rate="DE")
     unrated = "no such account" if cost is None else None
     return row, Price(cost_micros=cost, parts=(part,), unrated=unrated)
 

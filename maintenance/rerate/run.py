@@ -15,7 +15,7 @@ from rating.loader import load_tariffs
 from tollbook.archive.answered import ArchivedRow, answered_calls
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
-from tollbook.model.record import Price, PricedPart
+from tollbook.model.charge import Price, PricedCharge
 from tollbook.store.database import Connection, check_schema, connect, store_errors
 from tollbook.store.tariffs import price_history
 from tollbook.store.tariffs import rerate as store
@@ -27,7 +27,7 @@ PAGE_CALLS = 2_000
 
 UNKNOWN_REASON = "archived without the reason"
 
-_parts = msgspec.json.Decoder(tuple[PricedPart, ...]).decode
+_parts = msgspec.json.Decoder(tuple[PricedCharge, ...]).decode
 
 Pricer = Callable[[PricedCall], Price]
 Progress = Callable[[int, int], None]
@@ -53,7 +53,9 @@ def rerate(
         work = _Work(connection=connection, run_id=run_id, totals=totals)
 
         def price(call: PricedCall) -> Price:
-            return tariffs.price_parts(call.account_id, call.start_ts, True, [one.part for one in call.price.parts])
+            return tariffs.price_charges(
+                call.account_id, call.start_ts, True, [part.charge for part in call.price.parts]
+            )
 
         for calls in _pages(connection, wanted):
             work.replace(Replacement(call=call, price=price(call)) for call in calls)

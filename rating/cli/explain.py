@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from rating.explain import ExplainedCall, ExplainedPart, amount, explained
+from rating.explain import ExplainedCall, ExplainedCharge, amount, explained
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.model.explain.leg_view import ToldLeg
@@ -177,7 +177,7 @@ def _former(price: PriceBefore) -> Text:
     return told.append(f", replaced by {shown(price.by_whom, 80)}: {shown(price.reason, 400)}", style="dim")
 
 
-def _part(part: ExplainedPart) -> RenderableType:
+def _part(part: ExplainedCharge) -> RenderableType:
     told = Text(f"{part.direction} to {shown(part.number, 40) or '-'}, {part.seconds} s", style="bold")
     told.append(f": {amount(part.cost_micros)}" + (f", rate {shown(part.rate, 60)}" if part.rate else ""))
     if part.plan:

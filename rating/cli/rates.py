@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rating.deck_csv import DeckRow, read_rates, write_deck
-from rating.explain import amount, priced_part
+from rating.explain import amount, priced_charge
 from rating.loader import load_tariffs
 from tollbook.config import load_settings
 from tollbook.errors import DataError, UsageError
-from tollbook.model.record import Part
+from tollbook.model.charge import Charge
 from tollbook.store.database import Connection, check_schema, connect, store_errors
 from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.deck_import import Imported, replace_rates
@@ -92,7 +92,7 @@ def explain_rate(number: str, account: str, at: str | None, seconds: int, direct
     with _database() as connection, store_errors():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         loaded = load_tariffs(connection)
-    price = loaded.price_parts(account, at_ts, True, [Part(direction=direction, number=number, seconds=seconds)])
+    price = loaded.price_charges(account, at_ts, True, [Charge(direction=direction, number=number, seconds=seconds)])
     (part,) = price.parts
     plan = loaded.accounts[account].plan_at(at_ts) if account in loaded.accounts else None
     click.echo(f"account {account}, {written(at_ts)}: {f'plan {plan.plan_id}' if plan else 'no plan'}")
@@ -104,7 +104,7 @@ def explain_rate(number: str, account: str, at: str | None, seconds: int, direct
     rate = loaded.rate_of(account, at_ts, part)
     if rate is not None:
         click.echo(f"rate {rate.name} of plan {rate.plan_id}, version {rate.version}")
-    click.echo(priced_part(part, rate)[1])
+    click.echo(priced_charge(part, rate)[1])
     click.echo(f"{amount(price.cost_micros)} {price.currency}")
 
 

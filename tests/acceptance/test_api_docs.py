@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tests.paths import ROOT
-from tollbook.model.record import COLUMNS, Price, Row
+from tollbook.model.charge import Price
+from tollbook.model.record import COLUMNS, Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tollbook.model.record import COLUMNS, Price, Row
+from tollbook.model.charge import Price
+from tollbook.model.record import COLUMNS, Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import MS_PER_DAY, Partitions, date_of

@@ -19,7 +19,8 @@ from rating.loader import load_tariffs
 from tollbook.archive._pyarrow import read
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
-from tollbook.model.record import Part, Row
+from tollbook.model.charge import Charge
+from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import MS_PER_DAY, Partitions
@@ -76,7 +77,7 @@ def call(
         "end_ts": start + 2000 + longest * 1000, "duration_sec": longest + 2, "billsec": longest,
         "answered": int(answered), "disposition": "answered" if answered else "busy",
         "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": "ü\"\\'", "estimated": False,
-        "parts": [Part(direction="outbound", number=number, seconds=seconds) for number, seconds in parts],
+        "parts": [Charge(direction="outbound", number=number, seconds=seconds) for number, seconds in parts],
     }  # fmt: skip
     return msgspec.convert(fields, Row)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from tollbook.model.call_tree import Call, CallLeg
 from tollbook.model.causes import telling_cause, unanswered_disposition
+from tollbook.model.charge import Charge
 from tollbook.model.numbers import digits_of
-from tollbook.model.record import Part, Row
+from tollbook.model.record import Row
 from tollbook.model.trunks import Peers
 
 _DIRECTIONS = {"inbound": "inbound", "outbound": "outbound", "internal": "internal", "local": "internal"}
@@ -62,7 +63,7 @@ def fold(call: Call, operator: Operator, switch: str) -> Row:
         # A leg that was lost inside a call whose end the switch did tell makes no lost call.
         lost = root.estimated or last.estimated
         disposition = "lost" if lost else disposition_of(root, call.legs, children, answer_us, queue_id, standby)
-        parts = parts_of(direction, to_num, billsec, off_net, (answer_us, billed_until_us), operator.peers)
+        parts = charges_of(direction, to_num, billsec, off_net, (answer_us, billed_until_us), operator.peers)
     return Row(
         switch=switch,
         call_id=call.call_id,
@@ -204,21 +205,21 @@ def serves(leg: CallLeg) -> bool:
     return leg.outcome.cc_agent_bridged if leg.outcome.cc_side == "agent" else True
 
 
-def parts_of(
+def charges_of(
     direction: str,
     to_num: str,
     billsec: int,
     off_net: tuple[CallLeg, ...],
     billed_us: tuple[int, int],
     peers: Peers,
-) -> tuple[Part, ...]:
+) -> tuple[Charge, ...]:
     """List what an answered call is charged for; nothing when unanswered. `billed_us`: (answer, end of billsec)."""
     answer_us, until_us = billed_us
     if not answer_us:
         return ()
-    parts: list[Part] = []
+    parts: list[Charge] = []
     if direction != "outbound" or not off_net:
-        parts.append(Part(direction=direction, number=to_num, seconds=billsec))
+        parts.append(Charge(direction=direction, number=to_num, seconds=billsec))
     answered = [leg for leg in off_net if leg.answered_us]
     for leg in answered:
         hangup_us = leg.outcome.hangup_us
@@ -228,7 +229,7 @@ def parts_of(
             and abs(hangup_us - until_us) <= _SAME_CONVERSATION_US
         )
         parts.append(
-            Part(
+            Charge(
                 direction="outbound",
                 number=leg.origin.call_number
                 or leg.outcome.call_number

@@ -12,7 +12,8 @@ from export_app.app import create_app
 from export_app.database import Database
 from tollbook.archive.reader import Archive
 from tollbook.config import Settings
-from tollbook.model.record import Price, PricedPart, Row
+from tollbook.model.charge import Price, PricedCharge
+from tollbook.model.record import Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
@@ -50,7 +51,7 @@ def put(accounts: Connection) -> Put:
         }  # fmt: skip
         row = Row(**fields | changed)
         partitions.ensure(connection, call_days={start_ts // MS_PER_DAY}, leg_days=())
-        part = PricedPart(direction=row.direction, number=row.to_num, seconds=60, cost_micros=21_000)
+        part = PricedCharge(direction=row.direction, number=row.to_num, seconds=60, cost_micros=21_000)
         price = Price(cost_micros=21_000, parts=(part,), currency="EUR") if row.end_ts is not None else None
         call_rows.upsert(connection, [(row, price)])
 

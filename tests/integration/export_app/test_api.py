@@ -18,7 +18,8 @@ from export_app.calls.query import EXTRA_COLUMNS, CallsQuery
 from export_app.database import Database
 from tollbook.archive.reader import Archive
 from tollbook.config import Settings
-from tollbook.model.record import COLUMNS, Price, Row
+from tollbook.model.charge import Price
+from tollbook.model.record import COLUMNS, Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows, pages
 from tollbook.store.database import Connection, connect

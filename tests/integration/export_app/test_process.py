@@ -17,7 +17,8 @@ import pytest
 from export_app.server.bind import UNREAD_TIMEOUT_S
 from export_app.server.process import THREADS, WORKERS
 from tollbook.config import Bind
-from tollbook.model.record import Price, Row
+from tollbook.model.charge import Price
+from tollbook.model.record import Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection

@@ -17,7 +17,8 @@ from export_app.database import Database
 from export_app.stats.schema import Stats
 from tollbook.archive.reader import Archive
 from tollbook.config import Settings
-from tollbook.model.record import Price, Row
+from tollbook.model.charge import Price
+from tollbook.model.record import Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection

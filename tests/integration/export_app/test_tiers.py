@@ -26,7 +26,8 @@ from tollbook.archive.reader import Archive
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
 from tollbook.model import tiers
-from tollbook.model.record import COLUMNS, Price, Row
+from tollbook.model.charge import Price
+from tollbook.model.record import COLUMNS, Row
 from tollbook.model.selection import Filters, Order, Selection
 from tollbook.model.tiers import Record
 from tollbook.store import keys

@@ -7,7 +7,7 @@ import pytest
 from rating.deck_csv import read_deck
 from rating.loader import load_tariffs
 from tollbook.errors import DataError, UsageError
-from tollbook.model.record import Part
+from tollbook.model.charge import Charge
 from tollbook.store.database import Connection, connect
 from tollbook.store.tariffs import accounts, tariffs
 from tollbook.store.tariffs.deck_import import Imported, replace_rates
@@ -31,8 +31,8 @@ def kept(connection: Connection) -> list[tuple[object, ...]]:
 
 
 def price(connection: Connection, number: str, account_id: str = "acme") -> tuple[int | None, str | None, int | None]:
-    found = load_tariffs(connection).price_parts(
-        account_id, AT, True, [Part(direction="outbound", number=number, seconds=60)]
+    found = load_tariffs(connection).price_charges(
+        account_id, AT, True, [Charge(direction="outbound", number=number, seconds=60)]
     )
     return found.cost_micros, found.parts[0].plan, found.parts[0].version
 
@@ -227,8 +227,8 @@ def test_nobody_prices_from_half_of_a_deck(acme: Connection, database_url: str) 
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 loaded = load_tariffs(connection)
                 connection.rollback()
-                parts = [Part(direction="outbound", number=f"{n:06}", seconds=60) for n in range(0, size, 997)]
-                found = {one.cost_micros or -1 for one in loaded.price_parts("acme", AT, True, parts).parts}
+                parts = [Charge(direction="outbound", number=f"{n:06}", seconds=60) for n in range(0, size, 997)]
+                found = {one.cost_micros or -1 for one in loaded.price_charges("acme", AT, True, parts).parts}
                 seen.update(found)
                 if len(found) != 1:
                     mixed.append(found)

@@ -10,8 +10,8 @@ from rating.deck_csv import read_deck
 from rating.engine import Tariffs
 from rating.loader import load_tariffs
 from tests.paths import ROOT
+from tollbook.model.charge import Charge
 from tollbook.model.numbering import Numbering
-from tollbook.model.record import Part
 from tollbook.store.database import Connection
 from tollbook.store.tariffs import accounts, tariffs
 from tollbook.store.tariffs.deck_import import replace_rates
@@ -28,12 +28,12 @@ def table(first: str) -> list[dict[str, str]]:
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
-def parts(told: str) -> Iterator[Part]:
+def parts(told: str) -> Iterator[Charge]:
     """Parts as the examples write them: direction, number, seconds."""
     for one in [] if told == "none" else told.split(", "):
         direction, _, rest = one.partition(" ")
         number, _, seconds = rest.rpartition(" ")
-        yield Part(direction=direction, number=number, seconds=int(seconds))
+        yield Charge(direction=direction, number=number, seconds=int(seconds))
 
 
 def ms(time: str) -> int:
@@ -63,7 +63,7 @@ def test_the_worked_examples_are_what_the_engine_computes(loaded: Tariffs) -> No
     for example in table("example"):
         told = tuple(parts(example["parts"]))
         account_id = None if example["account"] == "none" else example["account"]
-        price = loaded.price_parts(account_id, ms(example["start"]), bool(told), told)
+        price = loaded.price_charges(account_id, ms(example["start"]), bool(told), told)
         computed = {
             "cost_micros": "NULL" if price.cost_micros is None else str(price.cost_micros),
             "billed": ", ".join(

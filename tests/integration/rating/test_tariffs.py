@@ -7,7 +7,8 @@ import pytest
 from rating.deck_csv import read_deck
 from rating.loader import load_tariffs
 from tollbook.errors import DataError, UsageError
-from tollbook.model.record import Part, Row
+from tollbook.model.charge import Charge
+from tollbook.model.record import Row
 from tollbook.store.database import Connection, connect
 from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.deck_import import replace_rates
@@ -34,7 +35,7 @@ def call(to_num: str, account_id: str) -> Row:
         switch="fs", call_id="a", account_id=account_id, direction="outbound", from_num="1", to_num=to_num,
         start_ts=1_800_000_000_000, answer_ts=1_800_000_000_000, end_ts=1_800_000_090_000, duration_sec=90, billsec=90,
         answered=1, disposition="answered", hangup_cause=None, queue_id=None, agent_id=None, estimated=False,
-        parts=(Part(direction="outbound", number=to_num, seconds=90),),
+        parts=(Charge(direction="outbound", number=to_num, seconds=90),),
     )  # fmt: skip
 
 

@@ -350,7 +350,7 @@ def test_a_price_computed_again_from_its_parts_is_the_same(deck: list[Rate], num
     """Live pricing and re-rating are one function."""
     tariffs = Tariffs(accounts={"acme": on(deck)})
     price = tariffs.price(row(*(("outbound", number, 61) for number in numbers), start_ts=at_ts))
-    assert tariffs.price_parts("acme", at_ts, True, [part.part for part in price.parts]) == price
+    assert tariffs.price_charges("acme", at_ts, True, [part.charge for part in price.parts]) == price
     for part in price.parts:
         found = tariffs.rate_of("acme", at_ts, part)
         assert (found.rate_id if found else None) == part.rate_id

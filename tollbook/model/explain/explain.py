@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tollbook.model.call_tree import Call, CallLeg, calls_of
 from tollbook.model.causes import telling_cause
+from tollbook.model.charge import Price
 from tollbook.model.explain.leg_view import ToldLeg, told_legs
 from tollbook.model.fold import (
     Operator,
@@ -22,7 +23,7 @@ from tollbook.model.fold import (
     stated_direction,
 )
 from tollbook.model.leg import Leg
-from tollbook.model.record import COLUMNS, Price, Row
+from tollbook.model.record import COLUMNS, Row
 
 _UNNAMED = frozenset({"account_id"})  # what today's settings would name may be nobody's business who reads this
 _LONGEST_QUOTE = 40

@@ -12,10 +12,11 @@ from typing import TypeAlias
 
 from tollbook.errors import DataError, TooLate
 from tollbook.model.call_tree import Call, calls_of
+from tollbook.model.charge import Price
 from tollbook.model.fold import Operator, fold
 from tollbook.model.late_legs import LegKey, frozen
 from tollbook.model.leg import Leg, merge_all
-from tollbook.model.record import Price, Row
+from tollbook.model.record import Row
 from tollbook.store.calls import call_rows, legs
 from tollbook.store.calls.legs import StoredLeg
 from tollbook.store.database import Connection, store_errors

@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 import msgspec
 
-from tollbook.model.record import COLUMNS, Price, Row
+from tollbook.model.charge import Price
+from tollbook.model.record import COLUMNS, Row
 from tollbook.store.arrays import array_literal
 from tollbook.store.database import Connection
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 import msgspec
 from psycopg.rows import class_row, dict_row
 
+from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.fold import owner_key
 from tollbook.model.leg import Leg
 from tollbook.model.rate import Rate
-from tollbook.model.record import Price, PricedPart, Row
+from tollbook.model.record import Row
 from tollbook.store.calls import legs
 from tollbook.store.database import Connection, store_errors
 
@@ -48,7 +49,7 @@ class KeptCall:
     before: tuple[PriceBefore, ...] = ()
 
 
-_parts = msgspec.json.Decoder(tuple[PricedPart, ...]).decode
+_parts = msgspec.json.Decoder(tuple[PricedCharge, ...]).decode
 
 _ROWS = """
     SELECT call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
@@ -112,7 +113,7 @@ def read(
 
 def _call(record: dict[str, Any], stored: list[legs.StoredLeg]) -> KeptCall:
     parts = None if record["parts"] is None else _parts(record["parts"])
-    charged = None if parts is None else [one.part for one in parts]
+    charged = None if parts is None else [part.charge for part in parts]
     row = msgspec.convert({**record, "parts": charged}, Row)
     complete = row.end_ts is not None
     price = Price(

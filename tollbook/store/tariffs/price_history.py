@@ -10,7 +10,7 @@ from typing import cast
 
 import msgspec
 
-from tollbook.model.record import Price
+from tollbook.model.charge import Price
 from tollbook.store.database import Connection, scalar, store_errors
 from tollbook.store.tariffs.rerate import PricedCall
 

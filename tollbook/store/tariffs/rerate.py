@@ -6,11 +6,11 @@ from typing import cast
 
 import msgspec
 
-from tollbook.model.record import Price, PricedPart
+from tollbook.model.charge import Price, PricedCharge
 from tollbook.store.database import Connection, scalar, store_errors
 from tollbook.store.tariffs.tariffs import require_plan
 
-_parts = msgspec.json.Decoder(tuple[PricedPart, ...]).decode
+_parts = msgspec.json.Decoder(tuple[PricedCharge, ...]).decode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,7 +25,8 @@ from tollbook.archive.scan import Record, read_calls
 from tollbook.archive.schema import archived_account
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, SchemaError, SettingsError, UsageError
-from tollbook.model.record import COLUMNS, PricedPart
+from tollbook.model.charge import PricedCharge
+from tollbook.model.record import COLUMNS
 from tollbook.store import outbox
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
@@ -64,8 +65,8 @@ def test_parts_revision_switch_and_estimated_are_archived_too(settings: Settings
     with open_catalog(settings) as catalog:
         (row,) = read(ensure_table(catalog)).to_pylist()
     assert (row["revision"], row["switch"], row["estimated"]) == (1, "sw1", True)
-    parts = msgspec.json.decode(row["parts"], type=list[PricedPart])
-    assert parts == [PricedPart(direction="outbound", number="+4930123456", seconds=60, cost_micros=1234, rate="DE")]
+    parts = msgspec.json.decode(row["parts"], type=list[PricedCharge])
+    assert parts == [PricedCharge(direction="outbound", number="+4930123456", seconds=60, cost_micros=1234, rate="DE")]
 
 
 def test_a_second_run_appends_nothing(settings: Settings, database: Connection) -> None:

@@ -16,10 +16,11 @@ from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.scan import Record, read_calls
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, DataError, StoreUnavailable, TooLate
+from tollbook.model.charge import Price
 from tollbook.model.fold import Operator
 from tollbook.model.leg import Facts, Leg
 from tollbook.model.parent import Parent
-from tollbook.model.record import Price, Row
+from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
 from tollbook.store.calls.batch import write_around_poison, write_batch
 from tollbook.store.database import Connection, connect

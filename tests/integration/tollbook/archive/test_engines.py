@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from maintenance.archive.run import run
 from tests.paths import ROOT
 from tollbook.config import Settings
-from tollbook.model.record import Price, Row
+from tollbook.model.charge import Price
+from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import MS_PER_DAY, Partitions

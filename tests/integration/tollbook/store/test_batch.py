@@ -15,11 +15,12 @@ from psycopg.rows import dict_row
 
 from tests.paths import CALLS
 from tollbook.errors import DataError, StoreUnavailable
+from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.event import event_from_headers, header_names
 from tollbook.model.fold import Operator
 from tollbook.model.leg import ESTIMATED, Facts, Leg, leg_of, lost
 from tollbook.model.parent import Parent
-from tollbook.model.record import COLUMNS, Price, PricedPart, Row
+from tollbook.model.record import COLUMNS, Row
 from tollbook.simulator.recording import load
 from tollbook.store.arrays import array_literal
 from tollbook.store.calls.batch import write_around_poison, write_batch
@@ -61,7 +62,7 @@ def _key(row: dict[str, Any]) -> tuple[str, int]:
 def price(row: Row) -> Price:
     """A pricer that tells the parts apart, without any tariffs."""
     parts = tuple(
-        PricedPart(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=part.seconds * 7)
+        PricedCharge(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=part.seconds * 7)
         for part in row.parts or ()
     )
     return Price(cost_micros=sum(part.cost_micros or 0 for part in parts), parts=parts)

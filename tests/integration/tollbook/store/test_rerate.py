@@ -7,7 +7,8 @@ from dataclasses import replace as changed
 import msgspec
 import pytest
 
-from tollbook.model.record import Part, Price, PricedPart, Row
+from tollbook.model.charge import Charge, Price, PricedCharge
+from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import MS_PER_DAY, Partitions
@@ -31,13 +32,13 @@ def row(name: str, start: int = START, **fields: object) -> Row:
         "switch": "fs", "call_id": name, "account_id": "acme", "direction": "outbound", "from_num": "1", "to_num": "49",
         "start_ts": start, "answer_ts": start, "end_ts": start + 9000, "duration_sec": 9, "billsec": 9, "answered": 1,
         "disposition": "answered", "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None,
-        "estimated": False, "parts": (Part(direction="outbound", number="49", seconds=9),),
+        "estimated": False, "parts": (Charge(direction="outbound", number="49", seconds=9),),
     }  # fmt: skip
     return msgspec.convert({**told, **fields}, Row)
 
 
 def price(cost: int | None, **fields: object) -> Price:
-    part = PricedPart(direction="outbound", number="49", seconds=9, cost_micros=cost)
+    part = PricedCharge(direction="outbound", number="49", seconds=9, cost_micros=cost)
     told = {"cost_micros": cost, "parts": (part,), "currency": "EUR", "unrated": None if cost is not None else "why"}
     return msgspec.convert({**told, **fields}, Price)
 

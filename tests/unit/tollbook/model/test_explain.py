@@ -9,12 +9,13 @@ import pytest
 
 from tests.paths import CALLS
 from tollbook.model.call_tree import Call, calls_of
+from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.event import Event, event_from_headers, header_names
 from tollbook.model.explain.explain import Explanation, explain
 from tollbook.model.explain.leg_view import ToldLeg
 from tollbook.model.fold import Operator, fold
 from tollbook.model.leg import Leg, leg_of, lost, merge_all
-from tollbook.model.record import COLUMNS, Price, PricedPart, Row
+from tollbook.model.record import COLUMNS, Row
 from tollbook.model.trunks import Peers
 from tollbook.simulator.recording import load
 
@@ -39,7 +40,7 @@ LEGS = {name: legs_of(name) for name in NAMES}
 def free(row: Row) -> Price:
     """A price of nothing for every part of a row."""
     parts = [
-        PricedPart(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=0)
+        PricedCharge(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=0)
         for part in row.parts or ()
     ]
     return Price(cost_micros=0, parts=tuple(parts))

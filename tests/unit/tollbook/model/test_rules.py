@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from tollbook.model.call_tree import calls_of
+from tollbook.model.charge import Charge
 from tollbook.model.event import Event
 from tollbook.model.fold import Operator, fold, owner_key
 from tollbook.model.leg import Leg, leg_of, lost, merge_all
-from tollbook.model.record import Part, Row
+from tollbook.model.record import Row
 from tollbook.model.trunks import Peers
 
 T0 = 1_800_000_000_000_000
@@ -160,7 +161,7 @@ def test_a_lost_call_ends_at_the_last_sign_of_life_and_says_so() -> None:
     (leg,) = known.values()
     (row,) = [fold(call, Operator(), "fs") for call in calls_of([leg.merged(lost(leg, T0 + 20 * SECOND))])]
     assert (row.disposition, row.estimated, row.duration_sec, row.billsec) == ("lost", True, 20, 18)
-    assert row.parts == (Part(direction="internal", number="2000", seconds=18),)
+    assert row.parts == (Charge(direction="internal", number="2000", seconds=18),)
 
 
 def test_the_switch_s_own_word_replaces_an_estimate() -> None:

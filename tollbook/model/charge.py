@@ -1,0 +1,49 @@
+"""What an answered call is charged for, and what each charge costs."""
+
+import msgspec
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One thing that an answered call is charged for: `seconds` towards `number`."""
+
+    direction: str
+    number: str
+    seconds: int
+
+
+class PricedCharge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A part with its price: `billed_sec` after increments, and the rate that gave it.
+
+    `digits` is the number as prefixes were compared with it, E.164 where the account has a numbering plan. `rate` is
+    the rate's name, `version` the one of the plan `plan` that brought it; it is kept for ever under `rate_id`.
+    Without a rate `cost_micros` is 0 where the plan leaves the direction unpriced, None where it is unrated.
+    """
+
+    direction: str
+    number: str
+    seconds: int
+    cost_micros: int | None
+    billed_sec: int | None = None
+    digits: str | None = None
+    rate_id: int | None = None
+    rate: str | None = None
+    plan: str | None = None
+    version: int | None = None
+
+    @property
+    def charge(self) -> Charge:
+        """What was priced, to price it again."""
+        return Charge(direction=self.direction, number=self.number, seconds=self.seconds)
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a call costs, part by part. `cost_micros` is None, with the reason in `unrated`, when it is unrated.
+
+    `currency` is that of the plan in force at the call's start, None without a plan. Amounts of two currencies are
+    never added.
+    """
+
+    cost_micros: int | None
+    parts: tuple[PricedCharge, ...]
+    unrated: str | None = None
+    currency: str | None = None
