@@ -30,10 +30,12 @@ from maintenance.archive.run import run as archive_run
 from maintenance.archive.table import ensure_table
 from maintenance.compaction.run import compact
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import read_calls
+from tollbook.archive.scan import walk
 from tollbook.archive.schema import arrow_schema
 from tollbook.config import Settings
 from tollbook.embedded import embedded_postgres
+from tollbook.model.accounts import OneAccount
+from tollbook.model.selection import Selection
 from tollbook.store.database import connect
 from tollbook.store.days.partitions import MS_PER_DAY, Partitions
 from tollbook.store.schema import upgrade
@@ -137,7 +139,8 @@ def read_month(settings: Settings) -> float:
         table = load_calls(catalog)
         assert table is not None
         since = FIRST_MS + MONTH_MS
-        found = list(read_calls(table, account_id="account00007", since_ms=since, until_ms=since + 21 * MS_PER_DAY))
+        whose = OneAccount("account00007")
+        found = list(walk(table, Selection(accounts=whose, since=since, until=since + 21 * MS_PER_DAY)))
     assert len(found) == 2000
     return time.perf_counter() - begun
 

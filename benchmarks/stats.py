@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from export_app.database import STATEMENT_TIMEOUT_MS
 from export_app.stats.periods import starts
 from tollbook.embedded import embedded_postgres
+from tollbook.model.accounts import EveryAccount, OneAccount
 from tollbook.model.selection import Filters, Selection
 from tollbook.store import row_security
 from tollbook.store.calls.stats import Counted, Spans, count
@@ -66,11 +67,9 @@ def run() -> None:
     since = _FIRST_DAY * MS_PER_DAY
     until = since + DAYS * MS_PER_DAY
     zone = ZoneInfo("Europe/Berlin")
-    one = Selection(account_id="acme", every_account=False, since=since, until=until)
-    every = Selection(account_id=None, every_account=True, since=since, until=until)
-    busy = Selection(
-        account_id="acme", every_account=False, since=since, until=until, filters=Filters(disposition="busy")
-    )
+    one = Selection(accounts=OneAccount("acme"), since=since, until=until)
+    every = Selection(accounts=EveryAccount(), since=since, until=until)
+    busy = Selection(accounts=OneAccount("acme"), since=since, until=until, filters=Filters(disposition="busy"))
     hours = Spans(starts=list(starts("hour", zone, since, until)))
     days = Spans(starts=list(starts("day", zone, since, until)))
     print(f"stats: {CALLS:,} calls of one account in {DAYS} days, and as many of another")
@@ -81,9 +80,7 @@ def run() -> None:
             connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
 
             def ask(selection: Selection, groups: list[str | Spans], limit: int) -> Counted:
-                with row_security.reading(
-                    connection, account_id=selection.account_id, every_account=selection.every_account
-                ):
+                with row_security.reading(connection, selection.accounts):
                     return count(connection, selection, groups, limit=limit)
 
             plain = "SELECT count(*), sum(billsec) FROM call_cdr WHERE account_id = 'acme'"

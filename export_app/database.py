@@ -6,6 +6,7 @@ from typing import Final
 
 from psycopg_pool import ConnectionPool
 
+from tollbook.model.accounts import Accounts
 from tollbook.store import row_security
 from tollbook.store.database import CONNECT_TIMEOUT_S, Connection, store_errors
 
@@ -48,12 +49,9 @@ class Database:
         self._pool.close()
 
     @contextmanager
-    def reading(self, *, account_id: str | None, every_account: bool) -> Generator[Connection]:
-        """Lend a connection that reads one moment of one account's rows, or on purpose of all; see `store.access`."""
-        with (
-            self.connection() as connection,
-            row_security.reading(connection, account_id=account_id, every_account=every_account),
-        ):
+    def reading(self, accounts: Accounts) -> Generator[Connection]:
+        """Lend a connection that reads one moment of these accounts' rows, and no others; see `store.row_security`."""
+        with self.connection() as connection, row_security.reading(connection, accounts):
             yield connection
 
     @contextmanager

@@ -11,6 +11,7 @@ from maintenance.progress import progress_bar
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.log import setup
+from tollbook.model.accounts import EveryAccount, OneAccount
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Selection
 from tollbook.store.outbox import BATCH_ROWS
@@ -50,7 +51,8 @@ def query(account: str | None, every: bool, since: str, until: str, as_csv: bool
     """Print archived calls, newest first: a JSON object a line, as the API gives them, or CSV."""
     if every == (account is not None):
         raise UsageError("say whose calls: either --account ACCOUNT or --all")
-    selection = Selection(account_id=account, every_account=every, since=instant(since), until=instant(until))
+    accounts = EveryAccount() if account is None else OneAccount(account)
+    selection = Selection(accounts=accounts, since=instant(since), until=instant(until))
     # newline="": the CSV brings its own line ends, and values may hold others.
     with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as out:
         (write_csv if as_csv else write_json)(out, COLUMNS, archived(load_settings(), selection))

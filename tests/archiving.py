@@ -4,9 +4,10 @@ import msgspec
 
 from maintenance.archive.run import run
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import Record, read_calls
+from tollbook.archive.scan import Record, walk
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
+from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.record import COLUMNS, Row
 from tollbook.model.selection import Selection
@@ -48,17 +49,23 @@ def store(connection: Connection, *rows: Priced) -> None:
 
 def stored(connection: Connection, account: str | None = None) -> list[Record]:
     """All that PostgreSQL holds, newest first, of an account or of all."""
-    selection = Selection(account_id=account, every_account=account is None, since=0, until=FOR_EVER)
+    selection = Selection(accounts=_accounts(account), since=0, until=FOR_EVER)
     return read_page(connection, selection, COLUMNS, 1_000_000)
 
 
-def archived(settings: Settings, account: str | None = None, **how: object) -> list[Record]:
+def archived(
+    settings: Settings, account: str | None = None, *, limit: int | None = None, **selected: object
+) -> list[Record]:
     """All that the archive holds, in the same form."""
-    window = {"since_ms": 0, "until_ms": FOR_EVER, **how}
+    selection = Selection(**{"accounts": _accounts(account), "since": 0, "until": FOR_EVER, **selected})
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        return list(read_calls(table, account_id=account, every_account=account is None, **window))
+        return list(walk(table, selection, limit=limit))
+
+
+def _accounts(account: str | None) -> Accounts:
+    return EveryAccount() if account is None else OneAccount(account)
 
 
 def archive_now(settings: Settings) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 from export_app.database import Database
 from export_app.web.client_address import Address, is_among
 from export_app.web.errors import Refusal
+from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.store import keys
 
 CDR: Final = "cdr"
@@ -22,21 +23,16 @@ class Identity:
     key_hash: bytes
 
     @property
-    def is_operator(self) -> bool:
-        """Operators see every account, and calls that have none."""
-        return OPERATOR in self.key.scopes
-
-    @property
-    def account_id(self) -> str | None:
-        """The account whose calls are shown; None for all."""
-        if self.is_operator:
-            return None
-        assert self.key.account_id is not None  # a CHECK of the table; None would show every account
-        return self.key.account_id
+    def accounts(self) -> Accounts:
+        """Whose calls the caller may see: an operator's key has every account's."""
+        if OPERATOR in self.key.scopes:
+            return EveryAccount()
+        assert self.key.account_id is not None  # a CHECK of the table
+        return OneAccount(self.key.account_id)
 
     def require(self, scope: str) -> None:
         """Raise Refusal unless the key has the scope; `operator` has them all."""
-        if not self.is_operator and scope not in self.key.scopes:
+        if OPERATOR not in self.key.scopes and scope not in self.key.scopes:
             raise Refusal(
                 403,
                 "missing_scope",

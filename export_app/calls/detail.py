@@ -69,8 +69,8 @@ def explain_call(path: _CallPath, query: DetailQuery) -> Response:
     identity = caller()
     identity.require(CDR)
     first_ts, last_ts = (0, FOR_EVER_MS) if query.start_ts is None else (query.start_ts, query.start_ts)
-    with database().reading(account_id=identity.account_id, every_account=identity.is_operator) as connection:
-        found = read(connection, path.id, account_id=identity.account_id, first_ts=first_ts, last_ts=last_ts)
+    with database().reading(identity.accounts) as connection:
+        found = read(connection, path.id, identity.accounts, first_ts=first_ts, last_ts=last_ts)
     if not found:
         # The same for an id that is another account's: whether it exists is nobody's business.
         raise Refusal(404, "unknown_call", "this key's account has no such call: give a call_id of /v1/calls as it is")

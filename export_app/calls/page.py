@@ -1,7 +1,6 @@
 """A page of calls: the one way in which calls are read, for the caller's account and no other."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -47,22 +46,16 @@ def read(database: Database, archive: Archive, identity: Identity, query: CallsQ
     with database.connection() as connection:
         within_window(wanted.updated_since, changed_calls.window_start(connection))
         walk = _from_the_first(wanted, identity, connection) if isinstance(wanted, Since) else wanted
-    with _reading(database, identity) as connection:
+    with database.reading(identity.accounts) as connection:
         found = changed_calls.read_changes(
             connection, walk.changes, _read_columns(query.columns, _CHANGE_KEY), query.limit + 1
         )
     return changes_page(found, walk, query, identity.key_hash, now_ms)
 
 
-def _reading(database: Database, identity: Identity) -> AbstractContextManager[Connection]:
-    return database.reading(account_id=identity.account_id, every_account=identity.is_operator)
-
-
 def _from_the_first(wanted: Since, identity: Identity, connection: Connection) -> Walk:
     first = changed_calls.first_since(connection, wanted.updated_since)
-    changes = Changes(
-        account_id=identity.account_id, every_account=identity.is_operator, first=first, filters=wanted.filters
-    )
+    changes = Changes(accounts=identity.accounts, first=first, filters=wanted.filters)
     return Walk(updated_since=wanted.updated_since, changes=changes)
 
 

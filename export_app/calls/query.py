@@ -178,13 +178,11 @@ class Walk:
 
 def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Since | Walk:
     """Say what a query asks for; raises Refusal for a cursor that is not ours, too old, or not of these filters."""
-    account_id, every_account = identity.account_id, identity.is_operator
     if query.cursor is None:
         if query.updated_since is not None:
             return Since(updated_since=query.updated_since, filters=query.filters)
         return Selection(
-            account_id=account_id,
-            every_account=every_account,
+            accounts=identity.accounts,
             since=query.since,
             until=now_ms if query.until is None else query.until,
             order=query.order,
@@ -195,8 +193,7 @@ def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Sin
     match cursor:
         case CallsCursor():
             return Selection(
-                account_id=account_id,
-                every_account=every_account,
+                accounts=identity.accounts,
                 since=cursor.since,
                 until=cursor.until,
                 order=cursor.order,
@@ -209,7 +206,7 @@ def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Sin
         case SyncCursor():
             # Everything before its first transaction had ended when it was made.
             after, first, updated_since = None, cursor.first, cursor.made_s * 1000
-    changes = Changes(account_id=account_id, every_account=every_account, first=first, after=after, filters=filters)
+    changes = Changes(accounts=identity.accounts, first=first, after=after, filters=filters)
     return Walk(updated_since=updated_since, changes=changes)
 
 

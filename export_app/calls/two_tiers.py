@@ -23,7 +23,7 @@ def read_page(
     StoreUnavailable and ArchiveError.
     """
     wide = (*COLUMNS, *(name for name in columns if name not in COLUMNS))  # by the 16 the tiers are merged
-    with database.reading(account_id=selection.account_id, every_account=selection.every_account) as connection:
+    with database.reading(selection.accounts) as connection:
         kept = hot(connection, selection, lambda one: pages.read_page(one, selection, wide, limit))
 
     def archived(older: Selection, wanted: int, without: frozenset[Key]) -> Sequence[Record]:

@@ -34,13 +34,12 @@ def sum_calls(query: StatsQuery) -> Response:
     """Calls, ASR, ACD, minutes and cost of the key's account, in total and by group. Archived calls are left out."""
     identity = caller()
     identity.require(CDR)
-    with database().reading(account_id=identity.account_id, every_account=identity.is_operator) as connection:
+    with database().reading(identity.accounts) as connection:
         wanted = asked(query, now_ms=time.time_ns() // 1_000_000, window_start=window_start(connection))
         counted = count(
             connection,
             Selection(
-                account_id=identity.account_id,
-                every_account=identity.is_operator,
+                accounts=identity.accounts,
                 since=wanted.since,
                 until=wanted.until,
                 filters=Filters(

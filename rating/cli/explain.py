@@ -15,6 +15,7 @@ from rich.tree import Tree
 from rating.explain import ExplainedCall, ExplainedCharge, amount, explained
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
+from tollbook.model.accounts import EveryAccount
 from tollbook.model.explain.leg_view import ToldLeg
 from tollbook.model.record import COLUMNS
 from tollbook.store.calls.detail import FOR_EVER_MS, PriceBefore, read
@@ -49,9 +50,9 @@ def explain(call_id: str, at: str | None, as_json: bool) -> None:
         check_schema(connection)
         with snapshot(connection):
             if at is None:
-                kept = read(connection, wanted, account_id=None)
+                kept = read(connection, wanted, EveryAccount())
             else:
-                kept = read(connection, wanted, account_id=None, last_ts=last_ts, limit=1)
+                kept = read(connection, wanted, EveryAccount(), last_ts=last_ts, limit=1)
     if not kept:
         when = "" if at is None else f" that started by {shown(at)}"
         raise UsageError(f"no call here has the id {shown(wanted, _LONGEST_ID)}{when}")

@@ -15,12 +15,12 @@ from tollbook.archive._pyarrow import pa, pc, plan, read_batches, untyped
 from tollbook.archive.catalog import archive_errors
 from tollbook.archive.schema import ARCHIVE_COLUMNS, START_FIELD, TIMES, account_of, archived_account
 from tollbook.archive.windows import Extent, Span, to_plan, to_read
-from tollbook.errors import UsageError
+from tollbook.model.accounts import OneAccount
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Filters, Selection
 from tollbook.model.tiers import Key, Record
 
-# What `read_calls` holds in memory at once.
+# What `walk` holds in memory at once.
 PAGE_ROWS = 10_000
 
 _START_TS, _CALL_ID = COLUMNS.index("start_ts"), COLUMNS.index("call_id")
@@ -55,30 +55,6 @@ def page(
                 if found.full:
                     return found.records()
         return found.records()
-
-
-def read_calls(
-    table: Table,
-    *,
-    account_id: str | None,
-    since_ms: int,
-    until_ms: int,
-    before: tuple[int, str] | None = None,
-    limit: int | None = None,
-    every_account: bool = False,
-) -> Iterator[Record]:
-    """Read the calls of [since_ms, until_ms), newest first, in the public column order with times in epoch ms.
-
-    `account_id` None is for an operator, who says so with `every_account`; that includes calls without an account.
-    `before`: (start_ts, call_id) of the row behind which to begin. Memory is bounded. Raises ArchiveError, and
-    UsageError, also after the first row.
-    """
-    if (account_id is None) != every_account:
-        raise UsageError("a read of the archive names one account, or asks for every account, as an operator may")
-    selection = Selection(
-        account_id=account_id, every_account=every_account, since=since_ms, until=until_ms, after=before
-    )
-    return walk(table, selection, limit=limit)
 
 
 def walk(table: Table, selection: Selection, *, limit: int | None = None) -> Iterator[Record]:
@@ -169,8 +145,8 @@ def _extent(file: DataFile, planned: Span) -> Extent:
 
 def _condition(selection: Selection, span: Span) -> Any:
     conditions = [ex.GreaterThanOrEqual("start_ts", span.first), ex.LessThan("start_ts", span.end)]
-    if selection.account_id is not None:
-        conditions.append(ex.EqualTo("account_id", archived_account(selection.account_id)))
+    if isinstance(selection.accounts, OneAccount):
+        conditions.append(ex.EqualTo("account_id", archived_account(selection.accounts.account_id)))
     return ex.And(*conditions, *_filters(selection.filters))
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from tollbook.model.accounts import Accounts
+
 Order: TypeAlias = Literal["asc", "desc"]
 
 
@@ -22,46 +24,28 @@ class Filters:
 class Selection:
     """Calls that started in [since, until), epoch ms, in `order` of (start_ts, call_id).
 
-    `account_id` None is for an operator, who says so with `every_account`; calls without an account are among them.
     `after`: the (start_ts, call_id) of the last row of the page before; the next page begins behind it, in `order`.
     """
 
-    account_id: str | None
-    every_account: bool
+    accounts: Accounts
     since: int
     until: int
     order: Order = "desc"
     after: tuple[int, str] | None = None
     filters: Filters = Filters()
 
-    def __post_init__(self) -> None:
-        """Hold that a read names one account, or asks for all of them on purpose."""
-        named_or_all(self.account_id, every_account=self.every_account)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Changes:
     """Calls whose rows transaction `first` or a later one wrote, in the order of (changed, start_ts, call_id).
 
-    `account_id` and `every_account` are those of Selection. `after`: that key of the last row of the page before; it
-    takes the place of `first`.
+    `after`: that key of the last row of the page before; it takes the place of `first`.
     """
 
-    account_id: str | None
-    every_account: bool
+    accounts: Accounts
     first: int
     after: tuple[int, int, str] | None = None
     filters: Filters = Filters()
-
-    def __post_init__(self) -> None:
-        """Hold what Selection holds."""
-        named_or_all(self.account_id, every_account=self.every_account)
-
-
-def named_or_all(account_id: str | None, *, every_account: bool) -> None:
-    """Raise ValueError unless a read names one account, or asks for all of them on purpose."""
-    if (account_id is None) != every_account:
-        raise ValueError("a read names one account, or asks for every account, as an operator may")
 
 
 def behind_prefix(prefix: str) -> str | None:

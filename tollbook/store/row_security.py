@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from tollbook.errors import SettingsError
+from tollbook.model.accounts import Accounts, EveryAccount
 from tollbook.store.database import Connection, store_errors, translated
 
 ROLE: Final = "tollbook_api"
@@ -81,18 +82,17 @@ def snapshot(connection: Connection) -> Generator[None]:
 
 
 @contextmanager
-def reading(connection: Connection, *, account_id: str | None, every_account: bool) -> Generator[None]:
-    """Read one moment as the API's role, which sees one account, or on purpose every one. Call outside a transaction.
+def reading(connection: Connection, accounts: Accounts) -> Generator[None]:
+    """Read one moment as the API's role, to which PostgreSQL shows these accounts' rows. Call outside a transaction.
 
     Raises StoreUnavailable.
     """
-    if (account_id is None) != every_account:
-        raise ValueError("a read names one account, or asks for every account, as an operator may")
+    account_id, every_account = ("", "on") if isinstance(accounts, EveryAccount) else (accounts.account_id, "off")
     with snapshot(connection):
         connection.execute(
             "SELECT set_config('role', 'tollbook_api', true), set_config('tollbook.account', %s, true),"
             " set_config('tollbook.every_account', %s, true)",
-            (account_id or "", "on" if every_account else "off"),
+            (account_id, every_account),
         )
         yield
 

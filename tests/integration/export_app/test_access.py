@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from export_app.calls.query import CallsQuery
 from export_app.database import Database
 from tollbook.errors import SettingsError
+from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Filters, Selection
 from tollbook.store import row_security
@@ -59,7 +60,7 @@ def test_a_query_without_a_where_gets_nothing_foreign(
     served: Database, filled: Connection, table: str, account_id: str, seen: set[str]
 ) -> None:
     """Although the connection is a superuser's, whom PostgreSQL does not check by itself."""
-    with served.reading(account_id=account_id, every_account=False) as connection:
+    with served.reading(OneAccount(account_id)) as connection:
         query = TABLES[table]
         assert {row[0] for row in connection.execute(query).fetchall()} == seen
         count = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
@@ -68,15 +69,9 @@ def test_a_query_without_a_where_gets_nothing_foreign(
 
 @pytest.mark.parametrize("table", TABLES)
 def test_an_operator_sees_all_on_purpose(served: Database, filled: Connection, table: str) -> None:
-    """By a setting of its own: no account at all is a mistake."""
-    with served.reading(account_id=None, every_account=True) as connection:
+    """By a setting of its own: an empty account is no account's."""
+    with served.reading(EveryAccount()) as connection:
         assert {row[0] for row in connection.execute(TABLES[table]).fetchall()} >= {"acme", "other"}
-    for account_id, every_account in ((None, False), ("acme", True)):
-        with (
-            pytest.raises(ValueError, match="names one account"),
-            served.reading(account_id=account_id, every_account=every_account),
-        ):
-            pass
 
 
 def test_the_role_without_a_setting_sees_nothing(filled: Connection) -> None:
@@ -98,7 +93,7 @@ def test_the_role_may_not_look_at_the_rest(filled: Connection, table: str) -> No
 
 def test_a_read_writes_nothing_and_leaves_nothing_behind(served: Database, filled: Connection) -> None:
     """The transaction is read-only; afterwards the connection is as it was, for a stranger."""
-    with pytest.raises(Exception, match="read-only"), served.reading(account_id="acme", every_account=False) as one:
+    with pytest.raises(Exception, match="read-only"), served.reading(OneAccount("acme")) as one:
         one.execute("DELETE FROM call_cdr")
     with served.connection() as connection:
         row = connection.execute("SELECT current_user, current_setting('tollbook.account', true)").fetchone()
@@ -170,15 +165,15 @@ def busy_url(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize("account_id", ["a3", None])
-def test_a_page_reads_along_an_index(busy_url: str, order: str, account_id: str | None) -> None:
+@pytest.mark.parametrize("accounts", [OneAccount("a3"), EveryAccount()])
+def test_a_page_reads_along_an_index(busy_url: str, order: str, accounts: Accounts) -> None:
     """A page in the middle reads its own rows and no more, sorts nothing, and costs what the first page costs."""
     with connect(busy_url, name="test", autocommit=True) as connection:
         middle = (START + 10_000 * 43_200, "8")
-        window = {"account_id": account_id, "every_account": account_id is None, "since": 0, "until": 2 * START}
+        window = {"accounts": accounts, "since": 0, "until": 2 * START}
         selection = Selection(**window, order=order, after=middle)
         unguarded = shape(connection, selection, 100)
-        with row_security.reading(connection, account_id=account_id, every_account=account_id is None):
+        with row_security.reading(connection, accounts):
             guarded = shape(connection, selection, 100)
             number = shape(connection, Selection(**window, order=order, filters=Filters(number="+49")), 100)
     assert guarded["sorts"] == number["sorts"] == 0
@@ -214,7 +209,7 @@ def test_a_role_that_may_not_make_roles_is_told_what_to_do(unprivileged_url: str
     upgrade(unprivileged_url)
     with connect(unprivileged_url, name="test", autocommit=True) as connection:
         row_security.check(connection)
-        with row_security.reading(connection, account_id="acme", every_account=False):
+        with row_security.reading(connection, OneAccount("acme")):
             assert connection.execute("SELECT current_user").fetchone() == (row_security.ROLE,)
 
 

@@ -19,6 +19,7 @@ from rating.loader import load_tariffs
 from tests.paths import CALLS
 from tollbook.archive.reader import Archive
 from tollbook.config import Settings
+from tollbook.model.accounts import EveryAccount, OneAccount
 from tollbook.model.event import Event, event_from_headers, header_names
 from tollbook.model.fold import Operator
 from tollbook.model.leg import Leg, leg_of
@@ -343,9 +344,9 @@ def test_a_call_is_read_for_one_account_or_for_all(accounts: Connection) -> None
         "INSERT INTO call_leg SELECT uid, created_us, 'twin', call_id, call_start_ts, core, ended, facts FROM call_leg"
     )
     with snapshot(accounts):
-        (kept,) = read(accounts, "x", account_id=None)
+        (kept,) = read(accounts, "x", EveryAccount())
     assert [leg.switch for leg in kept.legs] == ["fs"]
     with snapshot(accounts):
-        assert read(accounts, "x", account_id="acct_beta") == []
+        assert read(accounts, "x", OneAccount("acct_beta")) == []
     assert kept.price
     assert kept.price.currency == "EUR"

@@ -26,6 +26,7 @@ from tollbook.archive.reader import Archive
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
 from tollbook.model import tiers
+from tollbook.model.accounts import EveryAccount, OneAccount
 from tollbook.model.charge import Price
 from tollbook.model.record import COLUMNS, Row
 from tollbook.model.selection import Filters, Order, Selection
@@ -100,7 +101,11 @@ def newest(selection: Selection, limit: int) -> Callable[[Connection], list[Reco
     """Read a page of PostgreSQL in either order, without filters but the account."""
 
     def read(connection: Connection) -> list[Record]:
-        conditions = ["start_ts >= %(since)s", "start_ts < %(until)s", "(%(every)s OR account_id = %(account)s)"]
+        conditions = [
+            "start_ts >= %(since)s",
+            "start_ts < %(until)s",
+            "(%(account)s::text IS NULL OR account_id = %(account)s)",
+        ]
         if selection.after is not None:
             conditions.append(f"(start_ts, call_id) {'<' if selection.order == 'desc' else '>'} (%(at)s, %(id)s)")
         query = sql.SQL(  # pyright: ignore[reportArgumentType]
@@ -109,8 +114,8 @@ def newest(selection: Selection, limit: int) -> Callable[[Connection], list[Reco
         )
         at, call_id = selection.after or (None, None)
         named = {
-            "since": selection.since, "until": selection.until, "every": selection.every_account,
-            "account": selection.account_id, "at": at, "id": call_id,
+            "since": selection.since, "until": selection.until, "at": at, "id": call_id,
+            "account": selection.accounts.account_id if isinstance(selection.accounts, OneAccount) else None,
         }  # fmt: skip
         return connection.execute(query, named).fetchall()
 
@@ -128,7 +133,7 @@ def test_a_walk_over_the_border_while_days_are_pruned(settings: Settings, databa
     put(database, [(open_row, None)])
     late = (open_row, Price(cost_micros=None, parts=()))
     dice, days = random.Random(2), itertools.count(FIRST + 60)
-    selection = Selection(account_id=None, every_account=True, since=0, until=END, order=order)
+    selection = Selection(accounts=EveryAccount(), since=0, until=END, order=order)
     got: list[Record] = []
     with open_catalog(settings) as catalog:
 
@@ -178,8 +183,7 @@ def test_pages_of_the_archive_in_both_orders_with_every_filter(settings: Setting
             [(Filters(), lambda row: True), *FILTERS], ("acme", None), ("desc", "asc")
         ):
             selection = Selection(
-                account_id=account,
-                every_account=account is None,
+                accounts=EveryAccount() if account is None else OneAccount(account),
                 since=since,
                 until=until,
                 order=order,
@@ -195,7 +199,7 @@ def test_pages_of_the_archive_in_both_orders_with_every_filter(settings: Setting
                 order,
             )
             assert got == mine, (filters, account, order)
-        everything = Selection(account_id="acme", every_account=False, since=0, until=4_000_000_000_000)
+        everything = Selection(accounts=OneAccount("acme"), since=0, until=4_000_000_000_000)
         assert list(scan.walk(table, everything)) == wanted(rows, lambda row: row.account_id == "acme")
         assert len(list(scan.walk(table, everything, limit=17))) == 17
         known = frozenset((row.call_id, row.start_ts) for row, _ in rows[:6000])
@@ -209,9 +213,9 @@ def test_an_empty_archive_has_empty_pages(settings: Settings, database: Connecti
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        selection = Selection(account_id="nobody", every_account=False, since=0, until=END)
+        selection = Selection(accounts=OneAccount("nobody"), since=0, until=END)
         assert scan.page(table, selection, 10) == []
-        assert scan.page(table, replace(selection, account_id="acme", since=END), 10) == []
+        assert scan.page(table, replace(selection, accounts=OneAccount("acme"), since=END), 10) == []
 
 
 @pytest.fixture
@@ -273,7 +277,7 @@ def test_threads_share_one_catalog(settings: Settings, database: Connection) -> 
     put(database, rows)
     run(settings, now=True)
     archive = Archive(settings)
-    selection = Selection(account_id="acme", every_account=False, since=0, until=END)
+    selection = Selection(accounts=OneAccount("acme"), since=0, until=END)
     pages, start = list[Sequence[Record]](), threading.Barrier(12)
 
     def read() -> None:
@@ -293,6 +297,6 @@ def test_wrong_settings_of_the_archive_are_an_archive_that_cannot_be_read(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__TYPE", "nonsense")
-    selection = Selection(account_id="acme", every_account=False, since=0, until=END)
+    selection = Selection(accounts=OneAccount("acme"), since=0, until=END)
     with pytest.raises(ArchiveError, match="pyiceberg refuses the archive's settings"):
         Archive(settings).page(selection, 1, frozenset())

@@ -27,7 +27,7 @@ def read_changes(connection: Connection, changes: Changes, columns: Sequence[str
     """Read up to `limit` changed rows with these columns. Call inside `access.reading`; raises StoreUnavailable."""
     with store_errors():
         horizon = _horizon(connection)
-        conditions, parameters = matching(changes.account_id, changes.filters)
+        conditions, parameters = matching(changes.accounts, changes.filters)
         query = f"{selected(columns)} WHERE {' AND '.join([*conditions, *_between(changes, horizon, parameters)])}"
         query = f"{query} ORDER BY changed, start_ts, call_id LIMIT %(limit)s"
         rows = connection.execute(query, {**parameters, "limit": limit}, binary=True).fetchall()

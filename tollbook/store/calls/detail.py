@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from psycopg.rows import class_row, dict_row
 
+from tollbook.model.accounts import Accounts, OneAccount
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.fold import owner_key
 from tollbook.model.leg import Leg
@@ -77,19 +78,20 @@ _BEFORE = """
 def read(
     connection: Connection,
     call_id: str,
+    accounts: Accounts,
     *,
-    account_id: str | None,
     first_ts: int = 0,
     last_ts: int = FOR_EVER_MS,
     limit: int = MAX_CALLS,
 ) -> list[KeptCall]:
     """Read the calls of an id that started from `first_ts` to `last_ts` (epoch ms, both included), newest first.
 
-    `account_id` None reads all accounts. Call inside `access.snapshot` or `access.reading`, which hold one moment, so
+    Call inside `access.snapshot` or `access.reading`, which hold one moment, so
     that a row and its legs belong together. Raises StoreUnavailable.
     """
     if "\0" in call_id:  # PostgreSQL holds no such text, and refuses to be asked for it
         return []
+    account_id = accounts.account_id if isinstance(accounts, OneAccount) else None
     asked = {"call_id": call_id, "first": first_ts, "last": last_ts, "account": account_id, "limit": limit}
     with store_errors():
         found = connection.cursor(row_factory=dict_row).execute(_ROWS, asked).fetchall()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, LiteralString, TypeAlias
 
+from tollbook.model.accounts import Accounts, OneAccount
 from tollbook.model.selection import Filters, Selection, behind_prefix
 from tollbook.store.database import Connection, store_errors
 
@@ -54,13 +55,13 @@ def selected(columns: Sequence[str]) -> LiteralString:
     return f"SELECT {', '.join(chosen)} FROM call_cdr"  # noqa: S608 - literals all, which the type holds
 
 
-def matching(account_id: str | None, filters: Filters) -> tuple[list[LiteralString], Parameters]:
-    """Say which rows are the account's (None: anybody's) and match, as conditions and their parameters."""
+def matching(accounts: Accounts, filters: Filters) -> tuple[list[LiteralString], Parameters]:
+    """Say which rows are these accounts' and match, as conditions and their parameters."""
     conditions: list[LiteralString] = []
     parameters: Parameters = {}
-    if account_id is not None:
+    if isinstance(accounts, OneAccount):
         conditions.append("account_id = %(account)s")
-        parameters["account"] = account_id
+        parameters["account"] = accounts.account_id
     if filters.direction is not None:
         conditions.append("direction = %(direction)s")
         parameters["direction"] = filters.direction
@@ -92,7 +93,7 @@ _FROM_HERE_ON: LiteralString = '(from_num COLLATE "C" >= %(number)s OR to_num CO
 
 
 def _where(selection: Selection) -> tuple[LiteralString, Parameters]:
-    conditions, parameters = matching(selection.account_id, selection.filters)
+    conditions, parameters = matching(selection.accounts, selection.filters)
     newest_first = selection.order == "desc"
     # Of an end of the window that lies behind the cursor nothing is asked: an index range with both reads a thousand
     # times more. Of the two conditions of a cursor the first would do; partitions are pruned by the second.

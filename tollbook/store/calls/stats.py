@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString, TypeAlias, cast
 
+from tollbook.model.accounts import OneAccount
 from tollbook.model.selection import Selection
 from tollbook.store.database import Connection, scalar, store_errors
 
@@ -106,11 +107,12 @@ def count(
 
     `groups`: names of `COLUMNS`, or spans of time that together hold the whole selection. Raises StoreUnavailable.
     """
-    asked = {"since": selection.since, "until": selection.until, "account": selection.account_id}
+    asked = {"since": selection.since, "until": selection.until}
     parameters: dict[str, object] = {**asked, "limit": limit, "prefix_digits": prefix_digits}
     conditions: list[LiteralString] = ["start_ts >= %(since)s", "start_ts < %(until)s"]
-    if selection.account_id is not None:
+    if isinstance(selection.accounts, OneAccount):
         conditions.append("call_cdr.account_id = %(account)s")
+        parameters["account"] = selection.accounts.account_id
     for name, condition in _FILTERS.items():
         wanted = getattr(selection.filters, name)
         if wanted is not None:

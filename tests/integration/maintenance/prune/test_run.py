@@ -13,14 +13,16 @@ from maintenance.archive.run import run
 from maintenance.prune.run import MOST_MOVED, PruneReport, Watch, prune, requeue_day
 from rating.engine import Tariffs
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import Record, read_calls
+from tollbook.archive.scan import Record, walk
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, DataError, StoreUnavailable, TooLate
+from tollbook.model.accounts import EveryAccount
 from tollbook.model.charge import Price
 from tollbook.model.fold import Operator
 from tollbook.model.leg import Facts, Leg
 from tollbook.model.parent import Parent
 from tollbook.model.record import Row
+from tollbook.model.selection import Selection
 from tollbook.store.calls import call_rows
 from tollbook.store.calls.batch import write_around_poison, write_batch
 from tollbook.store.database import Connection, connect
@@ -78,7 +80,7 @@ def archived(settings: Settings) -> list[Record]:
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        return list(read_calls(table, account_id=None, every_account=True, since_ms=0, until_ms=FOR_EVER))
+        return list(walk(table, Selection(accounts=EveryAccount(), since=0, until=FOR_EVER)))
 
 
 def pruned(settings: Settings, *, today: int = TODAY, dry_run: bool = False) -> PruneReport:

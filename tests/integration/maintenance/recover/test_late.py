@@ -14,11 +14,13 @@ from maintenance.recover.run import RecoveryReport, recover
 from rating.engine import Tariffs
 from tests.paths import CALLS
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import read_calls
+from tollbook.archive.scan import walk
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
+from tollbook.model.accounts import EveryAccount
 from tollbook.model.fold import Operator
 from tollbook.model.leg import Facts, Leg
+from tollbook.model.selection import Selection
 from tollbook.store.calls.batch import write_batch
 from tollbook.store.database import connect
 from tollbook.store.days.partitions import MS_PER_DAY, Partitions
@@ -73,7 +75,7 @@ def archived(settings: Settings) -> dict[tuple[Any, Any], tuple[object, ...]]:
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        rows = list(read_calls(table, account_id=None, every_account=True, since_ms=0, until_ms=FOR_EVER))
+        rows = list(walk(table, Selection(accounts=EveryAccount(), since=0, until=FOR_EVER)))
     found = {(row[0], row[5]): row for row in rows}
     assert len(found) == len(rows)  # no key twice
     return found

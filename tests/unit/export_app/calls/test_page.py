@@ -10,6 +10,7 @@ from export_app.calls.cursor import MAX_AGE_S, CallsCursor, ChangesCursor, Curso
 from export_app.calls.page import Page, calls_page, changes_page
 from export_app.calls.query import CallsQuery, Since, Walk, asked, within_window
 from export_app.web.errors import Refusal
+from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.selection import Changes, Filters, Selection
 from tollbook.store.calls.changes import ChangedPage
 from tollbook.store.keys import Key
@@ -49,15 +50,13 @@ def changing(updated_since: int = 5) -> ChangesCursor:
     )
 
 
-SELECTED = Selection(
-    account_id="acme", every_account=False, since=5, until=50, order="asc", after=(30, "c"), filters=LONG
-)
+SELECTED = Selection(accounts=OneAccount("acme"), since=5, until=50, order="asc", after=(30, "c"), filters=LONG)
 
 
 def test_until_is_now_when_left_out() -> None:
     """And stays that now for the whole walk: the cursor holds it."""
     first = asked(sent(), ACME, NOW)
-    assert first == Selection(account_id="acme", every_account=False, since=0, until=NOW)
+    assert first == Selection(accounts=OneAccount("acme"), since=0, until=NOW)
     assert asked(sent(walking()), ACME, NOW) == SELECTED
 
 
@@ -116,15 +115,15 @@ def test_a_cursor_expires() -> None:
     assert isinstance(asked(sent(SyncCursor(filters=values_of(LONG), made_s=1, first=7)), ACME, NOW), Walk)
 
 
-@pytest.mark.parametrize(("who", "account", "all_of_them"), [(ACME, "acme", False), (identity(None), None, True)])
-def test_the_account_is_the_keys(who: Identity, account: str | None, all_of_them: bool) -> None:
+@pytest.mark.parametrize(("who", "theirs"), [(ACME, OneAccount("acme")), (identity(None), EveryAccount())])
+def test_the_account_is_the_keys(who: Identity, theirs: Accounts) -> None:
     """For each way to ask."""
     ways = [sent(), sent(walking()), sent(changing()), sent(SyncCursor(filters=values_of(LONG), made_s=1, first=7))]
     for query in ways:
         wanted = asked(query, who, NOW)
         found = wanted.changes if isinstance(wanted, Walk) else wanted
         assert isinstance(found, Changes | Selection)
-        assert (found.account_id, found.every_account) == (account, all_of_them)
+        assert found.accounts == theirs
 
 
 def test_changes_begin_from_a_time_or_from_where_the_last_sync_ended() -> None:
@@ -133,7 +132,7 @@ def test_changes_begin_from_a_time_or_from_where_the_last_sync_ended() -> None:
         updated_since=9, filters=LONG
     )
     walk = asked(sent(SyncCursor(filters=values_of(LONG), made_s=8, first=7)), ACME, NOW)
-    changes = Changes(account_id="acme", every_account=False, first=7, filters=LONG)
+    changes = Changes(accounts=OneAccount("acme"), first=7, filters=LONG)
     assert walk == Walk(updated_since=8000, changes=changes)
 
 
@@ -161,7 +160,7 @@ def test_the_next_page_begins_behind_the_last_row_handed_out() -> None:
     assert (page.columns, page.rows) == (("to_num",), [("+490",), ("+491",)])
     following = asked(sent(limit=2).model_copy(update={"cursor": page.next_cursor}), ACME, NOW)
     assert following == Selection(
-        account_id="acme", every_account=False, since=5, until=50, order="asc", after=(8, "c1"), filters=LONG
+        accounts=OneAccount("acme"), since=5, until=50, order="asc", after=(8, "c1"), filters=LONG
     )
 
 
@@ -195,12 +194,12 @@ def test_changes_go_on_behind_the_last_row_and_end_with_a_sync_cursor() -> None:
     page = changed_page(3)
     assert (page.rows, page.sync_cursor) == ([("+490",), ("+491",)], None)
     following = asked(CallsQuery(cursor=page.next_cursor), ACME, NOW)
-    changes = Changes(account_id="acme", every_account=False, first=601, after=(601, 1, "c"), filters=LONG)
+    changes = Changes(accounts=OneAccount("acme"), first=601, after=(601, 1, "c"), filters=LONG)
     assert following == Walk(updated_since=5, changes=changes)
     last = changed_page(2)
     assert (len(last.rows), last.next_cursor) == (2, None)
     following = asked(CallsQuery(cursor=last.sync_cursor), ACME, NOW)
-    changes = Changes(account_id="acme", every_account=False, first=900, filters=LONG)
+    changes = Changes(accounts=OneAccount("acme"), first=900, filters=LONG)
     assert following == Walk(updated_since=NOW, changes=changes)
 
 

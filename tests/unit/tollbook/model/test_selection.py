@@ -1,10 +1,9 @@
-"""A prefix is a range of texts, and a read names its account."""
+"""A prefix is a range of texts."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollbook.model.selection import Changes, Selection, behind_prefix
+from tollbook.model.selection import behind_prefix
 
 texts = st.text(
     st.one_of(st.sampled_from("+0123456789\ud7ff\ue000\U0010ffff"), st.characters(exclude_categories=["Cs"]))
@@ -27,12 +26,3 @@ def test_behind_the_last_there_is_nothing() -> None:
     assert behind_prefix("\U0010ffff") is None
     assert behind_prefix("a\U0010ffff") == "b"
     assert behind_prefix("\ud7ff") == "\ue000"
-
-
-@pytest.mark.parametrize(("account_id", "every_account"), [(None, False), ("acme", True)])
-def test_a_read_names_one_account_or_asks_for_all(account_id: str | None, every_account: bool) -> None:
-    """Forgetting the account is no way to see everything."""
-    with pytest.raises(ValueError, match="names one account"):
-        Selection(account_id=account_id, every_account=every_account, since=0, until=1)
-    with pytest.raises(ValueError, match="names one account"):
-        Changes(account_id=account_id, every_account=every_account, first=0)

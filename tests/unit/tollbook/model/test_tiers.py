@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tollbook.model.accounts import OneAccount
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Order, Selection
 from tollbook.model.tiers import Hot, Key, Record, page
@@ -121,7 +122,7 @@ def test_a_walk_gives_every_call_once_in_order(
         world.put(key, old if key[1] < world.window_start else young, now, before)
     truth = {key: now for key, (old, young, now, _) in calls.items()
              if (old if key[1] < window * DAY else young) != "deleted"}  # fmt: skip
-    selection = Selection(account_id="acme", every_account=False, since=since, until=until, order=order)
+    selection = Selection(accounts=OneAccount("acme"), since=since, until=until, order=order)
     wanted = places(_rows(truth, selection, 1000))
     got: list[tuple[object, object]] = []
     for between, within in [*happen, *[("nothing", "nothing")] * 100]:
@@ -145,7 +146,7 @@ def test_the_archive_is_not_asked_when_no_page_reaches_it(order: Order) -> None:
         raise AssertionError(f"the archive was asked for {asked}")
 
     hot = Hot(rows=[_record(start, "a") for start in ((70, 60) if order == "desc" else (60, 70))], window_start=50)
-    selection = Selection(account_id="acme", every_account=False, since=50, until=100, order=order)
+    selection = Selection(accounts=OneAccount("acme"), since=50, until=100, order=order)
     assert len(page(selection, 10, hot, read_archive)) == 2
     whole = replace(selection, since=0, after=(55, "a") if order == "asc" else None)
     limit = 2 if order == "desc" else 10  # a page that is full, or one that begins behind the archive's end
@@ -160,6 +161,6 @@ def test_the_archive_is_asked_for_no_more_than_the_page_lacks() -> None:
         return [_record(40, "b")]
 
     hot = Hot(rows=[_record(start, "a") for start in (70, 60, 45)], window_start=50)
-    selection = Selection(account_id="acme", every_account=False, since=0, until=100)
+    selection = Selection(accounts=OneAccount("acme"), since=0, until=100)
     assert places(page(selection, 5, hot, read_archive)) == [(70, "a"), (60, "a"), (45, "a"), (40, "b")]
     assert asked == [(50, 3)]
