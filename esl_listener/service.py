@@ -46,7 +46,7 @@ def listen(settings: Settings) -> None:
     spool = own_spool(settings.data_dir, settings.spool_max)
     set_aside = settings.data_dir / SET_ASIDE
     spooler = Spooler(inbox, spool, counts, set_aside)
-    writer = Writer(settings.require_database_url(), inbox, spooler, signs, settings.peers, counts, set_aside)
+    writer = Writer(settings.require_database_url(), inbox, spooler, signs, settings.trunk_rules, counts, set_aside)
     decoder = Decoder(settings.account_variable, settings.parent_variable)
     switches = [Switch(address, decoder, inbox.put, writer.held, signs, counts) for address in settings.require_esl()]
     _prepare(writer, spooler)

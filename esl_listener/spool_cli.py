@@ -60,14 +60,14 @@ def _write(settings: Settings, aside: list[Kept]) -> list[Kept]:
     still: list[Kept] = []
     with connect(settings.require_database_url(), name="spool") as connection:
         check_schema(connection)
-        operator, prices = load_pricing(connection, settings.peers)
+        fold_settings, prices = load_pricing(connection, settings.trunk_rules)
         partitions = Partitions()
         for one in aside:
             if one.leg is None:
                 still.append(one)
                 continue
             try:
-                _, refused = write_around_poison(connection, [one.leg], operator, prices.price, partitions)
+                _, refused = write_around_poison(connection, [one.leg], fold_settings, prices.price, partitions)
             except TollbookError:
                 raise
             except Exception as error:  # noqa: BLE001 - a rule of ours that fails on one leg fails on no other

@@ -22,9 +22,9 @@ from rating.engine import Tariffs
 from rating.loader import load_tariffs
 from tollbook.errors import TollbookError
 from tollbook.log import log_line
-from tollbook.model.fold import Operator
+from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 from tollbook.store.calls.batch import Refused, write_around_poison
 from tollbook.store.calls.switch_processes import Held, held, note
 from tollbook.store.database import Connection, check_schema, connect, store_errors
@@ -62,7 +62,7 @@ class Writer:
         inbox: Inbox,
         spooler: Spooler,
         signs: Signs,
-        peers: Peers,
+        trunk_rules: TrunkRules,
         counts: Counts,
         set_aside: Path,
     ) -> None:
@@ -70,12 +70,12 @@ class Writer:
         self._inbox = inbox
         self._spooler = spooler
         self._signs = signs
-        self._peers = peers
+        self._trunk_rules = trunk_rules
         self._counts = counts
         self._set_aside = set_aside
         self._partitions = Partitions()
         self._connection: Connection | None = None
-        self._operator = Operator(peers=peers)
+        self._fold_settings = FoldSettings(trunk_rules=trunk_rules)
         self._tariffs = Tariffs()
         self._tariffs_version = 0
         self._tariffs_checked_s = 0.0
@@ -181,7 +181,7 @@ class Writer:
         self._refresh_tariffs(connection)
         try:
             written, refused = write_around_poison(
-                connection, legs, self._operator, self._tariffs.price, self._partitions
+                connection, legs, self._fold_settings, self._tariffs.price, self._partitions
             )
         except TollbookError:
             raise
@@ -266,7 +266,7 @@ class Writer:
             loaded = load_tariffs(connection, self._tariffs)
             owners = tariffs.number_owners(connection)
         self._tariffs, self._tariffs_version = loaded, version
-        self._operator = Operator(peers=self._peers, number_owners=owners)
+        self._fold_settings = FoldSettings(trunk_rules=self._trunk_rules, number_owners=owners)
         log_line(_log, logging.INFO, "tariffs loaded", version=version, accounts=len(loaded.accounts))
 
 

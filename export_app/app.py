@@ -11,7 +11,7 @@ from export_app.auth.request import KEY_HEADER, SCHEME
 from export_app.auth.views import whoami
 from export_app.calls.detail import accept_any_id, detail
 from export_app.calls.views import calls
-from export_app.context import give_archive, give_database, give_limits, give_peers, give_proxies
+from export_app.context import give_archive, give_database, give_limits, give_proxies, give_trunk_rules
 from export_app.database import Database
 from export_app.health import health
 from export_app.pages.dashboard import dashboard
@@ -27,7 +27,7 @@ from export_app.web.responses import as_json
 from export_app.web.schema import Failure
 from tollbook.archive.reader import Archive
 from tollbook.config import RATE_LIMIT
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 
 _ABOUT = "The call records of a FreeSWITCH: one row per call, newest first, as JSON or CSV."
 
@@ -41,13 +41,13 @@ _HEADERS = {
 
 def create_app(
     database: Database,
-    peers: Peers | None = None,
+    trunk_rules: TrunkRules | None = None,
     *,
     archive: Archive,
     proxies: Collection[Network] = (),
     limits: Limits | None = None,
 ) -> OpenAPI:
-    """Make the application; the caller opens the database, and closes both tiers. `peers` explain calls.
+    """Make the application; the caller opens the database, and closes both tiers. `trunk_rules` explain calls.
 
     `proxies` are believed when they say for whom they ask.
     """
@@ -65,7 +65,7 @@ def create_app(
     )
     give_database(app, database)
     give_archive(app, archive)
-    give_peers(app, peers or Peers())
+    give_trunk_rules(app, trunk_rules or TrunkRules())
     give_limits(app, limits or Limits(RATE_LIMIT))
     give_proxies(app, proxies)
     accept_any_id(app)

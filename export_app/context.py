@@ -9,12 +9,12 @@ from export_app.database import Database
 from export_app.web.client_address import Network
 from export_app.web.rate_limit import Limits
 from tollbook.archive.reader import Archive
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 
 _DATABASE: Final = "tollbook.database"
 _ARCHIVE: Final = "tollbook.archive"
 _LIMITS: Final = "tollbook.limits"
-_PEERS: Final = "tollbook.peers"
+_TRUNK_RULES: Final = "tollbook.trunk_rules"
 _PROXIES: Final = "tollbook.proxies"
 
 
@@ -48,14 +48,14 @@ def limits() -> Limits:
     return cast("Limits", current_app.extensions[_LIMITS])
 
 
-def give_peers(app: Flask, peers: Peers) -> None:
+def give_trunk_rules(app: Flask, trunk_rules: TrunkRules) -> None:
     """Let the app's views explain calls by these lists of the operator's."""
-    app.extensions[_PEERS] = peers
+    app.extensions[_TRUNK_RULES] = trunk_rules
 
 
-def peers() -> Peers:
+def trunk_rules() -> TrunkRules:
     """Give the operator's lists."""
-    return cast("Peers", current_app.extensions[_PEERS])
+    return cast("TrunkRules", current_app.extensions[_TRUNK_RULES])
 
 
 def give_proxies(app: Flask, proxies: Collection[Network]) -> None:

@@ -8,11 +8,12 @@ import msgspec
 from rating.engine import billed_seconds, price_of
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.explain.explain import Explanation, explain
-from tollbook.model.explain.leg_view import ToldLeg
-from tollbook.model.fold import Operator, clock_seconds, owner_key
+from tollbook.model.explain.leg_view import LegView
+from tollbook.model.fold import FoldSettings, clock_seconds
+from tollbook.model.numbers import owner_key
 from tollbook.model.rate import Rate
 from tollbook.model.record import COLUMNS, Row
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 from tollbook.store.calls.detail import KeptCall, PriceBefore
 
 
@@ -79,7 +80,7 @@ class ExplainedCall:
     price: ExplainedPrice
     before: tuple[PriceBefore, ...] = ()
 
-    def told(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """Give the public form: the 16 columns, then what explains them. Structs are left to the JSON encoder."""
         columns = {name: getattr(self.row, name) for name in COLUMNS if name != "cost_micros"}
         return {
@@ -94,11 +95,11 @@ class ExplainedCall:
         }
 
 
-def explained(kept: KeptCall, peers: Peers) -> ExplainedCall:
+def explained(kept: KeptCall, trunk_rules: TrunkRules) -> ExplainedCall:
     """Explain a call as it is kept, by the operator's lists of today."""
     owners = {owner_key(kept.row.to_num): kept.owner} if kept.owner else {}
-    operator = Operator(peers=peers, number_owners=owners)
-    explanation = explain(kept.row, kept.price, kept.legs, operator)
+    settings = FoldSettings(trunk_rules=trunk_rules, number_owners=owners)
+    explanation = explain(kept.row, kept.price, kept.legs, settings)
     return ExplainedCall(
         row=kept.row,
         revision=kept.revision,
@@ -148,7 +149,7 @@ def _total(price: Price | None, *, answered: bool) -> str:
     return f"{' + '.join(costs)} = {amount(price.cost_micros)}" if len(costs) > 1 else amount(price.cost_micros)
 
 
-def _charged(parts: Sequence[PricedCharge], legs: Sequence[ToldLeg]) -> Iterator[tuple[int | None, str]]:
+def _charged(parts: Sequence[PricedCharge], legs: Sequence[LegView]) -> Iterator[tuple[int | None, str]]:
     """Say of each part what it pays. The fold puts the call itself first, then its answered off-net legs in order."""
     paid = [leg for leg in legs if leg.off_net and leg.answered_ts] if parts else []
     for _ in range(len(parts) - len(paid)):

@@ -6,10 +6,10 @@ from typing import Final
 
 from rating.deck import Deck
 from rating.engine import AccountTariff, Assignment, Plan, Tariffs
-from tollbook.model.fold import Operator
+from tollbook.model.fold import FoldSettings
 from tollbook.model.numbering import Numbering
 from tollbook.model.rate import Rate
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.tariffs import PlanRow, RateRow
@@ -54,13 +54,13 @@ def load_tariffs(connection: Connection, before: Tariffs = _NOTHING) -> Tariffs:
     return Tariffs(accounts=accounts, decks=decks)
 
 
-def load_pricing(connection: Connection, peers: Peers) -> tuple[Operator, Tariffs]:
+def load_pricing(connection: Connection, trunk_rules: TrunkRules) -> tuple[FoldSettings, Tariffs]:
     """Read, in one snapshot, all that a batch needs beside its legs. Call between transactions; raises our errors."""
     with store_errors():
         try:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             owners = tariffs.number_owners(connection)
-            return Operator(peers=peers, number_owners=owners), load_tariffs(connection)
+            return FoldSettings(trunk_rules=trunk_rules, number_owners=owners), load_tariffs(connection)
         finally:
             connection.rollback()
 

@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from tollbook.embedded import running_url
 from tollbook.errors import SettingsError
 from tollbook.model.event import ACCOUNT_VARIABLE, PARENT_VARIABLE
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 
 _PREFIX = "TOLLBOOK_"
 ESL_PORT = 8021
@@ -166,9 +166,9 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def peers(self) -> Peers:
+    def trunk_rules(self) -> TrunkRules:
         """The operator's lists in the form that the fold takes."""
-        return Peers(trunks=self.trunks, onnet=self.onnet, prefixes=self.gateway_prefixes)
+        return TrunkRules(trunks=self.trunks, onnet=self.onnet, prefixes=self.gateway_prefixes)
 
     def require_database_url(self) -> str:
         """Give the PostgreSQL URL: the one set, else that of the embedded server running in the data directory."""

@@ -85,7 +85,7 @@ class _Server(BaseApplication):
         self._database.open()
         return create_app(
             self._database,
-            self._settings.peers,
+            self._settings.trunk_rules,
             archive=self._archive,
             proxies=self._settings.trusted_proxies,
             limits=Limits(self._settings.rate_limit),

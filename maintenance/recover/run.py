@@ -22,7 +22,7 @@ from tollbook.config import Settings
 from tollbook.errors import DataError, UsageError
 from tollbook.log import log_line
 from tollbook.model.event import header_names
-from tollbook.model.fold import Operator
+from tollbook.model.fold import FoldSettings
 from tollbook.model.late_legs import LegKey
 from tollbook.model.leg import Leg
 from tollbook.store.calls.batch import Pricer, Refused, Written, write_around_poison
@@ -65,8 +65,8 @@ def recover(settings: Settings, folder: Path, progress: Callable[[int, int], Non
     total, done = len(names), RecoveryReport(files=0, legs=0, refused=0, waiting=0)
     with connect(settings.require_database_url(), name="recover") as connection:
         check_schema(connection)
-        operator, prices = load_pricing(connection, settings.peers)
-        store = _Store(connection=connection, operator=operator, price=prices.price)
+        fold_settings, prices = load_pricing(connection, settings.trunk_rules)
+        store = _Store(connection=connection, fold_settings=fold_settings, price=prices.price)
         late: list[Path] = []
         for begin in range(0, total, BATCH_FILES):
             batch = [_read(folder / name, headers) for name in names[begin : begin + BATCH_FILES]]
@@ -85,7 +85,7 @@ def recover(settings: Settings, folder: Path, progress: Callable[[int, int], Non
 @dataclass(frozen=True, kw_only=True)
 class _Store:
     connection: Connection
-    operator: Operator
+    fold_settings: FoldSettings
     price: Pricer
     partitions: Partitions = field(default_factory=Partitions)
     catalog: Catalog | None = None
@@ -102,7 +102,9 @@ class _Store:
         return Written(rows=written.rows + more.rows, legs=written.legs + more.legs), refused + again
 
     def _write(self, legs: Sequence[Leg], missing: Collection[LegKey]) -> tuple[Written, list[Refused]]:
-        return write_around_poison(self.connection, legs, self.operator, self.price, self.partitions, missing=missing)
+        return write_around_poison(
+            self.connection, legs, self.fold_settings, self.price, self.partitions, missing=missing
+        )
 
 
 def _late(

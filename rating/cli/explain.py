@@ -16,7 +16,7 @@ from rating.explain import ExplainedCall, ExplainedCharge, amount, explained
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.model.accounts import EveryAccount
-from tollbook.model.explain.leg_view import ToldLeg
+from tollbook.model.explain.leg_view import LegView
 from tollbook.model.record import COLUMNS
 from tollbook.store.calls.detail import FOR_EVER_MS, PriceBefore, read
 from tollbook.store.database import check_schema, connect
@@ -56,10 +56,10 @@ def explain(call_id: str, at: str | None, as_json: bool) -> None:
     if not kept:
         when = "" if at is None else f" that started by {shown(at)}"
         raise UsageError(f"no call here has the id {shown(wanted, _LONGEST_ID)}{when}")
-    calls = [explained(one, settings.peers) for one in kept]
+    calls = [explained(one, settings.trunk_rules) for one in kept]
     if as_json:
         # ASCII, for a terminal obeys some characters beyond it.
-        answer = msgspec.to_builtins({"ok": True, "calls": [call.told() for call in calls]})
+        answer = msgspec.to_builtins({"ok": True, "calls": [call.to_dict() for call in calls]})
         click.echo(json.dumps(answer, indent=2))
         return
     console = Console(highlight=False)
@@ -101,7 +101,7 @@ def _head(call: ExplainedCall) -> Text:
     return head
 
 
-def _trees(legs: tuple[ToldLeg, ...]) -> list[Tree]:
+def _trees(legs: tuple[LegView, ...]) -> list[Tree]:
     nodes: dict[int, Tree] = {}
     tops: list[Tree] = []
     # A parent may stand behind its child when both began in one microsecond: from the top down, then by number.
@@ -115,7 +115,7 @@ def _trees(legs: tuple[ToldLeg, ...]) -> list[Tree]:
     return tops
 
 
-def _leg(leg: ToldLeg) -> Text:
+def _leg(leg: LegView) -> Text:
     told = Text(f"{leg.leg} ", style="bold")
     told.append("→ " if leg.direction == "outbound" else "← ", style="cyan")
     told.append(shown(leg.channel, 60) or "no channel name")
@@ -137,7 +137,7 @@ def _leg(leg: ToldLeg) -> Text:
     return told
 
 
-def _place_in_tree(leg: ToldLeg) -> str:
+def _place_in_tree(leg: LegView) -> str:
     if leg.role == "root":
         return "the root"
     if leg.child_of is not None:

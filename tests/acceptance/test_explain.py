@@ -15,7 +15,7 @@ from rating.deck_csv import read_deck
 from rating.loader import load_tariffs
 from tests.paths import CALLS
 from tollbook.model.event import Event, event_from_headers, header_names
-from tollbook.model.fold import Operator
+from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg, leg_of
 from tollbook.model.record import COLUMNS
 from tollbook.simulator.recording import load
@@ -58,7 +58,7 @@ def write(database: Connection) -> Callable[[list[Leg]], None]:
     def listen(legs: list[Leg]) -> None:
         price = load_tariffs(database).price
         database.commit()
-        write_batch(database, legs, Operator(), price, Partitions())
+        write_batch(database, legs, FoldSettings(), price, Partitions())
 
     return listen
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from tollbook.model.call_tree import Call, CallLeg
 from tollbook.model.causes import telling_cause, unanswered_disposition
 from tollbook.model.charge import Charge
-from tollbook.model.numbers import digits_of
+from tollbook.model.numbers import owner_key
 from tollbook.model.record import Row
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 
 _DIRECTIONS = {"inbound": "inbound", "outbound": "outbound", "internal": "internal", "local": "internal"}
 
@@ -20,21 +20,16 @@ _SAME_CONVERSATION_US = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operator:
-    """What the operator has told us and no event can: peers, and the accounts that own numbers."""
+class FoldSettings:
+    """What the operator configures and no event states: the trunk rules, and the accounts that own numbers."""
 
-    peers: Peers = field(default_factory=Peers)
+    trunk_rules: TrunkRules = field(default_factory=TrunkRules)
     number_owners: Mapping[str, str] = field(default_factory=dict[str, str])
     """Keyed as `owner_key` writes a number."""
 
     def owner_of(self, number: str) -> str | None:
-        """Give the account that owns a dialled number, however it was written."""
+        """Return the account that owns a dialled number, however it was written."""
         return self.number_owners.get(owner_key(number)) if self.number_owners else None
-
-
-def owner_key(number: str) -> str:
-    """Write a number the way owners are looked up: its digits, or, for a name such as `support`, as it is."""
-    return digits_of(number) or number
 
 
 def clock_seconds(start_us: int, end_us: int) -> int:
@@ -42,10 +37,10 @@ def clock_seconds(start_us: int, end_us: int) -> int:
     return max(0, end_us // 1_000_000 - start_us // 1_000_000)
 
 
-def fold(call: Call, operator: Operator, switch: str) -> Row:
+def fold(call: Call, settings: FoldSettings, switch: str) -> Row:
     """Compute the row of a call. What is set only at its end is None while any leg is up."""
     root = call.root or call.legs[0]
-    off_net = tuple(leg for leg in call.legs if operator.peers.off_net(leg.origin))
+    off_net = tuple(leg for leg in call.legs if settings.trunk_rules.off_net(leg.origin))
     children = tuple(leg for leg in call.legs if leg is not root)
     direction = direction_of(root, children, off_net)
     from_num, to_num = numbers_of(root, children)
@@ -63,11 +58,11 @@ def fold(call: Call, operator: Operator, switch: str) -> Row:
         # A leg that was lost inside a call whose end the switch did tell makes no lost call.
         lost = root.estimated or last.estimated
         disposition = "lost" if lost else disposition_of(root, call.legs, children, answer_us, queue_id, standby)
-        parts = charges_of(direction, to_num, billsec, off_net, (answer_us, billed_until_us), operator.peers)
+        parts = charges_of(direction, to_num, billsec, off_net, (answer_us, billed_until_us), settings.trunk_rules)
     return Row(
         switch=switch,
         call_id=call.call_id,
-        account_id=account_of(root, children, to_num, operator),
+        account_id=account_of(root, children, to_num, settings),
         direction=direction,
         from_num=from_num,
         to_num=to_num,
@@ -86,9 +81,9 @@ def fold(call: Call, operator: Operator, switch: str) -> Row:
     )
 
 
-def account_of(root: CallLeg, children: tuple[CallLeg, ...], to_num: str, operator: Operator) -> str | None:
+def account_of(root: CallLeg, children: tuple[CallLeg, ...], to_num: str, settings: FoldSettings) -> str | None:
     """Find who pays: the root's account, the number's owner, the child that answered, any child."""
-    own = root.outcome.account or operator.owner_of(to_num)
+    own = root.outcome.account or settings.owner_of(to_num)
     if own:
         return own
     child = paying_child(children)
@@ -211,7 +206,7 @@ def charges_of(
     billsec: int,
     off_net: tuple[CallLeg, ...],
     billed_us: tuple[int, int],
-    peers: Peers,
+    trunk_rules: TrunkRules,
 ) -> tuple[Charge, ...]:
     """List what an answered call is charged for; nothing when unanswered. `billed_us`: (answer, end of billsec)."""
     answer_us, until_us = billed_us
@@ -233,7 +228,7 @@ def charges_of(
                 direction="outbound",
                 number=leg.origin.call_number
                 or leg.outcome.call_number
-                or peers.billed_number(leg.origin.gateway, leg.sent_number),
+                or trunk_rules.billed_number(leg.origin.gateway, leg.sent_number),
                 seconds=billsec if one_conversation else clock_seconds(leg.answered_us, hangup_us),
             )
         )

@@ -10,7 +10,7 @@ LegKey: TypeAlias = tuple[str, str, int]
 RowKey: TypeAlias = tuple[str, int]
 
 
-def frozen(
+def find_frozen_legs(
     legs: Iterable[Leg], stored: Mapping[LegKey, RowKey], rows: Collection[RowKey], kept_from_us: int
 ) -> set[LegKey]:
     """Give the legs of one switch whose call has lost legs, or may have.

@@ -1,13 +1,18 @@
-"""Numbers as dialled become the digits that prefixes and owners are compared by."""
+"""Numbers as they are dialled, reduced to the digits by which prefixes and owners are looked up."""
 
 SEPARATORS = " -.()/"
 _WITHOUT_SEPARATORS = str.maketrans("", "", SEPARATORS)
 
 
 def digits_of(number: str) -> str | None:
-    """Strip a leading + and the separators people write; None when what is left is not a number.
+    """Return a number without a leading + and separators; None when what is left is not all digits.
 
-    ASCII digits only: other scripts' digits, letters, `*` and `#` are no part of an E.164 number.
+    ASCII digits only: an E.164 number has no digits of other scripts, no letters, no `*` and no `#`.
     """
     digits = number if number.isdigit() else number.translate(_WITHOUT_SEPARATORS).removeprefix("+")
     return digits if digits.isascii() and digits.isdigit() else None
+
+
+def owner_key(number: str) -> str:
+    """Return the key for looking up who owns a number: its digits, or a name such as `support` as it is."""
+    return digits_of(number) or number

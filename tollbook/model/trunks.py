@@ -13,7 +13,7 @@ _NOT_DIGITS = str.maketrans("", "", " -.()#*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peers:
+class TrunkRules:
     """The operator's lists. An entry is a gateway, a sofia profile or a host; `gateway:`, `profile:` or `host:`
     before it says which of these is meant. `prefixes` maps a gateway to the technical prefix its carrier wants."""
 

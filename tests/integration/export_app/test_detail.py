@@ -21,10 +21,10 @@ from tollbook.archive.reader import Archive
 from tollbook.config import Settings
 from tollbook.model.accounts import EveryAccount, OneAccount
 from tollbook.model.event import Event, event_from_headers, header_names
-from tollbook.model.fold import Operator
+from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg, leg_of
 from tollbook.model.record import COLUMNS
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 from tollbook.simulator.recording import load
 from tollbook.store import keys
 from tollbook.store.calls.batch import write_batch
@@ -68,13 +68,15 @@ def legs(uid: str, account: str, at_us: int = T0, **facts: str) -> list[Leg]:
     return [leg for event in (create, ended) if (leg := leg_of(event, "fs"))]
 
 
-def write(connection: Connection, *batches: list[Leg], operator: Operator | None = None) -> None:
+def write(connection: Connection, *batches: list[Leg], fold_settings: FoldSettings | None = None) -> None:
     """Write calls as the listener does."""
     connection.rollback()
     connection.autocommit = False
     price = load_tariffs(connection).price
     connection.commit()
-    write_batch(connection, [leg for batch in batches for leg in batch], operator or Operator(), price, Partitions())
+    write_batch(
+        connection, [leg for batch in batches for leg in batch], fold_settings or FoldSettings(), price, Partitions()
+    )
     connection.autocommit = True
 
 
@@ -94,7 +96,7 @@ def client(database_url: str, tmp_path: Path) -> Iterator[FlaskClient]:
     database = Database(database_url)
     archive = Archive(Settings(database_url=SecretStr(database_url), data_dir=tmp_path))
     database.open()
-    yield create_app(database, Peers(), archive=archive).test_client()
+    yield create_app(database, TrunkRules(), archive=archive).test_client()
     archive.close()
     database.close()
 
@@ -262,7 +264,7 @@ def test_a_number_that_changed_hands_betrays_no_account(accounts: Connection, ge
     write(
         accounts,
         legs("x", "", dialed="8005550100", user=""),
-        operator=Operator(number_owners={"8005550100": "acct_alpha"}),
+        fold_settings=FoldSettings(number_owners={"8005550100": "acct_alpha"}),
     )
     assert "belongs to this account" in calls(get("x", who="alpha"))[0]["rules"]["account_id"]
     accounts.execute("UPDATE account_number SET account_id = 'acct_beta'")

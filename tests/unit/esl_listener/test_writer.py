@@ -12,10 +12,10 @@ from esl_listener.metrics import Counts
 from esl_listener.spool import Spool
 from esl_listener.writer import Writer
 from tollbook.model.call_tree import Call
-from tollbook.model.fold import Operator, fold
+from tollbook.model.fold import FoldSettings, fold
 from tollbook.model.leg import Facts, Leg
 from tollbook.model.record import Row
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 from tollbook.store.database import Connection
 
 START_US = 1_700_000_000_000_000
@@ -33,7 +33,7 @@ class Listener:
         self.spool = Spool(folder / "spool", 1 << 30)
         self.spool.open()
         spooler = Spooler(self.inbox, self.spool, self.counts, folder / "set-aside")
-        self.writer = Writer(url, self.inbox, spooler, self.signs, Peers(), self.counts, folder / "set-aside")
+        self.writer = Writer(url, self.inbox, spooler, self.signs, TrunkRules(), self.counts, folder / "set-aside")
 
     def write(self) -> None:
         """Write everything that waits in the inbox, as at SIGTERM."""
@@ -47,10 +47,10 @@ def test_a_leg_that_a_rule_fails_on_holds_nobody_up(
 ) -> None:
     """A bug of ours that one leg brings out sets that leg aside with the reason; its batch is written."""
 
-    def failing(call: Call, operator: Operator, switch: str) -> Row:
+    def failing(call: Call, settings: FoldSettings, switch: str) -> Row:
         if call.call_id == "leg-3":
             raise ZeroDivisionError("one leg too strange")
-        return fold(call, operator, switch)
+        return fold(call, settings, switch)
 
     monkeypatch.setattr(tollbook.store.calls.batch, "fold", failing)
     listener = Listener(database_url, tmp_path)

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from tollbook.config import Bind, EslAddress, Settings, load_settings
 from tollbook.errors import SettingsError
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 
 SECRET = "hunter2"
 
@@ -47,7 +47,7 @@ def test_the_defaults(read: Any) -> None:
     assert (settings.esl, settings.retention_days, settings.metrics_bind) == ((), 30, None)
     assert (settings.account_variable, settings.parent_variable) == ("accountcode", "cdr_parent")
     assert settings.api_bind == Bind(host="127.0.0.1", port=8080)
-    assert settings.peers == Peers()
+    assert settings.trunk_rules == TrunkRules()
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from tollbook.model.call_tree import Call, CallLeg, calls_of
 from tollbook.model.causes import telling_cause
 from tollbook.model.charge import Price
-from tollbook.model.explain.leg_view import ToldLeg, told_legs
+from tollbook.model.explain.leg_view import LegView, leg_views
 from tollbook.model.fold import (
-    Operator,
+    FoldSettings,
     answered_fifo,
     cause_of,
     fold,
@@ -34,27 +34,27 @@ class Explanation:
     """Why a row is what it is. `rules` has a sentence for each of the 16 columns. `agrees`: the legs and settings of
     today give the parts that were charged. `note`: what to know before reading on."""
 
-    legs: tuple[ToldLeg, ...]
+    legs: tuple[LegView, ...]
     rules: Mapping[str, str]
     agrees: bool
     note: str | None
 
 
-def explain(row: Row, price: Price | None, legs: Iterable[Leg], operator: Operator) -> Explanation:
+def explain(row: Row, price: Price | None, legs: Iterable[Leg], settings: FoldSettings) -> Explanation:
     """Explain a stored row by its stored legs, all of one switch, and by the operator's settings of today."""
     calls = {(call.call_id, call.start_us // 1000): call for call in calls_of(legs)}
     call = calls.get(row.key)
     if call is None or (row.end_ts is not None and not call.complete):
         return Explanation(legs=(), rules=_row_alone(row, price), agrees=False, note=_PRUNED)
-    today = fold(call, operator, row.switch)
+    today = fold(call, settings, row.switch)
     root = call.root or call.legs[0]
     case = _Case(
         call=call,
         row=today,
-        operator=operator,
+        settings=settings,
         root=root,
         children=tuple(leg for leg in call.legs if leg is not root),
-        off_net=tuple(leg for leg in call.legs if operator.peers.off_net(leg.origin)),
+        off_net=tuple(leg for leg in call.legs if settings.trunk_rules.off_net(leg.origin)),
     )
     rules = {**case.rules(), "cost_micros": _cost(row, price)}
     changed = [name for name in COLUMNS if name != "cost_micros" and getattr(row, name) != getattr(today, name)]
@@ -63,7 +63,7 @@ def explain(row: Row, price: Price | None, legs: Iterable[Leg], operator: Operat
         rules[name] = f"as it was computed then; by the legs and settings of today it would be {other}: {rules[name]}"
     agrees = row.parts == today.parts
     return Explanation(
-        legs=told_legs(call, operator.peers),
+        legs=leg_views(call, settings.trunk_rules),
         rules={name: rules[name] for name in COLUMNS},
         agrees=agrees,
         note=None if agrees and not changed else _CHANGED,
@@ -118,7 +118,7 @@ class _Case:
 
     call: Call
     row: Row
-    operator: Operator
+    settings: FoldSettings
     root: CallLeg
     children: tuple[CallLeg, ...]
     off_net: tuple[CallLeg, ...]
@@ -155,7 +155,7 @@ class _Case:
         if root.outcome.account:
             at_end = root.end is not None and root.end.account
             return f"the account code of {self.name(root)} at its {'end' if at_end else 'creation'}"
-        if self.operator.owner_of(self.row.to_num):
+        if self.settings.owner_of(self.row.to_num):
             return f"no account code on {self.name(root)}: the number dialled belongs to this account"
         child = paying_child(self.children)
         if child is None:

@@ -4,12 +4,12 @@ import msgspec
 
 from tollbook.model.call_tree import Call, CallLeg, newest_before
 from tollbook.model.leg import ESTIMATED, FROM_CDR_FILE, FROM_LOOK, Facts
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 
 _SOURCES = {FROM_CDR_FILE: "cdr_file", FROM_LOOK: "look", ESTIMATED: "estimate"}
 
 
-class ToldLeg(msgspec.Struct, frozen=True, kw_only=True):
+class LegView(msgspec.Struct, frozen=True, kw_only=True):
     """A leg of a call. `leg` counts from 1 in the contract's order; `*_ts` are epoch ms of the switch's clock.
 
     `role` is root, child (of leg `child_of`) or orphan, whose parent was not heard; `parent_uid` is the id that
@@ -43,11 +43,11 @@ class ToldLeg(msgspec.Struct, frozen=True, kw_only=True):
     lives: tuple[int, ...]
 
 
-def told_legs(call: Call, peers: Peers) -> tuple[ToldLeg, ...]:
+def leg_views(call: Call, trunk_rules: TrunkRules) -> tuple[LegView, ...]:
     """Tell every leg of a call, in the contract's order."""
     numbers = {leg.order: number for number, leg in enumerate(call.legs, start=1)}
     parents = {numbers[leg.order]: _parent(leg, call, numbers) for leg in call.legs}
-    return tuple(_told(number, leg, call, parents, peers) for number, leg in enumerate(call.legs, start=1))
+    return tuple(_told(number, leg, call, parents, trunk_rules) for number, leg in enumerate(call.legs, start=1))
 
 
 def _parent(leg: CallLeg, call: Call, numbers: dict[tuple[int, str], int]) -> int | None:
@@ -58,14 +58,14 @@ def _parent(leg: CallLeg, call: Call, numbers: dict[tuple[int, str], int]) -> in
     return numbers[found.order] if found else None
 
 
-def _told(number: int, leg: CallLeg, call: Call, parents: dict[int, int | None], peers: Peers) -> ToldLeg:
+def _told(number: int, leg: CallLeg, call: Call, parents: dict[int, int | None], trunk_rules: TrunkRules) -> LegView:
     depth, above = 0, parents[number]
     while above is not None:
         depth, above = depth + 1, parents[above]
     origin, end, is_root = leg.origin, leg.end, leg is call.root
     parent = None if is_root else origin.parent
-    off_net, rule = peers.verdict(origin)
-    return ToldLeg(
+    off_net, rule = trunk_rules.verdict(origin)
+    return LegView(
         leg=number,
         role="root" if is_root else "orphan" if parents[number] is None else "child",
         child_of=parents[number],

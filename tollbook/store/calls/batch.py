@@ -13,8 +13,8 @@ from typing import TypeAlias
 from tollbook.errors import DataError, TooLate
 from tollbook.model.call_tree import Call, calls_of
 from tollbook.model.charge import Price
-from tollbook.model.fold import Operator, fold
-from tollbook.model.late_legs import LegKey, frozen
+from tollbook.model.fold import FoldSettings, fold
+from tollbook.model.late_legs import LegKey, find_frozen_legs
 from tollbook.model.leg import Leg, merge_all
 from tollbook.model.record import Row
 from tollbook.store.calls import call_rows, legs
@@ -44,7 +44,7 @@ class Written:
 def write_batch(
     connection: Connection,
     incoming: Iterable[Leg],
-    operator: Operator,
+    fold_settings: FoldSettings,
     price: Pricer,
     partitions: Partitions,
     *,
@@ -67,7 +67,7 @@ def write_batch(
             stored = _lock_and_read(connection, new.values())
             if _reaches_back(new, stored):
                 stored = _hold_and_read(connection, new, missing)
-            change = _change(new, stored, operator, price)
+            change = _change(new, stored, fold_settings, price)
             with connection.pipeline():
                 legs.upsert(connection, change.legs)
                 call_rows.delete(connection, change.stale)
@@ -91,7 +91,7 @@ class Refused:
 def write_around_poison(
     connection: Connection,
     incoming: Sequence[Leg],
-    operator: Operator,
+    fold_settings: FoldSettings,
     price: Pricer,
     partitions: Partitions,
     *,
@@ -103,33 +103,33 @@ def write_around_poison(
     same batch may be tried again: what was written stays written.
     """
     try:
-        return write_batch(connection, incoming, operator, price, partitions, missing=missing), []
+        return write_batch(connection, incoming, fold_settings, price, partitions, missing=missing), []
     except TooLate as error:
         kept = [leg for leg in incoming if leg.key not in error.legs]
         too_late = [Refused(leg=leg, reason=str(error), late=True) for leg in incoming if leg.key in error.legs]
-        written, refused = write_around_poison(connection, kept, operator, price, partitions, missing=missing)
+        written, refused = write_around_poison(connection, kept, fold_settings, price, partitions, missing=missing)
         return written, refused + too_late
     except DataError as error:
         partitions.forget()  # a day that somebody dropped by hand looks like a refused value too
         if len(incoming) == 1:
-            return _alone(connection, incoming[0], operator, price, partitions, missing, error)
+            return _alone(connection, incoming[0], fold_settings, price, partitions, missing, error)
     half = len(incoming) // 2
-    first, refused = write_around_poison(connection, incoming[:half], operator, price, partitions, missing=missing)
-    second, more = write_around_poison(connection, incoming[half:], operator, price, partitions, missing=missing)
+    first, refused = write_around_poison(connection, incoming[:half], fold_settings, price, partitions, missing=missing)
+    second, more = write_around_poison(connection, incoming[half:], fold_settings, price, partitions, missing=missing)
     return Written(rows=first.rows + second.rows, legs=first.legs + second.legs), refused + more
 
 
 def _alone(
     connection: Connection,
     leg: Leg,
-    operator: Operator,
+    fold_settings: FoldSettings,
     price: Pricer,
     partitions: Partitions,
     missing: Collection[LegKey],
     error: DataError,
 ) -> tuple[Written, list[Refused]]:
     try:
-        return write_batch(connection, [leg], operator, price, partitions, missing=missing), []
+        return write_batch(connection, [leg], fold_settings, price, partitions, missing=missing), []
     except DataError:
         return Written(rows=(), legs=0), [Refused(leg=leg, reason=str(error))]
 
@@ -166,7 +166,7 @@ def _hold_and_read(
     by_switch: defaultdict[str, list[Leg]] = defaultdict(list)
     for leg in _merged(new, stored):
         by_switch[leg.switch].append(leg)
-    lost = {key for legs in by_switch.values() for key in frozen(legs, row_keys, rows, kept_from_us)}
+    lost = {key for legs in by_switch.values() for key in find_frozen_legs(legs, row_keys, rows, kept_from_us)}
     if too_late := (lost & new.keys()) - set(missing):
         raise TooLate(too_late)
     return stored
@@ -190,7 +190,7 @@ class _Change:
 def _change(
     new: dict[LegKey, Leg],
     stored: dict[LegKey, StoredLeg],
-    operator: Operator,
+    fold_settings: FoldSettings,
     price: Pricer,
 ) -> _Change:
     """Decide what to write: pure. Only calls with a leg that changed, or that moved, are folded again."""
@@ -215,7 +215,7 @@ def _change(
             ]
             if changed:
                 written += changed
-                row = fold(call, operator, switch)
+                row = fold(call, fold_settings, switch)
                 rows[row.key] = (row, price(row) if row.end_ts is not None else None)
     stale = {one.row_key for one in stored.values()} - kept
     return _Change(legs=written, stale=stale, rows=list(rows.values()))

@@ -9,8 +9,8 @@ from psycopg.rows import class_row, dict_row
 
 from tollbook.model.accounts import Accounts, OneAccount
 from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.fold import owner_key
 from tollbook.model.leg import Leg
+from tollbook.model.numbers import owner_key
 from tollbook.model.rate import Rate
 from tollbook.model.record import Row
 from tollbook.store.calls import legs

@@ -7,8 +7,8 @@ from typing import Final, LiteralString, TypeAlias
 from psycopg.rows import class_row
 
 from tollbook.errors import UsageError
-from tollbook.model.fold import owner_key
 from tollbook.model.numbering import NumberingRow
+from tollbook.model.numbers import owner_key
 from tollbook.store.database import Connection, scalar, store_errors
 
 _RATES: LiteralString = """

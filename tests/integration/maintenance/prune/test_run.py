@@ -18,7 +18,7 @@ from tollbook.config import Settings
 from tollbook.errors import ArchiveError, DataError, StoreUnavailable, TooLate
 from tollbook.model.accounts import EveryAccount
 from tollbook.model.charge import Price
-from tollbook.model.fold import Operator
+from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Facts, Leg
 from tollbook.model.parent import Parent
 from tollbook.model.record import Row
@@ -237,7 +237,7 @@ def test_old_calls_route_to_the_late_partition(settings: Settings, database: Con
 
 # Legs. A call of its own leg, so many days ago, on a real batch.
 
-OPERATOR = Operator()
+SETTINGS = FoldSettings()
 PRICER = Tariffs(decks={}).price
 
 
@@ -257,7 +257,7 @@ LATER = leg("later", DAY, ended=True)
 
 def write(url: str, *legs: Leg) -> None:
     with connect(url, name="listener") as connection:
-        write_batch(connection, legs, OPERATOR, PRICER, Partitions())
+        write_batch(connection, legs, SETTINGS, PRICER, Partitions())
 
 
 def legs_kept(connection: Connection) -> set[str]:
@@ -316,8 +316,8 @@ def test_a_leg_of_a_frozen_call_is_refused_and_costs_only_itself(
     late, fresh = leg("root", DAY - 9, ended=True), leg("fresh", TODAY, ended=True)
     with connect(database_url, name="listener") as connection:
         with pytest.raises(TooLate):
-            write_batch(connection, [late], OPERATOR, PRICER, Partitions())
-        _, refused = write_around_poison(connection, [late, fresh], OPERATOR, PRICER, Partitions())
+            write_batch(connection, [late], SETTINGS, PRICER, Partitions())
+        _, refused = write_around_poison(connection, [late, fresh], SETTINGS, PRICER, Partitions())
     assert [(one.leg, one.late) for one in refused] == [(late, True)]
     assert kept(database) == {"fresh"}
 

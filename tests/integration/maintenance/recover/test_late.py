@@ -18,7 +18,7 @@ from tollbook.archive.scan import walk
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
 from tollbook.model.accounts import EveryAccount
-from tollbook.model.fold import Operator
+from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Facts, Leg
 from tollbook.model.selection import Selection
 from tollbook.store.calls.batch import write_batch
@@ -64,7 +64,7 @@ def forget(settings: Settings) -> None:
     said = Facts(at_us=created, channel="sofia/internal/1000", hangup_us=created, cause="NORMAL_CLEARING")
     leg = Leg(switch="fs-lab", uid="later", created_us=created, seen_us=created, create=said, end=said)
     with connect(settings.require_database_url(), name="test") as connection:
-        write_batch(connection, [leg], Operator(), Tariffs(decks={}).price, Partitions())
+        write_batch(connection, [leg], FoldSettings(), Tariffs(decks={}).price, Partitions())
     archive(settings, now=True)
     prune(settings, today=START // MS_PER_DAY + 60)
     with connect(settings.require_database_url(), name="test") as connection:

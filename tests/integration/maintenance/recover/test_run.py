@@ -19,7 +19,7 @@ from tests.paths import CALLS
 from tollbook.config import Settings
 from tollbook.errors import DataError, UsageError
 from tollbook.model.event import header_names
-from tollbook.model.fold import Operator
+from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import lost
 from tollbook.store.calls.batch import write_batch
 from tollbook.store.database import connect
@@ -160,7 +160,7 @@ def test_an_estimate_becomes_exact(settings: Settings, folder: Path, database_ur
         for file in files:
             leg = leg_of_file(file.read_bytes(), HEADERS)
             gone = lost(type(leg)(switch=leg.switch, uid=leg.uid, created_us=leg.created_us, create=leg.create), 0)
-            write_batch(connection, [gone], Operator(), Tariffs().price, Partitions())
+            write_batch(connection, [gone], FoldSettings(), Tariffs().price, Partitions())
     (before,) = rows(database_url).values()
     assert (before["disposition"], before["estimated"]) == ("lost", True)
     for file in files:

@@ -17,7 +17,7 @@ from tests.paths import CALLS
 from tollbook.errors import DataError, StoreUnavailable
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.event import event_from_headers, header_names
-from tollbook.model.fold import Operator
+from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import ESTIMATED, Facts, Leg, leg_of, lost
 from tollbook.model.parent import Parent
 from tollbook.model.record import COLUMNS, Row
@@ -69,7 +69,7 @@ def price(row: Row) -> Price:
 
 
 def write(connection: Connection, legs: Iterable[Leg], partitions: Partitions | None = None) -> None:
-    write_batch(connection, legs, Operator(), price, partitions or Partitions())
+    write_batch(connection, legs, FoldSettings(), price, partitions or Partitions())
 
 
 def table(
@@ -343,7 +343,7 @@ POISON = {
 def test_one_bad_leg_costs_only_itself(database: Connection, kind: str, place: int) -> None:
     good = [leg(f"good{number}", number, end_s=20) for number in range(6)]
     batch = [*good[:place], POISON[kind], *good[place:]]
-    written, refused = write_around_poison(database, batch, Operator(), price, Partitions())
+    written, refused = write_around_poison(database, batch, FoldSettings(), price, Partitions())
     assert [one.leg for one in refused] == [POISON[kind]]
     assert refused[0].reason
     assert sorted(row.call_id for row, _ in written.rows) == [f"good{number}" for number in range(6)]
@@ -373,7 +373,7 @@ def test_a_day_dropped_behind_our_back_is_made_again(database: Connection) -> No
         database.execute(f"DROP TABLE {day['name']}")
     database.commit()
     written, refused = write_around_poison(
-        database, [leg("a", end_s=5), leg("b", end_s=5)], Operator(), price, partitions
+        database, [leg("a", end_s=5), leg("b", end_s=5)], FoldSettings(), price, partitions
     )
     assert refused == []
     assert len(written.rows) == 2

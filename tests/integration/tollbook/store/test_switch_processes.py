@@ -7,7 +7,7 @@ import pytest
 
 from rating.engine import Tariffs
 from tollbook.errors import DataError
-from tollbook.model.fold import Operator
+from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Facts, Leg
 from tollbook.store import health
 from tollbook.store.calls.batch import write_batch
@@ -24,7 +24,7 @@ def life(core: str, seen_s: int, address: str = "fs:8021") -> Life:
 
 
 def write(connection: Connection, *legs: Leg) -> None:
-    write_batch(connection, legs, Operator(), Tariffs().price, Partitions())
+    write_batch(connection, legs, FoldSettings(), Tariffs().price, Partitions())
 
 
 def up(uid: str, core: str) -> Leg:

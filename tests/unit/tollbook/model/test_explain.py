@@ -12,11 +12,11 @@ from tollbook.model.call_tree import Call, calls_of
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.event import Event, event_from_headers, header_names
 from tollbook.model.explain.explain import Explanation, explain
-from tollbook.model.explain.leg_view import ToldLeg
-from tollbook.model.fold import Operator, fold
+from tollbook.model.explain.leg_view import LegView
+from tollbook.model.fold import FoldSettings, fold
 from tollbook.model.leg import Leg, leg_of, lost, merge_all
 from tollbook.model.record import COLUMNS, Row
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 from tollbook.simulator.recording import load
 
 NAMES = sorted(folder.name for folder in CALLS.iterdir())
@@ -46,15 +46,15 @@ def free(row: Row) -> Price:
     return Price(cost_micros=0, parts=tuple(parts))
 
 
-def explanations(legs: list[Leg], operator: Operator | None = None) -> list[tuple[Call, Row, Explanation]]:
+def explanations(legs: list[Leg], settings: FoldSettings | None = None) -> list[tuple[Call, Row, Explanation]]:
     """Explain each call by the legs that are stored with its row."""
-    operator = operator or Operator()
+    settings = settings or FoldSettings()
     found: list[tuple[Call, Row, Explanation]] = []
     for call in calls_of(legs):
-        row = fold(call, operator, "fs")
+        row = fold(call, settings, "fs")
         price = free(row) if row.end_ts else None
         stored = [record for leg in call.legs for record in leg.records]
-        found.append((call, row, explain(row, price, stored, operator)))
+        found.append((call, row, explain(row, price, stored, settings)))
     return found
 
 
@@ -89,7 +89,7 @@ def test_the_legs_are_a_tree_in_the_contract_s_order(name: str) -> None:
                 assert (leg.child_of, leg.depth) == (None, 0)
 
 
-def named(told: Explanation, column: str) -> list[ToldLeg]:
+def named(told: Explanation, column: str) -> list[LegView]:
     """The legs that a column's rule names, in the order it names them."""
     return [told.legs[int(number) - 1] for number in re.findall(r"leg (\d+)", told.rules[column])]
 
@@ -152,7 +152,7 @@ def test_an_open_call_says_what_it_waits_for() -> None:
 def test_pruned_legs_leave_what_the_row_holds() -> None:
     """The note says so first."""
     ((_, row, _),) = explanations(LEGS["outbound_answered"])
-    told = explain(row, free(row), [], Operator())
+    told = explain(row, free(row), [], FoldSettings())
     assert (told.legs, told.agrees) == ((), False)
     assert "no longer kept" in (told.note or "")
     assert tuple(told.rules) == COLUMNS
@@ -165,13 +165,13 @@ def test_half_of_the_legs_explain_nothing() -> None:
     ((call, row, _),) = explanations(LEGS["outbound_answered"])
     assert call.root
     children = [record for leg in call.legs if leg is not call.root for record in leg.records]
-    assert explain(row, free(row), children, Operator()).legs == ()
+    assert explain(row, free(row), children, FoldSettings()).legs == ()
 
 
 def test_changed_settings_are_told_apart_from_the_row() -> None:
     """The row keeps what it was computed with, and the sentence says what today's settings would give."""
     ((_, row, _),) = explanations(LEGS["outbound_answered"])
-    today = Operator(peers=Peers(onnet=frozenset({"gateway:carrier", "carrier"})))
+    today = FoldSettings(trunk_rules=TrunkRules(onnet=frozenset({"gateway:carrier", "carrier"})))
     told = explain(row, free(row), LEGS["outbound_answered"], today)
     assert told.agrees is False
     assert told.note
@@ -186,7 +186,7 @@ def test_another_account_is_not_named_to_who_may_not_know_it() -> None:
     ((_, row, _),) = explanations(LEGS["cid_sip_percent_newline_injection"])
     assert row.account_id is None
     told = explain(
-        row, free(row), LEGS["cid_sip_percent_newline_injection"], Operator(number_owners={row.to_num: "rival"})
+        row, free(row), LEGS["cid_sip_percent_newline_injection"], FoldSettings(number_owners={row.to_num: "rival"})
     )
     assert "it would be something else" in told.rules["account_id"]
     assert "rival" not in "".join(told.rules.values())
@@ -204,8 +204,8 @@ def leg(uid: str, *, end: bool = True, **facts: object) -> list[Leg]:
     return [found for event in events if (found := leg_of(event, "fs"))]
 
 
-def only(*legs: list[Leg], operator: Operator | None = None) -> Explanation:
-    ((_, _, told),) = explanations(list(merge_all(leg for one in legs for leg in one).values()), operator)
+def only(*legs: list[Leg], settings: FoldSettings | None = None) -> Explanation:
+    ((_, _, told),) = explanations(list(merge_all(leg for one in legs for leg in one).values()), settings)
     return told
 
 
@@ -245,19 +245,23 @@ def test_recovered_lives_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "peers", "verdict"),
+    ("facts", "trunk_rules", "verdict"),
     [
-        ({"gateway": "carrier"}, Peers(), (True, "sip_gateway_name")),
-        ({"gateway": "carrier"}, Peers(trunks=frozenset({"carrier"})), (True, "the list of trunks")),
-        ({"gateway": "carrier"}, Peers(onnet=frozenset({"carrier"})), (False, "the list of on-net peers")),
-        ({"dialed": "15551230001", "dialed_user": "1001"}, Peers(), (False, "a directory user was dialled")),
-        ({"dialed": "1001"}, Peers(), (False, "no gateway, and no number of 7 digits or more")),
-        ({"channel": "loopback/15551230001-a"}, Peers(), (False, "a loopback channel, which no wire carries")),
-        ({"channel_direction": "inbound"}, Peers(), (False, "it came in")),
+        ({"gateway": "carrier"}, TrunkRules(), (True, "sip_gateway_name")),
+        ({"gateway": "carrier"}, TrunkRules(trunks=frozenset({"carrier"})), (True, "the list of trunks")),
+        ({"gateway": "carrier"}, TrunkRules(onnet=frozenset({"carrier"})), (False, "the list of on-net peers")),
+        ({"dialed": "15551230001", "dialed_user": "1001"}, TrunkRules(), (False, "a directory user was dialled")),
+        ({"dialed": "1001"}, TrunkRules(), (False, "no gateway, and no number of 7 digits or more")),
+        ({"channel": "loopback/15551230001-a"}, TrunkRules(), (False, "a loopback channel, which no wire carries")),
+        ({"channel_direction": "inbound"}, TrunkRules(), (False, "it came in")),
     ],
 )
-def test_a_leg_is_off_net_or_not_by_a_rule(facts: dict[str, str], peers: Peers, verdict: tuple[bool, str]) -> None:
-    (told,) = only(leg("x", **{"channel_direction": "outbound", **facts}), operator=Operator(peers=peers)).legs
+def test_a_leg_is_off_net_or_not_by_a_rule(
+    facts: dict[str, str], trunk_rules: TrunkRules, verdict: tuple[bool, str]
+) -> None:
+    (told,) = only(
+        leg("x", **{"channel_direction": "outbound", **facts}), settings=FoldSettings(trunk_rules=trunk_rules)
+    ).legs
     assert (told.off_net, told.off_net_rule) == verdict
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tollbook.model.late_legs import frozen
+from tollbook.model.late_legs import find_frozen_legs
 from tollbook.model.leg import Facts, Leg
 from tollbook.model.parent import Parent
 
@@ -40,4 +40,4 @@ def test_a_leg_is_late_when_its_call_lost_legs(
     legs: list[Leg], stored: dict[tuple[str, str, int], tuple[str, int]], rows: set[tuple[str, int]],
     late: set[tuple[str, str, int]],
 ) -> None:  # fmt: skip
-    assert frozen(legs, stored, rows, KEPT) == late
+    assert find_frozen_legs(legs, stored, rows, KEPT) == late

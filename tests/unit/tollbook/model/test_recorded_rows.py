@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.paths import CALLS
 from tollbook.model.call_tree import calls_of
 from tollbook.model.event import Event, event_from_headers, header_names
-from tollbook.model.fold import Operator, fold
+from tollbook.model.fold import FoldSettings, fold
 from tollbook.model.leg import Leg, leg_of, merge_all
 from tollbook.simulator.recording import load
 
@@ -35,9 +35,9 @@ def legs_of(name: str) -> list[Leg]:
 LEGS = {name: legs_of(name) for name in NAMES}
 
 
-def rows_of(legs: list[Leg], operator: Operator | None = None) -> list[dict[str, Any]]:
+def rows_of(legs: list[Leg], fold_settings: FoldSettings | None = None) -> list[dict[str, Any]]:
     """Fold legs into rows in the form of `rows.json`."""
-    rows = [fold(call, operator or Operator(), "fs-lab") for call in calls_of(merge_all(legs).values())]
+    rows = [fold(call, fold_settings or FoldSettings(), "fs-lab") for call in calls_of(merge_all(legs).values())]
     told: list[dict[str, Any]] = []
     for row in sorted(rows, key=lambda row: row.key):
         columns = msgspec.to_builtins(row)

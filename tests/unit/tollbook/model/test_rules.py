@@ -9,10 +9,11 @@ import pytest
 from tollbook.model.call_tree import calls_of
 from tollbook.model.charge import Charge
 from tollbook.model.event import Event
-from tollbook.model.fold import Operator, fold, owner_key
+from tollbook.model.fold import FoldSettings, fold
 from tollbook.model.leg import Leg, leg_of, lost, merge_all
+from tollbook.model.numbers import owner_key
 from tollbook.model.record import Row
-from tollbook.model.trunks import Peers
+from tollbook.model.trunks import TrunkRules
 
 T0 = 1_800_000_000_000_000
 SECOND = 1_000_000
@@ -40,8 +41,8 @@ def legs(*events: Event) -> list[Leg]:
     return [leg for event in events if (leg := leg_of(event, "fs"))]
 
 
-def rows(*events: Event, operator: Operator | None = None) -> list[Row]:
-    folded = [fold(call, operator or Operator(), "fs") for call in calls_of(merge_all(legs(*events)).values())]
+def rows(*events: Event, settings: FoldSettings | None = None) -> list[Row]:
+    folded = [fold(call, settings or FoldSettings(), "fs") for call in calls_of(merge_all(legs(*events)).values())]
     return sorted(folded, key=lambda row: row.key)
 
 
@@ -151,7 +152,7 @@ def test_a_lost_leg_that_is_recovered_is_open_again_and_ends_unmarked() -> None:
     estimate = lost(gone, T0 + 10 * SECOND)
     after = created("r", at=30, recovered="true", answered_us=T0 + SECOND)
     facts = [*legs(before, after), estimate]
-    (row,) = [fold(call, Operator(), "fs") for call in calls_of(merge_all(facts).values())]
+    (row,) = [fold(call, FoldSettings(), "fs") for call in calls_of(merge_all(facts).values())]
     assert (row.end_ts, row.disposition, row.estimated) == (None, None, False)
 
 
@@ -159,7 +160,7 @@ def test_a_lost_call_ends_at_the_last_sign_of_life_and_says_so() -> None:
     answered = Event(name="CHANNEL_ANSWER", uid="x", created_us=T0, at_us=T0 + 2 * SECOND, answered_us=T0 + 2 * SECOND)
     known = merge_all(legs(created("x", user="1000"), answered))
     (leg,) = known.values()
-    (row,) = [fold(call, Operator(), "fs") for call in calls_of([leg.merged(lost(leg, T0 + 20 * SECOND))])]
+    (row,) = [fold(call, FoldSettings(), "fs") for call in calls_of([leg.merged(lost(leg, T0 + 20 * SECOND))])]
     assert (row.disposition, row.estimated, row.duration_sec, row.billsec) == ("lost", True, 20, 18)
     assert row.parts == (Charge(direction="internal", number="2000", seconds=18),)
 
@@ -169,7 +170,7 @@ def test_the_switch_s_own_word_replaces_an_estimate() -> None:
     (leg,) = legs(create)
     (exact,) = legs(ended(create, answered=1, hangup=7))
     for merged in (leg.merged(lost(leg, T0 + 99 * SECOND)).merged(exact), exact.merged(lost(leg, T0 + 99 * SECOND))):
-        (row,) = [fold(call, Operator(), "fs") for call in calls_of([merged.merged(leg)])]
+        (row,) = [fold(call, FoldSettings(), "fs") for call in calls_of([merged.merged(leg)])]
         assert (row.disposition, row.estimated, row.duration_sec) == ("answered", False, 7)
 
 
@@ -179,15 +180,15 @@ def test_a_leg_lost_inside_a_call_whose_end_the_switch_told_makes_no_lost_call()
     zombie = created("z", at=1, channel="loopback/app-b", loopback_other="root")
     (leg,) = legs(zombie)
     known = merge_all([*legs(root, ended(root, answered=1, hangup=30)), lost(leg, 0)])
-    (row,) = [fold(call, Operator(), "fs") for call in calls_of(known.values())]
+    (row,) = [fold(call, FoldSettings(), "fs") for call in calls_of(known.values())]
     assert (row.disposition, row.duration_sec, row.estimated) == ("answered", 30, True)
 
 
 # -- off-net, direction and what is charged
 
 
-def charged(*events: Event, peers: Peers | None = None) -> list[tuple[str, str, int]]:
-    (row,) = rows(*events, operator=Operator(peers=peers or Peers()))
+def charged(*events: Event, trunk_rules: TrunkRules | None = None) -> list[tuple[str, str, int]]:
+    (row,) = rows(*events, settings=FoldSettings(trunk_rules=trunk_rules or TrunkRules()))
     return [(part.direction, part.number, part.seconds) for part in row.parts or ()]
 
 
@@ -198,61 +199,65 @@ def user_call(child: Event, *, answered: float = 1, hangup: float = 11) -> list[
 
 
 @pytest.mark.parametrize(
-    ("child", "peers", "outside"),
+    ("child", "trunk_rules", "outside"),
     [
-        ({"gateway": "carrier"}, Peers(), True),
-        ({"gateway": "carrier"}, Peers(onnet=frozenset({"carrier"})), False),
-        ({"gateway": "carrier"}, Peers(trunks=frozenset({"carrier"}), onnet=frozenset({"carrier"})), True),
-        ({"gateway": ""}, Peers(), True),
-        ({"gateway": "", "dialed_user": "1001"}, Peers(), False),
-        ({"gateway": "", "number": "123456"}, Peers(), False),
-        ({"gateway": "", "number": "+1 (555) 123-0001"}, Peers(), True),
-        ({"gateway": "", "number": "alice1234567"}, Peers(), False),
-        ({"gateway": "", "number": "1234", "profile": "external"}, Peers(trunks=frozenset({"profile:external"})), True),
+        ({"gateway": "carrier"}, TrunkRules(), True),
+        ({"gateway": "carrier"}, TrunkRules(onnet=frozenset({"carrier"})), False),
+        ({"gateway": "carrier"}, TrunkRules(trunks=frozenset({"carrier"}), onnet=frozenset({"carrier"})), True),
+        ({"gateway": ""}, TrunkRules(), True),
+        ({"gateway": "", "dialed_user": "1001"}, TrunkRules(), False),
+        ({"gateway": "", "number": "123456"}, TrunkRules(), False),
+        ({"gateway": "", "number": "+1 (555) 123-0001"}, TrunkRules(), True),
+        ({"gateway": "", "number": "alice1234567"}, TrunkRules(), False),
         (
             {"gateway": "", "number": "1234", "profile": "external"},
-            Peers(trunks=frozenset({"gateway:external"})),
+            TrunkRules(trunks=frozenset({"profile:external"})),
+            True,
+        ),
+        (
+            {"gateway": "", "number": "1234", "profile": "external"},
+            TrunkRules(trunks=frozenset({"gateway:external"})),
             False,
         ),
         (
             {"gateway": "", "number": "1234", "destination_url": "sip:1234@sbc.example:5060;transport=tcp"},
-            Peers(trunks=frozenset({"host:sbc.example"})),
+            TrunkRules(trunks=frozenset({"host:sbc.example"})),
             True,
         ),
         (
             {"gateway": "", "number": "1234", "destination_url": "sip:10.0.0.1:5060"},
-            Peers(trunks=frozenset({"host:10.0.0.1"})),
+            TrunkRules(trunks=frozenset({"host:10.0.0.1"})),
             True,
         ),
         (
             {"gateway": "", "number": "1234", "destination_url": "<sips:1234@[2001:db8::1]:5061>"},
-            Peers(trunks=frozenset({"host:2001:db8::1"})),
+            TrunkRules(trunks=frozenset({"host:2001:db8::1"})),
             True,
         ),
-        ({"channel": "loopback/15551230001-a"}, Peers(trunks=frozenset({"carrier"})), False),
+        ({"channel": "loopback/15551230001-a"}, TrunkRules(trunks=frozenset({"carrier"})), False),
     ],
 )
-def test_what_is_off_net(child: dict[str, str], peers: Peers, outside: bool) -> None:
-    directions = [part[0] for part in charged(*user_call(trunk("t", "root", **child)), peers=peers)]
+def test_what_is_off_net(child: dict[str, str], trunk_rules: TrunkRules, outside: bool) -> None:
+    directions = [part[0] for part in charged(*user_call(trunk("t", "root", **child)), trunk_rules=trunk_rules)]
     assert directions == (["outbound"] if outside else ["internal"])
 
 
 def test_a_leg_that_came_in_from_a_trunk_is_not_charged_as_one_that_went_out() -> None:
     root = created("root", gateway="carrier", profile="external")
-    assert charged(root, ended(root, answered=1, hangup=5), peers=Peers(trunks=frozenset({"external"}))) == [
+    assert charged(root, ended(root, answered=1, hangup=5), trunk_rules=TrunkRules(trunks=frozenset({"external"}))) == [
         ("inbound", "2000", 4)
     ]
 
 
 def test_a_carrier_s_technical_prefix_is_not_a_country() -> None:
     events = user_call(trunk("t", "root", number="77#15551230001", channel="sofia/external/x"))
-    assert charged(*events, peers=Peers(prefixes={"carrier": "77#"})) == [("outbound", "15551230001", 10)]
-    assert charged(*events, peers=Peers(prefixes={"another": "77#"})) == [("outbound", "77#15551230001", 10)]
+    assert charged(*events, trunk_rules=TrunkRules(prefixes={"carrier": "77#"})) == [("outbound", "15551230001", 10)]
+    assert charged(*events, trunk_rules=TrunkRules(prefixes={"another": "77#"})) == [("outbound", "77#15551230001", 10)]
 
 
 def test_call_number_wins_over_what_was_sent() -> None:
     events = user_call(trunk("t", "root", call_number="442071838750"))
-    assert charged(*events, peers=Peers(prefixes={"carrier": "44"})) == [("outbound", "442071838750", 10)]
+    assert charged(*events, trunk_rules=TrunkRules(prefixes={"carrier": "44"})) == [("outbound", "442071838750", 10)]
 
 
 def test_an_inbound_call_pays_its_forward_for_the_forward_s_own_seconds() -> None:
@@ -319,10 +324,10 @@ def test_the_account_is_the_root_s_then_the_number_s_then_the_answering_child_s(
     lost_first = created("c1", at=1, channel_direction="outbound", originator="root")
     answering = created("c2", at=2, channel_direction="outbound", originator="root")
     tail = [ended(lost_first, hangup=9, account="first"), ended(answering, answered=3, hangup=9, account="answering")]
-    owner = Operator(number_owners={"8005550100": "owner"})
+    owner = FoldSettings(number_owners={"8005550100": "owner"})
     before = [root, lost_first, answering, *tail]
-    assert rows(*before, ended(root, answered=3, hangup=9, account="root"), operator=owner)[0].account_id == "root"
-    assert rows(*before, ended(root, answered=3, hangup=9), operator=owner)[0].account_id == "owner"
+    assert rows(*before, ended(root, answered=3, hangup=9, account="root"), settings=owner)[0].account_id == "root"
+    assert rows(*before, ended(root, answered=3, hangup=9), settings=owner)[0].account_id == "owner"
     assert rows(*before, ended(root, answered=3, hangup=9))[0].account_id == "answering"
     assert rows(root, lost_first, tail[0], ended(root, hangup=9))[0].account_id == "first"
     assert rows(root, ended(root, hangup=9))[0].account_id is None
@@ -330,8 +335,8 @@ def test_the_account_is_the_root_s_then_the_number_s_then_the_answering_child_s(
 
 @pytest.mark.parametrize("dialled", ["+498005550100", "498005550100", "+49 (800) 555-0100"])
 def test_an_owned_number_is_found_however_it_is_written(dialled: str) -> None:
-    owner = Operator(number_owners={owner_key("+49 800 555 0100"): "owner"})
-    assert rows(created("root", dialed=dialled), operator=owner)[0].account_id == "owner"
+    owner = FoldSettings(number_owners={owner_key("+49 800 555 0100"): "owner"})
+    assert rows(created("root", dialed=dialled), settings=owner)[0].account_id == "owner"
 
 
 def test_an_end_that_lacks_what_the_creation_said_keeps_it() -> None:
@@ -399,4 +404,4 @@ def test_the_end_without_a_hangup_time_ends_when_it_was_said() -> None:
 def test_the_operator_s_lists_are_values() -> None:
     """Frozen: a listener that shares them between switches cannot change them for another."""
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Peers().trunks = frozenset()
+        TrunkRules().trunks = frozenset()
