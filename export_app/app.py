@@ -1,6 +1,5 @@
-"""Wiring: a database becomes a WSGI application."""
+"""Wiring: services become a WSGI application."""
 
-from collections.abc import Collection
 from importlib.metadata import version
 
 from flask import Response, request
@@ -11,23 +10,17 @@ from export_app.auth.request import KEY_HEADER, SCHEME
 from export_app.auth.views import whoami
 from export_app.calls.detail import accept_any_id, detail
 from export_app.calls.views import calls
-from export_app.context import give_archive, give_database, give_limits, give_proxies, give_trunk_rules
-from export_app.database import Database
+from export_app.context import Services, set_services
 from export_app.health import health
 from export_app.pages.dashboard import dashboard
 from export_app.pages.reference import reference
 from export_app.stats.views import stats
-from export_app.web.client_address import Network
 from export_app.web.compression import compress
 from export_app.web.error_handlers import handle_failures, invalid
 from export_app.web.openapi import document
 from export_app.web.parameters import check_names
-from export_app.web.rate_limit import Limits
 from export_app.web.responses import as_json
 from export_app.web.schema import Failure
-from tollbook.archive.reader import Archive
-from tollbook.config import RATE_LIMIT
-from tollbook.model.trunks import TrunkRules
 
 _ABOUT = "The call records of a FreeSWITCH: one row per call, newest first, as JSON or CSV."
 
@@ -39,18 +32,8 @@ _HEADERS = {
 }
 
 
-def create_app(
-    database: Database,
-    trunk_rules: TrunkRules | None = None,
-    *,
-    archive: Archive,
-    proxies: Collection[Network] = (),
-    limits: Limits | None = None,
-) -> OpenAPI:
-    """Make the application; the caller opens the database, and closes both tiers. `trunk_rules` explain calls.
-
-    `proxies` are believed when they say for whom they ask.
-    """
+def create_app(services: Services) -> OpenAPI:
+    """Make the application. Whoever made the services opens and closes them."""
     app = OpenAPI(
         __name__,
         info=Info(title="Tollbook", version=version("tollbook"), description=_ABOUT),
@@ -63,11 +46,7 @@ def create_app(
         doc_ui=False,
         static_folder=None,
     )
-    give_database(app, database)
-    give_archive(app, archive)
-    give_trunk_rules(app, trunk_rules or TrunkRules())
-    give_limits(app, limits or Limits(RATE_LIMIT))
-    give_proxies(app, proxies)
+    set_services(app, services)
     accept_any_id(app)
     handle_failures(app)
     app.before_request(_check_names)

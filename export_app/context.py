@@ -1,68 +1,59 @@
-"""What an app is given when it is made, for its views."""
+"""What the application works with: made once at the start, read by the views from the application they run in."""
 
 from collections.abc import Collection
-from typing import Final, cast
+from dataclasses import dataclass
+from typing import Final, Self
 
 from flask import Flask, current_app
 
 from export_app.database import Database
 from export_app.web.client_address import Network
-from export_app.web.rate_limit import Limits
+from export_app.web.rate_limit import RateLimit
 from tollbook.archive.reader import Archive
+from tollbook.config import Settings
 from tollbook.model.trunks import TrunkRules
 
-_DATABASE: Final = "tollbook.database"
-_ARCHIVE: Final = "tollbook.archive"
-_LIMITS: Final = "tollbook.limits"
-_TRUNK_RULES: Final = "tollbook.trunk_rules"
-_PROXIES: Final = "tollbook.proxies"
+_KEY: Final = "tollbook"
 
 
-def give_database(app: Flask, database: Database) -> None:
-    """Let the app's views use this database."""
-    app.extensions[_DATABASE] = database
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Both tiers of calls, and what the operator's settings say."""
+
+    database: Database
+    archive: Archive
+    rate_limit: RateLimit
+    trunk_rules: TrunkRules  # which legs are off-net, for the explanation of a call
+    trusted_proxies: Collection[Network]  # whose X-Forwarded-For is believed
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Make the services that the settings describe; raises SettingsError. Nothing is connected before `open`."""
+        return cls(
+            database=Database(settings.require_database_url()),
+            archive=Archive(settings),
+            rate_limit=RateLimit(settings.rate_limit),
+            trunk_rules=settings.trunk_rules,
+            trusted_proxies=settings.trusted_proxies,
+        )
+
+    def open(self) -> None:
+        """Start to connect to PostgreSQL, after the fork: connections must not be shared between processes."""
+        self.database.open()
+
+    def close(self) -> None:
+        """Close both tiers."""
+        self.archive.close()
+        self.database.close()
 
 
-def database() -> Database:
-    """Give the database of the app that serves this request."""
-    return cast("Database", current_app.extensions[_DATABASE])
+def set_services(app: Flask, services: Services) -> None:
+    """Let the application's views use these services."""
+    app.extensions[_KEY] = services
 
 
-def give_archive(app: Flask, archive: Archive) -> None:
-    """Let the app's views read this archive."""
-    app.extensions[_ARCHIVE] = archive
-
-
-def archive() -> Archive:
-    """Give the archive of the app that serves this request."""
-    return cast("Archive", current_app.extensions[_ARCHIVE])
-
-
-def give_limits(app: Flask, limits: Limits) -> None:
-    """Let the app count requests here."""
-    app.extensions[_LIMITS] = limits
-
-
-def limits() -> Limits:
-    """Give the limits of the app that serves this request."""
-    return cast("Limits", current_app.extensions[_LIMITS])
-
-
-def give_trunk_rules(app: Flask, trunk_rules: TrunkRules) -> None:
-    """Let the app's views explain calls by these lists of the operator's."""
-    app.extensions[_TRUNK_RULES] = trunk_rules
-
-
-def trunk_rules() -> TrunkRules:
-    """Give the operator's lists."""
-    return cast("TrunkRules", current_app.extensions[_TRUNK_RULES])
-
-
-def give_proxies(app: Flask, proxies: Collection[Network]) -> None:
-    """Let the app believe these proxies whom they speak for."""
-    app.extensions[_PROXIES] = proxies
-
-
-def proxies() -> Collection[Network]:
-    """Give the proxies that are believed."""
-    return cast("Collection[Network]", current_app.extensions[_PROXIES])
+def services() -> Services:
+    """Return the services of the application that serves this request."""
+    found = current_app.extensions[_KEY]
+    assert isinstance(found, Services)
+    return found

@@ -5,7 +5,7 @@ from typing import Literal
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from export_app.context import database
+from export_app.context import services
 from export_app.web.openapi import get
 from export_app.web.responses import as_json
 from export_app.web.schema import Answer, Failure
@@ -30,6 +30,6 @@ def healthz() -> Response:
 @get(health, "/readyz", summary="Can requests be served?", operation_id="readyz", responses={200: Health, 503: Failure})
 def readyz() -> Response:
     """Asks the database for its schema."""
-    with database().connection() as connection:
+    with services().database.connection() as connection:
         check_schema(connection)
     return as_json({"ok": True})

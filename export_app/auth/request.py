@@ -5,7 +5,7 @@ from typing import Final
 from flask import g, request
 
 from export_app.auth.identity import Identity, identify
-from export_app.context import database, limits, proxies
+from export_app.context import services
 from export_app.web.client_address import client_address
 from export_app.web.errors import Refusal
 
@@ -16,13 +16,14 @@ SECURITY: Final[list[dict[str, list[str]]]] = [{SCHEME: []}]
 
 def identify_caller() -> None:
     """Find the caller by its key, and count the request; raises Refusal. For `before_request`."""
-    client = client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For"), proxies())
+    here = services()
+    client = client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For"), here.trusted_proxies)
     try:
-        g.caller = found = identify(database(), request.headers.get(KEY_HEADER), client)
+        g.caller = found = identify(here.database, request.headers.get(KEY_HEADER), client)
     except Refusal:
-        limits().count_attempt(client)
+        here.rate_limit.count_attempt(client)
         raise
-    limits().count_request(found.key.key_id)
+    here.rate_limit.count_request(found.key.key_id)
 
 
 def caller() -> Identity:

@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter
 from export_app.auth.identity import CDR
 from export_app.auth.request import SECURITY, caller, identify_caller
 from export_app.calls.schema import CallDetails
-from export_app.context import database, trunk_rules
+from export_app.context import services
 from export_app.web.errors import Refusal
 from export_app.web.openapi import get
 from export_app.web.parameters import EpochMs, Query, without_default
@@ -69,9 +69,9 @@ def explain_call(path: _CallPath, query: DetailQuery) -> Response:
     identity = caller()
     identity.require(CDR)
     first_ts, last_ts = (0, FOR_EVER_MS) if query.start_ts is None else (query.start_ts, query.start_ts)
-    with database().reading(identity.accounts) as connection:
+    with services().database.reading(identity.accounts) as connection:
         found = read(connection, path.id, identity.accounts, first_ts=first_ts, last_ts=last_ts)
     if not found:
         # The same for an id that is another account's: whether it exists is nobody's business.
         raise Refusal(404, "unknown_call", "this key's account has no such call: give a call_id of /v1/calls as it is")
-    return as_json({"ok": True, "calls": [explained(one, trunk_rules()).to_dict() for one in found]})
+    return as_json({"ok": True, "calls": [explained(one, services().trunk_rules).to_dict() for one in found]})

@@ -15,7 +15,7 @@ from export_app.calls import csv_page
 from export_app.calls.page import Page, read
 from export_app.calls.query import CallsQuery
 from export_app.calls.schema import CallPage
-from export_app.context import archive, database
+from export_app.context import services
 from export_app.web.openapi import get
 from export_app.web.responses import as_json
 from export_app.web.schema import Failure
@@ -33,7 +33,7 @@ calls.before_request(identify_caller)
 @get(calls, "/calls", summary="List calls", operation_id="listCalls", responses={200: CallPage})
 def list_calls(query: CallsQuery) -> Response:
     """Calls of the key's account that started in [since, until), or changed since a time, a page at a time."""
-    page = read(database(), archive(), caller(), query, now_ms=time.time_ns() // 1_000_000)
+    page = read(services().database, services().archive, caller(), query, now_ms=time.time_ns() // 1_000_000)
     response = _as_csv(page, raw=query.raw == "1") if query.format == "csv" else _as_json(page)
     if page.next_cursor is not None:
         # Never with the key: it stands in a header, and `check_names` refuses one in the query.

@@ -10,11 +10,9 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from export_app.app import create_app
-from export_app.database import Database
+from export_app.context import Services
 from export_app.server.access_log import NoKeys, ServerLogger
 from export_app.server.bind import listen
-from export_app.web.rate_limit import Limits
-from tollbook.archive.reader import Archive
 from tollbook.config import Settings
 from tollbook.store import row_security
 from tollbook.store.database import check_schema, connect
@@ -31,13 +29,12 @@ _LINGER_S: Final = 1.0
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; raises at the start what makes serving impossible. Ends by SystemExit."""
-    url = settings.require_database_url()
-    with connect(url, name="serve") as connection:
+    with connect(settings.require_database_url(), name="serve") as connection:
         check_schema(connection)
         row_security.check(connection)
     for handler in logging.getLogger().handlers:
         handler.addFilter(NoKeys())
-    _Server(url, listen(settings.api_bind), settings).run()
+    _Server(Services.from_settings(settings), listen(settings.api_bind)).run()
 
 
 class _Worker(ThreadWorker):
@@ -58,10 +55,8 @@ class _Worker(ThreadWorker):
 
 
 class _Server(BaseApplication):
-    def __init__(self, url: str, listening: socket.socket, settings: Settings) -> None:
-        self._database = Database(url)
-        self._archive = Archive(settings)
-        self._settings = settings
+    def __init__(self, services: Services, listening: socket.socket) -> None:
+        self._services = services
         self._options: dict[str, Any] = {
             "bind": f"fd://{listening.detach()}",
             "worker_class": _Worker,
@@ -82,19 +77,12 @@ class _Server(BaseApplication):
 
     def load(self) -> Any:
         """Make the application, in the worker: gunicorn calls this after the fork."""
-        self._database.open()
-        return create_app(
-            self._database,
-            self._settings.trunk_rules,
-            archive=self._archive,
-            proxies=self._settings.trusted_proxies,
-            limits=Limits(self._settings.rate_limit),
-        )
+        self._services.open()
+        return create_app(self._services)
 
     def _close(self, server: object, worker: object) -> None:
         del server, worker
-        self._archive.close()
-        self._database.close()
+        self._services.close()
 
 
 def _linger(sock: socket.socket) -> None:

@@ -9,7 +9,7 @@ from flask_openapi3.blueprint import APIBlueprint
 
 from export_app.auth.identity import CDR
 from export_app.auth.request import SECURITY, caller, identify_caller
-from export_app.context import database
+from export_app.context import services
 from export_app.stats import periods
 from export_app.stats.query import COLUMN_OF, Asked, StatsQuery, asked
 from export_app.stats.schema import Stats
@@ -34,7 +34,7 @@ def sum_calls(query: StatsQuery) -> Response:
     """Calls, ASR, ACD, minutes and cost of the key's account, in total and by group. Archived calls are left out."""
     identity = caller()
     identity.require(CDR)
-    with database().reading(identity.accounts) as connection:
+    with services().database.reading(identity.accounts) as connection:
         wanted = asked(query, now_ms=time.time_ns() // 1_000_000, window_start=window_start(connection))
         counted = count(
             connection,

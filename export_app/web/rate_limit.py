@@ -19,7 +19,7 @@ ATTEMPTS_PER_MINUTE: Final = 30
 _MINUTE_S: Final = 60
 
 
-class Limits:
+class RateLimit:
     """Counts the requests of each minute by `clock`, which gives seconds. What a minute counted ends with it."""
 
     def __init__(self, requests_per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:

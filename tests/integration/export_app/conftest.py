@@ -9,8 +9,7 @@ from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from export_app.app import create_app
-from export_app.database import Database
-from tollbook.archive.reader import Archive
+from export_app.context import Services
 from tollbook.config import Settings
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.record import Row
@@ -77,26 +76,24 @@ def operator_key(accounts: Connection) -> str:
 
 
 @pytest.fixture
-def served(database_url: str) -> Iterator[Database]:
-    """The database as the application has it."""
-    database = Database(database_url)
-    database.open()
-    yield database
-    database.close()
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings with this test's database and a folder of its own."""
+    return Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
 
 
 @pytest.fixture
-def archive(database_url: str, tmp_path: Path) -> Iterator[Archive]:
-    """The archive as the application has it."""
-    archive = Archive(Settings(database_url=SecretStr(database_url), data_dir=tmp_path))
-    yield archive
-    archive.close()
+def services(settings: Settings) -> Iterator[Services]:
+    """What the application works with, open for the test."""
+    services = Services.from_settings(settings)
+    services.open()
+    yield services
+    services.close()
 
 
 @pytest.fixture
-def client(served: Database, archive: Archive) -> FlaskClient:
+def client(services: Services) -> FlaskClient:
     """A client of the application."""
-    return create_app(served, archive=archive).test_client()
+    return create_app(services).test_client()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from psycopg import sql
 from werkzeug.test import TestResponse
 
 from export_app.calls.query import CallsQuery
-from export_app.database import Database
+from export_app.context import Services
 from tollbook.errors import SettingsError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.record import COLUMNS
@@ -57,10 +57,10 @@ def filled(accounts: Connection, put: Put) -> Connection:
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize(("account_id", "seen"), [("acme", {"acme"}), ("other", {"other"}), ("nobody", set())])
 def test_a_query_without_a_where_gets_nothing_foreign(
-    served: Database, filled: Connection, table: str, account_id: str, seen: set[str]
+    services: Services, filled: Connection, table: str, account_id: str, seen: set[str]
 ) -> None:
     """Although the connection is a superuser's, whom PostgreSQL does not check by itself."""
-    with served.reading(OneAccount(account_id)) as connection:
+    with services.database.reading(OneAccount(account_id)) as connection:
         query = TABLES[table]
         assert {row[0] for row in connection.execute(query).fetchall()} == seen
         count = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
@@ -68,9 +68,9 @@ def test_a_query_without_a_where_gets_nothing_foreign(
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_an_operator_sees_all_on_purpose(served: Database, filled: Connection, table: str) -> None:
+def test_an_operator_sees_all_on_purpose(services: Services, filled: Connection, table: str) -> None:
     """By a setting of its own: an empty account is no account's."""
-    with served.reading(EveryAccount()) as connection:
+    with services.database.reading(EveryAccount()) as connection:
         assert {row[0] for row in connection.execute(TABLES[table]).fetchall()} >= {"acme", "other"}
 
 
@@ -91,11 +91,11 @@ def test_the_role_may_not_look_at_the_rest(filled: Connection, table: str) -> No
             filled.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
 
 
-def test_a_read_writes_nothing_and_leaves_nothing_behind(served: Database, filled: Connection) -> None:
+def test_a_read_writes_nothing_and_leaves_nothing_behind(services: Services, filled: Connection) -> None:
     """The transaction is read-only; afterwards the connection is as it was, for a stranger."""
-    with pytest.raises(Exception, match="read-only"), served.reading(OneAccount("acme")) as one:
+    with pytest.raises(Exception, match="read-only"), services.database.reading(OneAccount("acme")) as one:
         one.execute("DELETE FROM call_cdr")
-    with served.connection() as connection:
+    with services.database.connection() as connection:
         row = connection.execute("SELECT current_user, current_setting('tollbook.account', true)").fetchone()
         assert row in (("postgres", ""), ("postgres", None))
 

@@ -4,27 +4,20 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import pytest
 from flask.testing import FlaskClient
 from psycopg import sql
-from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from export_app.app import create_app
 from export_app.calls.query import EXTRA_COLUMNS, CallsQuery
-from export_app.database import Database
-from tollbook.archive.reader import Archive
-from tollbook.config import Settings
 from tollbook.model.charge import Price
 from tollbook.model.record import COLUMNS, Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows, pages
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import MS_PER_DAY, Partitions
-from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.accounts import set_disabled
 
 START = 1_790_000_000_000
@@ -50,32 +43,6 @@ def insert(connection: Connection, *rows: Row) -> None:
     call_rows.upsert(
         connection, [(row, Price(cost_micros=21_000, parts=()) if row.end_ts is not None else None) for row in rows]
     )
-
-
-@pytest.fixture
-def accounts(database: Connection) -> Connection:
-    """A database with the accounts acme and other."""
-    database.autocommit = True
-    for account_id in ("acme", "other"):
-        tariffs.add_account(database, tariffs.Account(account_id=account_id, name=account_id, plan_id=None))
-    return database
-
-
-@pytest.fixture
-def key(accounts: Connection) -> str:
-    """A key of acme."""
-    return keys.create(accounts, account_id="acme", scopes=["cdr"])[1]
-
-
-@pytest.fixture
-def client(database_url: str, tmp_path: Path) -> Iterator[FlaskClient]:
-    """A client of the application."""
-    database = Database(database_url)
-    archive = Archive(Settings(database_url=SecretStr(database_url), data_dir=tmp_path))
-    database.open()
-    yield create_app(database, archive=archive).test_client()
-    archive.close()
-    database.close()
 
 
 @pytest.fixture

@@ -1,30 +1,23 @@
 """`GET /v1/calls/{id}` over a real PostgreSQL: what it tells of every recorded call, and to whom."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
-from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from export_app.app import create_app
 from export_app.calls.schema import CallDetails
-from export_app.database import Database
 from rating.deck_csv import read_deck
 from rating.loader import load_tariffs
 from tests.paths import CALLS
-from tollbook.archive.reader import Archive
-from tollbook.config import Settings
 from tollbook.model.accounts import EveryAccount, OneAccount
 from tollbook.model.event import Event, event_from_headers, header_names
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg, leg_of
 from tollbook.model.record import COLUMNS
-from tollbook.model.trunks import TrunkRules
 from tollbook.simulator.recording import load
 from tollbook.store import keys
 from tollbook.store.calls.batch import write_batch
@@ -88,17 +81,6 @@ def accounts(database: Connection) -> Connection:
     for account_id in ("acct_alpha", "acct_beta"):
         tariffs.add_account(database, tariffs.Account(account_id=account_id, name=account_id, plan_id="retail"))
     return database
-
-
-@pytest.fixture
-def client(database_url: str, tmp_path: Path) -> Iterator[FlaskClient]:
-    """A client of the application."""
-    database = Database(database_url)
-    archive = Archive(Settings(database_url=SecretStr(database_url), data_dir=tmp_path))
-    database.open()
-    yield create_app(database, TrunkRules(), archive=archive).test_client()
-    archive.close()
-    database.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Keys that work from some networks alone, and limits on requests and attempts."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -7,9 +8,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from export_app.app import create_app
-from export_app.database import Database
-from export_app.web.rate_limit import ATTEMPTS_PER_MINUTE, Limits
-from tollbook.archive.reader import Archive
+from export_app.context import Services
+from export_app.web.rate_limit import ATTEMPTS_PER_MINUTE, RateLimit
 from tollbook.store import keys
 from tollbook.store.database import Connection
 
@@ -32,10 +32,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def bounded(served: Database, archive: Archive, clock: Clock) -> FlaskClient:
+def bounded(services: Services, clock: Clock) -> FlaskClient:
     """A client of an application behind a proxy, with a low limit."""
-    limits = Limits(PER_MINUTE, clock)
-    return create_app(served, archive=archive, proxies=[ip_network("10.0.0.0/8")], limits=limits).test_client()
+    proxies = [ip_network("10.0.0.0/8")]
+    limited = replace(services, rate_limit=RateLimit(PER_MINUTE, clock), trusted_proxies=proxies)
+    return create_app(limited).test_client()
 
 
 def whoami(

@@ -1,29 +1,22 @@
 """`GET /v1/stats` over a real PostgreSQL: the sums, the groups, and whose calls are in them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
-from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from export_app.app import create_app
-from export_app.database import Database
 from export_app.stats.schema import Stats
-from tollbook.archive.reader import Archive
-from tollbook.config import Settings
 from tollbook.model.charge import Price
 from tollbook.model.record import Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import MS_PER_DAY, Partitions
-from tollbook.store.tariffs import tariffs
 
 # 12:00 in Berlin of a day without a switch.
 NOON = int(datetime.fromisoformat("2025-06-01T12:00+02:00").timestamp()) * 1000
@@ -68,26 +61,6 @@ def _price(one: Row, cost: int | None) -> Price | None:
     micros = cost if one.answered else 0
     currency = {"acme": "EUR", "other": "USD"}.get(one.account_id or "")
     return Price(cost_micros=micros, parts=(), unrated="no rate" if micros is None else None, currency=currency)
-
-
-@pytest.fixture
-def accounts(database: Connection) -> Connection:
-    """A database with acme, who pays in euros, and other, who pays in dollars."""
-    database.autocommit = True
-    for account_id in ("acme", "other"):
-        tariffs.add_account(database, tariffs.Account(account_id=account_id, name=account_id, plan_id=None))
-    return database
-
-
-@pytest.fixture
-def client(database_url: str, tmp_path: Path) -> Iterator[FlaskClient]:
-    """A client of the application."""
-    database = Database(database_url)
-    archive = Archive(Settings(database_url=SecretStr(database_url), data_dir=tmp_path))
-    database.open()
-    yield create_app(database, archive=archive).test_client()
-    archive.close()
-    database.close()
 
 
 @pytest.fixture

@@ -8,16 +8,12 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import pytest
 from flask.testing import FlaskClient
 from psycopg import sql
-from pydantic import SecretStr
 
-from export_app.app import create_app
-from export_app.database import Database
 from maintenance.archive.run import run
 from maintenance.prune.run import prune
 from tollbook.archive import scan
@@ -67,11 +63,6 @@ def put(connection: Connection, rows: Sequence[tuple[Row, Price | None]]) -> Non
     Partitions().ensure(connection, call_days={row.start_ts // MS_PER_DAY for row, _ in rows}, leg_days=())
     for first in range(0, len(rows), 5000):
         call_rows.upsert(connection, rows[first : first + 5000])
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
 
 
 @pytest.fixture
@@ -216,15 +207,6 @@ def test_an_empty_archive_has_empty_pages(settings: Settings, database: Connecti
         selection = Selection(accounts=OneAccount("nobody"), since=0, until=END)
         assert scan.page(table, selection, 10) == []
         assert scan.page(table, replace(selection, accounts=OneAccount("acme"), since=END), 10) == []
-
-
-@pytest.fixture
-def client(settings: Settings, database_url: str) -> Iterator[FlaskClient]:
-    archive, pool = Archive(settings), Database(database_url)
-    pool.open()
-    yield create_app(pool, archive=archive).test_client()
-    pool.close()
-    archive.close()
 
 
 def key_of(connection: Connection, account: str) -> str:
