@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from tollbook.model.rate import Rate
+from tollbook.model.vocabulary import Direction
 
 
 class Deck:
@@ -31,11 +32,11 @@ class Deck:
             for direction, prefixes in self._rates.items()
         }
 
-    def prices(self, direction: str) -> bool:
+    def prices(self, direction: Direction) -> bool:
         """Tell whether there is a rate for this direction at all."""
         return direction in self._rates
 
-    def match(self, direction: str, digits: str, at_ts: int, *, whole: bool = False) -> Rate | None:
+    def match(self, direction: Direction, digits: str, at_ts: int, *, whole: bool = False) -> Rate | None:
         """Find the rate with the longest prefix of `digits` that is in force at `at_ts` (epoch ms).
 
         `whole`: only a prefix that is all of `digits` will do.

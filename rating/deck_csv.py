@@ -16,11 +16,11 @@ import msgspec
 
 from tollbook.errors import DataError
 from tollbook.model.rate import Terms
+from tollbook.model.vocabulary import DIRECTIONS
 from tollbook.store.tariffs.deck_staging import PROBLEMS_SHOWN, problems_told
 from tollbook.store.tariffs.tariffs import RateRow
 from tollbook.times import instant, written
 
-DIRECTIONS = ("outbound", "inbound", "internal")
 COLUMNS = frozenset(
     (
         "direction",

@@ -12,6 +12,7 @@ from tollbook.model.numbering import Dialled, Numbering
 from tollbook.model.numbers import digits_of
 from tollbook.model.rate import Rate, Terms
 from tollbook.model.record import Row
+from tollbook.model.vocabulary import Direction
 
 # Which numbers an account dials. The own number of an inbound call comes from a carrier, in the carrier's form, and an
 # internal one is an extension.
@@ -39,14 +40,14 @@ class Plan:
     currency: str
     decks: tuple[Deck, ...]
 
-    def prices(self, direction: str) -> bool:
+    def prices(self, direction: Direction) -> bool:
         """Tell whether the plan prices this direction at all."""
         for deck in self.decks:  # noqa: SIM110 - a third of the time of any(), for every part
             if deck.prices(direction):
                 return True
         return False
 
-    def match(self, direction: str, dialled: Dialled, at_ts: int) -> Rate | None:
+    def match(self, direction: Direction, dialled: Dialled, at_ts: int) -> Rate | None:
         """Find the rate for a number at `at_ts` (epoch ms): any of the plan's own goes before any of its base's.
 
         Within a deck the longest prefix wins. A short code is matched whole or not at all.
@@ -82,7 +83,7 @@ class AccountTariff:
                 return one.plan
         return None
 
-    def dialled(self, direction: str, number: str) -> Dialled:
+    def dialled(self, direction: Direction, number: str) -> Dialled:
         """Read the number of a part as prefixes are compared with it."""
         if self.numbering is not None and direction == _DIALLED:
             return self.numbering.read(number)

@@ -14,6 +14,7 @@ from tollbook.model.numbers import owner_key
 from tollbook.model.rate import Rate
 from tollbook.model.record import COLUMNS, Row
 from tollbook.model.trunks import TrunkRules
+from tollbook.model.vocabulary import Direction
 from tollbook.store.calls.detail import KeptCall, PriceBefore
 
 
@@ -34,7 +35,7 @@ class ExplainedCharge(msgspec.Struct, frozen=True, kw_only=True):
     `charged` says why it is charged, `priced` how its cost is computed. `digits`: the number as prefixes were compared
     with it. `version`: that of the plan `plan` which brought the rate. `terms` None: no rate."""
 
-    direction: str
+    direction: Direction
     number: str
     seconds: int
     leg: int | None

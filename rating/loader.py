@@ -10,12 +10,15 @@ from tollbook.model.fold import FoldSettings
 from tollbook.model.numbering import Numbering
 from tollbook.model.rate import Rate
 from tollbook.model.trunks import TrunkRules
+from tollbook.model.vocabulary import DIRECTIONS, Direction
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.tariffs import PlanRow, RateRow
 
 _NOTHING: Final = Tariffs()
 _GIVE_WAY_AFTER: Final = 1000
+# One string for each, which a million rates share.
+_DIRECTIONS: Final[dict[str, Direction]] = {direction: direction for direction in DIRECTIONS}
 
 
 def load_tariffs(connection: Connection, before: Tariffs = _NOTHING) -> Tariffs:
@@ -84,7 +87,7 @@ def _rates(rows: Iterable[RateRow]) -> Iterator[Rate]:
             time.sleep(0)  # in the listener, to its readers: a large deck takes seconds
         direction, prefix, per_min, fee, increment, first, begin, end, name, rate_id, version, plan = row
         yield Rate(
-            texts.setdefault(direction, direction),
+            _DIRECTIONS[direction],
             prefix,
             numbers.setdefault(per_min, per_min),
             numbers.setdefault(fee, fee),

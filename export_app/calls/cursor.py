@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from tollbook.model.selection import Filters, Order
+from tollbook.model.vocabulary import Direction, Disposition
 
 # A walk that rested so long is begun anew: what it would skip by then is more than it would repeat.
 MAX_AGE_S: Final = 7 * 86_400
@@ -19,7 +20,7 @@ _MAC_BYTES: Final = 16
 # A cursor of another resource, or of another form, gets another purpose.
 _PURPOSE: Final = b"tollbook cursor 2: /v1/calls"
 
-FilterValues: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None, int | None]
+FilterValues: TypeAlias = tuple[Direction | None, Disposition | None, str | None, str | None, str | None, int | None]
 
 
 class _Cursor(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True, tag=True):

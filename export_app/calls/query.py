@@ -13,7 +13,6 @@ from export_app.calls.cursor import CallsCursor, ChangesCursor, Cursor, SyncCurs
 from export_app.web.errors import Refusal
 from export_app.web.parameters import (
     MAX_LIMIT,
-    Disposition,
     EpochMs,
     Limit,
     Query,
@@ -25,6 +24,7 @@ from export_app.web.parameters import (
 )
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Changes, Filters, Order, Selection
+from tollbook.model.vocabulary import Direction, Disposition
 
 DEFAULT_LIMIT: Final = 1000
 MAX_BILLSEC: Final = 2**31 - 1
@@ -96,7 +96,7 @@ class CallsQuery(Query):
         " window, the order and the filters, which may then be left out.",
         json_schema_extra=without_default,
     )
-    direction: Literal["inbound", "outbound", "internal"] | SkipJsonSchema[None] = Field(
+    direction: Direction | SkipJsonSchema[None] = Field(
         default=None, description="Calls of this direction.", json_schema_extra=without_default
     )
     disposition: Disposition | SkipJsonSchema[None] = Field(

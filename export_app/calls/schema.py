@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from export_app.calls import csv_page
 from export_app.web.parameters import without_default
 from export_app.web.schema import Answer
+from tollbook.model.vocabulary import Direction, Disposition
 
 _CALL: Final[dict[str, JsonValue]] = {
     "call_id": "8f4b3c52-6f0e-4f5e-9a54-6c9a5f0f6a4e",
@@ -40,7 +41,7 @@ class Call(Answer):
 
     call_id: str = Field(description="The switch's id of the call; with start_ts it is unique.")
     account_id: str | None = Field(description="Null: no account is known. Only operators see such calls.")
-    direction: Literal["inbound", "outbound", "internal"]
+    direction: Direction
     from_num: str
     to_num: str
     start_ts: int = Field(description="Epoch ms.")
@@ -49,7 +50,7 @@ class Call(Answer):
     duration_sec: int | None = Field(description="From start to end.")
     billsec: int | None = Field(description="From answer to end.")
     answered: Literal[0, 1]
-    disposition: str | None
+    disposition: Disposition | None
     hangup_cause: str | None
     queue_id: str | None
     agent_id: str | None
@@ -159,7 +160,7 @@ class Terms(Answer):
 class PricePart(Answer):
     """One thing that the call is charged for."""
 
-    direction: Literal["inbound", "outbound", "internal"]
+    direction: Direction
     number: str
     seconds: int
     leg: int | None = Field(description="The leg that it pays; null: the call itself, or not known any more.")

@@ -4,7 +4,7 @@ import difflib
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -15,7 +15,6 @@ from export_app.stats import periods
 from export_app.web.errors import Refusal
 from export_app.web.parameters import (
     MAX_LIMIT,
-    Disposition,
     EpochMs,
     Limit,
     Query,
@@ -24,6 +23,7 @@ from export_app.web.parameters import (
     shown,
     without_default,
 )
+from tollbook.model.vocabulary import Direction, Disposition
 
 UNITS: Final[tuple[periods.Unit, ...]] = ("hour", "day", "month")
 # The columns that the other groups are of.
@@ -115,7 +115,7 @@ class StatsQuery(Query):
     prefix_digits: Annotated[int, Field(ge=1, le=15), BeforeValidator(_digits)] = Field(
         default=4, description="Of `group_by=prefix`: how many characters of to_num, not counting a leading +."
     )
-    direction: Literal["inbound", "outbound", "internal"] | SkipJsonSchema[None] = Field(
+    direction: Direction | SkipJsonSchema[None] = Field(
         default=None, description="Only calls of this direction.", json_schema_extra=without_default
     )
     disposition: Disposition | SkipJsonSchema[None] = Field(

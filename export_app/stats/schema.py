@@ -5,6 +5,7 @@ from typing import Final, Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from export_app.web.schema import Answer
+from tollbook.model.vocabulary import Direction, Disposition
 
 _SUMS: Final[dict[str, JsonValue]] = {
     "calls": 120,
@@ -63,8 +64,8 @@ class Group(Sums):
     month: str = Field(default="", description="In the time zone: 2026-03.")
     month_ts: int = Field(default=0, description="When it begins, epoch ms.")
     account_id: str | None = None
-    direction: str | None = None
-    disposition: str | None = Field(default=None, description="Null: the calls that are up.")
+    direction: Direction | None = None
+    disposition: Disposition | None = Field(default=None, description="Null: the calls that are up.")
     hangup_cause: str | None = None
     queue_id: str | None = None
     agent_id: str | None = None

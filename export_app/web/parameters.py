@@ -8,7 +8,7 @@ import difflib
 import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
@@ -56,10 +56,6 @@ Limit = Annotated[
     Field(ge=1),
     AfterValidator(_up_to_max),
     BeforeValidator(whole_number(f"a whole number from 1 to {MAX_LIMIT}")),
-]
-# What `tollbook.model.fold.disposition_of` says, and `lost`.
-Disposition: TypeAlias = Literal[
-    "answered", "busy", "no_answer", "rejected", "cancelled", "failed", "abandoned", "lost"
 ]
 Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
 

@@ -16,6 +16,7 @@ from rating.loader import load_tariffs
 from tollbook.config import load_settings
 from tollbook.errors import DataError, UsageError
 from tollbook.model.charge import Charge
+from tollbook.model.vocabulary import DIRECTIONS, Direction
 from tollbook.store.database import Connection, check_schema, connect, store_errors
 from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.deck_import import Imported, replace_rates
@@ -82,8 +83,8 @@ def list_plans() -> None:
 @click.option("--account", required=True, help="The account that calls.")
 @click.option("--at", metavar="TIME", help="When the call starts, ISO 8601 (UTC); now without it.")
 @click.option("--seconds", type=click.IntRange(0, 10**9), default=60, show_default=True, help="How long it is charged.")
-@click.option("--direction", type=click.Choice(["outbound", "inbound", "internal"]), default="outbound")
-def explain_rate(number: str, account: str, at: str | None, seconds: int, direction: str) -> None:
+@click.option("--direction", type=click.Choice(DIRECTIONS), default="outbound")
+def explain_rate(number: str, account: str, at: str | None, seconds: int, direction: Direction) -> None:
     """Say what a call to NUMBER would cost, by which rate, and how that is computed."""
     try:
         at_ts = int(time.time() * 1000) if at is None else instant(at)

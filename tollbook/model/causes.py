@@ -1,5 +1,7 @@
 """Hangup causes and what they mean for the caller: Q.850 and FreeSWITCH's own, from `switch_channel.c`."""
 
+from tollbook.model.vocabulary import Disposition
+
 _NAMES = """
 NONE UNALLOCATED_NUMBER NO_ROUTE_TRANSIT_NET NO_ROUTE_DESTINATION CHANNEL_UNACCEPTABLE CALL_AWARDED_DELIVERED
 NORMAL_CLEARING USER_BUSY NO_USER_RESPONSE NO_ANSWER SUBSCRIBER_ABSENT CALL_REJECTED NUMBER_CHANGED
@@ -63,7 +65,7 @@ def telling_cause(*candidates: str) -> str:
     return candidates[-1]
 
 
-def unanswered_disposition(cause: str, *, rang: bool) -> str:
+def unanswered_disposition(cause: str, *, rang: bool) -> Disposition:
     """Say what became of an unanswered call: busy, rejected, no_answer or failed."""
     if cause in _BUSY:
         return "busy"

@@ -2,11 +2,13 @@
 
 import msgspec
 
+from tollbook.model.vocabulary import Direction
+
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One thing that an answered call is charged for: `seconds` towards `number`."""
 
-    direction: str
+    direction: Direction
     number: str
     seconds: int
 
@@ -19,7 +21,7 @@ class PricedCharge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     Without a rate `cost_micros` is 0 where the plan leaves the direction unpriced, None where it is unrated.
     """
 
-    direction: str
+    direction: Direction
     number: str
     seconds: int
     cost_micros: int | None

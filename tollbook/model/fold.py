@@ -5,6 +5,7 @@ The row is a function of the facts alone. No clock, no order of arrival and no e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from tollbook.model.call_tree import Call, CallLeg
 from tollbook.model.causes import telling_cause, unanswered_disposition
@@ -12,8 +13,14 @@ from tollbook.model.charge import Charge
 from tollbook.model.numbers import owner_key
 from tollbook.model.record import Row
 from tollbook.model.trunks import TrunkRules
+from tollbook.model.vocabulary import Direction, Disposition
 
-_DIRECTIONS = {"inbound": "inbound", "outbound": "outbound", "internal": "internal", "local": "internal"}
+_STATED_DIRECTIONS: Final[Mapping[str, Direction]] = {
+    "inbound": "inbound",
+    "outbound": "outbound",
+    "internal": "internal",
+    "local": "internal",
+}
 
 # How far an off-net leg's answer and hangup may lie from the call's for the two to be one conversation.
 _SAME_CONVERSATION_US = 1_000_000
@@ -96,7 +103,7 @@ def paying_child(children: tuple[CallLeg, ...]) -> CallLeg | None:
     return next((leg for leg in answered_first if leg.outcome.account), None)
 
 
-def direction_of(root: CallLeg, children: tuple[CallLeg, ...], off_net: tuple[CallLeg, ...]) -> str:
+def direction_of(root: CallLeg, children: tuple[CallLeg, ...], off_net: tuple[CallLeg, ...]) -> Direction:
     """Say which way the call went: inbound, outbound or internal."""
     said = stated_direction(root)
     if said:
@@ -110,9 +117,9 @@ def direction_of(root: CallLeg, children: tuple[CallLeg, ...], off_net: tuple[Ca
     return "internal"
 
 
-def stated_direction(root: CallLeg) -> str | None:
+def stated_direction(root: CallLeg) -> Direction | None:
     """Give the direction that the operator's variable `call_direction` states, None when it states none."""
-    return _DIRECTIONS.get(root.outcome.call_direction.lower())
+    return _STATED_DIRECTIONS.get(root.outcome.call_direction.lower())
 
 
 def numbers_of(root: CallLeg, children: tuple[CallLeg, ...]) -> tuple[str, str]:
@@ -133,7 +140,7 @@ def numbers_of(root: CallLeg, children: tuple[CallLeg, ...]) -> tuple[str, str]:
     return (rung, other) if other else (caller, rung)
 
 
-def answer_of(root: CallLeg, direction: str, off_net: tuple[CallLeg, ...]) -> int:
+def answer_of(root: CallLeg, direction: Direction, off_net: tuple[CallLeg, ...]) -> int:
     """Find when the conversation began, epoch µs, 0 if it never did. Outbound, the far end's answer counts."""
     if direction != "outbound" or not off_net:
         return root.answered_us
@@ -176,7 +183,7 @@ def disposition_of(
     answer_us: int,
     queue_id: str | None,
     standby: bool,
-) -> str:
+) -> Disposition:
     """Say what became of a call that has ended."""
     said = root.outcome
     if answer_us:
@@ -201,7 +208,7 @@ def serves(leg: CallLeg) -> bool:
 
 
 def charges_of(
-    direction: str,
+    direction: Direction,
     to_num: str,
     billsec: int,
     off_net: tuple[CallLeg, ...],

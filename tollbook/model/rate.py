@@ -2,6 +2,8 @@
 
 import msgspec
 
+from tollbook.model.vocabulary import Direction
+
 
 class Terms(msgspec.Struct, frozen=True, gc=False):
     """What a minute towards numbers with `prefix` costs, from `valid_from_ts` until before `valid_to_ts` (epoch ms).
@@ -10,7 +12,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     first/next. Positional in the order of the columns: a million of them are made from rows of the database.
     """
 
-    direction: str
+    direction: Direction
     prefix: str
     per_min_micros: int
     connection_fee_micros: int

@@ -3,6 +3,7 @@
 import msgspec
 
 from tollbook.model.charge import Charge
+from tollbook.model.vocabulary import Direction, Disposition
 
 COLUMNS = (
     "call_id",
@@ -30,7 +31,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     switch: str
     call_id: str
     account_id: str | None
-    direction: str
+    direction: Direction
     from_num: str
     to_num: str
     start_ts: int
@@ -39,7 +40,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     duration_sec: int | None
     billsec: int | None
     answered: int
-    disposition: str | None
+    disposition: Disposition | None
     hangup_cause: str | None
     queue_id: str | None
     agent_id: str | None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tollbook.model.accounts import Accounts
+from tollbook.model.vocabulary import Direction, Disposition
 
 Order: TypeAlias = Literal["asc", "desc"]
 
@@ -12,8 +13,8 @@ Order: TypeAlias = Literal["asc", "desc"]
 class Filters:
     """What a call must match; None matches all. `number` is a prefix of from_num or of to_num."""
 
-    direction: str | None = None
-    disposition: str | None = None
+    direction: Direction | None = None
+    disposition: Disposition | None = None
     number: str | None = None
     queue_id: str | None = None
     agent_id: str | None = None

@@ -13,8 +13,8 @@ from rating.engine import AccountTariff, Assignment, Plan, Tariffs, billed_secon
 from tollbook.model.numbering import Dialled, Numbering, NumberingRow
 from tollbook.model.rate import Rate
 from tollbook.model.record import Row
+from tollbook.model.vocabulary import DIRECTIONS
 
-DIRECTIONS = ["outbound", "inbound", "internal"]
 AT = 1_800_000_000_000
 
 

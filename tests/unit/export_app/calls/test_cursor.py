@@ -21,13 +21,19 @@ from export_app.calls.cursor import (
     values_of,
 )
 from tollbook.model.selection import Filters
+from tollbook.model.vocabulary import DIRECTIONS, DISPOSITIONS
 
 KEY = hashlib.sha256(b"one").digest()
 OTHER_KEY = hashlib.sha256(b"other").digest()
 
 ms = st.integers(0, 2**63 - 1)
 text = st.text(st.characters(exclude_categories=["Cs"]))
-filters = st.tuples(*[st.none() | text] * 5, st.none() | ms)
+filters = st.tuples(
+    st.none() | st.sampled_from(DIRECTIONS),
+    st.none() | st.sampled_from(DISPOSITIONS),
+    *[st.none() | text] * 3,
+    st.none() | ms,
+)
 cursors = st.one_of(
     st.builds(
         CallsCursor,
