@@ -1,7 +1,8 @@
-"""Looking at a switch: what is up there that we have not heard of, and what we hold open that is gone.
+"""Compare a switch's channels with the legs that are open in the database.
 
-An Event Socket has no memory, so this is how a listener that was away catches up with the calls that are up. What
-ended meanwhile, and was not heard, is denied by the switch; `tollbook recover` makes its end exact.
+An Event Socket has no memory, so this is how a listener that was away catches up: it finds calls that began unheard,
+and legs that are gone without an end. A leg that also ended unheard is denied by the switch; `tollbook recover` makes
+its end exact.
 """
 
 import json
@@ -15,69 +16,77 @@ from esl_listener.decoder import JSON, Decoder
 from tollbook.errors import FrameRefused
 from tollbook.log import log_line
 from tollbook.model.leg import Leg, leg_of
-from tollbook.store.calls.switch_processes import Held
+from tollbook.store.calls.switch_processes import OpenLeg
 
-_log = logging.getLogger("tollbook.look")
+_log = logging.getLogger("tollbook.channels")
 
-# Digits of an epoch second, and room: what is longer is none.
+# Epoch seconds have ten digits; a number longer than this is not one.
 _LONGEST_SECOND = 12
 
 Api = Callable[[str], str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What a look found: legs that are up and were not known, and what became of those held open.
+class ChannelComparison:
+    """What the channel list says about the open legs.
 
-    `alive`: the switch has them; `denied`: it denies them; `replaced`: it has their id, as another leg's.
+    `new_legs`: channels that are up and were not known. `alive`: open legs that the switch still has; `denied`: that
+    it denies; `replaced`: whose id now belongs to another leg.
     """
 
-    legs: tuple[Leg, ...]
-    alive: tuple[Held, ...]
-    denied: tuple[Held, ...]
-    replaced: tuple[Held, ...]
+    new_legs: tuple[Leg, ...]
+    alive: tuple[OpenLeg, ...]
+    denied: tuple[OpenLeg, ...]
+    replaced: tuple[OpenLeg, ...]
 
 
-def look(api: Api, decoder: Decoder, held: Collection[Held], default_switch: str) -> Seen | None:
-    """Compare the channels that are up with the legs that are `held` open.
+def compare_channels(
+    api: Api, decoder: Decoder, open_legs: Collection[OpenLeg], default_switch: str
+) -> ChannelComparison | None:
+    """Ask the switch which channels are up, and compare them with the open legs.
 
-    None when the list could not be had: a query that fails closes nothing. Raises SwitchUnavailable when the
-    connection ends.
+    Return None when the switch does not list its channels: a failed query closes nothing. Raises SwitchUnavailable
+    when the connection ends.
     """
-    listed = channels_in(api("show channels as json"))
+    listed = parse_channel_list(api("show channels as json"))
     if listed is None:
-        log_line(_log, logging.WARNING, "the switch did not list its channels; nothing is concluded from that")
+        log_line(_log, logging.WARNING, "the switch did not list its channels; no leg is closed")
         return None
-    # An id can be used again while we hold its last life open, so a life is known by the second it began in, too:
-    # the list tells no more. It tells when the switch noted the channel down, so under load a known one may be dumped.
-    known = {one.leg.key for one in held if one.leg.create or one.leg.look}
+    # An id can be used again while its last leg is still open here, so a known leg is recognised by its id and the
+    # second it began in, which is all the list says. The list has the second in which the switch registered the
+    # channel; under load that can be later, and then a known leg is dumped as well.
+    known = {open_leg.leg.key for open_leg in open_legs if open_leg.leg.create or open_leg.leg.look}
     known_seconds: defaultdict[str, set[int]] = defaultdict(set)
     for _, uid, created_us in known:
         known_seconds[uid].add(created_us // 1_000_000)
     unknown = [uid for uid, created_s in listed.items() if created_s not in known_seconds[uid]]
-    dumped = [leg for uid in unknown if (leg := _dumped(api, decoder, uid, default_switch))]
-    newest = _newest_lives([*(one.leg for one in held), *dumped])
-    alive: list[Held] = []
-    denied: list[Held] = []
-    replaced: list[Held] = []
-    for one in held:
-        if one.leg.created_us < newest.get(one.leg.uid, 0):
-            replaced.append(one)
-        elif _askable(one.leg.uid):
-            # A zombie stays listed for ever, so being listed is no proof of life; being denied by uuid_exists is.
-            answer = api(f"uuid_exists {one.leg.uid}").strip()
+    dumped = [leg for uid in unknown if (leg := _dump(api, decoder, uid, default_switch))]
+    newest_us = _newest_creation_us([*(open_leg.leg for open_leg in open_legs), *dumped])
+    alive: list[OpenLeg] = []
+    denied: list[OpenLeg] = []
+    replaced: list[OpenLeg] = []
+    for open_leg in open_legs:
+        uid = open_leg.leg.uid
+        if open_leg.leg.created_us < newest_us.get(uid, 0):
+            replaced.append(open_leg)
+        elif _is_safe_argument(uid):
+            # A zombie stays in the list for ever, so being listed proves nothing. The answer of uuid_exists does.
+            answer = api(f"uuid_exists {uid}").strip()
             if answer in ("true", "false"):
-                (alive if answer == "true" else denied).append(one)
-    return Seen(
-        legs=tuple(leg for leg in dumped if leg.key not in known),
+                (alive if answer == "true" else denied).append(open_leg)
+    return ChannelComparison(
+        new_legs=tuple(leg for leg in dumped if leg.key not in known),
         alive=tuple(alive),
         denied=tuple(denied),
         replaced=tuple(replaced),
     )
 
 
-def channels_in(reply: str) -> dict[str, int] | None:
-    """Read ids, and the seconds they were listed in, out of `show channels as json`; None when it is no such list."""
+def parse_channel_list(reply: str) -> dict[str, int] | None:
+    """Return the channels in the reply to `show channels as json`: id to epoch second, 0 where that is unreadable.
+
+    Return None when the reply is not such a list, as opposed to an empty one.
+    """
     try:
         listing: Any = json.loads(reply)
     except (ValueError, RecursionError):
@@ -87,17 +96,20 @@ def channels_in(reply: str) -> dict[str, int] | None:
     rows = cast("dict[str, Any]", listing).get("rows", [])
     if not isinstance(rows, list):
         return None
-    told = [cast("dict[str, Any]", row) for row in cast("Iterable[Any]", rows) if isinstance(row, dict)]
-    named = [(row.get("uuid"), str(row.get("created_epoch"))) for row in told]
+    channels = [cast("dict[str, Any]", row) for row in cast("Iterable[Any]", rows) if isinstance(row, dict)]
+    created = [(channel.get("uuid"), str(channel.get("created_epoch"))) for channel in channels]
     return {
         uid: int(created_s) if created_s.isdecimal() and len(created_s) < _LONGEST_SECOND else 0
-        for uid, created_s in named
-        if isinstance(uid, str) and _askable(uid)
+        for uid, created_s in created
+        if isinstance(uid, str) and _is_safe_argument(uid)
     }
 
 
-def _newest_lives(legs: Iterable[Leg]) -> dict[str, int]:
-    """Give, by id, when its newest life began that goes on with no older one, as after `sofia recover` it would."""
+def _newest_creation_us(legs: Iterable[Leg]) -> dict[str, int]:
+    """Return for each id when its newest leg began (epoch µs).
+
+    A recovered leg does not count: after `sofia recover` the old call goes on under a later creation time.
+    """
     newest: dict[str, int] = {}
     for leg in legs:
         said = leg.create or leg.look
@@ -106,17 +118,17 @@ def _newest_lives(legs: Iterable[Leg]) -> dict[str, int]:
     return newest
 
 
-def _askable(uid: str) -> bool:
-    """An id that callers may have chosen goes into a command only when it cannot be more than one word of it."""
+def _is_safe_argument(uid: str) -> bool:
+    """Return whether an id, which a caller may have chosen, is exactly one word of a command."""
     return uid != "" and uid.isprintable() and " " not in uid and len(uid) <= 256
 
 
-def _dumped(api: Api, decoder: Decoder, uid: str, default_switch: str) -> Leg | None:
+def _dump(api: Api, decoder: Decoder, uid: str, default_switch: str) -> Leg | None:
     reply = api(f"uuid_dump {uid} json")
     if not reply.startswith("{"):
         return None  # it ended between the two questions
     try:
-        heard = decoder.decode(JSON, reply.encode())
+        event = decoder.decode(JSON, reply.encode())
     except FrameRefused:
         return None
-    return leg_of(heard, heard.switchname or default_switch)
+    return leg_of(event, event.switchname or default_switch)

@@ -1,4 +1,4 @@
-"""Turn the body of an event frame into an `Event`, whatever bytes it holds.
+"""Turn the body of an event frame into a `SwitchEvent`, whatever bytes it holds.
 
 Values are decoded after the lines are split, never before: a caller's display name may hold `%0A` and whatever
 looks like a header behind it.
@@ -13,7 +13,7 @@ import msgspec
 from tollbook.errors import FrameRefused
 from tollbook.model.event import (
     INTEGER_FIELDS,
-    Event,
+    SwitchEvent,
     event_from_headers,
     event_type,
     header_names,
@@ -71,11 +71,11 @@ class Decoder:
         self._json = msgspec.json.Decoder(event_type(wire), strict=False)
         self._answer = msgspec.json.Decoder(_Answer, strict=False)
 
-    def decode(self, kind: bytes, body: bytes) -> Event:
+    def decode(self, kind: bytes, body: bytes) -> SwitchEvent:
         """Decode an event frame's body; raises FrameRefused when there is no event in it."""
         return self.json(body) if kind == JSON else self.plain(body)
 
-    def json(self, body: bytes) -> Event:
+    def json(self, body: bytes) -> SwitchEvent:
         """Decode `event json`: fast, and tolerantly when bytes or types are not what FreeSWITCH should send,
         or when a value needs tidying: NUL, which PostgreSQL refuses, or `_undef_`, which means nothing."""
         try:
@@ -83,7 +83,7 @@ class Decoder:
                 said = self._answer.decode(body)
                 if "\0" in said.uid:
                     return self._tolerant(body)
-                return Event(
+                return SwitchEvent(
                     name=said.name,
                     core=said.core,
                     switchname=said.switchname,
@@ -101,7 +101,7 @@ class Decoder:
         kept = _encode(event)
         return self._tolerant(body) if b"_undef_" in kept or b"\\u0000" in kept else self._copied(event)
 
-    def _tolerant(self, body: bytes) -> Event:
+    def _tolerant(self, body: bytes) -> SwitchEvent:
         try:
             # surrogates come from \ud800 escapes, which are no text for any database
             values = json.loads(body.decode("utf-8", "replace"), strict=False)
@@ -112,7 +112,7 @@ class Decoder:
             raise FrameRefused(f"a JSON frame of {len(body)} bytes holds no JSON: {error}") from error
         return event_from_headers(headers, self._headers)
 
-    def plain(self, body: bytes) -> Event:
+    def plain(self, body: bytes) -> SwitchEvent:
         """Decode `event plain`: split the lines, then decode each wanted value."""
         head, blank, rest = body.partition(b"\n\n")
         # What follows the blank line is the event's own body, if it has one. Otherwise the frame's length was wrong.
@@ -130,9 +130,9 @@ class Decoder:
                 fields[field] = tidy_integer(text) if field in INTEGER_FIELDS else tidy_text(text)
         if not fields:
             raise FrameRefused(f"a plain frame of {len(body)} bytes holds no event")
-        return self._copied(Event(**fields))
+        return self._copied(SwitchEvent(**fields))
 
-    def _copied(self, event: Event) -> Event:
+    def _copied(self, event: SwitchEvent) -> SwitchEvent:
         if not self._copies:
             return event
         return msgspec.structs.replace(event, **{to: getattr(event, first) for to, first in self._copies.items()})

@@ -88,7 +88,7 @@ class Framer:
                     place = self._give_up(body_at)
                     continue
                 if len(buffer) - body_at < length:
-                    # Waiting for a length that is too long could take hours. Only what is new is looked through.
+                    # Backlog for a length that is too long could take hours. Only what is new is looked through.
                     new_at = len(buffer) - len(data) - len(_EVENT_BEGINS)
                     if buffer.find(_EVENT_BEGINS, max(body_at, new_at)) < 0:
                         return

@@ -7,8 +7,8 @@ from pathlib import Path
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from esl_listener.dead_letter import keep_damaged
-from esl_listener.metrics import Counts
+from esl_listener.dead_letter import save_damaged
+from esl_listener.metrics import Metrics
 from esl_listener.spool import Segment, Spool
 from tollbook.log import log_line
 from tollbook.model.leg import Leg
@@ -94,11 +94,11 @@ class Spooler:
     the legs in the inbox: that is an alarm, and the inbox's bound is the next one.
     """
 
-    def __init__(self, inbox: Inbox, spool: Spool, counts: Counts, set_aside: Path) -> None:
+    def __init__(self, inbox: Inbox, spool: Spool, metrics: Metrics, dead_letters: Path) -> None:
         self._inbox = inbox
         self._spool = spool
-        self._counts = counts
-        self._set_aside = set_aside
+        self._metrics = metrics
+        self._dead_letters = dead_letters
         # One thread does all of the spool's I/O: a slow disk holds nobody else up, and nothing needs a lock.
         self._disk = ThreadPool(1)
         self._stop = Event()
@@ -134,7 +134,7 @@ class Spooler:
         self._stop.set()
 
     def take(self) -> Segment | None:
-        """Give the oldest segment; None when the spool holds none. What is damaged in it has been set aside."""
+        """Return the oldest segment, None when there is none. What is damaged in it is kept as dead letters."""
         segment = self._disk.apply(self._spool.take) if self.waiting else None
         if segment is None:
             return None
@@ -143,8 +143,8 @@ class Spooler:
         if segment.torn_bytes:
             log_line(_log, logging.WARNING, "a torn record dropped", segment=segment.path, bytes=segment.torn_bytes)
         for damaged in segment.damaged:
-            told = self._disk.apply(_kept_damaged, (self._set_aside, damaged))
-            log_line(_log, logging.ERROR, "a damaged record set aside", segment=segment.path, kept=told)
+            told = self._disk.apply(_kept_damaged, (self._dead_letters, damaged))
+            log_line(_log, logging.ERROR, "a damaged record was kept as a dead letter", segment=segment.path, kept=told)
         return segment
 
     def remove(self, segment: Segment) -> None:
@@ -166,7 +166,7 @@ class Spooler:
         if problem:
             self._inbox.put_back(legs)
         else:
-            self._counts.legs_spooled += len(legs)
+            self._metrics.legs_spooled += len(legs)
             self._tell_the_beginning()
         self._tell_problem(problem)
         return len(legs) == _MOST_LEGS and not problem
@@ -192,6 +192,6 @@ class Spooler:
 
 def _kept_damaged(folder: Path, data: bytes) -> str:
     try:
-        return str(keep_damaged(folder, data))
+        return str(save_damaged(folder, data))
     except OSError as error:
         return f"not kept: {error.strerror}"

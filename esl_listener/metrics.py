@@ -8,8 +8,8 @@ from prometheus_client.registry import Collector
 
 
 @dataclass(kw_only=True, slots=True)
-class Counts:
-    """Plain integers, because they are raised 15,000 times a second; read out only when scraped."""
+class Metrics:
+    """The counters. Plain integers, because they rise 15,000 times a second and are read only when scraped."""
 
     events: int = 0
     events_without_leg: int = 0
@@ -33,35 +33,35 @@ _HELP = {
     "legs_written": "Legs written",
     "rows_written": "Rows written, started or completed",
     "rows_unrated": "Rows completed without a price",
-    "legs_set_aside": "Legs that PostgreSQL refused, kept in the set-aside folder",
+    "legs_set_aside": "Legs that PostgreSQL refused, kept as dead letters",
     "batches_retried": "Batches that PostgreSQL could not take and that were tried again",
     "legs_spooled": "Legs written to the spool while PostgreSQL was away",
     "connections": "Event Socket connections made",
-    "sessions_unheard": "Sessions that a switch counted and told nothing of, as its heartbeats say",
+    "sessions_unheard": "Sessions that a switch's heartbeats count and no event told of",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """What waits at this moment: legs in memory, bytes in the spool, and whether the spool takes no more."""
+class Backlog:
+    """What waits at this moment: legs in memory, bytes in the spool; and whether the spool takes no more."""
 
     legs: int
     spool_bytes: int
     spool_full: bool
 
 
-class CountsCollector(Collector):
-    """Hands the counts, and what waits, to Prometheus."""
+class MetricsCollector(Collector):
+    """Passes the counters and the backlog to Prometheus."""
 
-    def __init__(self, counts: Counts, waiting: Callable[[], Waiting]) -> None:
-        self._counts = counts
-        self._waiting = waiting
+    def __init__(self, metrics: Metrics, backlog: Callable[[], Backlog]) -> None:
+        self._metrics = metrics
+        self._backlog = backlog
 
     def collect(self) -> Iterator[Metric]:
-        """Yield one metric for each count."""
+        """Yield each counter, then the gauges of the backlog."""
         for name, text in _HELP.items():
-            yield CounterMetricFamily(f"tollbook_{name}", text, value=getattr(self._counts, name))
-        now = self._waiting()
+            yield CounterMetricFamily(f"tollbook_{name}", text, value=getattr(self._metrics, name))
+        now = self._backlog()
         yield GaugeMetricFamily("tollbook_legs_waiting", "Legs heard, and neither written nor spooled yet", now.legs)
         yield GaugeMetricFamily("tollbook_spool_bytes", "Bytes that wait in the spool for PostgreSQL", now.spool_bytes)
         yield GaugeMetricFamily("tollbook_spool_full", "1 while the spool is full or cannot be written", now.spool_full)

@@ -12,13 +12,13 @@ import sdnotify
 from gevent.event import Event
 from prometheus_client import CollectorRegistry, start_http_server
 
-from esl_listener.dead_letter import SET_ASIDE
+from esl_listener.dead_letter import DEAD_LETTERS
 from esl_listener.decoder import Decoder
 from esl_listener.inbox import Inbox, Spooler
-from esl_listener.liveness import Signs
-from esl_listener.metrics import Counts, CountsCollector, Waiting
+from esl_listener.liveness import Liveness
+from esl_listener.metrics import Backlog, Metrics, MetricsCollector
 from esl_listener.spool import own_spool
-from esl_listener.switch import Switch
+from esl_listener.switch import SwitchListener
 from esl_listener.writer import Writer
 from tollbook.config import Settings
 from tollbook.errors import SettingsError, StoreUnavailable, SwitchRefused, SwitchUnavailable
@@ -42,21 +42,26 @@ def listen(settings: Settings) -> None:
     the database nor the disk took what was heard.
     """
     _make_data_dir(settings)
-    counts, inbox, signs = Counts(), Inbox(), Signs()
+    metrics, inbox, liveness = Metrics(), Inbox(), Liveness()
     spool = own_spool(settings.data_dir, settings.spool_max)
-    set_aside = settings.data_dir / SET_ASIDE
-    spooler = Spooler(inbox, spool, counts, set_aside)
-    writer = Writer(settings.require_database_url(), inbox, spooler, signs, settings.trunk_rules, counts, set_aside)
+    dead_letters = settings.data_dir / DEAD_LETTERS
+    spooler = Spooler(inbox, spool, metrics, dead_letters)
+    writer = Writer(
+        settings.require_database_url(), inbox, spooler, liveness, settings.trunk_rules, metrics, dead_letters
+    )
     decoder = Decoder(settings.account_variable, settings.parent_variable)
-    switches = [Switch(address, decoder, inbox.put, writer.held, signs, counts) for address in settings.require_esl()]
+    switches = [
+        SwitchListener(address, decoder, inbox.put, writer.open_legs, liveness, metrics)
+        for address in settings.require_esl()
+    ]
     _prepare(writer, spooler)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)
     _serve_metrics(
         settings,
-        counts,
-        lambda: Waiting(legs=len(inbox), spool_bytes=spooler.bytes, spool_full=bool(spooler.problem)),
+        metrics,
+        lambda: Backlog(legs=len(inbox), spool_bytes=spooler.bytes, spool_full=bool(spooler.problem)),
     )
     _connect_first(switches)
     notifier = sdnotify.SystemdNotifier()
@@ -81,7 +86,7 @@ def listen(settings: Settings) -> None:
     for task in tasks:
         if task.exception is not None:
             raise task.exception
-    _tell_the_end(inbox, spooler, counts)
+    _tell_the_end(inbox, spooler, metrics)
 
 
 def _make_data_dir(settings: Settings) -> None:
@@ -114,39 +119,39 @@ def _end_writing(writer: Writer, writing: Task) -> None:
     writing.kill(timeout=_END_TIMEOUT_S)  # it may be connecting, which no cut ends
 
 
-def _tell_the_end(inbox: Inbox, spooler: Spooler, counts: Counts) -> None:
+def _tell_the_end(inbox: Inbox, spooler: Spooler, metrics: Metrics) -> None:
     if inbox:
         why = f"PostgreSQL is away, and nothing can be spooled: {spooler.problem}"
         raise StoreUnavailable(f"stopped with {len(inbox)} legs unwritten: {why}")
     if spooler.bytes:
         told = "stopped, what PostgreSQL did not take waits on disk for the next start"
-        log_line(_log, logging.WARNING, told, events=counts.events, spool_bytes=spooler.bytes)
+        log_line(_log, logging.WARNING, told, events=metrics.events, spool_bytes=spooler.bytes)
     else:
-        log_line(_log, logging.INFO, "stopped, everything written", events=counts.events, rows=counts.rows_written)
+        log_line(_log, logging.INFO, "stopped, everything written", events=metrics.events, rows=metrics.rows_written)
 
 
-def _connect_first(switches: list[Switch]) -> None:
+def _connect_first(switches: list[SwitchListener]) -> None:
     """Connect every switch once. One that is down, or refuses us, does not stop the others; it is tried again."""
     failures: list[SwitchUnavailable | SwitchRefused] = []
 
-    def attempt(switch: Switch) -> None:
+    def attempt(switch: SwitchListener) -> None:
         try:
             switch.connect()
         except (SwitchUnavailable, SwitchRefused) as error:
             failures.append(error)
 
-    attempts: list[gevent.Greenlet[[Switch], None]] = [gevent.spawn(attempt, switch) for switch in switches]
+    attempts: list[gevent.Greenlet[[SwitchListener], None]] = [gevent.spawn(attempt, switch) for switch in switches]
     gevent.joinall(attempts, raise_error=True)
     if len(failures) == len(switches):
         # A refusal first: it is a setting that is wrong, and no restart will mend it.
         raise min(failures, key=lambda error: not isinstance(error, SwitchRefused))
 
 
-def _serve_metrics(settings: Settings, counts: Counts, waiting: Callable[[], Waiting]) -> None:
+def _serve_metrics(settings: Settings, metrics: Metrics, backlog: Callable[[], Backlog]) -> None:
     if settings.metrics_bind is None:
         return
     registry = CollectorRegistry()
-    registry.register(CountsCollector(counts, waiting))
+    registry.register(MetricsCollector(metrics, backlog))
     try:
         start_http_server(settings.metrics_bind.port, settings.metrics_bind.host, registry=registry)
     except OSError as error:

@@ -1,8 +1,8 @@
-"""The audit: does a switch count more sessions than it told us of?
+"""The session audit: does a switch count more sessions than its events told us of?
 
-Every heartbeat carries Session-Since-Startup. What it grows by is compared with the legs heard of meanwhile. That is
-a hint and no verdict: a creation that failed is a session that no event tells of, and a recovered leg is told of and
-is no session. So a gap makes us look at the switch, and decides nothing about any call.
+Every heartbeat carries Session-Since-Startup. Its growth is compared with the legs heard in the same time. A gap is a
+hint and no proof: a channel that could not be created is a session without an event, and a recovered leg is an event
+without a new session. So a gap starts a channel reconciliation, and decides nothing about any call.
 """
 
 import re
@@ -15,16 +15,16 @@ from esl_listener.decoder import JSON
 _PLAIN = re.compile(rb"^Session-Since-Startup: (\d{1,18})$", re.MULTILINE)
 
 
-class _Beat(msgspec.Struct, frozen=True, gc=False, rename={"sessions": "Session-Since-Startup"}):
+class _Heartbeat(msgspec.Struct, frozen=True, gc=False, rename={"sessions": "Session-Since-Startup"}):
     sessions: int = -1
 
 
-# Not a field of `Event`: each field costs every event, and heartbeats are rare.
-_json = msgspec.json.Decoder(_Beat, strict=False)
+# Not a field of `SwitchEvent`: each field costs every event, and heartbeats are rare.
+_json = msgspec.json.Decoder(_Heartbeat, strict=False)
 
 
 def sessions_in(kind: bytes, body: bytes) -> int | None:
-    """Read Session-Since-Startup from a heartbeat's body; None when it says nothing of the kind."""
+    """Return Session-Since-Startup from a heartbeat's body; None when it has no such number."""
     if kind != JSON:
         found = _PLAIN.search(body)
         return int(found[1]) if found else None
@@ -36,48 +36,48 @@ def sessions_in(kind: bytes, body: bytes) -> int | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gap:
-    """Sessions that nobody heard of: `unheard` new ones; of `sessions` since the first heartbeat `heard` were told."""
+class SessionGap:
+    """`unheard` sessions that no event told of; since the first heartbeat the switch counted `sessions`, we `heard`."""
 
     unheard: int
     sessions: int
     heard: int
 
 
-class Audit:
-    """Compares what one connection's heartbeats count with what came over it; a connection has one process."""
+class SessionAudit:
+    """Compares the heartbeats of one connection with its events; one connection has one process of the switch."""
 
     def __init__(self) -> None:
         self._last: int | None = None
         self._since_last = 0
         self._excess = 0
-        self._told = 0
+        self._reported = 0
         self._sessions = 0
         self._heard = 0
 
-    def heard(self) -> None:
-        """Note that a session was heard of."""
+    def hear(self) -> None:
+        """Count a session that an event told of."""
         self._since_last += 1
 
-    def beat(self, sessions: int) -> Gap | None:
-        """Take in a heartbeat's count; give a gap once, when the heartbeat after it has not closed it.
+    def beat(self, sessions: int) -> SessionGap | None:
+        """Take in a heartbeat's count. Return a gap, once, when the next heartbeat has not closed it.
 
-        A session is counted a moment before its CREATE is sent, so that a busy switch is always a few ahead: what
-        counts is what two heartbeats in a row find missing.
+        A session is counted a moment before its CREATE is sent, so a busy switch is always a few ahead. Only what two
+        heartbeats in a row find missing is a gap.
         """
         last, heard = self._last, self._since_last
         self._last, self._since_last = sessions, 0
         if last is None or sessions < last:
-            # What came before the first heartbeat may be older than the connection; a count that falls is a new one.
-            self._excess = self._told = self._sessions = self._heard = 0
+            # Sessions before the first heartbeat may be older than the connection. A count that falls starts anew.
+            self._excess = self._reported = self._sessions = self._heard = 0
             return None
         before = self._excess
         self._sessions += sessions - last
         self._heard += heard
-        # Never below none: legs that were recovered do not make up for those that nobody heard of.
+        # Never below zero: recovered legs do not make up for sessions that nobody heard of.
         self._excess = max(0, before + sessions - last - heard)
-        unheard = min(before, self._excess) - self._told
+        unheard = min(before, self._excess) - self._reported
         if unheard <= 0:
             return None
-        self._told += unheard
-        return Gap(unheard=unheard, sessions=self._sessions, heard=self._heard)
+        self._reported += unheard
+        return SessionGap(unheard=unheard, sessions=self._sessions, heard=self._heard)

@@ -2,7 +2,7 @@
 
 import click
 
-from esl_listener.dead_letter import SET_ASIDE, Kept, kept
+from esl_listener.dead_letter import DEAD_LETTERS, DeadLetter, load_all
 from esl_listener.spool import contents, segments, spool_folders
 from rating.loader import load_pricing
 from tollbook.config import Settings, load_settings
@@ -20,7 +20,7 @@ def spool() -> None:
 
 @spool.command("list")
 def list_() -> None:
-    """Show the spool's segments and the legs that were set aside, with their reasons."""
+    """Show the spool's segments and the dead letters, with their reasons."""
     folder = load_settings().data_dir
     bytes_waiting = records = 0
     legs: set[tuple[str, str, int]] = set()
@@ -36,49 +36,49 @@ def list_() -> None:
         damage = f", {len(found.damaged)} damaged stretches" if found.damaged else ""
         click.echo(f"{path.parent.name}/{path.name}  {len(data)} bytes, {len(found.legs)} records{damage}")
     click.echo(f"waiting: {len(legs)} legs in {records} records, {bytes_waiting} bytes")
-    aside = list(kept(folder / SET_ASIDE))
-    for one in aside:
-        click.echo(_line(one))
-    click.echo(f"set aside: {len(aside)}")
+    letters = list(load_all(folder / DEAD_LETTERS))
+    for letter in letters:
+        click.echo(_line(letter))
+    click.echo(f"dead letters: {len(letters)}")
 
 
 @spool.command()
 def retry() -> None:
-    """Write the legs that were set aside, and remove the files of those that PostgreSQL takes now."""
+    """Write the dead letters' legs again, and remove the files of those that PostgreSQL takes now."""
     settings = load_settings()
-    aside = list(kept(settings.data_dir / SET_ASIDE))
-    still = _write(settings, aside) if aside else []
-    for one in still:
-        click.echo(_line(one))
-    click.echo(f"written: {len(aside) - len(still)}, still set aside: {len(still)}")
+    letters = list(load_all(settings.data_dir / DEAD_LETTERS))
+    still = _write(settings, letters) if letters else []
+    for letter in still:
+        click.echo(_line(letter))
+    click.echo(f"written: {len(letters) - len(still)}, still refused: {len(still)}")
     if still:
-        raise DataError("what is still set aside cannot be written as it is: correct its file, or remove it")
+        raise DataError("what is still refused cannot be written as it is: correct its file, or remove it")
 
 
-def _write(settings: Settings, aside: list[Kept]) -> list[Kept]:
+def _write(settings: Settings, letters: list[DeadLetter]) -> list[DeadLetter]:
     """Write each leg in a batch of its own, and give what is left, with today's reasons."""
-    still: list[Kept] = []
+    still: list[DeadLetter] = []
     with connect(settings.require_database_url(), name="spool") as connection:
         check_schema(connection)
         fold_settings, prices = load_pricing(connection, settings.trunk_rules)
         partitions = Partitions()
-        for one in aside:
-            if one.leg is None:
-                still.append(one)
+        for letter in letters:
+            if letter.leg is None:
+                still.append(letter)
                 continue
             try:
-                _, refused = write_around_poison(connection, [one.leg], fold_settings, prices.price, partitions)
+                _, refused = write_around_poison(connection, [letter.leg], fold_settings, prices.price, partitions)
             except TollbookError:
                 raise
             except Exception as error:  # noqa: BLE001 - a rule of ours that fails on one leg fails on no other
-                refused = [Refused(leg=one.leg, reason=f"{type(error).__name__}: {error}")]
+                refused = [Refused(leg=letter.leg, reason=f"{type(error).__name__}: {error}")]
             if refused:
-                still.append(Kept(path=one.path, reason=refused[0].reason, leg=one.leg))
+                still.append(DeadLetter(path=letter.path, reason=refused[0].reason, leg=letter.leg))
             else:
-                one.path.unlink(missing_ok=True)
+                letter.path.unlink(missing_ok=True)
     return still
 
 
-def _line(one: Kept) -> str:
-    who = f"  {printable(one.leg.switch)} {printable(one.leg.uid)}" if one.leg else ""
-    return f"{one.path.name}{who}  {printable(one.reason)}"
+def _line(letter: DeadLetter) -> str:
+    who = f"  {printable(letter.leg.switch)} {printable(letter.leg.uid)}" if letter.leg else ""
+    return f"{letter.path.name}{who}  {printable(letter.reason)}"

@@ -8,29 +8,29 @@ import gevent
 from gevent.event import Event
 
 from esl_listener.backoff import Backoff
-from esl_listener.channels import look
+from esl_listener.channels import compare_channels
 from esl_listener.connection import EventSocket
 from esl_listener.decoder import Decoder
 from esl_listener.framing import Frame
-from esl_listener.liveness import Pulse, Signs
-from esl_listener.metrics import Counts
-from esl_listener.reconcile import DENIED_TWICE_AFTER_S, Denials
-from esl_listener.session_audit import Audit, sessions_in
+from esl_listener.liveness import HeartbeatTimeout, Liveness
+from esl_listener.metrics import Metrics
+from esl_listener.reconcile import DENIED_TWICE_AFTER_S, ChannelReconciler
+from esl_listener.session_audit import SessionAudit, sessions_in
 from tollbook.config import EslAddress
 from tollbook.errors import SwitchRefused, SwitchUnavailable, TollbookError
 from tollbook.log import log_line
-from tollbook.model.event import Event as Heard
+from tollbook.model.event import SwitchEvent
 from tollbook.model.leg import Leg, leg_of
-from tollbook.store.calls.switch_processes import Held
+from tollbook.store.calls.switch_processes import OpenLeg
 
 _log = logging.getLogger("tollbook.switch")
 
 # Fewer subscribed events is faster, and these give every row.
 EVENTS = "CHANNEL_CREATE CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE HEARTBEAT"
 # A quiet look now and then finds what an overflowing switch dropped without a word.
-LOOK_EVERY_S = 300.0
+RECONCILE_EVERY_S = 300.0
 # A look asks about every open leg, so it is not taken more often than this, whatever calls for one.
-LOOK_AT_MOST_EVERY_S = 10.0
+RECONCILE_AT_MOST_EVERY_S = 10.0
 # A connection that lasted so long was a good one: the next wait is the shortest again. After a shorter one waits grow,
 # for a switch that takes us in and shows us out is not to be knocked on four times a second; but they grow to 2 s only,
 # for what happens meanwhile is not heard.
@@ -38,10 +38,10 @@ STABLE_S = 1.0
 _MOST_FAILURES_AFTER_SUCCESS = 3
 
 
-class Switch:
+class SwitchListener:
     """Keeps one switch connected and hands what it says of its legs to `put`.
 
-    `held` reads the legs that the database holds open for a switch's address.
+    `open_legs` reads the legs that are open in the database for a switch's address.
     """
 
     def __init__(
@@ -49,40 +49,40 @@ class Switch:
         address: EslAddress,
         decoder: Decoder,
         put: Callable[[Leg], None],
-        held: Callable[[str], list[Held]],
-        signs: Signs,
-        counts: Counts,
+        open_legs: Callable[[str], list[OpenLeg]],
+        liveness: Liveness,
+        metrics: Metrics,
     ) -> None:
         self.address = address
         self._decoder = decoder
         self._put = put
-        self._held = held
-        self._signs = signs
-        self._counts = counts
+        self._open_legs = open_legs
+        self._liveness = liveness
+        self._metrics = metrics
         self._socket: EventSocket | None = None
         self._core = ""
-        self._denials = Denials()
+        self._reconciler = ChannelReconciler()
         self._heard_us = 0
         self._wake = Event()
-        self._look_not_before_s = 0.0
-        self._audit = Audit()
-        self._pulse = Pulse()
+        self._reconcile_not_before_s = 0.0
+        self._audit = SessionAudit()
+        self._heartbeat_timeout = HeartbeatTimeout()
         self._stopping = False
 
     def connect(self) -> None:
         """Connect and subscribe once; raises SwitchRefused or SwitchUnavailable."""
         connection = EventSocket(self.address, self._on_event)
         self._core = ""
-        self._audit = Audit()
-        self._pulse.skip()
+        self._audit = SessionAudit()
+        self._heartbeat_timeout.interrupt()
         connection.connect()
-        connection.silence_limit_s = self._pulse.limit_s
+        connection.silence_limit_s = self._heartbeat_timeout.limit_s
         reply = connection.send(f"event {self.address.format} {EVENTS}")
         if not reply.startswith("+OK"):
             connection.stop()
             raise SwitchUnavailable(f"{self.address} refuses the subscription: {reply}")
         self._socket = connection
-        self._counts.connections += 1
+        self._metrics.connections += 1
         log_line(_log, logging.INFO, "listening", switch=self.address)
 
     def run(self) -> None:
@@ -121,60 +121,64 @@ class Switch:
             return
         if self._stopping:  # asked to while we were connecting, when there was nothing to leave yet
             connection.leave()
-        looking: gevent.Greenlet[..., None] = gevent.Greenlet(self._keep_looking)
-        looking.start()
+        reconciling: gevent.Greenlet[..., None] = gevent.Greenlet(self._keep_reconciling)
+        reconciling.start()
         try:
             raise connection.wait_closed()
         finally:
-            looking.kill()
-            self._counts.frames_refused += connection.frames_refused
+            reconciling.kill()
+            self._metrics.frames_refused += connection.frames_refused
             self._socket = None
 
-    def _keep_looking(self) -> None:
+    def _keep_reconciling(self) -> None:
         while True:
-            while (wait_s := self._look_not_before_s - time.monotonic()) > 0:
+            while (wait_s := self._reconcile_not_before_s - time.monotonic()) > 0:
                 gevent.sleep(min(wait_s, 0.5))
-            self._look_not_before_s = time.monotonic() + LOOK_AT_MOST_EVERY_S
+            self._reconcile_not_before_s = time.monotonic() + RECONCILE_AT_MOST_EVERY_S
             self._wake.clear()
             try:
-                self._look()
-                next_s = DENIED_TWICE_AFTER_S if self._denials.waiting else LOOK_EVERY_S
+                self._reconcile()
+                next_s = DENIED_TWICE_AFTER_S if self._reconciler.has_denied else RECONCILE_EVERY_S
             except TollbookError as error:
-                log_line(_log, logging.WARNING, f"could not look at the switch: {error}", switch=self.address)
-                next_s = LOOK_AT_MOST_EVERY_S
+                log_line(_log, logging.WARNING, f"channels not compared: {error}", switch=self.address)
+                next_s = RECONCILE_AT_MOST_EVERY_S
             self._wake.wait(next_s)
 
-    def _look(self) -> None:
+    def _reconcile(self) -> None:
         """Start rows for calls that began unheard, and end the legs that are gone without an end.
 
         On a connection of its own: on the first one answers wait behind the queued events.
         """
-        held = self._read_held()
+        legs = self._read_open_legs()
         asking = EventSocket(self.address, lambda _: None)
         try:
             asking.connect()
-            seen = look(lambda command: asking.send(f"api {command}"), self._decoder, held, str(self.address))
+            found = compare_channels(
+                lambda command: asking.send(f"api {command}"), self._decoder, legs, str(self.address)
+            )
         finally:
             # Without a goodbye: nothing comes over it that could be lost, and a switch that hangs would not answer.
             asking.stop()
-        if seen is None:
+        if found is None:
             return
-        for leg in seen.legs:
+        for leg in found.new_legs:
             self._put(leg)
-        for gone in self._denials.judge(seen, core=self._core, now_s=time.monotonic(), switch_us=self._heard_us):
+        for gone in self._reconciler.close_gone(
+            found, core=self._core, now_s=time.monotonic(), switch_us=self._heard_us
+        ):
             self._put(gone.leg)
-            log_line(_log, logging.WARNING, gone.why, leg=gone.leg.uid, switch=self.address)
+            log_line(_log, logging.WARNING, gone.reason, leg=gone.leg.uid, switch=self.address)
 
-    def _read_held(self) -> list[Held]:
+    def _read_open_legs(self) -> list[OpenLeg]:
         """Read in a greenlet of its own: a look is killed when its connection ends, but no query in its middle."""
 
-        def read() -> list[Held] | TollbookError:
+        def read() -> list[OpenLeg] | TollbookError:
             try:
-                return self._held(str(self.address))
+                return self._open_legs(str(self.address))
             except TollbookError as error:
                 return error
 
-        reading: gevent.Greenlet[[], list[Held] | TollbookError] = gevent.Greenlet(read)
+        reading: gevent.Greenlet[[], list[OpenLeg] | TollbookError] = gevent.Greenlet(read)
         reading.start()
         result = reading.get()
         if isinstance(result, TollbookError):
@@ -182,39 +186,39 @@ class Switch:
         return result
 
     def _on_event(self, frame: Frame) -> None:
-        heard = self._decoder.decode(frame.type, frame.body)
-        name = heard.switchname or str(self.address)
-        self._heard_us = heard.at_us
-        if not self._core and heard.core:
+        event = self._decoder.decode(frame.type, frame.body)
+        name = event.switchname or str(self.address)
+        self._heard_us = event.at_us
+        if not self._core and event.core:
             # A process of the switch keeps its Core-UUID, and dies with its connections: one connection, one core.
             # Only now a look can tell a restart, so this one does not wait its time.
-            self._core = heard.core
-            self._look_not_before_s = 0.0
+            self._core = event.core
+            self._reconcile_not_before_s = 0.0
             self._wake.set()
-            self._signs.note(heard.core, str(self.address), name, heard.at_us)
-        if heard.name == "HEARTBEAT":
-            self._on_heartbeat(frame, heard, name)
+            self._liveness.note(event.core, str(self.address), name, event.at_us)
+        if event.name == "HEARTBEAT":
+            self._on_heartbeat(frame, event, name)
             return
-        self._counts.events += 1
-        leg = leg_of(heard, name)
+        self._metrics.events += 1
+        leg = leg_of(event, name)
         # A scanner that never authenticated is a session too, and all that is heard of it is an end without a leg.
-        if heard.name == "CHANNEL_CREATE" or (leg is None and heard.name == "CHANNEL_HANGUP_COMPLETE"):
-            self._audit.heard()
+        if event.name == "CHANNEL_CREATE" or (leg is None and event.name == "CHANNEL_HANGUP_COMPLETE"):
+            self._audit.hear()
         if leg is None:
-            self._counts.events_without_leg += 1
+            self._metrics.events_without_leg += 1
         else:
             self._put(leg)
 
-    def _on_heartbeat(self, frame: Frame, heard: Heard, name: str) -> None:
-        self._pulse.beat(time.monotonic(), heard.at_us)
+    def _on_heartbeat(self, frame: Frame, event: SwitchEvent, name: str) -> None:
+        self._heartbeat_timeout.beat(time.monotonic(), event.at_us)
         if self._socket is not None:
-            self._socket.silence_limit_s = self._pulse.limit_s
+            self._socket.silence_limit_s = self._heartbeat_timeout.limit_s
         sessions = sessions_in(frame.type, frame.body)
         gap = None if sessions is None else self._audit.beat(sessions)
-        self._signs.note(self._core, str(self.address), name, heard.at_us, gap.unheard if gap else 0)
+        self._liveness.note(self._core, str(self.address), name, event.at_us, gap.unheard if gap else 0)
         if gap is not None:
-            self._counts.sessions_unheard += gap.unheard
+            self._metrics.sessions_unheard += gap.unheard
             self._wake.set()
-            told = "the switch counts sessions that it told nothing of: looking for them"
+            message = "the switch counts sessions that no event told of: comparing channels"
             numbers = {"unheard": gap.unheard, "sessions": gap.sessions, "heard": gap.heard}
-            log_line(_log, logging.WARNING, told, switch=self.address, **numbers)
+            log_line(_log, logging.WARNING, message, switch=self.address, **numbers)

@@ -13,10 +13,10 @@ import msgspec
 from gevent.event import Event
 
 from esl_listener.backoff import Backoff
-from esl_listener.dead_letter import keep_leg
+from esl_listener.dead_letter import save_leg
 from esl_listener.inbox import Inbox, Spooler
-from esl_listener.liveness import Signs
-from esl_listener.metrics import Counts
+from esl_listener.liveness import Liveness
+from esl_listener.metrics import Metrics
 from esl_listener.spool import Segment
 from rating.engine import Tariffs
 from rating.loader import load_tariffs
@@ -26,7 +26,7 @@ from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg
 from tollbook.model.trunks import TrunkRules
 from tollbook.store.calls.batch import Refused, write_around_poison
-from tollbook.store.calls.switch_processes import Held, held, note
+from tollbook.store.calls.switch_processes import OpenLeg, note, open_legs
 from tollbook.store.database import Connection, check_schema, connect, store_errors
 from tollbook.store.days.partitions import Partitions, make_ready
 from tollbook.store.tariffs import tariffs
@@ -54,25 +54,25 @@ LONGEST_RETRY_S = 2.0
 
 
 class Writer:
-    """The one greenlet that writes. `url` is PostgreSQL's, `set_aside` the folder for legs that it refuses."""
+    """The one greenlet that writes. `url` is PostgreSQL's, `dead_letters` the folder for legs that it refuses."""
 
     def __init__(
         self,
         url: str,
         inbox: Inbox,
         spooler: Spooler,
-        signs: Signs,
+        liveness: Liveness,
         trunk_rules: TrunkRules,
-        counts: Counts,
-        set_aside: Path,
+        metrics: Metrics,
+        dead_letters: Path,
     ) -> None:
         self._url = url
         self._inbox = inbox
         self._spooler = spooler
-        self._signs = signs
+        self._liveness = liveness
         self._trunk_rules = trunk_rules
-        self._counts = counts
-        self._set_aside = set_aside
+        self._metrics = metrics
+        self._dead_letters = dead_letters
         self._partitions = Partitions()
         self._connection: Connection | None = None
         self._fold_settings = FoldSettings(trunk_rules=trunk_rules)
@@ -114,7 +114,7 @@ class Writer:
                 # A schema that changed under us is waited for as well: an operator is upgrading.
                 wait_s = backoff.wait_s(self._failures)
                 self._failures += 1
-                self._counts.batches_retried += 1
+                self._metrics.batches_retried += 1
                 self._disconnect()
                 log_line(_log, logging.ERROR, str(error), waiting_legs=len(self._inbox), next_try_s=round(wait_s, 1))
                 self._stop.wait(wait_s)
@@ -129,12 +129,12 @@ class Writer:
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as wire:
             wire.shutdown(socket.SHUT_RDWR)
 
-    def held(self, address: str) -> list[Held]:
+    def open_legs(self, address: str) -> list[OpenLeg]:
         """Read, on a connection of its own, the legs open for a switch's address; raises StoreUnavailable."""
         # store_errors outermost: the connection may be found dead as late as at the commit that ends it.
-        with store_errors(), connect(self._url, name="look") as connection:
+        with store_errors(), connect(self._url, name="channels") as connection:
             connection.execute(LIMITS)
-            return held(connection, address)
+            return open_legs(connection, address)
 
     def _finished(self) -> bool:
         on_disk = self._spooler.waiting or self._replaying
@@ -163,15 +163,15 @@ class Writer:
         if self._inbox.wait(timeout_s=0.5) and len(self._inbox) < BATCH_LEGS and not self._stop.is_set():
             gevent.sleep(LINGER_S)
         legs = self._inbox.take(self._most_legs)
-        lives = self._signs.take()
+        processes = self._liveness.take()
         try:
             self._write(legs)
             self._keep_days_ready()
-            if lives:
-                note(self._connected(), lives)
+            if processes:
+                note(self._connected(), processes)
         except BaseException:
             self._inbox.put_back(legs)
-            self._signs.put_back(lives)
+            self._liveness.put_back(processes)
             raise
 
     def _write(self, legs: Sequence[Leg]) -> None:
@@ -192,14 +192,14 @@ class Writer:
                 self._write(legs[: len(legs) // 2])
                 self._write(legs[len(legs) // 2 :])
             else:
-                self._put_aside(Refused(leg=legs[0], reason=f"{type(error).__name__}: {error}"))
+                self._save_dead_letter(Refused(leg=legs[0], reason=f"{type(error).__name__}: {error}"))
             return
-        self._counts.batches += 1
-        self._counts.legs_written += written.legs
-        self._counts.rows_written += len(written.rows)
-        self._counts.rows_unrated += sum(1 for _, price in written.rows if price and price.unrated)
+        self._metrics.batches += 1
+        self._metrics.legs_written += written.legs
+        self._metrics.rows_written += len(written.rows)
+        self._metrics.rows_unrated += sum(1 for _, price in written.rows if price and price.unrated)
         for one in refused:
-            self._put_aside(one)
+            self._save_dead_letter(one)
 
     def _keep_days_ready(self) -> None:
         now_s = time.monotonic()
@@ -207,11 +207,18 @@ class Writer:
             make_ready(self._connected())
             self._days_checked_s = now_s
 
-    def _put_aside(self, refused: Refused) -> None:
+    def _save_dead_letter(self, refused: Refused) -> None:
         """Keep a leg that PostgreSQL will never take, with the reason."""
-        self._counts.legs_set_aside += 1
-        kept = gevent.get_hub().threadpool.apply(_kept, (self._set_aside, refused))
-        log_line(_log, logging.ERROR, "a leg was set aside", leg=refused.leg.uid, file=kept, reason=refused.reason)
+        self._metrics.legs_set_aside += 1
+        kept = gevent.get_hub().threadpool.apply(_kept, (self._dead_letters, refused))
+        log_line(
+            _log,
+            logging.ERROR,
+            "a leg was kept as a dead letter",
+            leg=refused.leg.uid,
+            file=kept,
+            reason=refused.reason,
+        )
         if isinstance(kept, OSError):
             # The log is the last place there is: the leg goes there whole.
             _log.error("that leg is %s", msgspec.json.encode(refused.leg).decode())
@@ -273,6 +280,6 @@ class Writer:
 def _kept(folder: Path, refused: Refused) -> Path | OSError:
     """Return the error, because gevent's pool prints those that are raised."""
     try:
-        return keep_leg(folder, refused.leg, refused.reason)
+        return save_leg(folder, refused.leg, refused.reason)
     except OSError as error:
         return error

@@ -146,14 +146,14 @@ def _switch_clock(check: str, client: EslClient) -> Finding:
 
 # The names that esl_listener gives its folders and files in the data directory.
 _SPOOLS, _SEGMENT = re.compile(r"spool(-[0-9])?"), re.compile(r"[0-9]{16}\.spool")
-_SET_ASIDE, _KEPT = "set-aside", re.compile(r"leg-.*\.json|damaged-.*\.bin")
+_DEAD_LETTERS, _KEPT = "dead-letters", re.compile(r"leg-.*\.json|damaged-.*\.bin")
 _DISK_REMEDY = "run this as the user that runs `tollbook listen`, with its settings"
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
     folder, most = settings.data_dir, settings.spool_max
     yield attempt("spool", lambda: rules.spool(_spools(folder), most), _DISK_REMEDY)
-    yield attempt("set aside", lambda: rules.set_aside(len(_sizes(folder / _SET_ASIDE, _KEPT))), _DISK_REMEDY)
+    yield attempt("dead letters", lambda: rules.dead_letters(len(_sizes(folder / _DEAD_LETTERS, _KEPT))), _DISK_REMEDY)
 
 
 def _spools(folder: Path) -> list[int]:

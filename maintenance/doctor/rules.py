@@ -171,11 +171,11 @@ def spool(bytes_waiting: Sequence[int], max_bytes: int) -> Finding:
     return warn("spool", found, "is PostgreSQL up and writable, and `tollbook listen` running? It replays them itself")
 
 
-def set_aside(files: int) -> Finding:
-    """Judge the legs, and the damaged stretches of the spool, that were set aside."""
+def dead_letters(files: int) -> Finding:
+    """Judge the dead letters: legs that were refused, and damaged stretches of the spool."""
     if not files:
-        return ok("set aside", "nothing")
-    return warn("set aside", f"{files} files", "see `tollbook spool list`, then `tollbook spool retry`")
+        return ok("dead letters", "nothing")
+    return warn("dead letters", f"{files} files", "see `tollbook spool list`, then `tollbook spool retry`")
 
 
 def switch_status(check: str, version: str, status: str) -> Finding:

@@ -251,11 +251,11 @@ def test_sessions_that_nobody_heard_of_are_looked_for(start: Start, database_url
         call = CallTemplate(recording).fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
         calls.note(call)
         switch.happen(call, range(end))
-        listener.wait_for("the switch counts sessions that it told nothing of: looking for them")
+        listener.wait_for("the switch counts sessions that no event told of: comparing channels")
         wait_until(lambda: found(database_url).keys() == calls.rows.keys())
         with urlopen(f"http://{bind}/metrics", timeout=10) as answer:
             assert re.search(r"^tollbook_sessions_unheard_total 2\.0$", answer.read().decode(), re.MULTILINE)
         switch.emit(call, range(end, len(call.events)))
         wait_until(lambda: found(database_url) == calls.rows)
         listener.end()
-    assert listener.output.count("looking for them") == 1
+    assert listener.output.count("comparing channels") == 1

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tollbook.simulator.thread import SwitchThread
-from tollbook.store.calls.switch_processes import Life, note
+from tollbook.store.calls.switch_processes import SwitchProcess, note
 from tollbook.store.database import connect
 from tollbook.store.days.partitions import CALLS, LEGS, make_ready, partition_name
 
@@ -37,7 +37,7 @@ def esl(switch: SwitchThread, database_url: str) -> str:
 def heard(connection: psycopg.Connection[Any], switch: SwitchThread, *, ago_s: float) -> None:
     host, port = switch.address
     seen_us = int((time.time() - ago_s) * 1_000_000)
-    note(connection, [Life(core=switch.core_uuid, address=f"{host}:{port}", switch="fs-lab", seen_us=seen_us)])
+    note(connection, [SwitchProcess(core=switch.core_uuid, address=f"{host}:{port}", switch="fs-lab", seen_us=seen_us)])
 
 
 def execute(url: str, *commands: LiteralString) -> None:
@@ -69,7 +69,7 @@ def test_all_is_well(start: Start, switch: SwitchThread, esl: str) -> None:
     for check in (
         "settings", "database", "database clock", "schema", "partitions", f"heartbeat {address}", "open calls",
         "unrated calls", "calls without account", "outbox", f"switch {address}", f"switch {address} modules",
-        f"switch {address} clock", "spool", "set aside", "archive",
+        f"switch {address} clock", "spool", "dead letters", "archive",
     ):  # fmt: skip
         assert any(line.startswith(f"OK    {check} ") for line in lines), check
     assert "\x1b" not in running.output
@@ -171,7 +171,7 @@ def test_what_piles_up_is_a_warning(start: Start, database_url: str, esl: str, t
             "INSERT INTO archive_outbox (call_id, start_ts, since, batch_id) VALUES"
             " ('a', 1, now() - interval '30 h', NULL), ('b', 1, now(), gen_random_uuid())"
         )
-    for path in ("spool/0000000000000001.spool", "spool-2/0000000000000003.spool", "set-aside/leg-1.json"):
+    for path in ("spool/0000000000000001.spool", "spool-2/0000000000000003.spool", "dead-letters/leg-1.json"):
         (tmp_path / "data" / path).parent.mkdir(parents=True)
         (tmp_path / "data" / path).write_bytes(bytes(2048))
     running = start("doctor", "--json", esl=esl)
@@ -184,6 +184,6 @@ def test_what_piles_up_is_a_warning(start: Start, database_url: str, esl: str, t
         "calls without account": "1 in 3 days, 1 of them answered",
         "outbox": "1 rows wait, the oldest for 30 h; 1 batches left by an archiver that did not finish",
         "spool": "4.0 KiB wait for PostgreSQL, the fullest spool holds 0% of its most",
-        "set aside": "1 files",
+        "dead letters": "1 files",
     }
     assert "\\u001b" not in running.output

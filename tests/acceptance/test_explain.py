@@ -14,7 +14,7 @@ import pytest
 from rating.deck_csv import read_deck
 from rating.loader import load_tariffs
 from tests.paths import CALLS
-from tollbook.model.event import Event, event_from_headers, header_names
+from tollbook.model.event import SwitchEvent, event_from_headers, header_names
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg, leg_of
 from tollbook.model.record import COLUMNS
@@ -117,15 +117,15 @@ def test_json_is_what_the_api_answers(write: Callable[[list[Leg]], None], explai
 def hostile(at_us: int = T0, call_id: str = f"id{HOSTILE}") -> list[Leg]:
     """A call in which the switch repeats what a caller sent, wherever it can."""
     names = ("channel", "caller", "dialed", "account", "gateway", "cc_queue", "cause", "originate_disposition")
-    create = Event(
+    create = SwitchEvent(
         name="CHANNEL_CREATE", uid=call_id, created_us=at_us, at_us=at_us, **dict.fromkeys(names, HOSTILE)
     )  # fmt: skip
-    orphan = Event(
+    orphan = SwitchEvent(
         name="CHANNEL_CREATE", uid=f"c{HOSTILE}", created_us=at_us, at_us=at_us, channel_direction="outbound",
         originator=call_id, call_direction=HOSTILE, channel=HOSTILE,
     )  # fmt: skip
     ends = [
-        Event(**{field: getattr(one, field) for field in one.__struct_fields__}
+        SwitchEvent(**{field: getattr(one, field) for field in one.__struct_fields__}
               | {"name": "CHANNEL_HANGUP_COMPLETE", "hangup_us": at_us + 9, "answered_us": at_us + 1})
         for one in (create, orphan)
     ]  # fmt: skip

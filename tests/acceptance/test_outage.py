@@ -210,7 +210,7 @@ def test_a_server_that_hangs_is_given_up(start: Start, server: Any, database_url
 
 
 def test_a_refused_leg_waits_for_a_retry(start: Start, server: Any, database_url: str, tmp_path: Path) -> None:
-    """A leg that PostgreSQL refuses is set aside with its reason, alone, and written once it is taken."""
+    """A leg that PostgreSQL refuses becomes a dead letter with its reason, alone, and written once it is taken."""
     refused, taken = (load(CALLS / name) for name in ("outbound_answered", "answer_caller_hangs_up"))
     (row,) = refused.rows
     with psycopg.connect(database_url) as connection:
@@ -220,7 +220,7 @@ def test_a_refused_leg_waits_for_a_retry(start: Start, server: Any, database_url
         listener = start("listen", esl=switch.url)
         switch.wait_for_subscriber(20)
         switch.play([refused, taken], verbatim=True)
-        listener.wait_for("a leg was set aside")
+        listener.wait_for("a leg was kept as a dead letter")
         listener.end()
     before = found(database_url)
     assert {call_id for call_id, _ in before} >= {row["call_id"] for row in taken.rows}
@@ -231,15 +231,15 @@ def test_a_refused_leg_waits_for_a_retry(start: Start, server: Any, database_url
     assert f"fs-lab {row['call_id']}  PostgreSQL refuses a value (23514)" in listed.output
     retried = start("spool", "retry")
     assert retried.process.wait(20) == 65
-    assert re.search(r"written: 0, still set aside: [1-9]", retried.output)
+    assert re.search(r"written: 0, still refused: [1-9]", retried.output)
 
     with psycopg.connect(database_url) as connection:
         connection.execute(TAKES.format("true"))
     retried = start("spool", "retry")
     assert retried.process.wait(20) == 0, retried.output
-    assert re.search(r"written: [1-9]\d*, still set aside: 0", retried.output)
+    assert re.search(r"written: [1-9]\d*, still refused: 0", retried.output)
     assert found(database_url)[row["call_id"], row["start_ts"]] == row
-    assert list((tmp_path / "data" / "set-aside").iterdir()) == []
+    assert list((tmp_path / "data" / "dead-letters").iterdir()) == []
 
 
 def test_two_listeners_on_one_data_directory_have_a_spool_each(start: Start, server: Any, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tollbook.simulator.event import Event, parse_json, parse_plain
+from tollbook.simulator.event import RawEvent, parse_json, parse_plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class Message:
     body: bytes
 
     @property
-    def event(self) -> Event:
+    def event(self) -> RawEvent:
         """The event in the body."""
         return parse_json(self.body) if b"text/event-json" in self.head else parse_plain(self.body)
 
@@ -76,7 +76,7 @@ class EslClient:
         lengths = [line for line in head.split(b"\n") if line.startswith(b"Content-Length: ")]
         return Message(head=head, body=self._file.read(int(lengths[0][16:])) if lengths else b"")
 
-    def events(self, count: int) -> list[Event]:
+    def events(self, count: int) -> list[RawEvent]:
         """Return the next events."""
         return [self.read().event for _ in range(count)]
 

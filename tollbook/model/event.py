@@ -66,12 +66,12 @@ _VARIABLES = {
 
 
 def header_names(account_variable: str = ACCOUNT_VARIABLE, parent_variable: str = PARENT_VARIABLE) -> dict[str, str]:
-    """Map each field of `Event` to the header it is read from, with the operator's variables in place."""
+    """Map each field of `SwitchEvent` to the header it is read from, with the operator's variables in place."""
     variables = {**_VARIABLES, "account": account_variable, "cdr_parent": parent_variable}
     return {**_HEADERS, **{field: f"variable_{name}" for field, name in variables.items()}}
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class SwitchEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One event of the switch. Texts are '' when absent; `*_us` are the switch's clock, epoch µs, 0 when absent."""
 
     name: str = ""
@@ -121,24 +121,24 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     req_user: str = ""
 
 
-INTEGER_FIELDS = frozenset(name for name, kind in Event.__annotations__.items() if kind is int)
+INTEGER_FIELDS = frozenset(name for name, kind in SwitchEvent.__annotations__.items() if kind is int)
 
 
-def event_type(headers: Mapping[str, str]) -> type[Event]:
-    """Build the struct that reads each field of `Event` from the header that `headers` names."""
+def event_type(headers: Mapping[str, str]) -> type[SwitchEvent]:
+    """Build the struct that reads each field of `SwitchEvent` from the header that `headers` names."""
     # The fields are named again because msgspec renames only what the struct itself defines, not what it inherits.
-    fields = [(field.name, field.type, field.default) for field in msgspec.structs.fields(Event)]
+    fields = [(field.name, field.type, field.default) for field in msgspec.structs.fields(SwitchEvent)]
     made = msgspec.defstruct(
         "WireEvent",
         fields,
-        bases=(Event,),
+        bases=(SwitchEvent,),
         rename=dict(headers),
         frozen=True,
         kw_only=True,
         omit_defaults=True,
         gc=False,
     )
-    return cast("type[Event]", made)
+    return cast("type[SwitchEvent]", made)
 
 
 def tidy_text(value: str) -> str:
@@ -152,11 +152,11 @@ def tidy_integer(value: str) -> int:
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0
 
 
-def event_from_headers(values: Mapping[str, str], headers: Mapping[str, str]) -> Event:
-    """Build an `Event` from decoded headers: the tolerant way, for what the fast decoder refuses."""
+def event_from_headers(values: Mapping[str, str], headers: Mapping[str, str]) -> SwitchEvent:
+    """Build a `SwitchEvent` from decoded headers: the tolerant way, for what the fast decoder refuses."""
     fields: dict[str, Any] = {}
     for field, header in headers.items():
         value = values.get(header)
         if value is not None:
             fields[field] = tidy_integer(value) if field in INTEGER_FIELDS else tidy_text(value)
-    return Event(**fields)
+    return SwitchEvent(**fields)

@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from tollbook.model.event import Event
+from tollbook.model.event import SwitchEvent
 from tollbook.model.parent import Parent, parent_named_by
 
 # Which source is believed when two speak of the same thing; smaller is better.
@@ -133,7 +133,7 @@ def merge_all(legs: Iterable[Leg]) -> dict[tuple[str, str, int], Leg]:
     return known
 
 
-def facts_of(event: Event, source: int = FROM_EVENT) -> Facts:
+def facts_of(event: SwitchEvent, source: int = FROM_EVENT) -> Facts:
     """Take from an event what the rules need; its clocks are sane or 0."""
     return Facts(
         at_us=event.at_us,
@@ -194,7 +194,7 @@ def lost(leg: Leg, last_sign_us: int) -> Leg:
     return msgspec.structs.replace(leg, end=end)
 
 
-def leg_of(event: Event, switch: str) -> Leg | None:
+def leg_of(event: SwitchEvent, switch: str) -> Leg | None:
     """State what an event says about its leg; None when it speaks of no leg (no id or no Created-Time).
 
     Ids longer than FreeSWITCH makes them (256 bytes) are refused: they would not fit the index.

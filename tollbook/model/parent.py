@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tollbook.model.event import Event
+from tollbook.model.event import SwitchEvent
 
 
 class Parent(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -14,28 +14,28 @@ class Parent(msgspec.Struct, frozen=True, gc=False, array_like=True):
     named_by: str
 
 
-def _other_leg(event: Event) -> str:
+def _other_leg(event: SwitchEvent) -> str:
     # After `sofia recover` Other-Type is remembered from before the crash and names nobody reliably. A leg that came
     # in was made by nobody here: when only its end was heard, the header names whom it was bridged to last.
     made_here = event.channel_direction == "outbound" and event.recovered != "true"
     return event.other_uid if made_here and event.other_type == "originator" else ""
 
 
-def _queue_member(event: Event) -> str:
+def _queue_member(event: SwitchEvent) -> str:
     # A uuid-standby agent has a leg of its own, up before and after the member's: a call of its own.
     return event.cc_member if event.cc_side == "agent" and event.cc_agent_type == "callback" else ""
 
 
-def _fifo_caller(event: Event) -> str:
+def _fifo_caller(event: SwitchEvent) -> str:
     return event.fifo_bridge if event.channel_direction == "outbound" else ""
 
 
-def _loopback_a_side(event: Event) -> str:
+def _loopback_a_side(event: SwitchEvent) -> str:
     is_b_side = event.channel.startswith("loopback/") and event.channel.endswith("-b")
     return event.loopback_other if is_b_side else ""
 
 
-_RULES: tuple[tuple[str, Callable[[Event], str]], ...] = (
+_RULES: tuple[tuple[str, Callable[[SwitchEvent], str]], ...] = (
     ("cdr_parent", lambda event: event.cdr_parent),
     ("originator", lambda event: event.originator),
     ("originating_leg_uuid", lambda event: event.originating_leg),
@@ -46,7 +46,7 @@ _RULES: tuple[tuple[str, Callable[[Event], str]], ...] = (
 )
 
 
-def parent_named_by(event: Event) -> Parent | None:
+def parent_named_by(event: SwitchEvent) -> Parent | None:
     """Name the leg that `event`'s leg hangs under, with the header that named it; None for a root."""
     for header, parent_of in _RULES:
         uid = parent_of(event)

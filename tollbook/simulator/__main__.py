@@ -12,7 +12,7 @@ import click
 from tollbook.errors import DataError
 from tollbook.simulator.player import Player
 from tollbook.simulator.recording import load_all, shipped_names
-from tollbook.simulator.switch import HEARTBEAT_S, Switch
+from tollbook.simulator.switch import HEARTBEAT_S, SimulatedSwitch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,9 @@ def main(
         exit_when_played=exit_when_played,
     )
     try:
-        switch = Switch(password=password, switch_name=switch_name, heartbeat_s=heartbeat, json_cdr_dir=json_cdr_dir)
+        switch = SimulatedSwitch(
+            password=password, switch_name=switch_name, heartbeat_s=heartbeat, json_cdr_dir=json_cdr_dir
+        )
     except DataError as error:
         raise click.UsageError(str(error)) from error
     player = Player(switch, loaded, verbatim=verbatim) if loaded else None
@@ -95,7 +97,7 @@ def main(
 
 
 async def _serve(
-    switch: Switch, player: Player | None, recordings: int, program: Program, host: str, port: int
+    switch: SimulatedSwitch, player: Player | None, recordings: int, program: Program, host: str, port: int
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -118,7 +120,7 @@ async def _serve(
         await switch.close()
 
 
-async def _play(switch: Switch, player: Player, recordings: int, program: Program) -> int:
+async def _play(switch: SimulatedSwitch, player: Player, recordings: int, program: Program) -> int:
     if program.subscriber_timeout_s is not None:
         await switch.wait_for_subscriber(program.subscriber_timeout_s)
     count = None if program.loop else program.count if program.count is not None else recordings

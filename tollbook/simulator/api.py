@@ -1,19 +1,19 @@
 """What the switch answers to `api` commands."""
 
 from tollbook.simulator.channels import ChannelTable
-from tollbook.simulator.event import Event
-from tollbook.simulator.identity import MAX_SESSIONS, UUID_DUMP, VERSION, Identity
+from tollbook.simulator.event import RawEvent
+from tollbook.simulator.identity import MAX_SESSIONS, UUID_DUMP, VERSION, SwitchIdentity
 
 _NO_CHANNEL = b"-ERR No such channel!\n"
 _USAGE = b"-USAGE: <uuid> [format]\n"
 
 
-def answer(command: bytes, *, identity: Identity, channels: ChannelTable, sequence: int, now_us: int) -> bytes:
+def answer(command: bytes, *, identity: SwitchIdentity, channels: ChannelTable, sequence: int, now_us: int) -> bytes:
     """Return the text that an api command prints; `sequence` numbers the event that `uuid_dump` makes."""
     return _printed(command, identity, channels, sequence, now_us) or b"-ERR no reply\n"
 
 
-def _printed(command: bytes, identity: Identity, channels: ChannelTable, sequence: int, now_us: int) -> bytes:
+def _printed(command: bytes, identity: SwitchIdentity, channels: ChannelTable, sequence: int, now_us: int) -> bytes:
     name, _, argument = command.strip().partition(b" ")
     words = argument.split()
     match name.lower():
@@ -47,7 +47,9 @@ def _show(words: list[bytes], channels: ChannelTable) -> bytes:
             return b"-USAGE: channels as json|channels count [as json]|calls count [as json]\n"
 
 
-def _uuid_dump(words: list[bytes], identity: Identity, channels: ChannelTable, sequence: int, now_us: int) -> bytes:
+def _uuid_dump(
+    words: list[bytes], identity: SwitchIdentity, channels: ChannelTable, sequence: int, now_us: int
+) -> bytes:
     if not words:
         return _USAGE
     headers = channels.dump(words[0])
@@ -55,11 +57,11 @@ def _uuid_dump(words: list[bytes], identity: Identity, channels: ChannelTable, s
         return _NO_CHANNEL
     own = identity.headers(b"CHANNEL_DATA", UUID_DUMP, now_us)
     numbered = tuple((name, b"%d" % sequence if name == b"Event-Sequence" else value) for name, value in own)
-    event = Event(headers=(*numbered, *headers))
+    event = RawEvent(headers=(*numbered, *headers))
     return event.json_body() if words[1:] == [b"json"] else event.plain_body()
 
 
-def _status(identity: Identity, channels: ChannelTable, now_us: int) -> bytes:
+def _status(identity: SwitchIdentity, channels: ChannelTable, now_us: int) -> bytes:
     return (
         f"UP {identity.uptime(now_us)}\n"
         f"FreeSWITCH (Version {VERSION.replace('~', '  ')}) is ready\n"
@@ -72,7 +74,7 @@ def _status(identity: Identity, channels: ChannelTable, now_us: int) -> bytes:
     ).encode()
 
 
-def _global_variables(identity: Identity) -> dict[bytes, bytes]:
+def _global_variables(identity: SwitchIdentity) -> dict[bytes, bytes]:
     return {
         b"core_uuid": identity.core_uuid.encode(),
         b"switchname": identity.switch_name.encode(),

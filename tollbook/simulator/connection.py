@@ -5,27 +5,27 @@ from collections.abc import Callable
 from typing import cast
 
 from tollbook.errors import DataError
-from tollbook.simulator.event_queue import Outbox
+from tollbook.simulator.event_queue import EventQueue
 from tollbook.simulator.session import AUTH_REQUEST, Host, Session
 
 # Sent in one write: enough to amortise the system call, and little to copy.
 _BATCH = 32
 
-# The transport's own buffer, kept small against the outbox: what is in there no longer counts as queued.
+# The transport's own buffer, kept small against the queue: what is in there no longer counts as queued.
 _HIGH_WATER_BYTES = 256 * 1024
 
 
-class Connection(asyncio.Protocol):
-    """An asyncio protocol around a `Session` and an `Outbox`; `changed` is called after every command,
+class ClientConnection(asyncio.Protocol):
+    """An asyncio protocol around a `Session` and an `EventQueue`; `changed` is called after every command,
     `overflowed` when it is cut because its client reads too slowly."""
 
     def __init__(
-        self, host: Host, *, outbox: Outbox, opened: Callable[["Connection"], None],
-        closed: Callable[["Connection"], None], changed: Callable[["Connection"], None],
+        self, host: Host, *, queue: EventQueue, opened: Callable[["ClientConnection"], None],
+        closed: Callable[["ClientConnection"], None], changed: Callable[["ClientConnection"], None],
         overflowed: Callable[[], None],
     ) -> None:  # fmt: skip
         self.session = Session(host)
-        self._outbox = outbox
+        self._queue = queue
         self._opened = opened
         self._closed = closed
         self._changed = changed
@@ -37,20 +37,20 @@ class Connection(asyncio.Protocol):
     @property
     def queued(self) -> int:
         """Events and replies that wait for the client to read."""
-        return len(self._outbox)
+        return len(self._queue)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
         self._opened(self)
-        self._outbox.put_reply(AUTH_REQUEST)
+        self._queue.put_reply(AUTH_REQUEST)
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client."""
         self._transport = None
-        self._outbox.clear()
+        self._queue.clear()
         self._closed(self)
 
     def data_received(self, data: bytes) -> None:
@@ -63,14 +63,14 @@ class Connection(asyncio.Protocol):
             self.cut()
             return
         for reply in replies:
-            self._outbox.put_reply(reply)
+            self._queue.put_reply(reply)
         self._changed(self)
         self._flush()
-        if self._outbox.broken:
+        if self._queue.broken:
             self.cut()
 
     def pause_writing(self) -> None:
-        """Keep what is to be sent in the outbox: the client does not read."""
+        """Keep what is to be sent in the queue: the client does not read."""
         self._paused = True
 
     def resume_writing(self) -> None:
@@ -80,11 +80,11 @@ class Connection(asyncio.Protocol):
 
     def send_event(self, render: Callable[[], bytes]) -> None:
         """Queue an event; cut the connection when it has missed too many."""
-        self._outbox.put_event(render)
-        if self._outbox.broken:
+        self._queue.put_event(render)
+        if self._queue.broken:
             self.cut()
             self._overflowed()
-        elif len(self._outbox) >= _BATCH and not self._paused:
+        elif len(self._queue) >= _BATCH and not self._paused:
             self._flush()
         elif not self._flush_due:
             self._flush_due = True
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
 
     def cut(self) -> None:
         """Close the socket at once and send nothing more, as a killed process does."""
-        self._outbox.clear()
+        self._queue.clear()
         if self._transport is not None:
             self._transport.abort()
             self._transport = None  # events that come before `connection_lost` must not be written to it
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        while len(self._outbox) and not self._paused:
-            transport.write(self._outbox.take(_BATCH))
-        if self.session.closing and not len(self._outbox):
+        while len(self._queue) and not self._paused:
+            transport.write(self._queue.take(_BATCH))
+        if self.session.closing and not len(self._queue):
             transport.close()

@@ -37,7 +37,7 @@ class Playable(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class RawEvent:
     """Headers as the switch holds them: any bytes, in order, some names twice; and an optional body."""
 
     headers: tuple[Header, ...]
@@ -67,7 +67,7 @@ class Event:
 class SystemEvent:
     """An event the switch makes itself, ready to be sent."""
 
-    event: Event
+    event: RawEvent
 
     @property
     def name(self) -> bytes:
@@ -91,14 +91,14 @@ class SystemEvent:
 
     def plain_frame(self, sequence: int) -> bytes:
         """Return the plain frame."""
-        return event_frame(PLAIN, Event(headers=self.headers(sequence), body=self.event.body).plain_body())
+        return event_frame(PLAIN, RawEvent(headers=self.headers(sequence), body=self.event.body).plain_body())
 
     def json_frame(self, sequence: int) -> bytes:
         """Return the JSON frame."""
-        return event_frame(JSON, Event(headers=self.headers(sequence), body=self.event.body).json_body())
+        return event_frame(JSON, RawEvent(headers=self.headers(sequence), body=self.event.body).json_body())
 
 
-def parse_plain(body: bytes) -> Event:
+def parse_plain(body: bytes) -> RawEvent:
     """Read the body of a plain frame; lines are split before a value is decoded, or it could forge one."""
     head, _, rest = body.partition(b"\n\n")
     headers: list[Header] = []
@@ -108,10 +108,10 @@ def parse_plain(body: bytes) -> Event:
             raise DataError(f"not a header: {line[:80]!r}")
         if name != b"Content-Length":
             headers.append((name, percent_decode(value)))
-    return Event(headers=tuple(headers), body=rest)
+    return RawEvent(headers=tuple(headers), body=rest)
 
 
-def parse_json(body: bytes) -> Event:
+def parse_json(body: bytes) -> RawEvent:
     """Read the body of a JSON frame, keeping repeated names and bytes that are not UTF-8."""
     pairs = cast(object, json.loads(body.decode("utf-8", "surrogateescape"), object_pairs_hook=tuple))
     if not isinstance(pairs, tuple):
@@ -123,7 +123,7 @@ def parse_json(body: bytes) -> Event:
             text = _bytes(value)
         elif name != "Content-Length":
             headers.append((_bytes(name), _header_value(value)))
-    return Event(headers=tuple(headers), body=text)
+    return RawEvent(headers=tuple(headers), body=text)
 
 
 def _header_value(value: object) -> bytes:

@@ -11,7 +11,7 @@ MAX_MISSED = 500
 _MAX_REPLIES = 10_000
 
 
-class Outbox:
+class EventQueue:
     """Events and replies in one order. `missed` counts the events dropped since the last that fitted.
 
     An event is rendered when its turn comes: 100,000 of them would be a gigabyte, and most are never sent.

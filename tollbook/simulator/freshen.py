@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tollbook.simulator.event import Event, Header, parse_json
+from tollbook.simulator.event import Header, RawEvent, parse_json
 from tollbook.simulator.frame import JSON, PLAIN, event_frame
 from tollbook.simulator.recording import CdrFile, Recording, Row
 from tollbook.simulator.slots import SEQUENCE, Slot, SlotTable, Slotted, fill_values
@@ -153,7 +153,7 @@ class CallTemplate:
     def _recorded(self, name: bytes) -> bytes:
         return self.recording.events[0].event.get(name) or b""
 
-    def _cut_event(self, event: Event) -> EventTemplate:
+    def _cut_event(self, event: RawEvent) -> EventTemplate:
         unique_id = event.get(b"Unique-ID")
         return EventTemplate(
             name=event.get(b"Event-Name") or b"",

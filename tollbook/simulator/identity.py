@@ -4,7 +4,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from tollbook.simulator.event import Event, Header
+from tollbook.simulator.event import Header, RawEvent
 
 VERSION = "1.11.3-dev~64bit"
 MAX_SESSIONS = 20_000
@@ -34,7 +34,7 @@ class Sessions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class SwitchIdentity:
     """One life of a switch process; `started_us` is epoch µs."""
 
     switch_name: str
@@ -42,7 +42,7 @@ class Identity:
     core_uuid: str
 
     @classmethod
-    def begin(cls, switch_name: str, now_us: int) -> "Identity":
+    def begin(cls, switch_name: str, now_us: int) -> "SwitchIdentity":
         """Return the identity of a process that starts now, with a new Core-UUID."""
         return cls(switch_name=switch_name, started_us=now_us, core_uuid=str(uuid.uuid4()))
 
@@ -65,9 +65,9 @@ class Identity:
             (b"Event-Sequence", b"0"),
         )
 
-    def heartbeat(self, sessions: Sessions, now_us: int) -> Event:
+    def heartbeat(self, sessions: Sessions, now_us: int) -> RawEvent:
         """Return the HEARTBEAT of this moment."""
-        return Event(
+        return RawEvent(
             headers=(
                 *self.headers(b"HEARTBEAT", HEARTBEAT, now_us),
                 (b"Event-Info", b"System Ready"),

@@ -10,7 +10,7 @@ from tollbook.simulator.event import Playable
 from tollbook.simulator.freshen import CallTemplate, FreshCall
 from tollbook.simulator.recording import CdrFile, Recording
 from tollbook.simulator.schedule import Cue, cues, round_robin
-from tollbook.simulator.switch import Switch
+from tollbook.simulator.switch import SimulatedSwitch
 
 # Without waiting, so many calls begin in each second of recorded time: calls interleave, and few are up.
 _UNPACED_CALLS_PER_S = 50.0
@@ -40,7 +40,7 @@ class Player:
 
     def __init__(
         self,
-        switch: Switch,
+        switch: SimulatedSwitch,
         recordings: Iterable[Recording],
         *,
         verbatim: bool = False,

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tollbook.errors import DataError
-from tollbook.simulator.event import Event, Header, parse_json, parse_plain
+from tollbook.simulator.event import Header, RawEvent, parse_json, parse_plain
 from tollbook.simulator.frame import JSON, event_frame, split_frames
 
 Row = dict[str, object]
@@ -20,7 +20,7 @@ _SHIPPED = Path(__file__).parent / "recordings"
 class RecordedEvent:
     """An event with the bytes it was recorded in, to be sent verbatim."""
 
-    event: Event
+    event: RawEvent
     plain: bytes
     json: bytes
 
@@ -114,7 +114,7 @@ def shipped_names() -> list[str]:
     return sorted(path.name for path in _SHIPPED.iterdir() if path.is_dir())
 
 
-def _offsets(times: Path, events: Sequence[Event]) -> tuple[float, ...]:
+def _offsets(times: Path, events: Sequence[RawEvent]) -> tuple[float, ...]:
     if times.exists():
         seconds = msgspec.json.decode(times.read_bytes(), type=list[float])
     else:

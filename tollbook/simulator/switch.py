@@ -10,10 +10,10 @@ from pathlib import Path
 from tollbook.errors import DataError
 from tollbook.simulator import api, cdr_folder
 from tollbook.simulator.channels import ChannelTable
-from tollbook.simulator.connection import Connection
-from tollbook.simulator.event import Event, Playable, SystemEvent
-from tollbook.simulator.event_queue import MAX_QUEUED, Outbox
-from tollbook.simulator.identity import JOB, Identity, Sessions
+from tollbook.simulator.connection import ClientConnection
+from tollbook.simulator.event import Playable, RawEvent, SystemEvent
+from tollbook.simulator.event_queue import MAX_QUEUED, EventQueue
+from tollbook.simulator.identity import JOB, Sessions, SwitchIdentity
 from tollbook.simulator.recording import CdrFile
 
 HEARTBEAT_S = 20.0
@@ -21,7 +21,7 @@ HEARTBEAT_S = 20.0
 _SUBSCRIBED_TO = b"CHANNEL_CREATE"
 
 
-class Switch:
+class SimulatedSwitch:
     """A FreeSWITCH as far as an Event Socket client can see it.
 
     `heartbeat_s`: seconds between heartbeats. `max_queued`: events kept for a slow client. `json_cdr_dir`:
@@ -42,7 +42,7 @@ class Switch:
             raise DataError(f"{switch_name!r} is no name for a switch: letters, digits, dots and dashes")
         self.password = password.encode()
         self.switch_name = switch_name
-        self.identity = Identity.begin(switch_name, _now_us())
+        self.identity = SwitchIdentity.begin(switch_name, _now_us())
         self.channels = ChannelTable()
         self.events_sent = 0
         self.restarts = 0
@@ -51,7 +51,7 @@ class Switch:
         self._max_queued = max_queued
         self._json_cdr_dir = json_cdr_dir
         self._sequence = 0
-        self._connections: set[Connection] = set()
+        self._connections: set[ClientConnection] = set()
         self._subscribed = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._heart: asyncio.Task[None] | None = None
@@ -74,7 +74,7 @@ class Switch:
         self.cut_connections()
         await asyncio.sleep(0)  # aborted transports close their sockets in the loop's next turn
 
-    async def __aenter__(self) -> "Switch":
+    async def __aenter__(self) -> "SimulatedSwitch":
         await self.start()
         return self
 
@@ -124,7 +124,7 @@ class Switch:
 
     def restart(self) -> None:
         """Die and come back: a new Core-UUID, no channels, no hangup events, every connection cut."""
-        self.identity = Identity.begin(self.switch_name, _now_us())
+        self.identity = SwitchIdentity.begin(self.switch_name, _now_us())
         self.restarts += 1
         self.channels.clear()
         self._sequence = 0
@@ -165,9 +165,9 @@ class Switch:
         ]
         if argument:
             headers.append((b"Job-Command-Arg", argument))
-        self._emit_own(Event(headers=tuple(headers), body=self.api(command)))
+        self._emit_own(RawEvent(headers=tuple(headers), body=self.api(command)))
 
-    def _emit_own(self, event: Event) -> None:
+    def _emit_own(self, event: RawEvent) -> None:
         self.emit(SystemEvent(event=event))
         self.events_sent -= 1  # it counts what was played
 
@@ -176,10 +176,10 @@ class Switch:
             await asyncio.sleep(self._heartbeat_s)
             self.beat()
 
-    def _connect(self) -> Connection:
-        return Connection(
+    def _connect(self) -> ClientConnection:
+        return ClientConnection(
             self,
-            outbox=Outbox(self._max_queued),
+            queue=EventQueue(self._max_queued),
             opened=self._connections.add,
             closed=self._note_closed,
             changed=self._note_subscription,
@@ -189,17 +189,17 @@ class Switch:
     def _note_overflow(self) -> None:
         self.overflows += 1
 
-    def _note_closed(self, connection: Connection) -> None:
+    def _note_closed(self, connection: ClientConnection) -> None:
         self._connections.discard(connection)
         if not any(map(_is_subscriber, self._connections)):
             self._subscribed.clear()
 
-    def _note_subscription(self, connection: Connection) -> None:
+    def _note_subscription(self, connection: ClientConnection) -> None:
         if _is_subscriber(connection):
             self._subscribed.set()
 
 
-def _is_subscriber(connection: Connection) -> bool:
+def _is_subscriber(connection: ClientConnection) -> bool:
     subscription = connection.session.subscription
     return subscription.listening and bool({_SUBSCRIBED_TO, b"ALL"} & subscription.names)
 

@@ -12,7 +12,7 @@ from tollbook.simulator.event_queue import MAX_QUEUED
 from tollbook.simulator.freshen import FreshCall
 from tollbook.simulator.player import Player
 from tollbook.simulator.recording import Recording
-from tollbook.simulator.switch import HEARTBEAT_S, Switch
+from tollbook.simulator.switch import HEARTBEAT_S, SimulatedSwitch
 
 _CALL_TIMEOUT_S = 30.0
 
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 
 class SwitchThread:
-    """A context manager that runs a `Switch` on a loop of its own; its methods can be called from any thread.
+    """A context manager that runs a `SimulatedSwitch` on a loop of its own; its methods can be called from any thread.
 
-    Takes what `Switch` takes, and `port` (0: a free one).
+    Takes what `SimulatedSwitch` takes, and `port` (0: a free one).
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class SwitchThread:
         port: int = 0,
     ) -> None:
         self._port = port
-        self._switch = Switch(
+        self._switch = SimulatedSwitch(
             password=password,
             switch_name=switch_name,
             heartbeat_s=heartbeat_s,

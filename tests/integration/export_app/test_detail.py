@@ -14,7 +14,7 @@ from rating.deck_csv import read_deck
 from rating.loader import load_tariffs
 from tests.paths import CALLS
 from tollbook.model.accounts import EveryAccount, OneAccount
-from tollbook.model.event import Event, event_from_headers, header_names
+from tollbook.model.event import SwitchEvent, event_from_headers, header_names
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg, leg_of
 from tollbook.model.record import COLUMNS
@@ -55,9 +55,11 @@ def legs(uid: str, account: str, at_us: int = T0, **facts: str) -> list[Leg]:
     """An answered call of one leg, a minute long, as the switch tells it."""
     given = {"channel_direction": "inbound", "channel": "sofia/internal/1000", "caller": "1000", "user": "1000"}
     told = given | {"dialed": "15551230001"} | facts
-    create = Event(name="CHANNEL_CREATE", uid=uid, created_us=at_us, at_us=at_us, account=account, **told)
+    create = SwitchEvent(name="CHANNEL_CREATE", uid=uid, created_us=at_us, at_us=at_us, account=account, **told)
     end = {"name": "CHANNEL_HANGUP_COMPLETE", "answered_us": at_us + 1, "hangup_us": at_us + 60_000_000}
-    ended = Event(**{field: getattr(create, field) for field in create.__struct_fields__} | end | {"cause": "BOWOUT"})
+    ended = SwitchEvent(
+        **{field: getattr(create, field) for field in create.__struct_fields__} | end | {"cause": "BOWOUT"}
+    )
     return [leg for event in (create, ended) if (leg := leg_of(event, "fs"))]
 
 

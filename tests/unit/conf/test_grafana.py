@@ -7,7 +7,7 @@ from typing import Any
 from prometheus_client import generate_latest
 from prometheus_client.registry import CollectorRegistry
 
-from esl_listener.metrics import Counts, CountsCollector, Waiting
+from esl_listener.metrics import Backlog, Metrics, MetricsCollector
 from tests.paths import ROOT
 
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "conf" / "grafana" / "tollbook.json").read_text())
@@ -16,7 +16,7 @@ DASHBOARD: dict[str, Any] = json.loads((ROOT / "conf" / "grafana" / "tollbook.js
 def exported() -> set[str]:
     """The names that Prometheus reads."""
     registry = CollectorRegistry()
-    registry.register(CountsCollector(Counts(), lambda: Waiting(legs=0, spool_bytes=0, spool_full=False)))
+    registry.register(MetricsCollector(Metrics(), lambda: Backlog(legs=0, spool_bytes=0, spool_full=False)))
     return set(re.findall(r"^(tollbook_\w+?)(?:\{.*\})? ", generate_latest(registry).decode(), re.MULTILINE))
 
 

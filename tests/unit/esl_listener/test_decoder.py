@@ -13,7 +13,7 @@ from esl_listener.decoder import JSON, PLAIN, Decoder
 from esl_listener.framing import Frame, Framer
 from tests.paths import ESL
 from tollbook.errors import FrameRefused
-from tollbook.model.event import Event, header_names
+from tollbook.model.event import SwitchEvent, header_names
 from tollbook.model.leg import leg_of
 from tollbook.simulator.frame import percent_encode
 
@@ -28,7 +28,7 @@ def frames(path: Path) -> list[Frame]:
     return list(Framer().feed(path.read_bytes()))
 
 
-def fields(event: Event) -> dict[str, Any]:
+def fields(event: SwitchEvent) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(event).items() if value}
 
 
@@ -41,7 +41,7 @@ def plain(*headers: tuple[str, str | bytes]) -> bytes:
     return b"\n".join(lines) + b"\n\n"
 
 
-def both(*headers: tuple[str, str]) -> list[Event]:
+def both(*headers: tuple[str, str]) -> list[SwitchEvent]:
     """The same headers decoded from both formats."""
     return [DECODER.plain(plain(*headers)), DECODER.json(json.dumps(dict(headers)).encode())]
 
@@ -96,7 +96,7 @@ def test_a_forged_line_inside_any_wanted_value_stays_there() -> None:
         assert fields(event) == {"uid": "real", "caller": hostile}
 
 
-def refused_or_event(kind: bytes, body: bytes) -> Event | None:
+def refused_or_event(kind: bytes, body: bytes) -> SwitchEvent | None:
     """Decode; only FrameRefused may come out, and an event must be fit for PostgreSQL."""
     try:
         event = DECODER.decode(kind, body)

@@ -2,29 +2,29 @@
 
 import pytest
 
-from esl_listener.liveness import Signs
-from tollbook.store.calls.switch_processes import Life
+from esl_listener.liveness import Liveness
+from tollbook.store.calls.switch_processes import SwitchProcess
 
 T0 = 1_800_000_000_000_000
 
 
-def life(core: str = "core-1", seen_us: int = T0, address: str = "fs:8021") -> Life:
-    return Life(core=core, address=address, switch="fs", seen_us=seen_us)
+def life(core: str = "core-1", seen_us: int = T0, address: str = "fs:8021") -> SwitchProcess:
+    return SwitchProcess(core=core, address=address, switch="fs", seen_us=seen_us)
 
 
-def note(signs: Signs, one: Life) -> None:
-    signs.note(one.core, one.address, one.switch, one.seen_us)
+def note(liveness: Liveness, one: SwitchProcess) -> None:
+    liveness.note(one.core, one.address, one.switch, one.seen_us)
 
 
 def test_the_newest_sign_of_each_process_is_kept_once() -> None:
-    signs = Signs()
+    liveness = Liveness()
     for one in (life(), life("core-2", T0 + 1, "other:8021"), life(seen_us=T0 + 20)):
-        note(signs, one)
-    assert sorted(signs.take(), key=lambda one: one.core) == [
+        note(liveness, one)
+    assert sorted(liveness.take(), key=lambda one: one.core) == [
         life(seen_us=T0 + 20),
         life("core-2", T0 + 1, "other:8021"),
     ]
-    assert signs.take() == []
+    assert liveness.take() == []
 
 
 @pytest.mark.parametrize(
@@ -32,27 +32,30 @@ def test_the_newest_sign_of_each_process_is_kept_once() -> None:
 )
 def test_what_names_no_process_or_has_no_clock_is_no_sign(core: str, seen_us: int) -> None:
     """A clock beyond all bounds would fail in PostgreSQL, and again at every retry."""
-    signs = Signs()
-    note(signs, life(core, seen_us))
-    assert signs.take() == []
+    liveness = Liveness()
+    note(liveness, life(core, seen_us))
+    assert liveness.take() == []
 
 
 def test_what_is_put_back_does_not_replace_what_came_meanwhile() -> None:
-    signs = Signs()
-    note(signs, life())
-    note(signs, life("core-2", T0, "other:8021"))
-    taken = signs.take()
-    note(signs, life(seen_us=T0 + 20))
-    signs.put_back(taken)
-    assert sorted(signs.take(), key=lambda one: one.core) == [life(seen_us=T0 + 20), life("core-2", T0, "other:8021")]
+    liveness = Liveness()
+    note(liveness, life())
+    note(liveness, life("core-2", T0, "other:8021"))
+    taken = liveness.take()
+    note(liveness, life(seen_us=T0 + 20))
+    liveness.put_back(taken)
+    assert sorted(liveness.take(), key=lambda one: one.core) == [
+        life(seen_us=T0 + 20),
+        life("core-2", T0, "other:8021"),
+    ]
 
 
 def test_sessions_unheard_are_summed_until_they_are_written() -> None:
-    signs = Signs()
-    signs.note("a", "fs:8021", "fs", 10, unheard=2)
-    signs.note("a", "fs:8021", "fs", 20)
-    taken = signs.take()
+    liveness = Liveness()
+    liveness.note("a", "fs:8021", "fs", 10, unheard=2)
+    liveness.note("a", "fs:8021", "fs", 20)
+    taken = liveness.take()
     assert [(life.seen_us, life.unheard) for life in taken] == [(20, 2)]
-    signs.note("a", "fs:8021", "fs", 30, unheard=1)
-    signs.put_back(taken)
-    assert [(life.seen_us, life.unheard) for life in signs.take()] == [(30, 3)]
+    liveness.note("a", "fs:8021", "fs", 30, unheard=1)
+    liveness.put_back(taken)
+    assert [(life.seen_us, life.unheard) for life in liveness.take()] == [(30, 3)]

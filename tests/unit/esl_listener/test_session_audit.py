@@ -6,8 +6,8 @@ import pytest
 
 from esl_listener.decoder import JSON, PLAIN
 from esl_listener.framing import Framer
-from esl_listener.liveness import Pulse
-from esl_listener.session_audit import Audit, Gap, sessions_in
+from esl_listener.liveness import HeartbeatTimeout
+from esl_listener.session_audit import SessionAudit, SessionGap, sessions_in
 from tests.paths import PROTOCOL
 
 S = 1_000_000
@@ -30,23 +30,23 @@ S = 1_000_000
     ],
 )
 def test_gaps(beats: list[tuple[int, int]], unheard: list[int]) -> None:
-    audit = Audit()
+    audit = SessionAudit()
     told: list[int] = []
     for sessions, heard in beats:
         for _ in range(heard):
-            audit.heard()
+            audit.hear()
         gap = audit.beat(sessions)
         told.append(gap.unheard if gap else 0)
     assert told == unheard
 
 
 def test_a_gap_says_its_numbers() -> None:
-    audit = Audit()
+    audit = SessionAudit()
     audit.beat(100)
     for _ in range(6):
-        audit.heard()
+        audit.hear()
     audit.beat(110)
-    assert audit.beat(110) == Gap(unheard=4, sessions=10, heard=6)
+    assert audit.beat(110) == SessionGap(unheard=4, sessions=10, heard=6)
 
 
 def test_the_count_is_read_from_recorded_heartbeats() -> None:
@@ -101,10 +101,10 @@ def test_both_formats_give_a_count() -> None:
     ],
 )
 def test_the_limit_of_silence(beats: list[tuple[float, float] | None], limit_s: float) -> None:
-    pulse = Pulse()
+    timeout = HeartbeatTimeout()
     for beat in beats:
         if beat is None:
-            pulse.skip()
+            timeout.interrupt()
         else:
-            pulse.beat(beat[0], int(beat[1] * S))
-    assert pulse.limit_s == pytest.approx(limit_s)
+            timeout.beat(beat[0], int(beat[1] * S))
+    assert timeout.limit_s == pytest.approx(limit_s)

@@ -5,23 +5,23 @@ from pathlib import Path
 import gevent
 
 from esl_listener.inbox import Inbox, Spooler
-from esl_listener.metrics import Counts
+from esl_listener.metrics import Metrics
 from esl_listener.spool import Spool
 from tollbook.model.leg import Leg
 
 
 def spooled(folder: Path, legs: int, *, away: bool, max_bytes: int = 1 << 30) -> tuple[int, int, str]:
     """Let so many legs wait in an inbox for 400; give what is in memory and on disk soon after, and the alarm."""
-    inbox, counts, spool = Inbox(max_legs=400), Counts(), Spool(folder, max_bytes)
+    inbox, metrics, spool = Inbox(max_legs=400), Metrics(), Spool(folder, max_bytes)
     spool.open()
-    spooler = Spooler(inbox, spool, counts, folder)
+    spooler = Spooler(inbox, spool, metrics, folder)
     for number in range(legs):
         inbox.put(Leg(switch="fs", uid=str(number), created_us=1))
     running = gevent.spawn(spooler.run, lambda: away)
     gevent.sleep(0.2)
     running.kill()
     spool.close()
-    return len(inbox), counts.legs_spooled, spooler.problem
+    return len(inbox), metrics.legs_spooled, spooler.problem
 
 
 def test_a_healthy_database_costs_no_disk(tmp_path: Path) -> None:

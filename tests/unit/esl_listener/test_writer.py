@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 import tollbook.store.calls.batch
-from esl_listener.dead_letter import kept
+from esl_listener.dead_letter import load_all
 from esl_listener.inbox import Inbox, Spooler
-from esl_listener.liveness import Signs
-from esl_listener.metrics import Counts
+from esl_listener.liveness import Liveness
+from esl_listener.metrics import Metrics
 from esl_listener.spool import Spool
 from esl_listener.writer import Writer
 from tollbook.model.call_tree import Call
@@ -29,11 +29,13 @@ class Listener:
     """A writer and what stands around it, without a switch."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        self.inbox, self.signs, self.counts = Inbox(), Signs(), Counts()
+        self.inbox, self.liveness, self.metrics = Inbox(), Liveness(), Metrics()
         self.spool = Spool(folder / "spool", 1 << 30)
         self.spool.open()
-        spooler = Spooler(self.inbox, self.spool, self.counts, folder / "set-aside")
-        self.writer = Writer(url, self.inbox, spooler, self.signs, TrunkRules(), self.counts, folder / "set-aside")
+        spooler = Spooler(self.inbox, self.spool, self.metrics, folder / "dead-letters")
+        self.writer = Writer(
+            url, self.inbox, spooler, self.liveness, TrunkRules(), self.metrics, folder / "dead-letters"
+        )
 
     def write(self) -> None:
         """Write everything that waits in the inbox, as at SIGTERM."""
@@ -45,7 +47,7 @@ class Listener:
 def test_a_leg_that_a_rule_fails_on_holds_nobody_up(
     database_url: str, database: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bug of ours that one leg brings out sets that leg aside with the reason; its batch is written."""
+    """A bug of ours that one leg brings out makes that leg a dead letter with the reason; its batch is written."""
 
     def failing(call: Call, settings: FoldSettings, switch: str) -> Row:
         if call.call_id == "leg-3":
@@ -59,6 +61,6 @@ def test_a_leg_that_a_rule_fails_on_holds_nobody_up(
     listener.write()
     rows = database.execute("SELECT call_id FROM call_cdr ORDER BY call_id").fetchall()
     assert rows == [(f"leg-{number}",) for number in range(7) if number != 3]
-    (aside,) = kept(tmp_path / "set-aside")
-    assert (aside.leg, aside.reason) == (leg(3), "ZeroDivisionError: one leg too strange")
-    assert listener.counts.legs_set_aside == 1
+    (letter,) = load_all(tmp_path / "dead-letters")
+    assert (letter.leg, letter.reason) == (leg(3), "ZeroDivisionError: one leg too strange")
+    assert listener.metrics.legs_set_aside == 1

@@ -10,7 +10,7 @@ from tollbook.store.database import Connection, store_errors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Life:
+class SwitchProcess:
     """One process of a switch: its Core-UUID, where it was heard, and its last sign of life (epoch µs, its clock).
 
     `unheard`: sessions that it counted and told nothing of, since the last note.
@@ -24,18 +24,18 @@ class Life:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
+class OpenLeg:
     """A leg without an end, and the last sign of life (epoch µs) of the process that it lived in."""
 
     leg: Leg
     seen_us: int
 
 
-def note(connection: Connection, lives: Collection[Life]) -> None:
+def note(connection: Connection, processes: Collection[SwitchProcess]) -> None:
     """Record signs of life; an older one that comes late moves nothing back."""
-    if not lives:
+    if not processes:
         return
-    ordered = sorted(lives, key=lambda life: life.core)
+    ordered = sorted(processes, key=lambda process: process.core)
     with store_errors(), connection.transaction():
         connection.execute(
             "INSERT INTO switch_life AS known (core, address, switch, seen_us, unheard)"
@@ -44,16 +44,16 @@ def note(connection: Connection, lives: Collection[Life]) -> None:
             "  address = excluded.address, seen_us = greatest(known.seen_us, excluded.seen_us),"
             "  unheard = known.unheard + excluded.unheard",
             (
-                array_literal([life.core for life in ordered]),
-                array_literal([life.address for life in ordered]),
-                array_literal([life.switch for life in ordered]),
-                array_literal([life.seen_us for life in ordered]),
-                array_literal([life.unheard for life in ordered]),
+                array_literal([process.core for process in ordered]),
+                array_literal([process.address for process in ordered]),
+                array_literal([process.switch for process in ordered]),
+                array_literal([process.seen_us for process in ordered]),
+                array_literal([process.unheard for process in ordered]),
             ),
         )
 
 
-def held(connection: Connection, address: str) -> list[Held]:
+def open_legs(connection: Connection, address: str) -> list[OpenLeg]:
     """Read the legs without an end of every process that was heard at an address."""
     with store_errors():
         found = connection.execute(
@@ -63,4 +63,4 @@ def held(connection: Connection, address: str) -> list[Held]:
             (address,),
             binary=True,
         )
-        return [Held(leg=leg_from(*row), seen_us=seen_us) for seen_us, *row in found]
+        return [OpenLeg(leg=leg_from(*row), seen_us=seen_us) for seen_us, *row in found]

@@ -11,7 +11,7 @@ from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Facts, Leg
 from tollbook.store import health
 from tollbook.store.calls.batch import write_batch
-from tollbook.store.calls.switch_processes import Life, held, note
+from tollbook.store.calls.switch_processes import SwitchProcess, note, open_legs
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import Partitions
 
@@ -19,8 +19,8 @@ T0 = 1_800_000_000_000_000
 SECOND = 1_000_000
 
 
-def life(core: str, seen_s: int, address: str = "fs:8021") -> Life:
-    return Life(core=core, address=address, switch="fs", seen_us=T0 + seen_s * SECOND)
+def life(core: str, seen_s: int, address: str = "fs:8021") -> SwitchProcess:
+    return SwitchProcess(core=core, address=address, switch="fs", seen_us=T0 + seen_s * SECOND)
 
 
 def write(connection: Connection, *legs: Leg) -> None:
@@ -33,7 +33,7 @@ def up(uid: str, core: str) -> Leg:
 
 def open_at(connection: Connection, address: str = "fs:8021") -> dict[str, int]:
     """Open legs by id, with the last sign of life of their process in seconds after T0."""
-    return {one.leg.uid: (one.seen_us - T0) // SECOND for one in held(connection, address)}
+    return {one.leg.uid: (one.seen_us - T0) // SECOND for one in open_legs(connection, address)}
 
 
 def test_nothing_is_held_for_an_address_that_was_never_heard(database: Connection) -> None:
@@ -54,7 +54,7 @@ def test_a_leg_that_ended_is_not_held_and_comes_back_whole_before(database: Conn
     note(database, [life("a", 0)])
     leg = up("x", "a")
     write(database, leg)
-    assert [one.leg for one in held(database, "fs:8021")] == [leg]
+    assert [one.leg for one in open_legs(database, "fs:8021")] == [leg]
     write(database, msgspec.structs.replace(leg, end=Facts(hangup_us=T0 + SECOND)))
     assert open_at(database) == {}
 
@@ -86,11 +86,11 @@ def test_a_process_that_moved_is_held_at_its_new_address(database: Connection) -
 
 def test_hostile_names_stay_values(database: Connection) -> None:
     odd = "x\"}\\'; DROP TABLE switch_life; --"
-    note(database, [Life(core=odd, address=odd, switch=odd, seen_us=T0)])
+    note(database, [SwitchProcess(core=odd, address=odd, switch=odd, seen_us=T0)])
     write(database, up(odd, odd))
     assert open_at(database, odd) == {odd: 0}
 
 
 def test_a_value_that_postgresql_refuses_is_a_data_error(database: Connection) -> None:
     with pytest.raises(DataError):
-        note(database, [Life(core="x", address="a\0", switch="fs", seen_us=T0)])
+        note(database, [SwitchProcess(core="x", address="a\0", switch="fs", seen_us=T0)])

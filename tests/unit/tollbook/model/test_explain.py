@@ -10,7 +10,7 @@ import pytest
 from tests.paths import CALLS
 from tollbook.model.call_tree import Call, calls_of
 from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.event import Event, event_from_headers, header_names
+from tollbook.model.event import SwitchEvent, event_from_headers, header_names
 from tollbook.model.explain.explain import Explanation, explain
 from tollbook.model.explain.leg_view import LegView
 from tollbook.model.fold import FoldSettings, fold
@@ -195,7 +195,7 @@ def test_another_account_is_not_named_to_who_may_not_know_it() -> None:
 def leg(uid: str, *, end: bool = True, **facts: object) -> list[Leg]:
     """A leg from its CREATE and, a second later, its HANGUP_COMPLETE."""
     given = {"uid": uid, "created_us": T0, "at_us": T0, "channel": f"sofia/internal/{uid}", "dialed": "2000"}
-    create = msgspec.convert({"name": "CHANNEL_CREATE", **given, **facts}, Event)
+    create = msgspec.convert({"name": "CHANNEL_CREATE", **given, **facts}, SwitchEvent)
     events = [create]
     if end:
         events.append(

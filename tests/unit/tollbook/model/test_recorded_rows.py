@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.paths import CALLS
 from tollbook.model.call_tree import calls_of
-from tollbook.model.event import Event, event_from_headers, header_names
+from tollbook.model.event import SwitchEvent, event_from_headers, header_names
 from tollbook.model.fold import FoldSettings, fold
 from tollbook.model.leg import Leg, leg_of, merge_all
 from tollbook.simulator.recording import load
@@ -19,7 +19,7 @@ NAMES = sorted(folder.name for folder in CALLS.iterdir())
 HEADERS = header_names()
 
 
-def events_of(name: str) -> list[Event]:
+def events_of(name: str) -> list[SwitchEvent]:
     return [
         event_from_headers(
             {key.decode(): value.decode("utf-8", "replace") for key, value in recorded.event.headers}, HEADERS

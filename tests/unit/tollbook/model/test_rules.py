@@ -8,7 +8,7 @@ import pytest
 
 from tollbook.model.call_tree import calls_of
 from tollbook.model.charge import Charge
-from tollbook.model.event import Event
+from tollbook.model.event import SwitchEvent
 from tollbook.model.fold import FoldSettings, fold
 from tollbook.model.leg import Leg, leg_of, lost, merge_all
 from tollbook.model.numbers import owner_key
@@ -19,16 +19,16 @@ T0 = 1_800_000_000_000_000
 SECOND = 1_000_000
 
 
-def created(uid: str, *, at: float = 0, **facts: Any) -> Event:
+def created(uid: str, *, at: float = 0, **facts: Any) -> SwitchEvent:
     """A CHANNEL_CREATE `at` seconds after T0: an inbound sofia leg unless said otherwise."""
     us = T0 + int(at * SECOND)
     given = {"channel_direction": "inbound", "channel": f"sofia/internal/{uid}", "caller": "1000", "dialed": "2000"}
-    return Event(
+    return SwitchEvent(
         **({"name": "CHANNEL_CREATE", "uid": uid, "created_us": us, "at_us": us, "core": "core-1"} | given | facts)
     )
 
 
-def ended(create: Event, *, answered: float | None = None, hangup: float, **facts: Any) -> Event:
+def ended(create: SwitchEvent, *, answered: float | None = None, hangup: float, **facts: Any) -> SwitchEvent:
     """The CHANNEL_HANGUP_COMPLETE of a leg; times in seconds after T0."""
     at_us = T0 + int(hangup * SECOND)
     given = {"name": "CHANNEL_HANGUP_COMPLETE", "at_us": at_us, "hangup_us": at_us, "cause": "NORMAL_CLEARING"}
@@ -37,16 +37,16 @@ def ended(create: Event, *, answered: float | None = None, hangup: float, **fact
     return msgspec.structs.replace(create, **(given | facts))
 
 
-def legs(*events: Event) -> list[Leg]:
+def legs(*events: SwitchEvent) -> list[Leg]:
     return [leg for event in events if (leg := leg_of(event, "fs"))]
 
 
-def rows(*events: Event, settings: FoldSettings | None = None) -> list[Row]:
+def rows(*events: SwitchEvent, settings: FoldSettings | None = None) -> list[Row]:
     folded = [fold(call, settings or FoldSettings(), "fs") for call in calls_of(merge_all(legs(*events)).values())]
     return sorted(folded, key=lambda row: row.key)
 
 
-def trunk(uid: str, parent: str, *, at: float = 0.1, number: str = "15551230001", **facts: Any) -> Event:
+def trunk(uid: str, parent: str, *, at: float = 0.1, number: str = "15551230001", **facts: Any) -> SwitchEvent:
     """An outbound leg to a carrier, made for `parent`."""
     given = {"channel_direction": "outbound", "channel": f"sofia/external/{number}", "dialed": number}
     return created(uid, at=at, **(given | {"originator": parent, "gateway": "carrier"} | facts))
@@ -157,7 +157,9 @@ def test_a_lost_leg_that_is_recovered_is_open_again_and_ends_unmarked() -> None:
 
 
 def test_a_lost_call_ends_at_the_last_sign_of_life_and_says_so() -> None:
-    answered = Event(name="CHANNEL_ANSWER", uid="x", created_us=T0, at_us=T0 + 2 * SECOND, answered_us=T0 + 2 * SECOND)
+    answered = SwitchEvent(
+        name="CHANNEL_ANSWER", uid="x", created_us=T0, at_us=T0 + 2 * SECOND, answered_us=T0 + 2 * SECOND
+    )
     known = merge_all(legs(created("x", user="1000"), answered))
     (leg,) = known.values()
     (row,) = [fold(call, FoldSettings(), "fs") for call in calls_of([leg.merged(lost(leg, T0 + 20 * SECOND))])]
@@ -187,12 +189,12 @@ def test_a_leg_lost_inside_a_call_whose_end_the_switch_told_makes_no_lost_call()
 # -- off-net, direction and what is charged
 
 
-def charged(*events: Event, trunk_rules: TrunkRules | None = None) -> list[tuple[str, str, int]]:
+def charged(*events: SwitchEvent, trunk_rules: TrunkRules | None = None) -> list[tuple[str, str, int]]:
     (row,) = rows(*events, settings=FoldSettings(trunk_rules=trunk_rules or TrunkRules()))
     return [(part.direction, part.number, part.seconds) for part in row.parts or ()]
 
 
-def user_call(child: Event, *, answered: float = 1, hangup: float = 11) -> list[Event]:
+def user_call(child: SwitchEvent, *, answered: float = 1, hangup: float = 11) -> list[SwitchEvent]:
     """A directory user's call that reached `child`, answered and hung up together."""
     root = created("root", user="1000", dialed="0015551230001")
     return [root, child, ended(child, answered=answered, hangup=hangup), ended(root, answered=answered, hangup=hangup)]
@@ -387,12 +389,12 @@ def test_no_duration_is_below_zero_even_when_the_clock_steps_back() -> None:
 
 @pytest.mark.parametrize("us", [0, -1, 1, 946_684_799_999_999, 4_102_444_800_000_000, 10**18])
 def test_an_event_with_an_absurd_clock_makes_no_leg(us: int) -> None:
-    assert leg_of(Event(name="CHANNEL_CREATE", uid="x", created_us=us), "fs") is None
+    assert leg_of(SwitchEvent(name="CHANNEL_CREATE", uid="x", created_us=us), "fs") is None
 
 
 @pytest.mark.parametrize("uid", ["", "x" * 257, "é" * 129])
 def test_an_event_without_a_usable_id_makes_no_leg(uid: str) -> None:
-    assert leg_of(Event(name="CHANNEL_CREATE", uid=uid, created_us=T0), "fs") is None
+    assert leg_of(SwitchEvent(name="CHANNEL_CREATE", uid=uid, created_us=T0), "fs") is None
 
 
 def test_the_end_without_a_hangup_time_ends_when_it_was_said() -> None:

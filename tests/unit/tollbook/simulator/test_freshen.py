@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.paths import CALLS
-from tollbook.simulator.event import Event, parse_json, parse_plain
+from tollbook.simulator.event import RawEvent, parse_json, parse_plain
 from tollbook.simulator.frame import split_frames
 from tollbook.simulator.freshen import CallTemplate, FreshCall, fresh
 from tollbook.simulator.recording import Recording, load
@@ -59,7 +59,7 @@ def test_times_are_shifted_by_the_same_whole_seconds(name: str):
     shift_us = copy.shift_s * 1_000_000
 
     for recorded, event in zip(recording.events, copy.events, strict=True):
-        new = Event(headers=event.headers(1))
+        new = RawEvent(headers=event.headers(1))
         for (header, was), (_, now) in zip(recorded.event.headers, new.headers, strict=True):
             if re.fullmatch(rb"\d{16}", was):
                 assert int(now) - int(was) == shift_us, header
@@ -67,13 +67,13 @@ def test_times_are_shifted_by_the_same_whole_seconds(name: str):
                 assert int(now) - int(was) == copy.shift_s, header
             elif header.endswith((b"sec", b"msec", b"usec", b"Line-Number", b"_id_number")):
                 assert now == was, header
-    first = Event(headers=copy.events[0].headers(1))
+    first = RawEvent(headers=copy.events[0].headers(1))
     assert 0 <= NOW_US - int(first.get(b"Event-Date-Timestamp") or 0) < 1_000_000
 
 
 def test_dates_in_words_are_shifted_too():
     _, copy = both("outbound_answered")
-    event = Event(headers=copy.events[0].headers(1))
+    event = RawEvent(headers=copy.events[0].headers(1))
 
     # 1,900,000,000 s; the recording began .486 within its second, so the copy begins .279 s before "now".
     assert event.get(b"Event-Date-Local") == b"2030-03-17 17:46:40"
@@ -110,7 +110,7 @@ def test_cdr_files_follow_their_legs():
         assert cdr.unique_id.decode() in cdr.name
         variables = msgspec.json.decode(cdr.text, type=dict[str, object])["variables"]
         assert isinstance(variables, dict)
-        end = Event(headers=legs[cdr.unique_id].headers(1))
+        end = RawEvent(headers=legs[cdr.unique_id].headers(1))
         assert variables["uuid"] == cdr.unique_id.decode()
         assert variables["end_uepoch"].encode() == end.get(b"variable_end_uepoch")
         assert variables["billsec"].encode() == end.get(b"variable_billsec")
@@ -137,14 +137,14 @@ def test_a_copy_takes_the_name_of_the_switch_that_plays_it():
     template = CallTemplate(load(CALLS / "outbound_answered"))
     copy = template.fresh(NOW_US, switch_name="pbx-7")
 
-    event = Event(headers=copy.events[0].headers(1))
+    event = RawEvent(headers=copy.events[0].headers(1))
     assert event.get(b"FreeSWITCH-Switchname") == b"pbx-7"
     assert b"fs-lab" not in copy.events[0].plain_frame(1)
 
 
 def test_the_recorded_core_and_name_are_the_default():
     recording = load(CALLS / "outbound_answered")
-    event = Event(headers=fresh(recording, NOW_US).events[0].headers(1))
+    event = RawEvent(headers=fresh(recording, NOW_US).events[0].headers(1))
 
     assert event.get(b"Core-UUID") == recording.events[0].event.get(b"Core-UUID")
     assert event.get(b"FreeSWITCH-Switchname") == b"fs-lab"
