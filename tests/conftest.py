@@ -1,6 +1,8 @@
 """What every test can ask for: a real PostgreSQL, and a fresh migrated database of its own."""
 
 import itertools
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,18 @@ from tollbook.store.schema import upgrade
 
 RECORDINGS = ESL
 
+# In memory a copy of the template database takes 20 ms of CPU and an fsync none; on a disk, 150 ms and a long wait.
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 6 * 1024**3
+
 _names = itertools.count()
+
+
+def pytest_configure() -> None:
+    """Put what the tests and their processes write in memory, unless TMPDIR says otherwise or there is too little."""
+    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None  # what was found before
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +57,8 @@ def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
     """The URL of a fresh, migrated database."""
     name = f"tollbook_{next(_names)}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+        # The other strategy writes each page to the log too.
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
         yield _on(postgres_url, name)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

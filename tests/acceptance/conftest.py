@@ -134,7 +134,7 @@ class Server:
     def fresh_database(self) -> str:
         """The URL of a new, empty, migrated database."""
         name = f"fresh_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy")
         return self[name]
 
     def __getitem__(self, database: str) -> str:

@@ -18,8 +18,8 @@ TOLLBOOK = Path(sys.executable).with_name("tollbook")
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """A folder for temporary files, of a short name (a socket lies below it) and open to all (the server's user)."""
-    with tempfile.TemporaryDirectory(prefix="tollbook-test-", dir="/tmp") as name:
+    """A folder for temporary files that the server's user may enter."""
+    with tempfile.TemporaryDirectory(prefix="tollbook-test-") as name:
         Path(name).chmod(0o711)
         yield Path(name)
 
