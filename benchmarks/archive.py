@@ -26,9 +26,9 @@ from pydantic import SecretStr
 
 from maintenance.archive.batch import BatchContent
 from maintenance.archive.commit import commit
-from maintenance.archive.run import run as archive_run
+from maintenance.archive.run import archive_calls
 from maintenance.archive.table import ensure_table
-from maintenance.compaction.run import compact
+from maintenance.compaction.run import compact_archive
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.scan import walk
 from tollbook.archive.schema import arrow_schema
@@ -122,7 +122,7 @@ def growth() -> None:
                     for half in range(2):
                         batch = later(template, month * MONTH_MS + half * 3_600_000)
                         commit(ensure_table(catalog), uuid4(), BatchContent(rows=batch, corrections=()))
-            done = compact(one, now=dt.datetime(2028, 1, 1, tzinfo=dt.UTC)).compacted
+            done = compact_archive(one, now=dt.datetime(2028, 1, 1, tzinfo=dt.UTC)).compacted
             print(f"growth: {months} months, {done.rows} rows, {done.files_before} files into {done.files_after}")
         ratios: list[float] = []
         for _ in range(ROUNDS):
@@ -181,11 +181,11 @@ def day(accounts: int, count: int) -> None:
         files = commits = appended = 0
         while at < noon:
             at += RUN_EVERY
-            done = archive_run(settings, at=at)
-            (busy_s if done.done.files else idle_s).append(done.seconds)
+            done = archive_calls(settings, at=at)
+            (busy_s if done.committed.files else idle_s).append(done.seconds)
             if at > noon - dt.timedelta(days=1):
-                files, appended = files + done.done.files, appended + done.done.appended
-                commits += done.done.files > 0
+                files, appended = files + done.committed.files, appended + done.committed.appended
+                commits += done.committed.files > 0
         print(
             f"day: {accounts} accounts, {count} calls a day: {files} files in {commits} runs for {appended} rows on the"
             f" second day; a run with work {statistics.mean(busy_s):.1f} s (at most {max(busy_s):.1f}),"
@@ -201,7 +201,7 @@ def outbox_reading() -> None:
             " 'account' || number % 10000, now() - number * interval '40 ms' FROM generate_series(1, 2000000) AS number"
         )
         connection.execute("VACUUM ANALYZE archive_outbox")
-        took = [archive_run(settings).seconds for _ in range(ROUNDS)]
+        took = [archive_calls(settings).seconds for _ in range(ROUNDS)]
     print(f"outbox: 2,000,000 rows of 10,000 accounts wait, none due: a run takes {statistics.median(took):.2f} s")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from pydantic import SecretStr
 
-from maintenance.archive.run import run as archive_run
+from maintenance.archive.run import archive_calls
 from maintenance.prune.run import MOST_MOVED, verify
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
@@ -91,7 +91,7 @@ def _fill(connection: Connection, settings: Settings, day: int) -> None:
     span = (start, start + MS_PER_DAY)
     connection.execute(FILL, {"count": CALLS, "start": start, "open": STAYING})
     connection.execute(QUEUE, (*span, None))
-    archive_run(settings, now=True)
+    archive_calls(settings, now=True)
     connection.execute(QUEUE, (*span, STAYING))
     connection.execute("VACUUM ANALYZE call_cdr")
 

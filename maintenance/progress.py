@@ -1,20 +1,29 @@
-"""A progress bar on a terminal's stderr."""
+"""The progress of a long command: a bar on a terminal's standard error, and nothing anywhere else."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+import rich.progress as bars
 from rich.console import Console
-from rich.progress import Progress
+
+# Called with how much is done and how much there is in all; the total may grow while the command runs.
+Progress = Callable[[int, int], None]
+
+
+def no_progress(done: int, total: int) -> None:
+    """Show nothing."""
+    del done, total
 
 
 @contextmanager
-def progress_bar(doing: str, *, from_total: int) -> Generator[Callable[[int, int], None]]:
-    """Give a function to tell what is done and the total; a bar shows once there is so much to do."""
+def progress_bar(title: str, *, min_total: int = 1) -> Generator[Progress]:
+    """Yield a function that shows the progress; the bar appears once the total is `min_total` or more."""
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(doing, visible=False)
+    columns = (*bars.Progress.get_default_columns()[:-1], bars.MofNCompleteColumn(), bars.TimeRemainingColumn())
+    with bars.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
+        task = display.add_task(title, visible=False)
 
         def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=total >= from_total)
+            display.update(task, completed=done, total=total, visible=total >= min_total)
 
         yield show

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from maintenance.archive.run import run
+from maintenance.archive.run import archive_calls
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.scan import Record, walk
 from tollbook.config import Settings
@@ -75,11 +75,11 @@ def archive_now(settings: Settings) -> str:
     run goes on, here as on a timer.
     """
     try:
-        done = run(settings, now=True)
+        done = archive_calls(settings, now=True)
     except ArchiveError as error:
         if "Internal Error" not in str(error):
             raise
-        done = run(settings, now=True)
+        done = archive_calls(settings, now=True)
     return str(done).rpartition(",")[0]
 
 

@@ -26,7 +26,7 @@ from tollbook.store.database import check_schema, connect
 _METADATA = re.compile(r"/(\d{5,})-[^/]+\.metadata\.json$")
 
 
-def attach(settings: Settings, metadata: str | None = None) -> str:
+def attach_archive(settings: Settings, metadata: str | None = None) -> str:
     """Register the table of the newest readable metadata file, or of the one at a location; say what was found.
 
     Raises UsageError when the catalog knows an archive, or none is found; ArchiveError, StoreUnavailable.

@@ -12,8 +12,8 @@ from tollbook.config import Settings
 from tollbook.model.selection import Selection
 
 
-def archived(settings: Settings, selection: Selection) -> Iterator[Record]:
-    """Read the archived calls of a selection, page by page. Raises ArchiveError, also on its way."""
+def archived_calls(settings: Settings, selection: Selection) -> Iterator[Record]:
+    """Yield the archived calls of a selection, read page by page; raise ArchiveError, even after the first page."""
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         if table is not None:
@@ -28,7 +28,7 @@ def write_csv(out: Any, columns: Iterable[str], records: Iterable[Record]) -> No
 
 
 def write_json(out: Any, columns: Sequence[str], records: Iterable[Record]) -> None:
-    """Write a JSON object for each record, on a line of its own."""
+    """Write one JSON object per line for each record."""
     encode = msgspec.json.Encoder().encode
     for record in records:
         out.write(encode(dict(zip(columns, record, strict=True))).decode() + "\n")

@@ -1,12 +1,12 @@
 """`tollbook archive run`: from the outbox into the archive, batch by batch.
 
-Claim, commit, acknowledge. A kill between any two of them is repaired by the next run: a batch that was claimed is
-looked for in the archive, and acknowledged when it is there, written when it is not.
+Claim, commit, acknowledge. The next run repairs a kill between any two of these steps: it looks in the archive for a
+batch that is still claimed, acknowledges it if it is there, and writes it if it is not.
 """
 
 import datetime as dt
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyiceberg.catalog import Catalog
@@ -15,6 +15,7 @@ from maintenance.archive.batch import parse
 from maintenance.archive.commit import Committed, commit, holds
 from maintenance.archive.due import COMPANY_AGE_S, FLUSH_ROWS, due
 from maintenance.archive.table import ensure_table
+from maintenance.progress import Progress, no_progress
 from tollbook.archive.catalog import open_catalog
 from tollbook.config import Settings
 from tollbook.store import outbox
@@ -24,32 +25,29 @@ from tollbook.store.outbox import AccountWaiting, Batch
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveReport:
-    """What a run did. `found`: batches that an earlier run had written and not acknowledged."""
+    """What a run did. `repaired`: batches that an earlier run had written and not acknowledged."""
 
-    done: Committed
-    found: int
+    committed: Committed
+    repaired: int
     seconds: float
 
     def __str__(self) -> str:
-        """Say it in one line."""
-        repaired = f", {self.found} batches found written by an earlier run" if self.found else ""
+        """Return it as one line."""
+        done = self.committed
+        repaired = f", {self.repaired} batches found written by an earlier run" if self.repaired else ""
         return (
-            f"archived: {self.done.appended} rows appended, {self.done.replaced} replaced, {self.done.deleted} deleted,"
-            f" {self.done.files} files{repaired}, {self.seconds:.1f} s"
+            f"archived: {done.appended} rows appended, {done.replaced} replaced, {done.deleted} deleted,"
+            f" {done.files} files{repaired}, {self.seconds:.1f} s"
         )
 
 
-def run(
-    settings: Settings,
-    *,
-    now: bool = False,
-    at: dt.datetime | None = None,
-    progress: Callable[[int, int], None] | None = None,
+def archive_calls(
+    settings: Settings, *, now: bool = False, at: dt.datetime | None = None, progress: Progress = no_progress
 ) -> ArchiveReport:
-    """Archive the accounts that are due (`due.py`); with `now` every row that waits, estimated ends too.
+    """Archive the accounts that are due (`due.py`); with `now`, every row that waits, also those with estimated ends.
 
-    `at`: the moment that the run takes for the present, unless the database's. `progress` is told rows done and rows
-    due. Raises StoreUnavailable, ArchiveError or SettingsError; what was done until then stays done.
+    `at`: the time of the run, the database's if None. `progress`: rows archived, and rows that are due. Raises
+    StoreUnavailable, ArchiveError or SettingsError; what was done until then stays done.
     """
     begun = time.monotonic()
     with connect(settings.require_database_url(), name="archive", autocommit=True) as connection:
@@ -57,44 +55,52 @@ def run(
         with outbox.sole_archiver(connection):
             if now:
                 outbox.settle(connection)
-            present = at or outbox.moment(connection)
-            before = present if now else present - dt.timedelta(seconds=outbox.GRACE_S)
-            accounts = _due(connection, present, before, everything=now)
-            left = outbox.left_behind(connection)
-            done, found = Committed(), 0
-            if left or accounts:  # most runs end here, and ask no storage for anything
+            at = at or outbox.moment(connection)
+            before = at if now else at - dt.timedelta(seconds=outbox.GRACE_S)
+            accounts = _due_accounts(connection, at, before, everything=now)
+            unfinished = outbox.left_behind(connection)
+            committed, repaired = Committed(), 0
+            if unfinished or accounts:  # most runs have neither, and send no request to the storage
                 with open_catalog(settings, writing=True) as catalog:
-                    done, found = _run(connection, catalog, left, accounts, before, progress)
-    return ArchiveReport(done=done, found=found, seconds=time.monotonic() - begun)
+                    committed, repaired = _archive(connection, catalog, unfinished, accounts, before, progress)
+    return ArchiveReport(committed=committed, repaired=repaired, seconds=time.monotonic() - begun)
 
 
-def _due(connection: Connection, at: dt.datetime, before: dt.datetime, *, everything: bool) -> Sequence[AccountWaiting]:
+def _due_accounts(
+    connection: Connection, at: dt.datetime, before: dt.datetime, *, everything: bool
+) -> Sequence[AccountWaiting]:
     if everything:
         return outbox.accounts_waiting(connection, at=at, before=before, rows=1, oldest_s=0)
     return due(outbox.accounts_waiting(connection, at=at, before=before, rows=FLUSH_ROWS, oldest_s=COMPANY_AGE_S))
 
 
-def _run(
+def _archive(
     connection: Connection,
     catalog: Catalog,
-    left: list[Batch],
-    due_accounts: Sequence[AccountWaiting],
+    unfinished: list[Batch],
+    accounts: Sequence[AccountWaiting],
     before: dt.datetime,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> tuple[Committed, int]:
-    done, found, rows = Committed(), 0, 0
-    accounts = [one.account_id for one in due_accounts]
-    total = sum(one.rows for one in due_accounts) + sum(batch.rows for batch in left)
-    while batch := left.pop(0) if left else outbox.claim(connection, before=before, accounts=accounts):
+    committed, repaired, rows = Committed(), 0, 0
+    names = [account.account_id for account in accounts]
+    total = sum(account.rows for account in accounts) + sum(batch.rows for batch in unfinished)
+    while batch := unfinished.pop(0) if unfinished else outbox.claim(connection, before=before, accounts=names):
         written = finish(connection, catalog, batch)
-        done, found, rows = done + (written or Committed()), found + (written is None), rows + batch.rows
-        if progress:
-            progress(rows, total)
-    return done, found
+        if written is None:
+            repaired += 1
+        else:
+            committed += written
+        rows += batch.rows
+        progress(rows, total)
+    return committed, repaired
 
 
 def finish(connection: Connection, catalog: Catalog, batch: Batch) -> Committed | None:
-    """Bring a claimed batch into the archive and out of the outbox; None when the archive held it already."""
+    """Write a claimed batch into the archive and take it out of the outbox; return None if the archive has it already.
+
+    Raises as `archive_calls`.
+    """
     table = ensure_table(catalog)
     written = (
         None

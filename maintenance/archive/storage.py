@@ -13,7 +13,7 @@ from tollbook.errors import SettingsError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stored:
+class StoredFile:
     """A file: its path in the storage, its size, and when it was written, in s since the epoch; 0 when unknown."""
 
     path: str
@@ -42,12 +42,12 @@ class Storage:
         """Give the URI of a path that was listed."""
         return f"{self._scheme}://{path}"
 
-    def files(self, folder: str = "") -> Iterator[Stored]:
+    def files(self, folder: str = "") -> Iterator[StoredFile]:
         """List the files below the location, or below a folder of it, in any order; none when it is not there."""
         root = f"{self._root}/{folder}".rstrip("/")
         for found in self._filesystem.get_file_info(arrow_fs.FileSelector(root, recursive=True, allow_not_found=True)):
             if found.type == arrow_fs.FileType.File:
-                yield Stored(path=found.path, bytes=found.size, written_s=(found.mtime_ns or 0) / 1e9)
+                yield StoredFile(path=found.path, bytes=found.size, written_s=(found.mtime_ns or 0) / 1e9)
 
     def delete(self, path: str) -> None:
         """Delete a file; one that is gone already is none the worse."""

@@ -1,1 +1,1 @@
-"""`tollbook archive compact`: few files, no old snapshots, no orphans."""
+"""`tollbook archive compact`: one file per account and closed month, no old snapshots, no orphaned files."""

@@ -1,7 +1,7 @@
 """Merge data files, each sorted by start_ts and call_id, into one, in bounded memory.
 
-The files of an account and month mostly follow one another in time. A file is opened when the merge has come to its
-first call, and read by row groups: so as many row groups are in memory as files overlap.
+The files of an account and month mostly follow one another in time. A file is opened only when the merge has reached
+its first call, and is read one row group at a time: memory holds as many row groups as there are overlapping files.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,20 +18,21 @@ from pyiceberg.types import TimestamptzType
 from tollbook.archive._pyarrow import pa, parquet, pc, untyped
 from tollbook.archive.schema import START_FIELD, arrow_schema
 
-# Rows a row group, as the table's property says; a page of one hour then reads a few of them.
+# Rows per row group, as the table's property says; a page of one hour then reads a few of them.
 ROW_GROUP = 20_000
 
 _KEY = [("start_ts", "ascending"), ("call_id", "ascending")]
+_BEFORE_ALL = -(2**63)  # a start_ts before that of any call
 
 
 def merge(table: Table, files: Iterable[DataFile], key: PartitionKey) -> DataFile:
-    """Write the rows of one partition's files to a new file, which belongs to nothing until it is committed."""
+    """Write the rows of one partition's files to a new file, which is part of no table until it is committed."""
     model = FileFormatFactory.get(FileFormat.PARQUET)
     path = table.location_provider().new_data_location(f"compact-{uuid4()}.{model.file_extension()}", key)
     output = table.io.new_output(path)
     writer: Any = untyped(model).create_writer(output, table.schema(), table.properties)
     with writer:
-        for rows in _in_row_groups(merged(table, files)):
+        for rows in _in_row_groups(_in_order(table, files)):
             writer.write(rows)
     return DataFile.from_args(
         content=DataFileContent.DATA,
@@ -48,59 +49,63 @@ def merge(table: Table, files: Iterable[DataFile], key: PartitionKey) -> DataFil
 
 
 def first_start(file: DataFile) -> int:
-    """Give the lowest start_ts of a file in µs, by its bounds; a file without bounds is read first."""
+    """Return the lowest start_ts of a file in epoch µs, from its bounds; a file without bounds counts as the first."""
     bound = (file.lower_bounds or {}).get(START_FIELD)
-    return -(2**63) if bound is None else int(from_bytes(TimestamptzType(), bound))
+    return _BEFORE_ALL if bound is None else int(from_bytes(TimestamptzType(), bound))
 
 
-def merged(table: Table, files: Iterable[DataFile]) -> Iterator[Any]:
-    """Give the rows of sorted files in one order, as Arrow tables of any size."""
-    waiting = sorted(files, key=first_start)
-    reading: list[_Reader] = []
-    while waiting or reading:
-        # What is before the horizon is complete: every file has been read up to it, or begins after it.
-        horizon = min((reader.last for reader in reading if reader.more), default=None)
-        if waiting and (horizon is None or first_start(waiting[0]) <= horizon):
-            horizon = first_start(waiting[0])
-        ready = [rows for reader in reading if (rows := reader.take(horizon)).num_rows]
+def _in_order(table: Table, files: Iterable[DataFile]) -> Iterator[Any]:
+    """Yield the rows of sorted files in one order, as Arrow tables of any size."""
+    unopened = sorted(files, key=first_start)
+    readers: list[_Reader] = []
+    while unopened or readers:
+        # All rows before the horizon are in memory: every file is read up to it, or begins at or after it.
+        horizon = min((reader.last for reader in readers if reader.more), default=None)
+        if unopened and (horizon is None or first_start(unopened[0]) <= horizon):
+            horizon = first_start(unopened[0])
+        ready = [rows for reader in readers if (rows := reader.take(horizon)).num_rows]
         if ready:
             yield pa.concat_tables(ready).sort_by(_KEY)
-        reading = [reader for reader in reading if reader.more or reader.rows.num_rows]
-        if waiting and first_start(waiting[0]) == horizon:
-            reading.append(_Reader(table, waiting.pop(0)))
-        for reader in reading:
+        readers = [reader for reader in readers if reader.more or reader.rows.num_rows]
+        if unopened and first_start(unopened[0]) == horizon:
+            readers.append(_Reader(table, unopened.pop(0)))
+        for reader in readers:
             if reader.more and reader.last == horizon:
                 reader.read()
 
 
 class _Reader:
-    """A file, read one row group at a time. `last`: the start_ts that it was read up to; `rows`: what was not taken."""
+    """A file, read one row group at a time.
+
+    `last`: the start_ts in µs up to which it was read; `rows`: the rows that were read and not taken yet.
+    """
 
     def __init__(self, table: Table, file: DataFile) -> None:
         self._schema = arrow_schema()
         self._stream = table.io.new_input(file.file_path).open()
         self._file = parquet.ParquetFile(self._stream)
-        self._next = 0
-        self.last = -(2**63)
+        self._next_group = 0
+        self.last = _BEFORE_ALL
         self.rows: Any = self._schema.empty_table()
         self.read()
 
     @property
     def more(self) -> bool:
-        return self._next < self._file.num_row_groups
+        """Return whether row groups are left to read."""
+        return self._next_group < self._file.num_row_groups
 
     def read(self) -> None:
-        """Read one row group more."""
+        """Read the next row group."""
         if self.more:
-            rows = _conformed(self._file.read_row_group(self._next), self._schema)
-            self._next += 1
+            rows = _with_our_columns(self._file.read_row_group(self._next_group), self._schema)
+            self._next_group += 1
             self.last = max(self.last, pc.max(rows["start_ts"]).cast(pa.int64()).as_py())
             self.rows = pa.concat_tables([self.rows, rows])
         if not self.more:
             self._stream.close()
 
     def take(self, horizon: int | None) -> Any:
-        """Take out the rows that start before the horizon; all of them when there is none."""
+        """Remove and return the rows that start before the horizon; all rows if it is None."""
         if horizon is None:
             taken, self.rows = self.rows, self.rows.slice(0, 0)
             return taken
@@ -109,8 +114,8 @@ class _Reader:
         return taken
 
 
-def _conformed(rows: Any, schema: Any) -> Any:
-    """Give rows the table's columns: a file that is older than a column has NULL there."""
+def _with_our_columns(rows: Any, schema: Any) -> Any:
+    """Return rows with the table's columns: NULL where the file is older than the column."""
     present = set(rows.column_names)
     columns = [
         rows[field.name].cast(field.type) if field.name in present else pa.nulls(rows.num_rows, field.type)
@@ -120,7 +125,7 @@ def _conformed(rows: Any, schema: Any) -> Any:
 
 
 def _in_row_groups(pieces: Iterable[Any]) -> Iterator[Any]:
-    """Give the rows of the pieces as one Arrow table a row group."""
+    """Yield the rows of the pieces, in their order, as Arrow tables of one row group each."""
     gathered: list[Any] = []
     count = 0
     for piece in pieces:

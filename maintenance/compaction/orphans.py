@@ -1,7 +1,7 @@
-"""What the archive no longer needs: old snapshots, and files that no snapshot names.
+"""Orphans: files of the archive that no snapshot names, left by a kill, a merge or an expired snapshot.
 
-Expiring a snapshot deletes no file. A file is deleted when no snapshot has named it, it is three days old, it lies
-below the table's location, and it is of a kind that Iceberg writes there.
+A file is an orphan if no metadata names it, it is three days old, it is below the table's location, and Iceberg writes
+files of its kind there.
 """
 
 import re
@@ -11,65 +11,52 @@ from dataclasses import dataclass
 
 from pyiceberg.table import Table
 
-from maintenance.archive.storage import Storage, Stored
+from maintenance.archive.storage import Storage, StoredFile
+from maintenance.compaction.snapshots import KEEP_S
 from tollbook.archive.catalog import archive_errors
 
-# A reader keeps the snapshot that it has begun with: so long it may take. A file younger than this may belong to a
-# commit that is under way.
-KEEP_S = 3 * 24 * 3600.0
-
-_OURS = re.compile(r"/data/.*\.parquet$|/metadata/[^/]+\.(avro|metadata\.json)$")
+_WRITTEN_BY_ICEBERG = re.compile(r"/data/.*\.parquet$|/metadata/[^/]+\.(avro|metadata\.json)$")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Orphans:
-    """Files that nothing names, oldest first, and where they are."""
+    """Files that no metadata names, oldest first, and the storage that they are in."""
 
     storage: Storage
-    files: tuple[Stored, ...]
+    files: tuple[StoredFile, ...]
 
     @property
     def bytes(self) -> int:
-        """What deleting them frees."""
+        """Return how many bytes deleting them would free."""
         return sum(file.bytes for file in self.files)
 
-
-def old_snapshots(table: Table, *, now_s: float) -> list[int]:
-    """Give the ids of the snapshots that are too old for any reader; never the newest."""
-    newest = table.current_snapshot()
-    return [
-        one.snapshot_id
-        for one in table.metadata.snapshots
-        if one.timestamp_ms / 1000 < now_s - KEEP_S and (newest is None or one.snapshot_id != newest.snapshot_id)
-    ]
-
-
-def expire(table: Table, snapshot_ids: list[int]) -> None:
-    """Take snapshots out of the table's metadata; raises ArchiveError.
-
-    Only while no batch is claimed: the id of a batch that was committed and not acknowledged stands in a snapshot.
-    """
-    if snapshot_ids:
-        with archive_errors("expiring snapshots"):
-            table.maintenance.expire_snapshots().by_ids(snapshot_ids).commit()
+    def delete(self) -> None:
+        """Delete the files; raise ArchiveError."""
+        with archive_errors("deleting orphaned files"):
+            for file in self.files:
+                self.storage.delete(file.path)
 
 
 def find_orphans(table: Table, *, now_s: float | None = None) -> Orphans:
-    """List the files below the table's location that may be deleted; raises ArchiveError."""
+    """List the orphans of a table; raise ArchiveError."""
     with archive_errors("listing the archive's files"):
         storage = Storage(table.io, table.location())
-        # Listed first: what a commit writes meanwhile is in neither, or is young.
+        # List the files first: what a commit writes meanwhile is then either not listed, or too young.
         stored = list(storage.files())
-        named = {storage.path(location) for location in _named(table)}
+        named = {storage.path(location) for location in _named_files(table)}
     before = (time.time() if now_s is None else now_s) - KEEP_S
-    # A time of 0 is a storage that does not know it.
-    old = [one for one in stored if 0 < one.written_s < before]
-    found = [one for one in old if one.path not in named and _OURS.search(one.path)]
-    return Orphans(storage=storage, files=tuple(sorted(found, key=lambda one: (one.written_s, one.path))))
+    orphans = [
+        file
+        for file in stored
+        if 0 < file.written_s < before  # 0: the storage does not know the time
+        and file.path not in named
+        and _WRITTEN_BY_ICEBERG.search(file.path)
+    ]
+    return Orphans(storage=storage, files=tuple(sorted(orphans, key=lambda file: (file.written_s, file.path))))
 
 
-def _named(table: Table) -> Iterator[str]:
-    """Give every file that the metadata, or any snapshot, names."""
+def _named_files(table: Table) -> Iterator[str]:
+    """Yield the location of every file that the metadata or any snapshot names."""
     yield table.metadata_location
     for entry in table.metadata.metadata_log:
         yield entry.metadata_file

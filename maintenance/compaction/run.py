@@ -1,125 +1,106 @@
-"""What `tollbook archive compact` does, in order: drop, merge, expire, tidy up. A kill costs the step it falls into."""
+"""`tollbook archive compact`, step by step: drop old months, merge, expire snapshots, look for orphans.
+
+The archive's lock is released between two commits. A kill loses no more than the step that it falls into.
+"""
 
 import datetime as dt
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from maintenance.archive.table import ensure_table
-from maintenance.compaction.compact import Compacted, compact_some, drop_before, scattered
+from maintenance.compaction.compact import Compacted, compact_some, count_scattered, drop_some
 from maintenance.compaction.months import begin_of, first_kept, first_open
-from maintenance.compaction.orphans import Orphans, expire, find_orphans, old_snapshots
+from maintenance.compaction.orphans import find_orphans
+from maintenance.compaction.report import CompactionReport
+from maintenance.compaction.snapshots import expire_snapshots, old_snapshots
+from maintenance.progress import Progress, no_progress
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.store import outbox
 from tollbook.store.database import Connection, check_schema, connect
 
 
-@dataclass(frozen=True, kw_only=True)
-class CompactionReport:
-    """What was done, or would be when `dry`. `snapshots` None: a batch is claimed, so none may expire."""
-
-    dry: bool
-    compacted: Compacted = field(default_factory=Compacted)
-    dropped_before: dt.datetime | None = None
-    dropped_rows: int = 0
-    snapshots: int | None = 0
-    orphans: Orphans | None = None
-    orphans_removed: bool = False
-    seconds: float = 0.0
-
-
-def compact(
+def compact_archive(
     settings: Settings,
     *,
-    dry: bool = False,
+    dry_run: bool = False,
     remove_orphans: bool = False,
     now: dt.datetime | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> CompactionReport:
-    """Bring the archive into shape; `dry` only looks. `progress` is told files merged and files to merge.
+    """Compact the archive, or with `dry_run` report what would be done. `progress`: files merged, and to merge.
 
     Raises StoreUnavailable, ArchiveError, SchemaError or SettingsError; what was done until then stays done.
     """
-    begun = time.monotonic()
-    at = now or dt.datetime.now(dt.UTC)
-    kept = settings.archive_retention_months
+    now = now or dt.datetime.now(dt.UTC)
+    months_kept = settings.archive_retention_months
     with connect(settings.require_database_url(), name="compact", autocommit=True) as connection:
         check_schema(connection)
         with open_catalog(settings) as catalog:
             table = load_calls(catalog)
             if table is None:
-                return CompactionReport(dry=dry)
-            dropped_before = None if kept is None else begin_of(first_kept(at, kept))
-            dropped = 0
-            if kept is not None and not dry:
-                dropped = _drop(connection, catalog, first_kept(at, kept))
-            months = scattered(load_calls(catalog) or table, first_open(at))
-            compacted = Compacted(files_before=months.total())
-            if not dry:
-                compacted = _merge(connection, catalog, months, progress)
-            snapshots = _expire(connection, catalog, at.timestamp(), dry=dry)
-            orphans = find_orphans(load_calls(catalog) or table, now_s=at.timestamp())
-            if remove_orphans and not dry:
-                for file in orphans.files:
-                    orphans.storage.delete(file.path)
+                return CompactionReport(dry_run=dry_run)
+            kept_from = None if months_kept is None else first_kept(now, months_kept)
+            dropped = 0 if kept_from is None or dry_run else _drop(connection, catalog, kept_from)
+            scattered = count_scattered(load_calls(catalog) or table, first_open(now))
+            if dry_run:
+                compacted = Compacted(files_before=scattered.total())
+            else:
+                compacted = _merge(connection, catalog, scattered, progress)
+            snapshots = _expire(connection, catalog, now.timestamp(), dry_run=dry_run)
+            orphans = find_orphans(load_calls(catalog) or table, now_s=now.timestamp())
+            if remove_orphans and not dry_run:
+                orphans.delete()
     return CompactionReport(
-        dry=dry,
+        dry_run=dry_run,
         compacted=compacted,
-        dropped_before=dropped_before,
+        dropped_before=None if kept_from is None else begin_of(kept_from),
         dropped_rows=dropped,
         snapshots=snapshots,
         orphans=orphans,
-        orphans_removed=remove_orphans and not dry,
-        seconds=time.monotonic() - begun,
+        orphans_removed=remove_orphans and not dry_run,
     )
 
 
 @contextmanager
-def _alone(connection: Connection, catalog: Catalog) -> Generator[Table]:
-    """Give the table as it is, while nobody else writes it."""
+def _sole_writer(connection: Connection, catalog: Catalog) -> Generator[Table]:
+    """Yield the table as it now is, while no other command writes it."""
     with outbox.sole_archiver(connection):
         yield ensure_table(catalog)
 
 
-def _drop(connection: Connection, catalog: Catalog, first: int) -> int:
+def _drop(connection: Connection, catalog: Catalog, kept_from: int) -> int:
     dropped = 0
     while True:
-        with _alone(connection, catalog) as table:
-            rows = drop_before(table, first)
+        with _sole_writer(connection, catalog) as table:
+            rows = drop_some(table, kept_from)
         if not rows:
             return dropped
         dropped += rows
 
 
-def _merge(
-    connection: Connection,
-    catalog: Catalog,
-    months: dict[int, int],
-    progress: Callable[[int, int], None] | None,
-) -> Compacted:
-    done = Compacted()
-    for month in sorted(months):
+def _merge(connection: Connection, catalog: Catalog, scattered: dict[int, int], progress: Progress) -> Compacted:
+    total = Compacted()
+    for month in sorted(scattered):
         while True:
-            with _alone(connection, catalog) as table:
-                some = compact_some(table, month)
-            if some is None:
+            with _sole_writer(connection, catalog) as table:
+                compacted = compact_some(table, month)
+            if compacted is None:
                 break
-            done += some
-            if progress:
-                progress(done.files_before, max(sum(months.values()), done.files_before))
-    return done
+            total += compacted
+            progress(total.files_before, max(sum(scattered.values()), total.files_before))
+    return total
 
 
-def _expire(connection: Connection, catalog: Catalog, now_s: float, *, dry: bool) -> int | None:
-    with _alone(connection, catalog) as table:
+def _expire(connection: Connection, catalog: Catalog, now_s: float, *, dry_run: bool) -> int | None:
+    """Expire old snapshots and return their number; None if a batch is claimed, which forbids it."""
+    with _sole_writer(connection, catalog) as table:
         if outbox.left_behind(connection):
             return None
-        ids = old_snapshots(table, now_s=now_s)
-        if not dry:
-            expire(table, ids)
-    return len(ids)
+        snapshots = old_snapshots(table, now_s=now_s)
+        if not dry_run:
+            expire_snapshots(table, snapshots)
+    return len(snapshots)

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from maintenance.archive_cli import instant
+from maintenance.options import time_option
 from maintenance.rerate.report import RerateReport
 from maintenance.rerate.run import rerate as run
 from tollbook.config import Settings, load_settings
@@ -50,8 +50,8 @@ def rerate(
     told = " ".join([*(f"--{name} {value}" for name, value in options.items() if value), *["--unrated"] * unrated])
     wanted = Scope(
         accounts=_accounts(settings, accounts, plan),
-        since=instant(since) if since else 0,
-        until=instant(until) if until else 2**62,
+        since=time_option(since) if since else 0,
+        until=time_option(until) if until else 2**62,
         unrated=unrated,
     )
     console = Console(stderr=True)

@@ -14,7 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 from psycopg import sql
 
-from maintenance.archive.run import run
+from maintenance.archive.run import archive_calls
 from maintenance.prune.run import prune
 from tollbook.archive import scan
 from tollbook.archive.catalog import load_calls, open_catalog
@@ -118,7 +118,7 @@ def test_a_walk_over_the_border_while_days_are_pruned(settings: Settings, databa
     """30,000 calls, pages of odd sizes, a day leaving between any two of them and within every one: each call once."""
     rows = made(ROWS)
     put(database, rows)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     prune(settings, today=FIRST + 60)
     open_row = msgspec.structs.replace(rows[0][0], call_id="open", end_ts=None, start_ts=(FIRST + 20) * MS_PER_DAY)
     put(database, [(open_row, None)])
@@ -165,7 +165,7 @@ def test_pages_of_the_archive_in_both_orders_with_every_filter(settings: Setting
     """Page by page, for an account and for all, in a span that begins and ends between calls: as Python sorts them."""
     rows = made(12_000)
     put(database, rows)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     since, until = (FIRST + 10) * MS_PER_DAY + 7_200_000, (FIRST + 95) * MS_PER_DAY + 1
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
@@ -200,7 +200,7 @@ def test_pages_of_the_archive_in_both_orders_with_every_filter(settings: Setting
 
 def test_an_empty_archive_has_empty_pages(settings: Settings, database: Connection) -> None:
     put(database, made(1))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
@@ -220,7 +220,7 @@ def test_the_api_walks_from_one_tier_into_the_other(
     """As CSV, with days pruned between the pages; nothing of another account is among the rows."""
     rows = made(3000)
     put(database, rows)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     key = key_of(database, "acme")
     cursor, got, days = {}, list[list[str]](), itertools.count(FIRST + 40, 10)
     while cursor is not None:
@@ -242,7 +242,7 @@ def test_a_broken_archive_is_told_and_never_a_short_page(
     """What PostgreSQL keeps is still served; a page that would reach into the archive is refused."""
     rows = made(500)
     put(database, rows)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     prune(settings, today=TODAY)
     shutil.rmtree(settings.data_dir / "archive")
     headers = {"x-api-key": key_of(database, "acme")}
@@ -257,7 +257,7 @@ def test_threads_share_one_catalog(settings: Settings, database: Connection) -> 
     """Twelve threads ask at once, the first time: each gets its page, and a catalog is opened once."""
     rows = made(300)
     put(database, rows)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     archive = Archive(settings)
     selection = Selection(accounts=OneAccount("acme"), since=0, until=END)
     pages, start = list[Sequence[Record]](), threading.Barrier(12)

@@ -3,14 +3,14 @@
 import pytest
 from click.testing import CliRunner
 
-from maintenance.archive.attach import attach
+from maintenance.archive.attach import attach_archive
 from maintenance.archive.batch import parse
 from maintenance.archive.commit import commit
-from maintenance.archive.run import run
+from maintenance.archive.run import archive_calls
 from maintenance.archive.storage import Storage
 from maintenance.archive.table import ensure_table
 from maintenance.archive_cli import archive
-from maintenance.compaction.run import compact
+from maintenance.compaction.run import compact_archive
 from tests.archiving import START, archive_now, archived, call, claim, store, stored, waiting
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
@@ -29,7 +29,7 @@ def test_attach_finds_the_newest_state(settings: Settings, database: Connection)
     store(database, call("c1", cost_micros=99), call("c3"))
     archive_now(settings)
     lose_the_catalog(database)
-    assert attach(settings).startswith("attached: 3 calls, by ")
+    assert attach_archive(settings).startswith("attached: 3 calls, by ")
     assert archived(settings) == stored(database)
     store(database, call("c4"), call("c2", "gamma"))
     archive_now(settings)
@@ -42,10 +42,10 @@ def test_no_new_archive_is_begun_beside_a_lost_one(settings: Settings, database:
     lose_the_catalog(database)
     store(database, call("c2"))
     with pytest.raises(ArchiveLost, match="tollbook archive attach"):
-        run(settings, now=True)
+        archive_calls(settings, now=True)
     with open_catalog(settings) as catalog:
         assert load_calls(catalog) is None
-    attach(settings)
+    attach_archive(settings)
     archive_now(settings)
     assert archived(settings) == stored(database)
     assert waiting(database) == 0
@@ -55,12 +55,12 @@ def test_attach_refuses_when_the_catalog_knows_an_archive(settings: Settings, da
     store(database, call("c1"))
     archive_now(settings)
     with pytest.raises(UsageError, match="nothing to attach"):
-        attach(settings)
+        attach_archive(settings)
 
 
 def test_attach_says_where_it_looked_in_vain(settings: Settings) -> None:
     with pytest.raises(UsageError, match=r"no archive is at .*tollbook/calls"):
-        attach(settings)
+        attach_archive(settings)
 
 
 def test_what_waits_in_an_older_database_replaces_and_does_not_double(settings: Settings, database: Connection) -> None:
@@ -72,7 +72,7 @@ def test_what_waits_in_an_older_database_replaces_and_does_not_double(settings: 
     lose_the_catalog(database)
     database.execute("INSERT INTO archive_outbox TABLE backup")
     database.execute("UPDATE call_cdr SET account_id = 'gamma' WHERE call_id = 'c2'")
-    assert "3 waiting rows" in attach(settings)
+    assert "3 waiting rows" in attach_archive(settings)
     assert archive_now(settings).startswith("archived: 1 rows appended, 2 replaced, 0 deleted")
     assert archived(settings) == stored(database)
 
@@ -86,7 +86,7 @@ def test_a_claimed_batch_is_found_in_the_attached_archive(settings: Settings, da
     with open_catalog(settings) as catalog:
         commit(ensure_table(catalog), batch.batch_id, parse(outbox.read_csv(database, batch)))
     lose_the_catalog(database)
-    attach(settings)
+    attach_archive(settings)
     assert archive_now(settings).endswith("1 batches found written by an earlier run")
     assert archived(settings) == stored(database)
 
@@ -104,7 +104,7 @@ def test_a_metadata_file_whose_manifests_are_gone_is_passed_over(settings: Setti
         storage = Storage(table.io, table.location())
         storage.delete(storage.path(snapshot.manifest_list))
     lose_the_catalog(database)
-    assert attach(settings).startswith("attached: 1 calls")
+    assert attach_archive(settings).startswith("attached: 1 calls")
 
 
 def test_an_archive_is_attached_after_compaction_and_by_name(
@@ -113,7 +113,7 @@ def test_an_archive_is_attached_after_compaction_and_by_name(
     for number in range(3):
         store(database, call(f"c{number}", start=START + number))
         archive_now(settings)
-    compact(settings)
+    compact_archive(settings)
     with open_catalog(settings) as catalog:
         newest = ensure_table(catalog).metadata_location
     lose_the_catalog(database)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from maintenance.archive.run import run
-from maintenance.compaction.run import compact
+from maintenance.archive.run import archive_calls
+from maintenance.compaction.run import compact_archive
 from tests.archiving import START, archive_now, archived, call, store, stored, waiting
 from tests.integration.maintenance.conftest import PREFIX, S3Server, use_s3
 from tollbook.archive.catalog import open_catalog
@@ -111,7 +111,7 @@ def proxy(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prox
 
 def try_run(settings: Settings) -> None:
     with contextlib.suppress(ArchiveError):
-        run(settings, now=True)
+        archive_calls(settings, now=True)
 
 
 @pytest.mark.parametrize("fault", ["cut", "lose", "503"])
@@ -130,7 +130,7 @@ def test_a_request_that_fails_costs_no_row_whichever_it_is(
         store(database, call("c0", "a0", cost_micros=at), call(f"n{at}", "a1"))
         proxy.break_at(fault, at, for_ever=True)
         with pytest.raises(ArchiveError, match="nothing is lost"):
-            run(local_settings, now=True)
+            archive_calls(local_settings, now=True)
         proxy.heal()
         archive_now(local_settings)
         assert archived(local_settings) == stored(database), f"{fault} at request {at}"
@@ -155,7 +155,7 @@ def test_a_storage_that_stalls_is_given_up(local_settings: Settings, database: C
     store(database, call("c1"))
     proxy.break_at("stall", 3, for_ever=True)
     with pytest.raises(ArchiveError, match="nothing is lost"):
-        run(local_settings, now=True)
+        archive_calls(local_settings, now=True)
     proxy.heal()
     archive_now(local_settings)
     assert archived(local_settings) == stored(database)
@@ -170,10 +170,10 @@ def test_a_compaction_whose_storage_fails_changes_nothing(
     for at in (3, 12):
         proxy.break_at("cut", at, for_ever=True)
         with pytest.raises(ArchiveError):
-            compact(local_settings)
+            compact_archive(local_settings)
         proxy.heal()
         assert archived(local_settings) == stored(database)
-    assert compact(local_settings).compacted.files_before == 3
+    assert compact_archive(local_settings).compacted.files_before == 3
     assert archived(local_settings) == stored(database)
 
 
@@ -194,7 +194,7 @@ def test_a_commit_whose_answer_is_lost_is_found_by_the_next_run(
     store(database, call("c1"))
     proxy.break_at("lose", 1)
     with pytest.raises(ArchiveError, match="nothing is lost"):
-        run(local_settings, now=True)
+        archive_calls(local_settings, now=True)
     assert proxy.seen == 1
     proxy.heal()
     assert archived(local_settings) == stored(database), "the commit stands"
@@ -220,7 +220,7 @@ def test_credentials_are_in_no_error_and_no_log(
         with monkeypatch.context() as wrong:
             wrong.setenv(f"{PREFIX}{name}", value)
             with pytest.raises(ArchiveError) as refused:
-                run(local_settings, now=True)
+                archive_calls(local_settings, now=True)
             told.append(str(refused.value))
     told.append(caplog.text)
     for text in told:

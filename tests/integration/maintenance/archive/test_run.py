@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from maintenance.archive.batch import parse
 from maintenance.archive.commit import commit, holds
-from maintenance.archive.run import finish, run
+from maintenance.archive.run import archive_calls, finish
 from maintenance.archive.table import ensure_table
 from maintenance.archive_cli import archive
 from tests.archiving import MONTH, START, archive_now, archived, call, claim, store, stored, waiting
@@ -83,8 +83,8 @@ def test_an_account_is_flushed_when_its_oldest_row_has_waited_a_day(settings: Se
     database.execute("UPDATE archive_outbox SET since = since + interval '30 min' WHERE account_id = 'beta'")
     database.execute("UPDATE archive_outbox SET since = since + interval '2 h' WHERE account_id = 'gamma'")
     day = outbox.moment(database) + dt.timedelta(days=1)
-    assert run(settings, at=day - dt.timedelta(seconds=5)).done.appended == 0
-    assert run(settings, at=day).done.appended == 2
+    assert archive_calls(settings, at=day - dt.timedelta(seconds=5)).committed.appended == 0
+    assert archive_calls(settings, at=day).committed.appended == 2
     assert [row[0] for row in archived(settings)] == ["c1", "b1"]
 
 
@@ -95,8 +95,8 @@ def test_an_account_is_flushed_when_enough_of_its_rows_wait(
     monkeypatch.setattr("maintenance.archive.due.FLUSH_ROWS", 3)
     store(database, call("n1", None), call("n2", None), call("n3", None), call("c1"), call("c2"))
     at = outbox.moment(database) + dt.timedelta(seconds=outbox.GRACE_S - 5)
-    assert run(settings, at=at).done.appended == 0, "rows rest for a minute first"
-    assert run(settings, at=at + dt.timedelta(seconds=5)).done.appended == 3
+    assert archive_calls(settings, at=at).committed.appended == 0, "rows rest for a minute first"
+    assert archive_calls(settings, at=at + dt.timedelta(seconds=5)).committed.appended == 3
     assert archived(settings) == stored(database)[:3]
 
 
@@ -106,17 +106,17 @@ def test_an_estimated_end_waits_a_day_longer_unless_it_is_settled_before(
     store(database, call("estimated", estimated=True), call("settled", "beta", estimated=True))
     store(database, call("settled", "beta", estimated=False))
     day = outbox.moment(database) + dt.timedelta(days=1)
-    assert run(settings, at=day).done.appended == 1
+    assert archive_calls(settings, at=day).committed.appended == 1
     assert [row[0] for row in archived(settings)] == ["settled"]
-    assert run(settings, at=day + dt.timedelta(hours=23)).done.appended == 0
-    assert run(settings, at=day + dt.timedelta(hours=24)).done.appended == 1
+    assert archive_calls(settings, at=day + dt.timedelta(hours=23)).committed.appended == 0
+    assert archive_calls(settings, at=day + dt.timedelta(hours=24)).committed.appended == 1
     assert archived(settings) == stored(database)
 
 
 def test_a_run_with_nothing_due_asks_no_storage(local_settings: Settings, database: Connection) -> None:
     store(database, call("c1"))
     (local_settings.data_dir / "archive").write_text("a file where the folder should be")
-    assert run(local_settings).done.appended == 0
+    assert archive_calls(local_settings).committed.appended == 0
 
 
 def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
@@ -127,7 +127,7 @@ def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
         *(call(f"{name}{day}", name, START + day * MS_PER_DAY) for name in ("a", "b") for day in (20, 0, 3, 1)),
         call("none", None),
     )
-    assert run(settings, now=True).done.files == 5
+    assert archive_calls(settings, now=True).committed.files == 5
     with open_catalog(settings) as catalog:
         table = ensure_table(catalog)
         partitions = {
@@ -180,14 +180,14 @@ def test_a_killed_process_is_repaired_by_the_next_run(
         place = archiver if "{killed_in}" == "commit" else outbox
         setattr(place, "{killed_in}", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         from tollbook.config import load_settings
-        archiver.run(load_settings(), now=True)
+        archiver.archive_calls(load_settings(), now=True)
     """
     environment = {**os.environ, "TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_DATA_DIR": str(settings.data_dir)}
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert waiting(database) == 30
-    done = run(settings, now=True)
-    assert (done.done.appended, done.found) == ((0, 1) if killed_in == "acknowledge" else (30, 0))
+    done = archive_calls(settings, now=True)
+    assert (done.committed.appended, done.repaired) == ((0, 1) if killed_in == "acknowledge" else (30, 0))
     assert archived(settings) == stored(database)
     assert waiting(database) == 0
 
@@ -330,7 +330,9 @@ def test_a_second_archiver_leaves_with_a_clear_message(database: Connection, dat
 def test_two_archivers_at_once_give_every_row_once(settings: Settings, database: Connection) -> None:
     store(database, *(call(f"c{number}", start=START + number) for number in range(200)))
     done: list[int] = []
-    archivers = [threading.Thread(target=lambda: done.append(run(settings, now=True).done.appended)) for _ in "12"]
+    archivers = [
+        threading.Thread(target=lambda: done.append(archive_calls(settings, now=True).committed.appended)) for _ in "12"
+    ]
     for archiver in archivers:
         archiver.start()
     for archiver in archivers:
@@ -400,7 +402,7 @@ def test_a_warehouse_that_cannot_be_written_is_one_clear_error(
     store(database, call("c1"))
     (tmp_path / "archive").write_text("a file where the folder should be")
     with pytest.raises(ArchiveError, match=r"failed: .*nothing is lost"):
-        run(local_settings, now=True)
+        archive_calls(local_settings, now=True)
     (tmp_path / "archive").unlink()
     archive_now(local_settings)
     assert archived(local_settings) == stored(database)

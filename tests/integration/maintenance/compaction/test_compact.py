@@ -15,7 +15,7 @@ from maintenance.archive.table import ensure_table
 from maintenance.archive_cli import archive
 from maintenance.compaction.compact import compact_some
 from maintenance.compaction.orphans import find_orphans
-from maintenance.compaction.run import compact
+from maintenance.compaction.run import compact_archive
 from tests.archiving import MONTH, START, archive_now, archived, call, claim, store, stored, waiting
 from tollbook.archive._pyarrow import parquet, read
 from tollbook.archive.catalog import open_catalog
@@ -49,7 +49,7 @@ def fill(settings: Settings, database: Connection, runs: int = 4, accounts: int 
 
 def test_closed_months_become_one_sorted_file_an_account(settings: Settings, database: Connection) -> None:
     fill(settings, database)
-    done = compact(settings, now=LATER)
+    done = compact_archive(settings, now=LATER)
     assert (done.compacted.files_before, done.compacted.files_after, done.compacted.rows) == (12, 3, 60)
     assert set(files_by_partition(settings).values()) == {1}
     with open_catalog(settings) as catalog:
@@ -59,7 +59,7 @@ def test_closed_months_become_one_sorted_file_an_account(settings: Settings, dat
         assert keys == sorted(keys)
         assert archived(settings, account) == stored(database, account)
     assert archived(settings) == stored(database)
-    assert compact(settings, now=LATER).compacted.files_before == 0, "a second time there is nothing to do"
+    assert compact_archive(settings, now=LATER).compacted.files_before == 0, "a second time there is nothing to do"
 
 
 def test_the_running_month_and_its_first_three_days_after_are_left_alone(
@@ -68,9 +68,9 @@ def test_the_running_month_and_its_first_three_days_after_are_left_alone(
     fill(settings, database)
     before = files_by_partition(settings)
     for day in (dt.datetime(2026, 9, 30, 23, tzinfo=dt.UTC), dt.datetime(2026, 10, 3, 23, tzinfo=dt.UTC)):
-        assert compact(settings, now=day).compacted.files_before == 0
+        assert compact_archive(settings, now=day).compacted.files_before == 0
     assert files_by_partition(settings) == before
-    assert compact(settings, now=dt.datetime(2026, 10, 4, tzinfo=dt.UTC)).compacted.files_before == 12
+    assert compact_archive(settings, now=dt.datetime(2026, 10, 4, tzinfo=dt.UTC)).compacted.files_before == 12
 
 
 def test_a_dry_run_changes_nothing(settings: Settings, database: Connection) -> None:
@@ -78,7 +78,7 @@ def test_a_dry_run_changes_nothing(settings: Settings, database: Connection) -> 
     with open_catalog(settings) as catalog:
         before = ensure_table(catalog).metadata_location
         in_four_days = dt.datetime.now(dt.UTC) + dt.timedelta(days=4)
-        done = compact(settings, dry=True, remove_orphans=True, now=max(LATER, in_four_days))
+        done = compact_archive(settings, dry_run=True, remove_orphans=True, now=max(LATER, in_four_days))
         assert done.compacted.files_before == 12
         assert done.snapshots == 3
         assert ensure_table(catalog).metadata_location == before
@@ -88,14 +88,14 @@ def test_large_months_are_merged_in_rounds_and_row_groups(
     local_settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More files than are merged at once, more rows than a commit takes, and a start_ts that fills a row group."""
-    monkeypatch.setattr("maintenance.compaction.compact.MERGE_FILES", 3)
-    monkeypatch.setattr("maintenance.compaction.compact.COMMIT_ROWS", 40)
-    monkeypatch.setattr("maintenance.compaction.compact._SMALL_ROWS", 20)
+    monkeypatch.setattr("maintenance.compaction.plan.MERGE_FILES", 3)
+    monkeypatch.setattr("maintenance.compaction.plan.COMMIT_ROWS", 40)
+    monkeypatch.setattr("maintenance.compaction.plan.SMALL_ROWS", 20)
     monkeypatch.setattr("maintenance.compaction.merge.ROW_GROUP", 4)
     fill(local_settings, database, runs=8, accounts=1)
     store(database, *(call(f"same{number}", "a0", START + 7) for number in range(9)))
     archive_now(local_settings)
-    compact(local_settings, now=LATER)
+    compact_archive(local_settings, now=LATER)
     assert set(files_by_partition(local_settings).values()) == {1}
     assert archived(local_settings) == stored(database)
     with open_catalog(local_settings) as catalog:
@@ -110,7 +110,7 @@ def test_corrections_that_wait_are_applied_after_a_compaction(settings: Settings
     store(database, call("r0a0c0", "a0", START, cost_micros=99), call("r1a1c1", "other", START + 8))
     call_rows.delete(database, [("r2a2c2", START + 16)])
     assert claim(database) is not None  # and the archiver was killed
-    compact(settings, now=LATER)
+    compact_archive(settings, now=LATER)
     assert waiting(database) == 3
     assert archive_now(settings).startswith("archived: 0 rows appended, 2 replaced, 1 deleted")
     assert archived(settings) == stored(database)
@@ -137,17 +137,17 @@ def test_snapshots_expire_after_three_days_but_not_while_a_batch_is_claimed(
     with open_catalog(settings) as catalog:
         commit(ensure_table(catalog), batch.batch_id, parse(outbox.read_csv(database, batch)))
     now = dt.datetime.now(dt.UTC)
-    assert compact(settings, now=now + dt.timedelta(days=4)).snapshots is None
+    assert compact_archive(settings, now=now + dt.timedelta(days=4)).snapshots is None
     assert archive_now(settings).endswith("1 batches found written by an earlier run")
-    assert compact(settings, now=now + dt.timedelta(days=2, hours=23)).snapshots == 0
-    assert compact(settings, now=now + dt.timedelta(days=4)).snapshots == 5
+    assert compact_archive(settings, now=now + dt.timedelta(days=2, hours=23)).snapshots == 0
+    assert compact_archive(settings, now=now + dt.timedelta(days=4)).snapshots == 5
     assert archived(settings) == stored(database)
 
 
 def test_orphans_are_removed_and_nothing_else(settings: Settings, database: Connection) -> None:
     fill(settings, database)
     in_four_days = dt.datetime.now(dt.UTC) + dt.timedelta(days=4)
-    compact(settings, now=max(LATER, in_four_days))
+    compact_archive(settings, now=max(LATER, in_four_days))
     with open_catalog(settings) as catalog:
         table = ensure_table(catalog)
         storage = Storage(table.io, table.location())
@@ -161,7 +161,7 @@ def test_orphans_are_removed_and_nothing_else(settings: Settings, database: Conn
         # rclone forgets the time of a file now and then; such a file is never an orphan.
         undated = {one.path for one in storage.files() if not one.written_s}
         live = {storage.path(one["file_path"]) for one in table.inspect.files().to_pylist()}
-    done = compact(settings, now=max(LATER, in_four_days))
+    done = compact_archive(settings, now=max(LATER, in_four_days))
     assert done.orphans is not None
     assert not done.orphans_removed
     orphans = {one.path for one in done.orphans.files}
@@ -171,7 +171,7 @@ def test_orphans_are_removed_and_nothing_else(settings: Settings, database: Conn
     assert {path for path in orphans | undated if path.endswith("/metadata/left.avro")}
     assert not {path for path in orphans if path.endswith(("note.txt", "readme.parquet", "-of-another/data/x.parquet"))}
     assert {one.path for one in storage.files()} == before, "without --remove-orphans they are listed"
-    done = compact(settings, now=max(LATER, in_four_days), remove_orphans=True)
+    done = compact_archive(settings, now=max(LATER, in_four_days), remove_orphans=True)
     left = {one.path for one in storage.files() if "." in one.path}  # after a delete rclone lists the folder as a file
     assert left == before - orphans
     assert archived(settings) == stored(database)
@@ -183,15 +183,15 @@ def test_orphans_are_removed_and_nothing_else(settings: Settings, database: Conn
 def test_months_beyond_the_retention_are_dropped_whole(settings: Settings, database: Connection) -> None:
     fill(settings, database)
     keeping = settings.model_copy(update={"archive_retention_months": 2})
-    assert compact(keeping, now=dt.datetime(2026, 11, 30, tzinfo=dt.UTC)).dropped_rows == 0
-    assert compact(keeping, now=LATER, dry=True).dropped_before == dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
-    done = compact(keeping, now=LATER)
+    assert compact_archive(keeping, now=dt.datetime(2026, 11, 30, tzinfo=dt.UTC)).dropped_rows == 0
+    assert compact_archive(keeping, now=LATER, dry_run=True).dropped_before == dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
+    done = compact_archive(keeping, now=LATER)
     assert (done.dropped_rows, done.dropped_before) == (60, dt.datetime(2026, 10, 1, tzinfo=dt.UTC))
     assert [row[0] for row in archived(settings)] == ["october"]
 
 
 def test_an_archive_that_was_never_written_is_compacted_to_nothing(settings: Settings, database: Connection) -> None:
-    assert compact(settings).compacted.files_before == 0
+    assert compact_archive(settings).compacted.files_before == 0
     assert database.execute("SELECT to_regclass('iceberg_tables')").fetchone() == (None,)
 
 
@@ -222,7 +222,7 @@ def test_a_newer_version_adds_its_column_and_an_older_one_then_keeps_away(
         )
         newer.setattr("maintenance.archive.table.SCHEMA", more)
         newer.setattr("tollbook.archive.schema.SCHEMA", more)
-        assert compact(settings, now=LATER).compacted.files_after == 3
+        assert compact_archive(settings, now=LATER).compacted.files_after == 3
         with open_catalog(settings) as catalog:
             assert set(read(ensure_table(catalog))["colour"].to_pylist()) == {None}
     assert archived(settings) == stored(database)

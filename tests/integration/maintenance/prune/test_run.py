@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from maintenance.archive.run import run
+from maintenance.archive.run import archive_calls
 from maintenance.prune.run import MOST_MOVED, PruneReport, Watch, prune, requeue_day
 from rating.engine import Tariffs
 from tollbook.archive.catalog import load_calls, open_catalog
@@ -89,7 +89,7 @@ def pruned(settings: Settings, *, today: int = TODAY, dry_run: bool = False) -> 
 
 def test_only_days_older_than_the_window_that_the_archive_holds_go(settings: Settings, database: Connection) -> None:
     put(database, call("older", DAY - 3), call("old", DAY), call("new", DAY + 1), call("older too", DAY - 3, None))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     done = pruned(settings)
     assert (done.days, done.calls, done.moved) == (2, 3, 0)
     assert kept(database) == {"new"}
@@ -101,7 +101,7 @@ def test_only_days_older_than_the_window_that_the_archive_holds_go(settings: Set
 
 def test_a_dry_run_verifies_and_changes_nothing(settings: Settings, database: Connection) -> None:
     put(database, call("a"), open_call("b"))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     before = database.execute("SELECT count(*) FROM pg_class").fetchone()
     done = pruned(settings, dry_run=True)
     assert (done.days, done.calls, done.moved, done.dry) == (1, 1, 1, True)
@@ -114,9 +114,9 @@ def test_a_dry_run_verifies_and_changes_nothing(settings: Settings, database: Co
 def test_what_is_open_or_not_archived_outlives_its_day(settings: Settings, database: Connection) -> None:
     """A zombie never stops pruning; every column of a row that moves is as it was."""
     put(database, call("archived"), open_call("open"))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     put(database, call("waiting"), call("corrected"))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     put(database, call("waiting", billsec=61), call("corrected", account="other", billsec=59))
     query = "SELECT * FROM call_cdr WHERE call_id <> 'archived' ORDER BY call_id"
     before = database.execute(query).fetchall()
@@ -124,7 +124,7 @@ def test_what_is_open_or_not_archived_outlives_its_day(settings: Settings, datab
     assert (done.days, done.moved, done.late, done.late_open) == (1, 3, 3, 1)
     assert database.execute(query).fetchall() == before
     assert database.execute("SELECT count(*) FROM call_cdr_late").fetchone() == (3,)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     billed = {row[0]: (row[1], row[9]) for row in archived(settings)}
     assert billed == {"archived": ("acme", 60), "waiting": ("acme", 61), "corrected": ("other", 59)}
 
@@ -134,7 +134,7 @@ def test_a_late_call_goes_when_it_is_archived_and_at_rest(settings: Settings, da
     put(database, call("waiting"), open_call("open"))
     pruned_all = pruned(settings)
     assert pruned_all.moved == 2
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     assert pruned(settings).settled == 0
     database.execute("UPDATE call_cdr_late SET updated_ts = start_ts")
     assert pruned(settings, dry_run=True).settled == 1
@@ -146,11 +146,11 @@ def test_a_late_call_goes_when_it_is_archived_and_at_rest(settings: Settings, da
 def test_a_late_call_that_the_archive_holds_otherwise_is_sent_again(settings: Settings, database: Connection) -> None:
     put(database, call("waiting"))
     pruned(settings)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     database.execute("UPDATE call_cdr_late SET updated_ts = start_ts, billsec = 99")
     done = pruned(settings)
     assert (done.settled, done.again, done.late) == (0, 1, 1)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     assert [row[9] for row in archived(settings)] == [99]
     assert pruned(settings).settled == 1
 
@@ -178,7 +178,7 @@ def test_a_day_that_differs_is_kept_and_every_later_one(
 ) -> None:
     """The first day goes; the second differs by one call of one account; the third is not looked at."""
     put(database, call("a", DAY - 2), call("b", DAY - 1, "other"), call("c", DAY - 1), call("d", DAY))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     database.execute(change)  # behind the back of the outbox
     with pytest.raises(DataError, match=f"{date_of(DAY - 1)} is not dropped, nor any later day") as refused:
         pruned(settings)
@@ -194,12 +194,12 @@ def test_a_day_that_differs_is_kept_and_every_later_one(
 def test_sending_a_day_again_repairs_the_archive(settings: Settings, database: Connection) -> None:
     """The remedy that the refusal names: of the account that differs, and of no other."""
     put(database, call("b", DAY, "other"), call("c", DAY))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     database.execute("UPDATE call_cdr SET billsec = 61 WHERE call_id = 'b'")
     with pytest.raises(DataError, match=f"prune --send-again {date_of(DAY)}"):
         pruned(settings)
     assert requeue_day(settings, DAY) == 1
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     assert pruned(settings).days == 1
     assert sorted((row[0], row[9]) for row in archived(settings)) == [("b", 61), ("c", 60)]
 
@@ -210,7 +210,7 @@ def test_an_archive_that_is_behind_is_said_so(settings: Settings, database: Conn
     with pytest.raises(ArchiveError, match="run `tollbook archive run`"):
         pruned(settings)
     assert len(kept(database)) == MOST_MOVED + 1
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     assert pruned(settings).calls == MOST_MOVED + 1
 
 
@@ -225,13 +225,13 @@ def test_partitions_stand_ready_even_when_pruning_refuses(settings: Settings, da
 def test_old_calls_route_to_the_late_partition(settings: Settings, database: Connection) -> None:
     """After a day is gone no batch makes its partition again; a call of it is late, and goes to the archive."""
     put(database, call("a"))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     pruned(settings)
     days = standing_days(database, CALLS)
     put(database, call("recovered"), call("older", DAY - 400))
     assert standing_days(database, CALLS) == days
     assert database.execute("SELECT count(*) FROM call_cdr_late").fetchone() == (2,)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     assert len(archived(settings)) == 3
 
 
@@ -266,7 +266,7 @@ def legs_kept(connection: Connection) -> set[str]:
 
 def test_legs_go_two_days_after_their_calls(settings: Settings, database: Connection, database_url: str) -> None:
     write(database_url, *(leg(f"day {day - DAY}", day, ended=True) for day in range(DAY - 3, DAY + 2)))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     pruned(settings)
     assert kept(database) == {"day 1"}
     assert legs_kept(database) == {"day -1", "day 0", "day 1"}
@@ -277,7 +277,7 @@ def test_legs_go_two_days_after_their_calls(settings: Settings, database: Connec
 def test_a_call_of_forty_days_ends_as_any_other(settings: Settings, database: Connection, database_url: str) -> None:
     """Its row and its legs outlived their days; the hangup, and a leg that is new, find them."""
     write(database_url, leg("root", DAY - 9, ended=False), leg("short", DAY - 9, ended=True), LATER)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     pruned(settings)
     assert (kept(database), legs_kept(database)) == ({"root"}, {"root", "later"})
     write(database_url, leg("root", DAY - 9, ended=True), leg("child", TODAY, ended=True, parent="root"))
@@ -285,7 +285,7 @@ def test_a_call_of_forty_days_ends_as_any_other(settings: Settings, database: Co
         "SELECT call_id, end_ts - start_ts, revision FROM call_cdr WHERE end_ts IS NOT NULL"
     ).fetchone()
     assert row == ("root", 40 * MS_PER_DAY + 60_000, 1)  # the child was the last to end
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     assert sorted(str(one[0]) for one in archived(settings)) == ["later", "root", "short"]
     database.execute("UPDATE call_cdr_late SET updated_ts = start_ts")
     assert pruned(settings).settled == 1
@@ -297,11 +297,11 @@ def test_a_late_leg_of_a_call_whose_legs_are_there_corrects_the_archive(
 ) -> None:
     """The row is gone, its legs are not yet: the row is made anew of all of them, and replaces the archived one."""
     write(database_url, leg("root", DAY, ended=True))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     pruned(settings)
     assert kept(database) == set()
     write(database_url, leg("child", DAY, ended=True, parent="root", at_s=90))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     (row,) = archived(settings)
     assert (row[0], row[7]) == ("root", row[5] + 150_000)
 
@@ -311,7 +311,7 @@ def test_a_leg_of_a_frozen_call_is_refused_and_costs_only_itself(
 ) -> None:
     """Its call is archived whole; a row of this leg alone would take its place."""
     write(database_url, leg("root", DAY - 9, ended=True), LATER)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     pruned(settings)
     late, fresh = leg("root", DAY - 9, ended=True), leg("fresh", TODAY, ended=True)
     with connect(database_url, name="listener") as connection:
@@ -327,7 +327,7 @@ def test_a_call_that_is_up_and_was_never_heard_of_is_taken_however_old(
 ) -> None:
     """A look finds a channel that has been up for forty days: it is nobody's late leg."""
     write(database_url, leg("other", DAY - 9, ended=True), LATER)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     pruned(settings)
     write(database_url, leg("zombie", DAY - 9, ended=False))
     write(database_url, leg("zombie", DAY - 9, ended=True))
@@ -342,7 +342,7 @@ def test_a_reader_that_holds_the_day_stops_pruning_and_is_named(
 ) -> None:
     """INSERTs pass between the tries; when the reader is gone, the same day is pruned."""
     put(database, call("a"), call("new", TODAY))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     with connect(database_url, name="report") as reader:
         reader.execute("SELECT count(*) FROM call_cdr").fetchone()
         begun, inserted = threading.Event(), list[float]()
@@ -369,7 +369,7 @@ def test_a_reader_that_holds_the_day_stops_pruning_and_is_named(
 def test_a_reader_that_ends_is_waited_for(settings: Settings, database: Connection, database_url: str) -> None:
     """Not at once: the first try fails, the reader ends, a later one drops the day."""
     put(database, call("a"))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     with connect(database_url, name="report") as reader:
         reader.execute("SELECT count(*) FROM call_cdr").fetchone()
         with connect(database_url, name="pruner", autocommit=True) as pruner:
@@ -387,7 +387,7 @@ def test_a_reader_that_ends_is_waited_for(settings: Settings, database: Connecti
 def test_a_day_that_changed_after_it_was_verified_loses_nothing(settings: Settings, database: Connection) -> None:
     """Between the look and the drop a call changed and another came: both outlive the day."""
     put(database, call("a"), call("b"))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     put(database, call("b", billsec=61), open_call("c"))
     assert store.drop_calls(database, DAY, most_moved=10).moved == 2
     assert kept(database) == {"b", "c"}
@@ -395,7 +395,7 @@ def test_a_day_that_changed_after_it_was_verified_loses_nothing(settings: Settin
 
 def test_a_later_day_never_goes_first(settings: Settings, database: Connection) -> None:
     put(database, call("a", DAY - 1), call("b", DAY))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     with pytest.raises(store.DayChanged):
         store.drop_calls(database, DAY, most_moved=10)
     assert kept(database) == {"a", "b"}
@@ -403,7 +403,7 @@ def test_a_later_day_never_goes_first(settings: Settings, database: Connection) 
 
 def test_what_was_done_is_told(settings: Settings, database: Connection) -> None:
     put(database, call("a", DAY - 1), call("b", DAY), open_call("c"))
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     lines, steps = list[str](), list[tuple[int, int]]()
     watch = Watch(tell=lines.append, progress=lambda done, due: steps.append((done, due)))
     said = str(prune(settings, today=TODAY, watch=watch))

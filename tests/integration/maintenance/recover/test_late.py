@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from maintenance.archive.run import run as archive
+from maintenance.archive.run import archive_calls
 from maintenance.prune.run import prune
 from maintenance.recover.run import RecoveryReport, recover
 from rating.engine import Tariffs
@@ -65,7 +65,7 @@ def forget(settings: Settings) -> None:
     leg = Leg(switch="fs-lab", uid="later", created_us=created, seen_us=created, create=said, end=said)
     with connect(settings.require_database_url(), name="test") as connection:
         write_batch(connection, [leg], FoldSettings(), Tariffs(decks={}).price, Partitions())
-    archive(settings, now=True)
+    archive_calls(settings, now=True)
     prune(settings, today=START // MS_PER_DAY + 60)
     with connect(settings.require_database_url(), name="test") as connection:
         assert window(connection).leg_us > START * 1000
@@ -101,7 +101,7 @@ def test_no_part_of_an_archived_call_replaces_it(settings: Settings, folder: Pat
     assert (done.legs, done.late, done.refused) == (0, len(left), 0)
     assert f"{len(left)} too late, moved to late/" in str(done)
     assert len(list((folder / "late").iterdir())) == len(left)
-    archive(settings, now=True)
+    archive_calls(settings, now=True)
     assert archived(settings) == before
 
 
@@ -111,7 +111,7 @@ def test_a_call_that_the_archive_lacks_is_added(settings: Settings, folder: Path
     put(folder)
     done = run(settings, folder)
     assert (done.files, done.late, done.refused) == (3, 0, 0)
-    archive(settings, now=True)
+    archive_calls(settings, now=True)
     row = archived(settings)[key(WANTED[0])]
     for name, at in (("end_ts", 7), ("duration_sec", 8), ("billsec", 9), ("disposition", 11)):
         assert row[at] == WANTED[0][name]
@@ -129,7 +129,7 @@ def test_a_leg_that_is_read_before_its_call_is_added_with_it(
         file.rename(folder / f"{number}.json")
     done = run(settings, folder)
     assert (done.files, done.late) == (3, 0)
-    archive(settings, now=True)
+    archive_calls(settings, now=True)
     assert archived(settings)[key(WANTED[0])][9] == WANTED[0]["billsec"]
 
 

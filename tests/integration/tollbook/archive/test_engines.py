@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from maintenance.archive.run import run
+from maintenance.archive.run import archive_calls
 from tests.paths import ROOT
 from tollbook.config import Settings
 from tollbook.model.charge import Price
@@ -51,12 +51,12 @@ def archive(database: Connection, database_url: str, tmp_path: Path) -> Settings
     rows = [made(number, number % 77) for number in range(4000)]
     Partitions().ensure(database, call_days={row.start_ts // MS_PER_DAY for row, _ in rows}, leg_days=())
     call_rows.upsert(database, rows[:2500])
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     call_rows.upsert(database, rows[2500:])
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     corrected = [(msgspec.structs.replace(row, billsec=1000), price) for row, price in rows[::40]]
     call_rows.upsert(database, corrected)
-    run(settings, now=True)
+    archive_calls(settings, now=True)
     return settings
 
 
