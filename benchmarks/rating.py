@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rating.deck import Deck
-from rating.deck_csv import read_rates
+from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
 from tollbook.embedded import embedded_postgres
 from tollbook.model.charge import Charge
@@ -68,7 +68,7 @@ def measure(url: str, size: int) -> None:
     """Print what one deck costs."""
     with connect(url, name="bench") as connection:
         began = time.monotonic()
-        rows = (row.values() for row in read_rates([("", deck_file(size))]))
+        rows = (row.values() for row in parse_deck([("", deck_file(size))]))
         replace_rates(connection, "bench", None, rows)
         imported_s, imported_mb = time.monotonic() - began, resident_mb()
         add_account(connection, Account(account_id="acme", name="Acme", plan_id=None))

@@ -15,7 +15,7 @@ from typing import TextIO, TypeAlias
 import msgspec
 
 from tollbook.errors import DataError
-from tollbook.model.rate import Terms
+from tollbook.model.rate import RateTerms
 from tollbook.model.vocabulary import DIRECTIONS
 from tollbook.store.tariffs.deck_staging import PROBLEMS_SHOWN, problems_told
 from tollbook.store.tariffs.tariffs import RateRow
@@ -51,7 +51,7 @@ class DeckRow:
     """One rate of a file, and the place where it stands there."""
 
     place: str
-    terms: Terms
+    terms: RateTerms
 
     def values(self) -> tuple[object, ...]:
         """Give the values in the order in which the store takes them."""
@@ -61,12 +61,7 @@ class DeckRow:
 _Record: TypeAlias = "dict[str, str]"
 
 
-def read_deck(lines: Iterable[str]) -> list[DeckRow]:
-    """Read all rates of one file; raises DataError that names every bad line."""
-    return list(read_rates([("", lines)]))
-
-
-def read_rates(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[DeckRow]:
+def parse_deck(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[DeckRow]:
     """Read the rates of a deck from its files, (name, lines) each; a file alone needs no name.
 
     Holds none of them. Raises DataError that names every bad line, at a file's first line or after the last rate: so
@@ -112,7 +107,7 @@ def _records(name: str, lines: Iterable[str]) -> Iterator[tuple[int, _Record]]:
         raise DataError(f"{of}line {reader.line_num}: not CSV: {error}") from error
 
 
-def _terms(record: _Record) -> Terms:
+def _terms(record: _Record) -> RateTerms:
     if "" in record:
         raise ValueError(f"{record['']} where the first line names a different number of columns")
     direction = record.get("direction") or "outbound"
@@ -125,7 +120,7 @@ def _terms(record: _Record) -> Terms:
     valid_from, valid_to = _instant(record.get("valid_from", "")), _instant(record.get("valid_to", ""))
     if valid_to is not None and valid_to <= (valid_from or FOR_EVER_TS):
         raise ValueError("valid_to is not after valid_from")
-    return Terms(
+    return RateTerms(
         direction=direction,
         prefix=prefix,
         per_min_micros=_price(record, "per_min"),
@@ -182,7 +177,7 @@ def _instant(text: str) -> int | None:
 
 
 def write_deck(out: TextIO, rates: Iterable[RateRow]) -> None:
-    """Write rates as a file that `read_rates` reads back as they were."""
+    """Write rates as a file that `parse_deck` reads back as they were."""
     # Lines end as RFC 4180 says: with any other end csv leaves a lone CR in a name unquoted.
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(("direction", "prefix", "per_min", "connection_fee", "increment", "valid_from", "valid_to", "name"))

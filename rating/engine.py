@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from rating.deck import Deck
 from tollbook.model.charge import Charge, Price, PricedCharge
-from tollbook.model.numbering import Dialled, Numbering
+from tollbook.model.numbering import DialledNumber, NumberingPlan
 from tollbook.model.numbers import digits_of
-from tollbook.model.rate import Rate, Terms
+from tollbook.model.rate import Rate, RateTerms
 from tollbook.model.record import Row
 from tollbook.model.vocabulary import Direction
 
@@ -19,7 +19,7 @@ from tollbook.model.vocabulary import Direction
 _DIALLED = "outbound"
 
 
-def billed_seconds(seconds: int, terms: Terms) -> int:
+def billed_seconds(seconds: int, terms: RateTerms) -> int:
     """Round up to what is charged: at least one second, the first increment, then whole increments."""
     beyond = max(1, seconds) - terms.first_increment_sec
     if beyond <= 0:
@@ -27,7 +27,7 @@ def billed_seconds(seconds: int, terms: Terms) -> int:
     return terms.first_increment_sec + -(-beyond // terms.increment_sec) * terms.increment_sec
 
 
-def price_of(billed_sec: int, terms: Terms) -> int:
+def price_micros(billed_sec: int, terms: RateTerms) -> int:
     """Price billed seconds, in micros: the connection fee and their share of a minute, rounded up to a micro."""
     return terms.connection_fee_micros + -(-billed_sec * terms.per_min_micros // 60)
 
@@ -47,7 +47,7 @@ class Plan:
                 return True
         return False
 
-    def match(self, direction: Direction, dialled: Dialled, at_ts: int) -> Rate | None:
+    def match(self, direction: Direction, dialled: DialledNumber, at_ts: int) -> Rate | None:
         """Find the rate for a number at `at_ts` (epoch ms): any of the plan's own goes before any of its base's.
 
         Within a deck the longest prefix wins. A short code is matched whole or not at all.
@@ -74,7 +74,7 @@ class AccountTariff:
     """What prices an account: its plans, oldest first, and its numbering plan (None: numbers are taken as digits)."""
 
     assignments: Sequence[Assignment] = ()
-    numbering: Numbering | None = None
+    numbering: NumberingPlan | None = None
 
     def plan_at(self, at_ts: int) -> Plan | None:
         """Find the plan in force at `at_ts` (epoch ms)."""
@@ -83,11 +83,11 @@ class AccountTariff:
                 return one.plan
         return None
 
-    def dialled(self, direction: Direction, number: str) -> Dialled:
+    def parse_number(self, direction: Direction, number: str) -> DialledNumber:
         """Read the number of a part as prefixes are compared with it."""
         if self.numbering is not None and direction == _DIALLED:
-            return self.numbering.read(number)
-        return Dialled(digits=digits_of(number))
+            return self.numbering.parse(number)
+        return DialledNumber(digits=digits_of(number))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ class Tariffs:
         reasons: list[str] = []
         cost_micros = 0
         for part in parts:
-            dialled = tariff.dialled(part.direction, part.number)
+            dialled = tariff.parse_number(part.direction, part.number)
             one = _price_charge(part, plan, dialled, start_ts)
             priced.append(one)
             if one.cost_micros is None:
@@ -141,10 +141,10 @@ class Tariffs:
         plan = tariff.plan_at(start_ts) if tariff else None
         if tariff is None or plan is None or part.rate_id is None:
             return None
-        return plan.match(part.direction, tariff.dialled(part.direction, part.number), start_ts)
+        return plan.match(part.direction, tariff.parse_number(part.direction, part.number), start_ts)
 
 
-def _price_charge(part: Charge, plan: Plan, dialled: Dialled, at_ts: int) -> PricedCharge:
+def _price_charge(part: Charge, plan: Plan, dialled: DialledNumber, at_ts: int) -> PricedCharge:
     if not plan.prices(part.direction):
         return PricedCharge(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=0)
     rate = plan.match(part.direction, dialled, at_ts)
@@ -161,7 +161,7 @@ def _price_charge(part: Charge, plan: Plan, dialled: Dialled, at_ts: int) -> Pri
         direction=part.direction,
         number=part.number,
         seconds=part.seconds,
-        cost_micros=price_of(billed_sec, rate),
+        cost_micros=price_micros(billed_sec, rate),
         billed_sec=billed_sec,
         digits=dialled.digits,
         rate_id=rate.rate_id,
@@ -171,7 +171,7 @@ def _price_charge(part: Charge, plan: Plan, dialled: Dialled, at_ts: int) -> Pri
     )
 
 
-def _reason(part: Charge, dialled: Dialled) -> str:
+def _reason(part: Charge, dialled: DialledNumber) -> str:
     if dialled.reason is not None:
         return f"{dialled.reason}: {part.direction} {part.number}"
     return f"no rate for {part.direction} {'short code ' if dialled.short else ''}{part.number}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from rating.engine import billed_seconds, price_of
+from rating.engine import billed_seconds, price_micros
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.explain.explain import Explanation, explain
 from tollbook.model.explain.leg_view import LegView
@@ -18,7 +18,7 @@ from tollbook.model.vocabulary import Direction
 from tollbook.store.calls.detail import KeptCall, PriceBefore
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class RateView(msgspec.Struct, frozen=True, kw_only=True):
     """The rate that priced a part. Money is in micros; times are epoch ms."""
 
     prefix: str
@@ -46,7 +46,7 @@ class ExplainedCharge(msgspec.Struct, frozen=True, kw_only=True):
     rate: str | None
     plan: str | None
     version: int | None
-    terms: Terms | None
+    terms: RateView | None
     cost_micros: int | None
     priced: str
 
@@ -187,7 +187,7 @@ def _part(part: PricedCharge, leg: int | None, charged: str | None, rate: Rate |
     )
 
 
-def priced_charge(part: PricedCharge, rate: Rate | None) -> tuple[Terms | None, str]:
+def priced_charge(part: PricedCharge, rate: Rate | None) -> tuple[RateView | None, str]:
     """Give the terms that priced a part, None without a rate, and the arithmetic as a sentence."""
     if part.rate_id is None and part.rate is None:
         if part.cost_micros is None:
@@ -195,7 +195,7 @@ def priced_charge(part: PricedCharge, rate: Rate | None) -> tuple[Terms | None, 
         return None, f"the plan prices no {part.direction} calls: 0"
     if rate is None:
         return None, f"{part.billed_sec} s billed cost {amount(part.cost_micros)}; this database has not that rate"
-    terms = Terms(
+    terms = RateView(
         prefix=rate.prefix,
         per_min_micros=rate.per_min_micros,
         connection_fee_micros=rate.connection_fee_micros,
@@ -212,7 +212,7 @@ def _arithmetic(part: PricedCharge, rate: Rate) -> str:
     steps = (billed - rate.first_increment_sec) // rate.increment_sec
     increments = f"{rate.first_increment_sec} s" + (f" + {steps} × {rate.increment_sec} s" if steps else "")
     of = f"{rate.prefix} is the longest prefix with a rate" if rate.prefix else "a rate for any number"
-    seconds = price_of(billed, rate) - rate.connection_fee_micros
+    seconds = price_micros(billed, rate) - rate.connection_fee_micros
     exact = seconds * 60 == billed * rate.per_min_micros
     told = (
         f"{of}, {amount(rate.per_min_micros)} a minute, {rate.first_increment_sec}/{rate.increment_sec}."

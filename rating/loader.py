@@ -7,7 +7,7 @@ from typing import Final
 from rating.deck import Deck
 from rating.engine import AccountTariff, Assignment, Plan, Tariffs
 from tollbook.model.fold import FoldSettings
-from tollbook.model.numbering import Numbering
+from tollbook.model.numbering import NumberingPlan
 from tollbook.model.rate import Rate
 from tollbook.model.trunks import TrunkRules
 from tollbook.model.vocabulary import DIRECTIONS, Direction
@@ -42,7 +42,7 @@ def load_tariffs(connection: Connection, before: Tariffs = _NOTHING) -> Tariffs:
         )
         for plan_id, chain in used.items()
     }
-    numberings = {row.numbering_id: Numbering(row) for row in tariffs.numberings(connection)}
+    numberings = {row.numbering_id: NumberingPlan(row) for row in tariffs.numberings(connection)}
     by_account: dict[str, list[Assignment]] = {}
     for one in assigned:
         plan = plans[one.plan_id] if one.plan_id else None

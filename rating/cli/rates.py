@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from rating.deck_csv import DeckRow, read_rates, write_deck
+from rating.deck_csv import DeckRow, parse_deck, write_deck
 from rating.explain import amount, priced_charge
 from rating.loader import load_tariffs
 from tollbook.config import load_settings
@@ -118,7 +118,7 @@ def _rows(files: Iterable[Path], shown: Progress) -> Iterator[DeckRow]:
             with shown.open(path, "rt", encoding="utf-8-sig", newline="", description=f"reading {path.name}") as lines:
                 yield path.name if len(paths) > 1 else "", _decoded(path, lines)
 
-    yield from read_rates(opened())
+    yield from parse_deck(opened())
     shown.add_task("comparing and exchanging", total=None)
 
 

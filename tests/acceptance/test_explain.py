@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rating.deck_csv import read_deck
+from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
 from tests.paths import CALLS
 from tollbook.model.event import SwitchEvent, event_from_headers, header_names
@@ -51,7 +51,9 @@ def row_of(name: str) -> dict[str, object]:
 @pytest.fixture
 def write(database: Connection) -> Callable[[list[Leg]], None]:
     """Write legs as the listener does, into a database with an account and its deck."""
-    replace_rates(database, "retail", "USD", (row.values() for row in read_deck(DECK.splitlines(keepends=True))))
+    replace_rates(
+        database, "retail", "USD", (row.values() for row in parse_deck([("", DECK.splitlines(keepends=True))]))
+    )
     tariffs.add_account(database, tariffs.Account(account_id="acct_alpha", name="Alpha", plan_id="retail"))
     database.commit()
 

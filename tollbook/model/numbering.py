@@ -20,7 +20,7 @@ _E164: Final = r"[17]\d{10}|[2-689]\d{6,14}"
 _LONGEST_DIALLED: Final = 32
 
 
-class Dialled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class DialledNumber(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a number is. `digits` None: no number that the plan knows, and `reason` says why.
 
     `short`: a short code, a number of its own and not the beginning of others.
@@ -45,7 +45,7 @@ class NumberingRow:
     short_code: str
 
 
-class Numbering:
+class NumberingPlan:
     """How the numbers of an account are dialled. A row with a pattern that is none reads no number."""
 
     def __init__(self, row: NumberingRow) -> None:
@@ -67,31 +67,31 @@ class Numbering:
         except re.error as error:
             self._broken = f"numbering plan {row.numbering_id} has a pattern that is none ({error})"
 
-    def read(self, number: str) -> Dialled:
+    def parse(self, number: str) -> DialledNumber:
         """Read a number as it was dialled; separators that people write are nothing. Never raises."""
         if self._broken:
-            return Dialled(digits=None, reason=self._broken)
+            return DialledNumber(digits=None, reason=self._broken)
         digits = digits_of(number)
         if digits is None or len(digits) > _LONGEST_DIALLED:
-            return Dialled(digits=None, reason=f"no number of numbering plan {self.numbering_id}")
+            return DialledNumber(digits=None, reason=f"no number of numbering plan {self.numbering_id}")
         readings = set(self._readings(digits, plus=number.lstrip(SEPARATORS).startswith("+")))
         if len(readings) == 1:
             return readings.pop()
         told = "no number" if not readings else "more than one number"
-        return Dialled(digits=None, reason=f"{told} of numbering plan {self.numbering_id}")
+        return DialledNumber(digits=None, reason=f"{told} of numbering plan {self.numbering_id}")
 
-    def _readings(self, digits: str, *, plus: bool) -> Iterator[Dialled]:
+    def _readings(self, digits: str, *, plus: bool) -> Iterator[DialledNumber]:
         for pattern in (_PLUS,) if plus else self._international:
             found = pattern.fullmatch(digits)
             if found and self._is_one(found[1]):
-                yield Dialled(digits=found[1])
+                yield DialledNumber(digits=found[1])
         if plus:
             return
         for pattern in self._national:
             if found := pattern.fullmatch(digits):
-                yield Dialled(digits=self._country_code + found[1])
+                yield DialledNumber(digits=self._country_code + found[1])
         if self._short and self._short.fullmatch(digits):
-            yield Dialled(digits=digits, short=True)
+            yield DialledNumber(digits=digits, short=True)
 
     def _is_one(self, e164: str) -> bool:
         """Refuse a number of the own country that is none: +44 (0)20 7946 0000."""

@@ -5,7 +5,7 @@ import msgspec
 from tollbook.model.vocabulary import Direction
 
 
-class Terms(msgspec.Struct, frozen=True, gc=False):
+class RateTerms(msgspec.Struct, frozen=True, gc=False):
     """What a minute towards numbers with `prefix` costs, from `valid_from_ts` until before `valid_to_ts` (epoch ms).
 
     Money is in micros of the plan's currency. `increment_sec` follows on `first_increment_sec`: 60/60, 30/6, 1/1 are
@@ -23,7 +23,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     name: str
 
 
-class Rate(Terms, frozen=True, gc=False):
+class Rate(RateTerms, frozen=True, gc=False):
     """Terms in a plan: `version` is the one of the plan that brought them. A rate never changes, it is replaced."""
 
     rate_id: int

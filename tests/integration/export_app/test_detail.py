@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from export_app.calls.schema import CallDetails
-from rating.deck_csv import read_deck
+from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
 from tests.paths import CALLS
 from tollbook.model.accounts import EveryAccount, OneAccount
@@ -79,7 +79,9 @@ def write(connection: Connection, *batches: list[Leg], fold_settings: FoldSettin
 def accounts(database: Connection) -> Connection:
     """A database with accounts and a deck."""
     database.autocommit = True
-    replace_rates(database, "retail", "EUR", (row.values() for row in read_deck(DECK.splitlines(keepends=True))))
+    replace_rates(
+        database, "retail", "EUR", (row.values() for row in parse_deck([("", DECK.splitlines(keepends=True))]))
+    )
     for account_id in ("acct_alpha", "acct_beta"):
         tariffs.add_account(database, tariffs.Account(account_id=account_id, name=account_id, plan_id="retail"))
     return database
@@ -186,7 +188,9 @@ def test_a_rate_that_was_replaced_still_explains_what_it_priced(accounts: Connec
     (before,) = calls(get("x"))[0]["price"]["parts"]
     assert (before["plan"], before["version"], before["terms"]["per_min_micros"]) == ("retail", 1, 12_000)
     deck = DECK.replace("0.012", "0.099")
-    replace_rates(accounts, "retail", "EUR", (row.values() for row in read_deck(deck.splitlines(keepends=True))))
+    replace_rates(
+        accounts, "retail", "EUR", (row.values() for row in parse_deck([("", deck.splitlines(keepends=True))]))
+    )
     assert calls(get("x"))[0]["price"]["parts"] == [before]
     write(accounts, legs("y", "acct_alpha", gateway="", channel_direction="outbound", channel="sofia/external/1"))
     (after,) = calls(get("y"))[0]["price"]["parts"]

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from rating.deck_csv import read_deck
+from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
 from tollbook.errors import DataError, UsageError
 from tollbook.model.charge import Charge
@@ -19,7 +19,7 @@ AT = 1_800_000_000_000
 def put(
     connection: Connection, plan: str, *lines: str, header: str = "prefix,per_min_micros", **given: object
 ) -> Imported:
-    rows = [row.values() for row in read_deck([f"{header}\n", *(f"{line}\n" for line in lines)])]
+    rows = [row.values() for row in parse_deck([("", [f"{header}\n", *(f"{line}\n" for line in lines)])])]
     return replace_rates(connection, plan, None, rows, **given)
 
 
@@ -120,7 +120,7 @@ def test_a_plan_stands_on_its_base(acme: Connection) -> None:
 def test_a_base_that_cannot_be_is_refused(acme: Connection) -> None:
     put(acme, "a", "1,1", base="retail")
     put(acme, "b", "1,1", base="a")
-    replace_rates(acme, "euro", "EUR", [row.values() for row in read_deck(["prefix,per_min\n", "1,1\n"])])
+    replace_rates(acme, "euro", "EUR", [row.values() for row in parse_deck([("", ["prefix,per_min\n", "1,1\n"])])])
     for plan, base, told in (
         ("retail", "b", "the plan 'b' stands on 'retail'"),
         ("retail", "retail", "the plan 'retail' stands on 'retail'"),
@@ -136,7 +136,7 @@ def test_a_base_that_cannot_be_is_refused(acme: Connection) -> None:
 
 
 def test_a_new_plan_is_in_the_currency_of_its_base_and_keeps_it(acme: Connection) -> None:
-    rows = [row.values() for row in read_deck(["prefix,per_min\n", "1,1\n"])]
+    rows = [row.values() for row in parse_deck([("", ["prefix,per_min\n", "1,1\n"])])]
     replace_rates(acme, "euro", "EUR", rows)
     assert put(acme, "special", "1,1", base="euro").plan.currency == "EUR"
     with pytest.raises(UsageError, match="is in EUR, and what it priced stays so: import prices in USD as another"):

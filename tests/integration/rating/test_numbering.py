@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rating.loader import load_tariffs
 from tollbook.errors import DataError, UsageError
-from tollbook.model.numbering import Numbering, NumberingRow
+from tollbook.model.numbering import NumberingPlan, NumberingRow
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.tariffs import accounts, tariffs
 from tollbook.store.tariffs.tariffs import Account
@@ -131,46 +131,46 @@ UNKNOWN = [
 
 
 @pytest.fixture
-def plans(database: Connection) -> dict[str, Numbering]:
+def plans(database: Connection) -> dict[str, NumberingPlan]:
     """The plans that a new database has."""
-    return {row.numbering_id: Numbering(row) for row in tariffs.numberings(database)}
+    return {row.numbering_id: NumberingPlan(row) for row in tariffs.numberings(database)}
 
 
-def test_what_is_dialled_becomes_e164(plans: dict[str, Numbering]) -> None:
+def test_what_is_dialled_becomes_e164(plans: dict[str, NumberingPlan]) -> None:
     """At least five forms of each country; a short code stays as it is."""
     for plan, dialled, expected in DIALLED:
-        read = plans[plan].read(dialled)
+        read = plans[plan].parse(dialled)
         assert (plan, dialled, f"{'short ' * read.short}{read.digits}") == (plan, dialled, expected)
     told = [plan for plan, _, _ in DIALLED]
     assert {plan for plan in plans if told.count(plan) < 5} <= {"E164"}
 
 
-def test_what_is_no_form_of_a_plan_is_not_guessed(plans: dict[str, Numbering]) -> None:
+def test_what_is_no_form_of_a_plan_is_not_guessed(plans: dict[str, NumberingPlan]) -> None:
     for plan, dialled in UNKNOWN:
-        assert (plan, dialled, plans[plan].read(dialled).digits) == (plan, dialled, None)
-        assert plans[plan].read(dialled).reason
+        assert (plan, dialled, plans[plan].parse(dialled).digits) == (plan, dialled, None)
+        assert plans[plan].parse(dialled).reason
 
 
-def test_italy_keeps_its_zero_and_nobody_else(plans: dict[str, Numbering]) -> None:
+def test_italy_keeps_its_zero_and_nobody_else(plans: dict[str, NumberingPlan]) -> None:
     kept = {
-        plan for plan, numbering in plans.items() if (numbering.read("0669812345").digits or "").endswith("0669812345")
+        plan for plan, numbering in plans.items() if (numbering.parse("0669812345").digits or "").endswith("0669812345")
     }
     assert kept == {"IT"}
 
 
-def test_no_text_is_an_error(plans: dict[str, Numbering]) -> None:
+def test_no_text_is_an_error(plans: dict[str, NumberingPlan]) -> None:
     """Numbers come from the wire: any text is read or refused, and E.164 comes out."""
 
     @settings(max_examples=300)
     @given(st.sampled_from(sorted(plans)), st.text("0123456789+ -()*#a٣", max_size=24))
     def check(plan: str, dialled: str) -> None:
-        read = plans[plan].read(dialled)
+        read = plans[plan].parse(dialled)
         assert (read.digits is None) == (read.reason is not None)
         if read.digits is not None and not read.short:
             assert read.digits.isascii()
             assert read.digits.isdigit()
             assert 7 <= len(read.digits) <= 15 or plan in ("AU", "DE", "IT", "GB")
-            assert plans[plan].read(f"+{read.digits}").digits == read.digits
+            assert plans[plan].parse(f"+{read.digits}").digits == read.digits
 
     check()
 
@@ -180,7 +180,7 @@ def test_two_readings_that_differ_are_none() -> None:
         numbering_id="XX", name="", country_code="99", international_prefixes=["0"], national_prefixes=["0"],
         national_number=r"\d{8}", bare_number="", short_code="",
     )  # fmt: skip
-    read = Numbering(row).read("023456789")
+    read = NumberingPlan(row).parse("023456789")
     assert (read.digits, read.reason) == (None, "more than one number of numbering plan XX")
 
 
@@ -194,7 +194,7 @@ def test_a_plan_of_ones_own_is_a_row_and_listeners_are_told(database: Connection
     tariffs.add_account(database, Account(account_id="acme", name="Acme", plan_id=None, numbering_id="PBX-9"))
     numbering = load_tariffs(database).accounts["acme"].numbering
     assert numbering
-    assert numbering.read("9 020 7946 0000").digits == "442079460000"
+    assert numbering.parse("9 020 7946 0000").digits == "442079460000"
     with store_errors(), pytest.raises(DataError, match="regular expression"), store_errors():
         database.execute("UPDATE numbering SET short_code = '(' WHERE numbering_id = 'PBX-9'")
 

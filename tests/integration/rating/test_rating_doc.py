@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from rating.deck_csv import read_deck
+from rating.deck_csv import parse_deck
 from rating.engine import Tariffs
 from rating.loader import load_tariffs
 from tests.paths import ROOT
 from tollbook.model.charge import Charge
-from tollbook.model.numbering import Numbering
+from tollbook.model.numbering import NumberingPlan
 from tollbook.store.database import Connection
 from tollbook.store.tariffs import accounts, tariffs
 from tollbook.store.tariffs.deck_import import replace_rates
@@ -45,7 +45,7 @@ def loaded(database: Connection) -> Tariffs:
     """What the document describes, as the listener would load it."""
     retail, special = re.findall(r"^```csv\n(.*?)^```$", RATING, re.DOTALL | re.MULTILINE)
     for plan, deck, base in (("retail", retail, None), ("special", special, "retail")):
-        rows = read_deck(deck.splitlines(keepends=True))
+        rows = parse_deck([("", deck.splitlines(keepends=True))])
         replace_rates(database, plan, None, (row.values() for row in rows), base=base)
     for account_id, plan_id, numbering in (
         ("acme", "retail", None), ("london", "special", "GB"), ("rome", "retail", "IT"), ("late", None, None),
@@ -96,4 +96,4 @@ def test_the_table_of_numbering_plans_is_that_of_the_database(database: Connecti
         row = rows[plan]
         assert (line["country"], line["national"]) == (row.name, ", ".join(row.national_prefixes))
         assert line["international"].replace("(nothing)", "") == ", ".join(row.international_prefixes)
-        assert Numbering(row).read(line["dialled"]).digits == line["becomes"]
+        assert NumberingPlan(row).parse(line["dialled"]).digits == line["becomes"]

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from rating.deck_csv import read_deck
+from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
 from tollbook.errors import DataError, UsageError
 from tollbook.model.charge import Charge
@@ -16,7 +16,7 @@ from tollbook.store.tariffs.tariffs import Account
 
 
 def replace(connection: Connection, plan: str, *lines: str, currency: str = "USD") -> None:
-    rows = read_deck(["prefix,per_min_micros,increment\n", *(f"{line}\n" for line in lines)])
+    rows = parse_deck([("", ["prefix,per_min_micros,increment\n", *(f"{line}\n" for line in lines)])])
     replace_rates(connection, plan, currency, (row.values() for row in rows))
 
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rating.deck_csv import read_deck, read_rates, write_deck
+from rating.deck_csv import parse_deck, write_deck
 from tollbook.errors import DataError
-from tollbook.model.rate import Terms
+from tollbook.model.rate import RateTerms
 
 
-def deck(*lines: str) -> list[Terms]:
-    return [row.terms for row in read_deck([f"{line}\n" for line in lines])]
+def deck(*lines: str) -> list[RateTerms]:
+    return [row.terms for row in parse_deck([("", [f"{line}\n" for line in lines])])]
 
 
 def problems(*lines: str) -> str:
@@ -26,7 +26,7 @@ def problems(*lines: str) -> str:
 
 def test_a_row_with_defaults() -> None:
     assert deck("prefix,per_min", "49,0.012") == [
-        Terms(
+        RateTerms(
             direction="outbound", prefix="49", per_min_micros=12_000, connection_fee_micros=0, increment_sec=60,
             first_increment_sec=60, valid_from_ts=0, valid_to_ts=None, name="outbound 49",
         )
@@ -36,7 +36,7 @@ def test_a_row_with_defaults() -> None:
 def test_a_row_with_everything() -> None:
     header = "Name, PREFIX ,direction,per_min_micros,connection_fee,increment,valid_from,valid_to"
     assert deck(header, '"Berlin, fixed",+4930,inbound,7,0.5,30/6,2026-12-01,2026-12-02T00:00:00.001+01:00') == [
-        Terms(
+        RateTerms(
             direction="inbound", prefix="4930", per_min_micros=7, connection_fee_micros=500_000, increment_sec=6,
             first_increment_sec=30, valid_from_ts=1_796_083_200_000, valid_to_ts=1_796_166_000_001,
             name="Berlin, fixed",
@@ -169,7 +169,7 @@ def test_times_are_exact_to_the_millisecond(at_ms: int) -> None:
 def test_any_text_is_read_or_refused(lines: list[str]) -> None:
     """Only DataError comes out, and never some rows of a bad file."""
     try:
-        rows = read_deck(["prefix,per_min,valid_from,increment,name\n", *lines])
+        rows = parse_deck([("", ["prefix,per_min,valid_from,increment,name\n", *lines])])
     except DataError:
         return
     assert rows
@@ -190,11 +190,11 @@ instants = st.integers(-62_135_596_800_000, 253_402_300_799_999)  # the years 1 
 
 
 @st.composite
-def terms(draw: st.DrawFn) -> Terms:
+def terms(draw: st.DrawFn) -> RateTerms:
     begin = draw(st.just(0) | instants)
     end = draw(st.none() | instants.filter(lambda at: at > begin)) if begin < 253_402_300_799_999 else None
     name = draw(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12))
-    return Terms(
+    return RateTerms(
         draw(st.sampled_from(["outbound", "inbound", "internal"])),
         draw(st.text("0123456789", max_size=18)),
         draw(micros),
@@ -207,7 +207,7 @@ def terms(draw: st.DrawFn) -> Terms:
     )
 
 
-def file_of(rates: list[Terms]) -> list[str]:
+def file_of(rates: list[RateTerms]) -> list[str]:
     """The lines of an export, as a file gives them."""
     out = io.StringIO()
     write_deck(out, ((*msgspec.structs.astuple(one), 1, 1, "p") for one in rates))
@@ -215,20 +215,20 @@ def file_of(rates: list[Terms]) -> list[str]:
 
 
 @given(st.lists(terms(), min_size=1, max_size=5))
-def test_what_is_exported_is_read_back_as_it_was(rates: list[Terms]) -> None:
-    assert [row.terms for row in read_deck(file_of(rates))] == rates
+def test_what_is_exported_is_read_back_as_it_was(rates: list[RateTerms]) -> None:
+    assert [row.terms for row in parse_deck([("", file_of(rates))])] == rates
 
 
 @given(st.lists(terms(), min_size=1, max_size=8), st.data())
-def test_splitting_a_deck_into_files_differently_changes_nothing(rates: list[Terms], data: st.DataObject) -> None:
+def test_splitting_a_deck_into_files_differently_changes_nothing(rates: list[RateTerms], data: st.DataObject) -> None:
     """However many files, and wherever one ends: the same rates in the same order."""
     cuts = sorted(data.draw(st.lists(st.integers(1, len(rates)), max_size=3)))
     pieces = [rates[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(rates)], strict=True)]
     files = [(f"{number}.csv", file_of(piece)) for number, piece in enumerate(pieces)]
-    assert [row.terms for row in read_rates(files)] == rates
+    assert [row.terms for row in parse_deck(files)] == rates
 
 
 def test_a_bad_line_of_several_files_is_named_with_its_file() -> None:
     with pytest.raises(DataError) as caught:
-        list(read_rates([("a.csv", ["prefix,per_min\n", "1,1\n"]), ("b.csv", ["prefix,per_min\n", "x,1\n"])]))
+        list(parse_deck([("a.csv", ["prefix,per_min\n", "1,1\n"]), ("b.csv", ["prefix,per_min\n", "x,1\n"])]))
     assert str(caught.value) == "nothing was imported:\n  b.csv line 2: prefix 'x' is not digits"

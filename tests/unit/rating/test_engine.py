@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rating.deck import Deck
-from rating.engine import AccountTariff, Assignment, Plan, Tariffs, billed_seconds, price_of
-from tollbook.model.numbering import Dialled, Numbering, NumberingRow
+from rating.engine import AccountTariff, Assignment, Plan, Tariffs, billed_seconds, price_micros
+from tollbook.model.numbering import DialledNumber, NumberingPlan, NumberingRow
 from tollbook.model.rate import Rate
 from tollbook.model.record import Row
 from tollbook.model.vocabulary import DIRECTIONS
@@ -32,7 +32,7 @@ def plan(*decks: list[Rate], currency: str = "EUR") -> Plan:
     return Plan(plan_id="retail", currency=currency, decks=tuple(Deck(deck) for deck in decks))
 
 
-def on(*decks: list[Rate], numbering: Numbering | None = None) -> AccountTariff:
+def on(*decks: list[Rate], numbering: NumberingPlan | None = None) -> AccountTariff:
     """An account on one plan for ever."""
     return AccountTariff(assignments=(Assignment(from_ts=0, plan=plan(*decks)),), numbering=numbering)
 
@@ -63,7 +63,7 @@ def test_increments(first: int, following: int, seconds: int, billed: int) -> No
 
 
 def cost(seconds: int, one: Rate) -> int:
-    return price_of(billed_seconds(seconds, one), one)
+    return price_micros(billed_seconds(seconds, one), one)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_number_shorter_than_the_prefix_is_not_matched_and_an_equal_one_is() -
     assert deck.match("outbound", "4930", 0) is not None
 
 
-GB = Numbering(
+GB = NumberingPlan(
     NumberingRow(
         numbering_id="GB",
         name="United Kingdom",
@@ -274,7 +274,7 @@ def test_an_own_prefix_goes_before_a_longer_one_of_the_base() -> None:
 
 def test_an_own_rate_that_is_over_leaves_the_bases() -> None:
     own, base = [rate("44", rate_id=1, valid_to_ts=AT)], [rate("4", rate_id=2)]
-    found = [plan(own, base).match("outbound", Dialled(digits="44"), at) for at in (AT - 1, AT)]
+    found = [plan(own, base).match("outbound", DialledNumber(digits="44"), at) for at in (AT - 1, AT)]
     assert [one.rate_id for one in found if one] == [1, 2]
 
 

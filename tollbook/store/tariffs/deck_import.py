@@ -32,7 +32,7 @@ def replace_rates(
     source: str = "",
     dry_run: bool = False,
 ) -> Imported:
-    """Replace the rates of a plan, made when missing, by `new`: the place in its file, then the fields of Terms.
+    """Replace the rates of a plan, made when missing, by `new`: the place in its file, then the fields of RateTerms.
 
     `currency` None: the plan's own; a new plan takes its base's, or USD. `base` None: as it is, '': none. `source`
     names the files. Raises UsageError for a currency or a base that cannot be, DataError for rates of one prefix
