@@ -16,7 +16,8 @@ from export_app.database import STATEMENT_TIMEOUT_MS
 from export_app.stats.periods import starts
 from tollbook.embedded import embedded_postgres
 from tollbook.model.accounts import EveryAccount, OneAccount
-from tollbook.model.selection import Filters, Selection
+from tollbook.model.filters import Filters
+from tollbook.model.selection import Selection
 from tollbook.store import row_security
 from tollbook.store.calls.stats import Counted, Spans, count
 from tollbook.store.database import Connection, connect

@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from tollbook.model.selection import Filters, Order
-from tollbook.model.vocabulary import Direction, Disposition
+from tollbook.model.filters import Filters
+from tollbook.model.selection import Order
 
 # A walk that rested so long is begun anew: what it would skip by then is more than it would repeat.
 MAX_AGE_S: Final = 7 * 86_400
@@ -20,11 +20,9 @@ _MAC_BYTES: Final = 16
 # A cursor of another resource, or of another form, gets another purpose.
 _PURPOSE: Final = b"tollbook cursor 2: /v1/calls"
 
-FilterValues: TypeAlias = tuple[Direction | None, Disposition | None, str | None, str | None, str | None, int | None]
-
 
 class _Cursor(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True, tag=True):
-    filters: FilterValues
+    filters: Filters
     made_s: int  # epoch seconds
 
 
@@ -57,31 +55,6 @@ Cursor: TypeAlias = CallsCursor | ChangesCursor | SyncCursor
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Cursor)
-
-
-def values_of(filters: Filters) -> FilterValues:
-    """Give filters as a cursor holds them."""
-    return (
-        filters.direction,
-        filters.disposition,
-        filters.number,
-        filters.queue_id,
-        filters.agent_id,
-        filters.min_billsec,
-    )
-
-
-def filters_of(values: FilterValues) -> Filters:
-    """Give the filters that a cursor holds."""
-    direction, disposition, number, queue_id, agent_id, min_billsec = values
-    return Filters(
-        direction=direction,
-        disposition=disposition,
-        number=number,
-        queue_id=queue_id,
-        agent_id=agent_id,
-        min_billsec=min_billsec,
-    )
 
 
 def encode(cursor: Cursor, key_hash: bytes) -> str:

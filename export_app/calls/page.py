@@ -77,7 +77,7 @@ def calls_page(rows: Sequence[Record], selection: Selection, query: CallsQuery, 
             since=selection.since,
             until=selection.until,
             order=selection.order,
-            filters=cursors.values_of(selection.filters),
+            filters=selection.filters,
             start_ts=start_ts,
             call_id=call_id,
             made_s=now_ms // 1000,
@@ -88,7 +88,7 @@ def calls_page(rows: Sequence[Record], selection: Selection, query: CallsQuery, 
 
 def changes_page(found: changed_calls.ChangedPage, walk: Walk, query: CallsQuery, key_hash: bytes, now_ms: int) -> Page:
     """The same for changes. The last page has a cursor too, from which the next sync goes on."""
-    kept, filters = found.rows[: query.limit], cursors.values_of(walk.changes.filters)
+    kept, filters = found.rows[: query.limit], walk.changes.filters
     if len(found.rows) > query.limit:
         changed, start_ts, call_id = cast("tuple[int, int, str]", _key_of(kept[-1], query.columns, _CHANGE_KEY))
         cursor = ChangesCursor(

@@ -1,33 +1,31 @@
 """What `GET /v1/calls` can be asked for, and what that selects: calls, or changes. Pure: no database, no clock."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+import msgspec
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from export_app.auth.identity import Identity
 from export_app.calls import cursor as cursors
 from export_app.calls.cursor import CallsCursor, ChangesCursor, Cursor, SyncCursor
+from export_app.calls.filters import FilterQuery
 from export_app.web.errors import Refusal
 from export_app.web.parameters import (
     MAX_LIMIT,
     EpochMs,
     Limit,
-    Query,
-    Text,
     names_hint,
     shown,
-    whole_number,
     without_default,
 )
+from tollbook.model.filters import Filters
 from tollbook.model.record import COLUMNS
-from tollbook.model.selection import Changes, Filters, Order, Selection
-from tollbook.model.vocabulary import Direction, Disposition
+from tollbook.model.selection import Changes, Order, Selection
 
 DEFAULT_LIMIT: Final = 1000
-MAX_BILLSEC: Final = 2**31 - 1
 
 # What a page may show beyond the 16 columns of the public record, when it is asked for by name.
 EXTRA_COLUMNS: Final = ("currency", "switch", "revision", "estimated", "updated_ts", "parts")
@@ -35,7 +33,6 @@ _ALL_COLUMNS: Final = (*COLUMNS, *EXTRA_COLUMNS)
 _COLUMN: Final = "|".join(_ALL_COLUMNS)
 
 _ANEW: Final = "leave it out to begin anew"
-_FILTERS: Final = tuple(field.name for field in fields(Filters))
 
 
 def _known_fields(text: str) -> str:
@@ -49,20 +46,6 @@ def _known_fields(text: str) -> str:
     return text
 
 
-def _written_out(value: object) -> object:
-    if isinstance(value, str) and value.startswith(" "):
-        raise PydanticCustomError("plus", "must not begin with a space: in a URL a + is written %2B")
-    return value
-
-
-BillSeconds = Annotated[
-    int,
-    Field(ge=0, le=MAX_BILLSEC),
-    BeforeValidator(whole_number(f"a number of seconds from 0 to {MAX_BILLSEC}")),
-]
-Number = Annotated[
-    str, Field(min_length=1, max_length=64, pattern=r"^[^\x00 ][^\x00]*$"), BeforeValidator(_written_out)
-]
 Fields = Annotated[
     str,
     Field(json_schema_extra={"pattern": f"^({_COLUMN})(,({_COLUMN}))*$", "example": "call_id,start_ts,cost_micros"}),
@@ -70,7 +53,7 @@ Fields = Annotated[
 ]
 
 
-class CallsQuery(Query):
+class CallsQuery(FilterQuery):
     """What `GET /v1/calls` can be asked for."""
 
     since: EpochMs = Field(default=0, description="Calls that started at or after this time; left out: all.")
@@ -96,28 +79,6 @@ class CallsQuery(Query):
         " window, the order and the filters, which may then be left out.",
         json_schema_extra=without_default,
     )
-    direction: Direction | SkipJsonSchema[None] = Field(
-        default=None, description="Calls of this direction.", json_schema_extra=without_default
-    )
-    disposition: Disposition | SkipJsonSchema[None] = Field(
-        default=None, description="Calls that ended so.", json_schema_extra=without_default
-    )
-    number: Number | SkipJsonSchema[None] = Field(
-        default=None,
-        description="Calls from or to a number that begins so, written as in the rows; a + is %2B in a URL.",
-        json_schema_extra=without_default,
-    )
-    queue_id: Text | SkipJsonSchema[None] = Field(
-        default=None, description="Calls of this queue.", json_schema_extra=without_default
-    )
-    agent_id: Text | SkipJsonSchema[None] = Field(
-        default=None, description="Calls of this agent.", json_schema_extra=without_default
-    )
-    min_billsec: BillSeconds | SkipJsonSchema[None] = Field(
-        default=None,
-        description="Calls that were talked on for so many seconds or more.",
-        json_schema_extra=without_default,
-    )
     fields: Fields | SkipJsonSchema[None] = Field(
         default=None,
         description="The columns wanted, in this order, separated by commas; left out: the 16 of the record."
@@ -141,18 +102,6 @@ class CallsQuery(Query):
                         "window", "updated_since comes in the order of change: leave {name} out", {"name": name}
                     )
         return self
-
-    @property
-    def filters(self) -> Filters:
-        """What a call must match."""
-        return Filters(
-            direction=self.direction,
-            disposition=self.disposition,
-            number=self.number,
-            queue_id=self.queue_id,
-            agent_id=self.agent_id,
-            min_billsec=self.min_billsec,
-        )
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -189,7 +138,6 @@ def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Sin
             filters=query.filters,
         )
     cursor = _cursor(query, identity.key_hash, now_ms)
-    filters = cursors.filters_of(cursor.filters)
     match cursor:
         case CallsCursor():
             return Selection(
@@ -198,7 +146,7 @@ def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Sin
                 until=cursor.until,
                 order=cursor.order,
                 after=(cursor.start_ts, cursor.call_id),
-                filters=filters,
+                filters=cursor.filters,
             )
         case ChangesCursor():
             after = (cursor.changed, cursor.start_ts, cursor.call_id)
@@ -206,7 +154,7 @@ def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Sin
         case SyncCursor():
             # Everything before its first transaction had ended when it was made.
             after, first, updated_since = None, cursor.first, cursor.made_s * 1000
-    changes = Changes(accounts=identity.accounts, first=first, after=after, filters=filters)
+    changes = Changes(accounts=identity.accounts, first=first, after=after, filters=cursor.filters)
     return Walk(updated_since=updated_since, changes=changes)
 
 
@@ -236,7 +184,7 @@ def _cursor(query: CallsQuery, key_hash: bytes, now_ms: int) -> Cursor:
             400, "expired_cursor", f"this cursor is more than {cursors.MAX_AGE_S // 86_400} days old: {_ANEW}"
         )
     held = _held(cursor)
-    for name in ("since", "until", "order", "updated_since", *_FILTERS):
+    for name in ("since", "until", "order", "updated_since", *Filters.__struct_fields__):
         if name in query.model_fields_set and getattr(query, name) != held.get(name):
             was = f"made with {name}={held[name]}" if held.get(name) is not None else f"made without {name}"
             raise Refusal(
@@ -246,7 +194,7 @@ def _cursor(query: CallsQuery, key_hash: bytes, now_ms: int) -> Cursor:
 
 
 def _held(cursor: Cursor) -> dict[str, object]:
-    held: dict[str, object] = dict(zip(_FILTERS, cursor.filters, strict=True))
+    held: dict[str, object] = msgspec.structs.asdict(cursor.filters)
     match cursor:
         case CallsCursor():
             return held | {"since": cursor.since, "until": cursor.until, "order": cursor.order}

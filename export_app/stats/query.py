@@ -11,19 +11,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
+from export_app.calls.filters import FilterQuery
 from export_app.stats import periods
 from export_app.web.errors import Refusal
 from export_app.web.parameters import (
     MAX_LIMIT,
     EpochMs,
     Limit,
-    Query,
-    Text,
     names_hint,
     shown,
     without_default,
 )
-from tollbook.model.vocabulary import Direction, Disposition
 
 UNITS: Final[tuple[periods.Unit, ...]] = ("hour", "day", "month")
 # The columns that the other groups are of.
@@ -82,7 +80,7 @@ def _digits(value: object) -> object:
     return value
 
 
-class StatsQuery(Query):
+class StatsQuery(FilterQuery):
     """What `GET /v1/stats` can be asked for."""
 
     since: EpochMs | SkipJsonSchema[None] = Field(
@@ -114,18 +112,6 @@ class StatsQuery(Query):
     )
     prefix_digits: Annotated[int, Field(ge=1, le=15), BeforeValidator(_digits)] = Field(
         default=4, description="Of `group_by=prefix`: how many characters of to_num, not counting a leading +."
-    )
-    direction: Direction | SkipJsonSchema[None] = Field(
-        default=None, description="Only calls of this direction.", json_schema_extra=without_default
-    )
-    disposition: Disposition | SkipJsonSchema[None] = Field(
-        default=None, description="Only calls that ended so.", json_schema_extra=without_default
-    )
-    queue_id: Text | SkipJsonSchema[None] = Field(
-        default=None, description="Only calls of this queue.", json_schema_extra=without_default
-    )
-    agent_id: Text | SkipJsonSchema[None] = Field(
-        default=None, description="Only calls of this agent.", json_schema_extra=without_default
     )
 
     @model_validator(mode="after")

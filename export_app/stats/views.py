@@ -16,7 +16,7 @@ from export_app.stats.schema import Stats
 from export_app.web.openapi import get
 from export_app.web.responses import as_json
 from export_app.web.schema import Failure
-from tollbook.model.selection import Filters, Selection
+from tollbook.model.selection import Selection
 from tollbook.store.calls.stats import Counted, Key, Spans, Sums, count, window_start
 
 stats = APIBlueprint(
@@ -42,12 +42,7 @@ def sum_calls(query: StatsQuery) -> Response:
                 accounts=identity.accounts,
                 since=wanted.since,
                 until=wanted.until,
-                filters=Filters(
-                    direction=query.direction,
-                    disposition=query.disposition,
-                    queue_id=query.queue_id,
-                    agent_id=query.agent_id,
-                ),
+                filters=query.filters,
             ),
             [Spans(starts=wanted.spans[name]) if name in wanted.spans else COLUMN_OF[name] for name in wanted.groups],
             limit=query.limit,

@@ -8,7 +8,8 @@ from pyiceberg.table import Table
 from tollbook.archive._pyarrow import expressions as ex
 from tollbook.archive._pyarrow import pa, pc, untyped
 from tollbook.archive.catalog import archive_errors
-from tollbook.archive.schema import ARCHIVE_COLUMNS, TIMES, account_of, archived_account
+from tollbook.archive.row_filter import of_accounts, started
+from tollbook.archive.schema import ARCHIVE_COLUMNS, TIMES, account_of
 
 ArchivedRow: TypeAlias = dict[str, Any]
 
@@ -23,13 +24,9 @@ def answered_calls(
 
     `accounts` None: of every account. `unrated`: only those without a cost. Raises ArchiveError.
     """
-    wanted = ex.And(
-        ex.GreaterThanOrEqual("start_ts", since_ms * 1000),
-        ex.LessThan("start_ts", until_ms * 1000),
-        ex.EqualTo("answered", 1),
-    )
+    wanted = ex.And(started(since_ms * 1000, until_ms * 1000), ex.EqualTo("answered", 1))
     if accounts is not None:
-        wanted = ex.And(wanted, ex.In("account_id", {archived_account(one) for one in accounts}))
+        wanted = ex.And(wanted, of_accounts(accounts))
     if unrated:
         wanted = ex.And(wanted, ex.IsNull("cost_micros"))
     with archive_errors("reading the archive"):

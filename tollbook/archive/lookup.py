@@ -8,7 +8,8 @@ from pyiceberg.table import Table
 from tollbook.archive._pyarrow import expressions as ex
 from tollbook.archive._pyarrow import pa, pc, plan, read_batches
 from tollbook.archive.catalog import archive_errors
-from tollbook.archive.schema import account_of, archived_account
+from tollbook.archive.row_filter import of_accounts, started
+from tollbook.archive.schema import account_of
 
 _COLUMNS = ("call_id", "start_ts", "account_id", "billsec", "cost_micros")
 
@@ -31,9 +32,9 @@ def find(
 
     `accounts` None looks through all. The span is read whole, in these few columns. Raises ArchiveError.
     """
-    wanted = ex.And(ex.GreaterThanOrEqual("start_ts", first_ms * 1000), ex.LessThan("start_ts", (last_ms + 1) * 1000))
+    wanted = started(first_ms * 1000, (last_ms + 1) * 1000)
     if accounts is not None:
-        wanted = ex.And(wanted, ex.In("account_id", {archived_account(one) for one in accounts}))
+        wanted = ex.And(wanted, of_accounts(accounts))
     found: list[ArchivedCall] = []
     with archive_errors("looking calls up in the archive"):
         for batch in read_batches(table, plan(table, wanted), wanted, _COLUMNS):

@@ -13,11 +13,11 @@ from pyiceberg.types import IntegerType, TimestamptzType
 from tollbook.archive._pyarrow import expressions as ex
 from tollbook.archive._pyarrow import pa, pc, plan, read_batches, untyped
 from tollbook.archive.catalog import archive_errors
-from tollbook.archive.schema import ARCHIVE_COLUMNS, START_FIELD, TIMES, account_of, archived_account
+from tollbook.archive.row_filter import matching, started
+from tollbook.archive.schema import ARCHIVE_COLUMNS, START_FIELD, TIMES, account_of
 from tollbook.archive.windows import Extent, Span, to_plan, to_read
-from tollbook.model.accounts import OneAccount
 from tollbook.model.record import COLUMNS
-from tollbook.model.selection import Filters, Selection
+from tollbook.model.selection import Selection
 from tollbook.model.tiers import Key, Record
 
 # What `walk` holds in memory at once.
@@ -46,11 +46,11 @@ def page(
         found = _Found(selection=selection, limit=limit, without=without, columns=columns)
         kept = tuple(name for name in columns if name in ARCHIVE_COLUMNS)
         for planned in to_plan(span, selection.order) if span else ():
-            tasks = [(task, _extent(task.file, planned)) for task in plan(table, _condition(selection, planned))]
+            tasks = [(task, _extent(task.file, planned)) for task in plan(table, _row_filter(selection, planned))]
             extents = [extent for _, extent in tasks]
             for part in to_read(planned, selection.order, extents, limit) if tasks else ():
                 touched = [task for task, extent in tasks if extent.within(part)]
-                for batch in read_batches(table, touched, _condition(selection, part), kept) if touched else ():
+                for batch in read_batches(table, touched, _row_filter(selection, part), kept) if touched else ():
                     found.add(pa.table(batch))
                 if found.full:
                     return found.records()
@@ -143,21 +143,8 @@ def _extent(file: DataFile, planned: Span) -> Extent:
     return Extent(rows=file.record_count, lowest=first, highest=last)
 
 
-def _condition(selection: Selection, span: Span) -> Any:
-    conditions = [ex.GreaterThanOrEqual("start_ts", span.first), ex.LessThan("start_ts", span.end)]
-    if isinstance(selection.accounts, OneAccount):
-        conditions.append(ex.EqualTo("account_id", archived_account(selection.accounts.account_id)))
-    return ex.And(*conditions, *_filters(selection.filters))
-
-
-def _filters(filters: Filters) -> Iterator[Any]:
-    for column in ("direction", "disposition", "queue_id", "agent_id"):
-        if (value := getattr(filters, column)) is not None:
-            yield ex.EqualTo(column, value)
-    if filters.min_billsec is not None:
-        yield ex.GreaterThanOrEqual("billsec", filters.min_billsec)
-    if filters.number is not None:
-        yield ex.Or(ex.StartsWith("from_num", filters.number), ex.StartsWith("to_num", filters.number))
+def _row_filter(selection: Selection, span: Span) -> Any:
+    return ex.And(started(span.first, span.end), matching(selection.accounts, selection.filters))
 
 
 def _behind(rows: Any, selection: Selection) -> Any:

@@ -6,9 +6,9 @@ from typing import Any
 
 from pyiceberg.table import Table
 
-from tollbook.archive._pyarrow import expressions as ex
 from tollbook.archive._pyarrow import pa, pc, plan, read_batches
 from tollbook.archive.catalog import archive_errors
+from tollbook.archive.row_filter import started
 from tollbook.archive.schema import account_of
 from tollbook.model.totals import Totals
 
@@ -23,7 +23,7 @@ def day_totals(table: Table, day: int, *, without: Collection[tuple[str, int]] =
     only what is added up. Raises ArchiveError.
     """
     first, end = day * _US_PER_DAY, (day + 1) * _US_PER_DAY
-    wanted = ex.And(ex.GreaterThanOrEqual("start_ts", first), ex.LessThan("start_ts", end))
+    wanted = started(first, end)
     columns = ("account_id", *_SUMMED, *(("call_id", "start_ts") if without else ()))
     found: dict[str | None, Totals] = {}
     with archive_errors(f"adding up the archive's {dt.date(1970, 1, 1) + dt.timedelta(days=day)}"):

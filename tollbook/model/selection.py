@@ -4,21 +4,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tollbook.model.accounts import Accounts
-from tollbook.model.vocabulary import Direction, Disposition
+from tollbook.model.filters import NO_FILTERS, Filters
 
 Order: TypeAlias = Literal["asc", "desc"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Filters:
-    """What a call must match; None matches all. `number` is a prefix of from_num or of to_num."""
-
-    direction: Direction | None = None
-    disposition: Disposition | None = None
-    number: str | None = None
-    queue_id: str | None = None
-    agent_id: str | None = None
-    min_billsec: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +21,7 @@ class Selection:
     until: int
     order: Order = "desc"
     after: tuple[int, str] | None = None
-    filters: Filters = Filters()
+    filters: Filters = NO_FILTERS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,17 +34,4 @@ class Changes:
     accounts: Accounts
     first: int
     after: tuple[int, int, str] | None = None
-    filters: Filters = Filters()
-
-
-def behind_prefix(prefix: str) -> str | None:
-    """Give the first text, by code point, behind all that begin with `prefix`; None when there is none.
-
-    So a prefix is a range: [prefix, behind_prefix(prefix)). UTF-8 bytes sort like code points.
-    """
-    for end in range(len(prefix), 0, -1):
-        following = ord(prefix[end - 1]) + 1
-        if following <= 0x10FFFF:
-            # The surrogates are no characters, and no text of PostgreSQL holds one.
-            return prefix[: end - 1] + chr(0xE000 if following == 0xD800 else following)
-    return None
+    filters: Filters = NO_FILTERS

@@ -16,8 +16,9 @@ from export_app.calls.query import CallsQuery
 from export_app.context import Services
 from tollbook.errors import SettingsError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
+from tollbook.model.filters import Filters
 from tollbook.model.record import COLUMNS
-from tollbook.model.selection import Filters, Selection
+from tollbook.model.selection import Selection
 from tollbook.store import row_security
 from tollbook.store.calls import pages
 from tollbook.store.database import Connection, connect

@@ -24,8 +24,9 @@ from tollbook.errors import ArchiveError
 from tollbook.model import tiers
 from tollbook.model.accounts import EveryAccount, OneAccount
 from tollbook.model.charge import Price
+from tollbook.model.filters import Filters
 from tollbook.model.record import COLUMNS, Row
-from tollbook.model.selection import Filters, Order, Selection
+from tollbook.model.selection import Order, Selection
 from tollbook.model.tiers import Record
 from tollbook.store import keys
 from tollbook.store.calls import call_rows

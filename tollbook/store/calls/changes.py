@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final, LiteralString, cast
 
 from tollbook.model.selection import Changes
-from tollbook.store.calls.pages import Parameters, Record, matching, selected
+from tollbook.store.calls.pages import Record, selected
+from tollbook.store.calls.where import Parameters, matching
 from tollbook.store.database import LONGEST_TRANSACTION_S, Connection, scalar, store_errors
 
 _XID_BITS: Final = 64

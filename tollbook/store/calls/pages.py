@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, LiteralString, TypeAlias
 
-from tollbook.model.accounts import Accounts, OneAccount
-from tollbook.model.selection import Filters, Selection, behind_prefix
+from tollbook.model.selection import Selection
+from tollbook.store.calls.where import Parameters, matching
 from tollbook.store.database import Connection, store_errors
 
 Record: TypeAlias = tuple[object, ...]
-Parameters: TypeAlias = dict[str, str | int | None]
 
 # Every column that a page may have, the 16 first, as it is selected.
 _SELECTED: Final[Mapping[str, LiteralString]] = {
@@ -53,43 +52,6 @@ def selected(columns: Sequence[str]) -> LiteralString:
     """Say what is selected from `call_cdr`; raises KeyError for a column that no page has."""
     chosen: list[LiteralString] = [_SELECTED[name] for name in columns]
     return f"SELECT {', '.join(chosen)} FROM call_cdr"  # noqa: S608 - literals all, which the type holds
-
-
-def matching(accounts: Accounts, filters: Filters) -> tuple[list[LiteralString], Parameters]:
-    """Say which rows are these accounts' and match, as conditions and their parameters."""
-    conditions: list[LiteralString] = []
-    parameters: Parameters = {}
-    if isinstance(accounts, OneAccount):
-        conditions.append("account_id = %(account)s")
-        parameters["account"] = accounts.account_id
-    if filters.direction is not None:
-        conditions.append("direction = %(direction)s")
-        parameters["direction"] = filters.direction
-    if filters.disposition is not None:
-        conditions.append("disposition = %(disposition)s")
-        parameters["disposition"] = filters.disposition
-    if filters.queue_id is not None:
-        conditions.append("queue_id = %(queue)s")
-        parameters["queue"] = filters.queue_id
-    if filters.agent_id is not None:
-        conditions.append("agent_id = %(agent)s")
-        parameters["agent"] = filters.agent_id
-    if filters.min_billsec is not None:
-        conditions.append("billsec >= %(billsec)s")
-        parameters["billsec"] = filters.min_billsec
-    if filters.number is not None:
-        # A range: LIKE may not look at a row before row-level security has, which keeps it from indexes.
-        behind = behind_prefix(filters.number)
-        conditions.append(_IN_RANGE if behind is not None else _FROM_HERE_ON)
-        parameters |= {"number": filters.number, "behind": behind}
-    return conditions, parameters
-
-
-_IN_RANGE: LiteralString = """
-    (from_num COLLATE "C" >= %(number)s AND from_num COLLATE "C" < %(behind)s
-     OR to_num COLLATE "C" >= %(number)s AND to_num COLLATE "C" < %(behind)s)
-"""
-_FROM_HERE_ON: LiteralString = '(from_num COLLATE "C" >= %(number)s OR to_num COLLATE "C" >= %(number)s)'
 
 
 def _where(selection: Selection) -> tuple[LiteralString, Parameters]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString, TypeAlias, cast
 
-from tollbook.model.accounts import OneAccount
 from tollbook.model.selection import Selection
+from tollbook.store.calls.where import matching
 from tollbook.store.database import Connection, scalar, store_errors
 
 Key: TypeAlias = tuple[str | int | None, ...]
@@ -20,12 +20,6 @@ COLUMNS: Final[dict[str, LiteralString]] = {
     "queue_id": "queue_id",
     "agent_id": "agent_id",
     "prefix": "left(ltrim(to_num, '+'), %(prefix_digits)s)",
-}
-_FILTERS: Final[dict[str, LiteralString]] = {
-    "direction": "direction = %(direction)s",
-    "disposition": "disposition = %(disposition)s",
-    "queue_id": "queue_id = %(queue_id)s",
-    "agent_id": "agent_id = %(agent_id)s",
 }
 
 
@@ -107,17 +101,10 @@ def count(
 
     `groups`: names of `COLUMNS`, or spans of time that together hold the whole selection. Raises StoreUnavailable.
     """
-    asked = {"since": selection.since, "until": selection.until}
-    parameters: dict[str, object] = {**asked, "limit": limit, "prefix_digits": prefix_digits}
-    conditions: list[LiteralString] = ["start_ts >= %(since)s", "start_ts < %(until)s"]
-    if isinstance(selection.accounts, OneAccount):
-        conditions.append("call_cdr.account_id = %(account)s")
-        parameters["account"] = selection.accounts.account_id
-    for name, condition in _FILTERS.items():
-        wanted = getattr(selection.filters, name)
-        if wanted is not None:
-            conditions.append(condition)
-            parameters[name] = wanted
+    matched, named = matching(selection.accounts, selection.filters)
+    conditions: list[LiteralString] = ["start_ts >= %(since)s", "start_ts < %(until)s", *matched]
+    parameters: dict[str, object] = {"since": selection.since, "until": selection.until, **named}
+    parameters |= {"limit": limit, "prefix_digits": prefix_digits}
     values: LiteralString = ""
     names: LiteralString = ""
     nothing: LiteralString = ""

@@ -6,12 +6,13 @@ from urllib.parse import urlencode
 import pytest
 
 from export_app.auth.identity import Identity
-from export_app.calls.cursor import MAX_AGE_S, CallsCursor, ChangesCursor, Cursor, SyncCursor, encode, values_of
+from export_app.calls.cursor import MAX_AGE_S, CallsCursor, ChangesCursor, Cursor, SyncCursor, encode
 from export_app.calls.page import Page, calls_page, changes_page
 from export_app.calls.query import CallsQuery, Since, Walk, asked, within_window
 from export_app.web.errors import Refusal
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
-from tollbook.model.selection import Changes, Filters, Selection
+from tollbook.model.filters import Filters
+from tollbook.model.selection import Changes, Selection
 from tollbook.store.calls.changes import ChangedPage
 from tollbook.store.keys import Key
 
@@ -39,14 +40,12 @@ def sent(cursor: Cursor | None = None, **query: object) -> CallsQuery:
 
 
 def walking(filters: Filters = LONG, made_s: int = MADE_S) -> CallsCursor:
-    return CallsCursor(
-        filters=values_of(filters), made_s=made_s, since=5, until=50, order="asc", start_ts=30, call_id="c"
-    )
+    return CallsCursor(filters=filters, made_s=made_s, since=5, until=50, order="asc", start_ts=30, call_id="c")
 
 
 def changing(updated_since: int = 5) -> ChangesCursor:
     return ChangesCursor(
-        filters=values_of(LONG), made_s=MADE_S, updated_since=updated_since, changed=700, start_ts=30, call_id="c"
+        filters=LONG, made_s=MADE_S, updated_since=updated_since, changed=700, start_ts=30, call_id="c"
     )
 
 
@@ -90,7 +89,7 @@ def test_a_cursor_of_another_walk_is_refused(query: dict[str, object], was: str)
     assert (refused.value.status, refused.value.code) == (400, "cursor_mismatch")
 
 
-@pytest.mark.parametrize("cursor", [changing(), SyncCursor(filters=values_of(LONG), made_s=MADE_S, first=7)])
+@pytest.mark.parametrize("cursor", [changing(), SyncCursor(filters=LONG, made_s=MADE_S, first=7)])
 @pytest.mark.parametrize("name", ["since", "until"])
 def test_a_cursor_of_changes_has_no_window(cursor: Cursor, name: str) -> None:
     """Calls and changes are different walks."""
@@ -112,13 +111,13 @@ def test_a_cursor_expires() -> None:
     with pytest.raises(Refusal, match="more than 7 days old") as refused:
         asked(sent(walking(made_s=at - 1)), ACME, NOW)
     assert (refused.value.status, refused.value.code) == (400, "expired_cursor")
-    assert isinstance(asked(sent(SyncCursor(filters=values_of(LONG), made_s=1, first=7)), ACME, NOW), Walk)
+    assert isinstance(asked(sent(SyncCursor(filters=LONG, made_s=1, first=7)), ACME, NOW), Walk)
 
 
 @pytest.mark.parametrize(("who", "theirs"), [(ACME, OneAccount("acme")), (identity(None), EveryAccount())])
 def test_the_account_is_the_keys(who: Identity, theirs: Accounts) -> None:
     """For each way to ask."""
-    ways = [sent(), sent(walking()), sent(changing()), sent(SyncCursor(filters=values_of(LONG), made_s=1, first=7))]
+    ways = [sent(), sent(walking()), sent(changing()), sent(SyncCursor(filters=LONG, made_s=1, first=7))]
     for query in ways:
         wanted = asked(query, who, NOW)
         found = wanted.changes if isinstance(wanted, Walk) else wanted
@@ -131,7 +130,7 @@ def test_changes_begin_from_a_time_or_from_where_the_last_sync_ended() -> None:
     assert asked(sent(updated_since=9, direction="inbound", min_billsec=60), ACME, NOW) == Since(
         updated_since=9, filters=LONG
     )
-    walk = asked(sent(SyncCursor(filters=values_of(LONG), made_s=8, first=7)), ACME, NOW)
+    walk = asked(sent(SyncCursor(filters=LONG, made_s=8, first=7)), ACME, NOW)
     changes = Changes(accounts=OneAccount("acme"), first=7, filters=LONG)
     assert walk == Walk(updated_since=8000, changes=changes)
 
