@@ -16,11 +16,11 @@ from export_app.pages.dashboard import dashboard
 from export_app.pages.reference import reference
 from export_app.stats.views import stats
 from export_app.web.compression import compress
-from export_app.web.error_handlers import handle_failures, invalid
+from export_app.web.error_handlers import parameter_error_response, register_error_handlers
 from export_app.web.openapi import document
 from export_app.web.parameters import check_names
 from export_app.web.responses import as_json
-from export_app.web.schema import Failure
+from export_app.web.schema import ErrorResponse
 
 _ABOUT = "The call records of a FreeSWITCH: one row per call, newest first, as JSON or CSV."
 
@@ -41,14 +41,14 @@ def create_app(services: Services) -> OpenAPI:
             SCHEME: {"type": "apiKey", "in": "header", "name": KEY_HEADER, "description": "tollbook key create"}
         },
         validation_error_status=400,
-        validation_error_model=Failure,
-        validation_error_callback=invalid,
+        validation_error_model=ErrorResponse,
+        validation_error_callback=parameter_error_response,
         doc_ui=False,
         static_folder=None,
     )
     set_services(app, services)
     accept_any_id(app)
-    handle_failures(app)
+    register_error_handlers(app)
     app.before_request(_check_names)
     app.after_request(_protect)
     app.after_request(compress)

@@ -6,19 +6,19 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from export_app.context import services
-from export_app.web.openapi import get
+from export_app.web.openapi import error_responses, get
 from export_app.web.responses import as_json
-from export_app.web.schema import Answer, Failure
+from export_app.web.schema import ErrorResponse, ResponseModel
 from tollbook.store.database import check_schema
 
 
-class Health(Answer):
+class Health(ResponseModel):
     """All is well."""
 
     ok: Literal[True]
 
 
-health = APIBlueprint("health", __name__, abp_responses={400: Failure})
+health = APIBlueprint("health", __name__, abp_responses=error_responses(400))
 
 
 @get(health, "/healthz", summary="Is the process alive?", operation_id="healthz", responses={200: Health})
@@ -27,7 +27,13 @@ def healthz() -> Response:
     return as_json({"ok": True})
 
 
-@get(health, "/readyz", summary="Can requests be served?", operation_id="readyz", responses={200: Health, 503: Failure})
+@get(
+    health,
+    "/readyz",
+    summary="Can requests be served?",
+    operation_id="readyz",
+    responses={200: Health, 503: ErrorResponse},
+)
 def readyz() -> Response:
     """Asks the database for its schema."""
     with services().database.connection() as connection:

@@ -5,7 +5,7 @@ from typing import Final
 
 from export_app.database import Database
 from export_app.web.client_address import Address, is_among
-from export_app.web.errors import Refusal
+from export_app.web.errors import ApiError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.store import keys
 
@@ -31,9 +31,9 @@ class Identity:
         return OneAccount(self.key.account_id)
 
     def require(self, scope: str) -> None:
-        """Raise Refusal unless the key has the scope; `operator` has them all."""
+        """Raise ApiError unless the key has the scope; `operator` has them all."""
         if OPERATOR not in self.key.scopes and scope not in self.key.scopes:
-            raise Refusal(
+            raise ApiError(
                 403,
                 "missing_scope",
                 f"this key lacks the scope {scope}: ask the operator for a key made with --scope {scope}",
@@ -41,7 +41,7 @@ class Identity:
 
 
 def identify(database: Database, secret: str | None, client: Address | None) -> Identity:
-    """Find the caller by the key it sent; raises Refusal for a missing, unknown or revoked key.
+    """Find the caller by the key it sent; raises ApiError for a missing, unknown or revoked key.
 
     And for one that may not be used from the address of this client.
     """
@@ -55,7 +55,7 @@ def identify(database: Database, secret: str | None, client: Address | None) -> 
     if hashed is None or key is None:
         raise _unauthorized("unknown_key", f"this API key is unknown or revoked: {_HOW}, or ask for a new one")
     if key.networks is not None and (client is None or not is_among(client, key.networks)):
-        raise Refusal(
+        raise ApiError(
             403,
             "address_not_allowed",
             f"this key may not be used from {client or 'here'}: call from an address that it was made for, or ask the"
@@ -64,5 +64,5 @@ def identify(database: Database, secret: str | None, client: Address | None) -> 
     return Identity(key=key, key_hash=hashed)
 
 
-def _unauthorized(code: str, message: str) -> Refusal:
-    return Refusal(401, code, message, {"WWW-Authenticate": 'ApiKey realm="tollbook", header="x-api-key"'})
+def _unauthorized(code: str, message: str) -> ApiError:
+    return ApiError(401, code, message, {"WWW-Authenticate": 'ApiKey realm="tollbook", header="x-api-key"'})

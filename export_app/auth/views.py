@@ -3,17 +3,16 @@
 from typing import Literal
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
 from pydantic import Field
 
-from export_app.auth.request import SECURITY, caller, identify_caller
+from export_app.auth.request import current_identity, key_blueprint
 from export_app.web.openapi import get
 from export_app.web.parameters import NoQuery
 from export_app.web.responses import as_json
-from export_app.web.schema import Answer, Failure
+from export_app.web.schema import ResponseModel
 
 
-class Who(Answer):
+class WhoAmI(ResponseModel):
     """Whose key it is."""
 
     ok: Literal[True]
@@ -22,19 +21,12 @@ class Who(Answer):
     key: str = Field(description="How the key begins.")
 
 
-whoami = APIBlueprint(
-    "whoami",
-    __name__,
-    url_prefix="/v1",
-    abp_security=SECURITY,
-    abp_responses={400: Failure, 401: Failure, 429: Failure, 503: Failure},
-)
-whoami.before_request(identify_caller)
+whoami = key_blueprint("whoami")
 
 
-@get(whoami, "/whoami", summary="Tell whose key this is", operation_id="whoAmI", responses={200: Who})
+@get(whoami, "/whoami", summary="Tell whose key this is", operation_id="whoAmI", responses={200: WhoAmI})
 def who(query: NoQuery) -> Response:
     """The account and the scopes of the key; any key may ask."""
     del query
-    key = caller().key
+    key = current_identity().key
     return as_json({"ok": True, "account_id": key.account_id, "scopes": key.scopes, "key": key.hint})

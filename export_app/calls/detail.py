@@ -3,20 +3,18 @@
 from typing import Final
 
 from flask import Flask, Response
-from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 from werkzeug.routing import BaseConverter
 
 from export_app.auth.identity import CDR
-from export_app.auth.request import SECURITY, caller, identify_caller
+from export_app.auth.request import current_identity, key_blueprint
 from export_app.calls.schema import CallDetails
 from export_app.context import services
-from export_app.web.errors import Refusal
+from export_app.web.errors import ApiError
 from export_app.web.openapi import get
 from export_app.web.parameters import EpochMs, Query, without_default
 from export_app.web.responses import as_json
-from export_app.web.schema import Failure
 from rating.explain import explained
 from tollbook.store.calls.detail import FOR_EVER_MS, read
 
@@ -37,14 +35,7 @@ def accept_any_id(app: Flask) -> None:
     app.url_map.merge_slashes = False
 
 
-detail = APIBlueprint(
-    "detail",
-    __name__,
-    url_prefix="/v1",
-    abp_security=SECURITY,
-    abp_responses={400: Failure, 401: Failure, 403: Failure, 404: Failure, 429: Failure, 503: Failure},
-)
-detail.before_request(identify_caller)
+detail = key_blueprint("detail", errors=(404,))
 
 
 class DetailQuery(Query):
@@ -66,12 +57,12 @@ class _CallPath(BaseModel):
 )
 def explain_call(path: _CallPath, query: DetailQuery) -> Response:
     """Each call with this id, newest first: its legs, the rule that gave each column, its price part by part."""
-    identity = caller()
+    identity = current_identity()
     identity.require(CDR)
     first_ts, last_ts = (0, FOR_EVER_MS) if query.start_ts is None else (query.start_ts, query.start_ts)
     with services().database.reading(identity.accounts) as connection:
         found = read(connection, path.id, identity.accounts, first_ts=first_ts, last_ts=last_ts)
     if not found:
         # The same for an id that is another account's: whether it exists is nobody's business.
-        raise Refusal(404, "unknown_call", "this key's account has no such call: give a call_id of /v1/calls as it is")
+        raise ApiError(404, "unknown_call", "this key's account has no such call: give a call_id of /v1/calls as it is")
     return as_json({"ok": True, "calls": [explained(one, services().trunk_rules).to_dict() for one in found]})

@@ -33,7 +33,7 @@ class Page:
 
 
 def read(database: Database, archive: Archive, identity: Identity, query: CallsQuery, now_ms: int) -> Page:
-    """Read a page whole and give its connection back; raises Refusal, StoreUnavailable and ArchiveError.
+    """Read a page whole and give its connection back; raises ApiError, StoreUnavailable and ArchiveError.
 
     Every read of calls comes through here: the account is the key's, whatever the query says.
     """

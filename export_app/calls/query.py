@@ -12,7 +12,7 @@ from export_app.auth.identity import Identity
 from export_app.calls import cursor as cursors
 from export_app.calls.cursor import CallsCursor, ChangesCursor, Cursor, SyncCursor
 from export_app.calls.filters import FilterQuery
-from export_app.web.errors import Refusal
+from export_app.web.errors import ApiError
 from export_app.web.parameters import (
     MAX_LIMIT,
     EpochMs,
@@ -126,7 +126,7 @@ class Walk:
 
 
 def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Since | Walk:
-    """Say what a query asks for; raises Refusal for a cursor that is not ours, too old, or not of these filters."""
+    """Say what a query asks for; raises ApiError for a cursor that is not ours, too old, or not of these filters."""
     if query.cursor is None:
         if query.updated_since is not None:
             return Since(updated_since=query.updated_since, filters=query.filters)
@@ -159,9 +159,9 @@ def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Sin
 
 
 def within_window(updated_since: int, window_start: int) -> None:
-    """Refuse changes since a time of which PostgreSQL does not hold all calls any more; raises Refusal."""
+    """Refuse changes since a time of which PostgreSQL does not hold all calls any more; raises ApiError."""
     if updated_since < window_start:
-        raise Refusal(
+        raise ApiError(
             400,
             "too_long_ago",
             f"changes are kept for calls that started at {window_start} or later: read what is older once with since"
@@ -173,21 +173,21 @@ def _cursor(query: CallsQuery, key_hash: bytes, now_ms: int) -> Cursor:
     assert query.cursor is not None
     cursor = cursors.decode(query.cursor, key_hash)
     if cursor is None:
-        raise Refusal(
+        raise ApiError(
             400,
             "bad_cursor",
             f"this cursor was changed or belongs to another key: send it as it came, with the same key, or {_ANEW}",
         )
     # A sync cursor lasts as long as what it stands for: `within_window` sees to it.
     if not isinstance(cursor, SyncCursor) and now_ms // 1000 - cursor.made_s > cursors.MAX_AGE_S:
-        raise Refusal(
+        raise ApiError(
             400, "expired_cursor", f"this cursor is more than {cursors.MAX_AGE_S // 86_400} days old: {_ANEW}"
         )
     held = _held(cursor)
     for name in ("since", "until", "order", "updated_since", *Filters.__struct_fields__):
         if name in query.model_fields_set and getattr(query, name) != held.get(name):
             was = f"made with {name}={held[name]}" if held.get(name) is not None else f"made without {name}"
-            raise Refusal(
+            raise ApiError(
                 400, "cursor_mismatch", f"this cursor was {was}: send the same, or leave {name} out, or the cursor"
             )
     return cursor

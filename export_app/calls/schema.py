@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from export_app.calls import csv_page
 from export_app.web.parameters import without_default
-from export_app.web.schema import Answer
+from export_app.web.schema import ResponseModel
 from tollbook.model.vocabulary import Direction, Disposition
 
 _CALL: Final[dict[str, JsonValue]] = {
@@ -34,7 +34,7 @@ def _documented(**extra: Any) -> ConfigDict:
     return cast("ConfigDict", {"frozen": True, "openapi_extra": extra})
 
 
-class Call(Answer):
+class Call(ResponseModel):
     """A call. While it is up, `end_ts` and all that only its end decides are null."""
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _CALL})
@@ -75,7 +75,7 @@ class ListedCall(Call):
     parts: list[dict[str, JsonValue]] | None = Field(description="What was charged, and the rate that priced it.")
 
 
-class CallPage(Answer):
+class CallPage(ResponseModel):
     """A page of calls."""
 
     model_config = _documented(
@@ -116,7 +116,7 @@ class CallPage(Answer):
     )
 
 
-class Leg(Answer):
+class Leg(ResponseModel):
     """A leg of a call: one channel of the switch."""
 
     leg: int = Field(description="Its number in this call, in the order the legs were made; the rules use it.")
@@ -145,7 +145,7 @@ class Leg(Answer):
     lives: list[int] = Field(description="When it was created, epoch ms: more than once after `sofia recover`.")
 
 
-class Terms(Answer):
+class RateTerms(ResponseModel):
     """The rate that priced a part."""
 
     prefix: str
@@ -157,7 +157,7 @@ class Terms(Answer):
     valid_to_ts: int | None = Field(description="Epoch ms, no longer included; null: for ever.")
 
 
-class PricePart(Answer):
+class PricePart(ResponseModel):
     """One thing that the call is charged for."""
 
     direction: Direction
@@ -171,12 +171,12 @@ class PricePart(Answer):
     rate: str | None = Field(description="The name of the rate that priced it.")
     plan: str | None = Field(description="The plan that the rate belongs to: the account's own, or its base.")
     version: int | None = Field(description="The version of that plan which brought the rate.")
-    terms: Terms | None = Field(description="Null: no rate.")
+    terms: RateTerms | None = Field(description="Null: no rate.")
     cost_micros: int | None
     priced: str = Field(description="The arithmetic.")
 
 
-class FormerPrice(Answer):
+class FormerPrice(ResponseModel):
     """What the call cost until it was priced again."""
 
     cost_micros: int | None
@@ -185,7 +185,7 @@ class FormerPrice(Answer):
     replaced_ts: int = Field(description="When it was priced again, epoch ms.")
 
 
-class CallPrice(Answer):
+class CallPrice(ResponseModel):
     """What the call costs, and why."""
 
     cost_micros: int | None
@@ -209,7 +209,7 @@ class CallDetail(Call):
     price: CallPrice
 
 
-class CallDetails(Answer):
+class CallDetails(ResponseModel):
     """The calls of an id, newest first: more than one where the switch used the id again."""
 
     ok: Literal[True]

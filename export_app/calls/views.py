@@ -8,9 +8,8 @@ from urllib.parse import urlencode
 
 import msgspec
 from flask import Response, request
-from flask_openapi3.blueprint import APIBlueprint
 
-from export_app.auth.request import SECURITY, caller, identify_caller
+from export_app.auth.request import current_identity, key_blueprint
 from export_app.calls import csv_page
 from export_app.calls.page import Page, read
 from export_app.calls.query import CallsQuery
@@ -18,22 +17,14 @@ from export_app.calls.schema import CallPage
 from export_app.context import services
 from export_app.web.openapi import get
 from export_app.web.responses import as_json
-from export_app.web.schema import Failure
 
-calls = APIBlueprint(
-    "calls",
-    __name__,
-    url_prefix="/v1",
-    abp_security=SECURITY,
-    abp_responses={400: Failure, 401: Failure, 403: Failure, 429: Failure, 503: Failure},
-)
-calls.before_request(identify_caller)
+calls = key_blueprint("calls")
 
 
 @get(calls, "/calls", summary="List calls", operation_id="listCalls", responses={200: CallPage})
 def list_calls(query: CallsQuery) -> Response:
     """Calls of the key's account that started in [since, until), or changed since a time, a page at a time."""
-    page = read(services().database, services().archive, caller(), query, now_ms=time.time_ns() // 1_000_000)
+    page = read(services().database, services().archive, current_identity(), query, now_ms=time.time_ns() // 1_000_000)
     response = _as_csv(page, raw=query.raw == "1") if query.format == "csv" else _as_json(page)
     if page.next_cursor is not None:
         # Never with the key: it stands in a header, and `check_names` refuses one in the query.

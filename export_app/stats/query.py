@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from export_app.calls.filters import FilterQuery
 from export_app.stats import periods
-from export_app.web.errors import Refusal
+from export_app.web.errors import ApiError
 from export_app.web.parameters import (
     MAX_LIMIT,
     EpochMs,
@@ -136,14 +136,14 @@ class Asked:
 
 
 def asked(query: StatsQuery, *, now_ms: int, window_start: int) -> Asked:
-    """Say what a query asks for; raises Refusal for more hours, days or time than an answer can hold.
+    """Say what a query asks for; raises ApiError for more hours, days or time than an answer can hold.
 
     `window_start`: before it calls are in the archive alone, and are not counted.
     """
     until = min(query.until if query.until is not None else now_ms, now_ms)
     since = query.since if query.since is not None else max(0, until - DEFAULT_WINDOW_MS)
     if until - max(since, window_start) > MAX_WINDOW_MS:
-        raise Refusal(400, "bad_parameter", "since and until may lie 366 days apart at most: ask for a year at a time")
+        raise ApiError(400, "bad_parameter", "since and until may lie 366 days apart at most: ask for a year at a time")
     since = min(max(since, window_start), until)
     zone = ZoneInfo(query.tz)
     groups = tuple(dict.fromkeys(query.group_by.split(","))) if query.group_by else ()
@@ -152,7 +152,7 @@ def asked(query: StatsQuery, *, now_ms: int, window_start: int) -> Asked:
         if name in UNITS:
             spans[name] = list(periods.starts(name, zone, since, until))
             if len(spans[name]) > MAX_SPANS:
-                raise Refusal(
+                raise ApiError(
                     400,
                     "bad_parameter",
                     f"group_by={name} gives {len(spans[name])} groups here, and {MAX_SPANS} are the most:"

@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from export_app.web.schema import Answer
+from export_app.web.schema import ResponseModel
 from tollbook.model.vocabulary import Direction, Disposition
 
 _SUMS: Final[dict[str, JsonValue]] = {
@@ -29,14 +29,14 @@ _GROUP: Final[dict[str, JsonValue]] = {
 }
 
 
-class Cost(Answer):
+class Cost(ResponseModel):
     """What the calls of one currency cost."""
 
     currency: str | None = Field(description="ISO 4217; null: priced before currencies were kept.")
     cost_micros: int = Field(description="Millionths of the currency.")
 
 
-class Sums(Answer):
+class Sums(ResponseModel):
     """What calls add up to. What is divided is null where there is nothing to divide by."""
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _SUMS})
@@ -72,7 +72,7 @@ class Group(Sums):
     prefix: str | None = None
 
 
-class Stats(Answer):
+class Stats(ResponseModel):
     """The sums of all calls that were asked for, and of each group."""
 
     ok: Literal[True]

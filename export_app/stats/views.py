@@ -5,34 +5,25 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
 
 from export_app.auth.identity import CDR
-from export_app.auth.request import SECURITY, caller, identify_caller
+from export_app.auth.request import current_identity, key_blueprint
 from export_app.context import services
 from export_app.stats import periods
 from export_app.stats.query import COLUMN_OF, Asked, StatsQuery, asked
 from export_app.stats.schema import Stats
 from export_app.web.openapi import get
 from export_app.web.responses import as_json
-from export_app.web.schema import Failure
 from tollbook.model.selection import Selection
 from tollbook.store.calls.stats import Counted, Key, Spans, Sums, count, window_start
 
-stats = APIBlueprint(
-    "stats",
-    __name__,
-    url_prefix="/v1",
-    abp_security=SECURITY,
-    abp_responses={400: Failure, 401: Failure, 403: Failure, 429: Failure, 503: Failure},
-)
-stats.before_request(identify_caller)
+stats = key_blueprint("stats")
 
 
 @get(stats, "/stats", summary="Add calls up", operation_id="sumCalls", responses={200: Stats})
 def sum_calls(query: StatsQuery) -> Response:
     """Calls, ASR, ACD, minutes and cost of the key's account, in total and by group. Archived calls are left out."""
-    identity = caller()
+    identity = current_identity()
     identity.require(CDR)
     with services().database.reading(identity.accounts) as connection:
         wanted = asked(query, now_ms=time.time_ns() // 1_000_000, window_start=window_start(connection))

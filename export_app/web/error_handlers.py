@@ -9,8 +9,8 @@ from flask import Flask, Response
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from export_app.web.errors import Refusal
-from export_app.web.parameters import refusal
+from export_app.web.errors import ApiError
+from export_app.web.parameters import parameter_error
 from export_app.web.responses import as_json
 from tollbook.errors import ArchiveError, DataError, Retryable, SchemaError
 from tollbook.log import log_line
@@ -25,50 +25,50 @@ _HTTP_MESSAGES: Final = {
 }
 
 
-def handle_failures(app: Flask) -> None:
+def register_error_handlers(app: Flask) -> None:
     """Answer everything that goes wrong in this app."""
-    app.register_error_handler(Refusal, _refused)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(ArchiveError, _no_archive)
-    app.register_error_handler(DataError, _refused_value)
+    app.register_error_handler(ApiError, _api_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(ArchiveError, _archive_error)
+    app.register_error_handler(DataError, _data_error)
     app.register_error_handler(Retryable, _unavailable)
     app.register_error_handler(SchemaError, _unavailable)
-    app.register_error_handler(Exception, _internal)
+    app.register_error_handler(Exception, _internal_error)
 
 
-def invalid(error: ValidationError) -> Response:
+def parameter_error_response(error: ValidationError) -> Response:
     """Answer a request whose parameters do not fit their model."""
-    return _refused(refusal(error))
+    return _api_error(parameter_error(error))
 
 
-def failure(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def _error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Answer a request that failed."""
     response = as_json({"ok": False, "code": code, "message": message}, status)
     response.headers.extend(headers or {})
     return response
 
 
-def _refused(error: Refusal) -> Response:
-    return failure(error.status, error.code, error.message, error.headers)
+def _api_error(error: ApiError) -> Response:
+    return _error_response(error.status, error.code, error.message, error.headers)
 
 
-def _refused_value(error: DataError) -> Response:
+def _data_error(error: DataError) -> Response:
     log_line(_log, logging.WARNING, "a value was refused", reason=error)
-    return failure(400, "bad_parameter", "the database takes no such value: leave out what no call can have")
+    return _error_response(400, "bad_parameter", "the database takes no such value: leave out what no call can have")
 
 
-def _http(error: HTTPException) -> Response:
+def _http_error(error: HTTPException) -> Response:
     code = re.sub("[^a-z]+", "_", error.name.lower()).strip("_")
     status = error.code or 500
     message = _HTTP_MESSAGES.get(status, error.description or error.name)
     # Allow, of 405, is among the headers; so are those of the page that werkzeug would have sent.
     kept = {name: value for name, value in error.get_headers() if not name.lower().startswith("content-")}
-    return failure(status, code, message, kept)
+    return _error_response(status, code, message, kept)
 
 
 def _unavailable(error: Retryable | SchemaError) -> Response:
     log_line(_log, logging.ERROR, "not served", reason=error)
-    return failure(
+    return _error_response(
         503,
         "unavailable",
         f"the database is not available or too slow: try again in {RETRY_AFTER_S} seconds, with a smaller limit"
@@ -77,9 +77,9 @@ def _unavailable(error: Retryable | SchemaError) -> Response:
     )
 
 
-def _no_archive(error: ArchiveError) -> Response:
+def _archive_error(error: ArchiveError) -> Response:
     log_line(_log, logging.ERROR, "not served", reason=error)
-    return failure(
+    return _error_response(
         503,
         "archive_unavailable",
         "these calls are older than the days that PostgreSQL keeps, and the archive cannot be read at the moment:"
@@ -88,6 +88,8 @@ def _no_archive(error: ArchiveError) -> Response:
     )
 
 
-def _internal(error: Exception) -> Response:
+def _internal_error(error: Exception) -> Response:
     _log.error("a request failed", exc_info=error)
-    return failure(500, "internal_error", "this is our fault, and it is in our log: tell the operator when it was")
+    return _error_response(
+        500, "internal_error", "this is our fault, and it is in our log: tell the operator when it was"
+    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """A request that is not answered: HTTP `status`, a stable `code` for programs, a message that says what to do."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The two things we use of flask-openapi3, with types, which it leaves unknown."""
+"""What we use of flask-openapi3, with the types that it leaves unknown."""
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Callable, Mapping
@@ -6,7 +6,10 @@ from typing import Any, TypeVar, cast
 
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.openapi import OpenAPI
+from flask_openapi3.types import ResponseDict
 from pydantic import BaseModel
+
+from export_app.web.schema import ErrorResponse
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -24,6 +27,11 @@ def get(
         "Callable[[View], View]",
         blueprint.get(rule, summary=summary, operation_id=operation_id, responses=cast("Any", responses)),
     )
+
+
+def error_responses(*statuses: int) -> ResponseDict:
+    """Return the document's entries for errors of these HTTP statuses."""
+    return dict.fromkeys(statuses, ErrorResponse)
 
 
 def document(app: OpenAPI) -> Mapping[str, Any]:

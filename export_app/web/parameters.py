@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from export_app.web.errors import Refusal
+from export_app.web.errors import ApiError
 
 MAX_LIMIT: Final = 10_000
 LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999: beyond it somebody sent microseconds
@@ -110,31 +110,31 @@ def names_hint(name: str, known: Sequence[str]) -> str:
 
 
 def check_names(pairs: Iterable[tuple[str, str]]) -> None:
-    """Refuse an API key in the query, and a parameter given twice; raises Refusal."""
+    """Refuse an API key in the query, and a parameter given twice; raises ApiError."""
     seen: set[str] = set()
     for name, value in pairs:
         if re.sub("[^a-z]", "", name.lower()) in _KEY_NAMES or value.startswith("sk_"):
-            raise Refusal(
+            raise ApiError(
                 400,
                 "key_in_query",
                 "send the key in the header x-api-key, never in the URL, which is written to logs on its way:"
                 " if it was a real key, revoke it now with `tollbook key revoke`",
             )
         if name in seen:
-            raise Refusal(400, "repeated_parameter", f"{shown(name)} is given more than once: give it once")
+            raise ApiError(400, "repeated_parameter", f"{shown(name)} is given more than once: give it once")
         seen.add(name)
 
 
-def refusal(error: ValidationError) -> Refusal:
+def parameter_error(error: ValidationError) -> ApiError:
     """Say what is wrong with the first wrong parameter, and what it may be."""
     one = error.errors(include_url=False, include_input=False)[0]
     if one["type"] == "unknown_parameter":
-        return Refusal(400, one["type"], one["msg"])
+        return ApiError(400, one["type"], one["msg"])
     name = one["loc"][0] if one["loc"] else ""  # none: what is wrong lies between two parameters
     said = _MESSAGES.get(one["type"], "{msg}").format(**one)
     if one["type"] == "less_than_equal" and one.get("ctx", {}).get("le") == LAST_MS:
         said += ": it is in milliseconds, not microseconds"
-    return Refusal(400, "bad_parameter", f"{name} {said}".strip())
+    return ApiError(400, "bad_parameter", f"{name} {said}".strip())
 
 
 # Where pydantic's words would puzzle somebody who sees only a URL.

@@ -13,7 +13,7 @@ from math import ceil
 from typing import Final
 
 from export_app.web.client_address import Address
-from export_app.web.errors import Refusal
+from export_app.web.errors import ApiError
 
 ATTEMPTS_PER_MINUTE: Final = 30
 _MINUTE_S: Final = 60
@@ -30,7 +30,7 @@ class RateLimit:
         self._counted: Counter[Hashable] = Counter()
 
     def count_request(self, key_id: int) -> None:
-        """Count a request of a key; raises Refusal when it was one too many."""
+        """Count a request of a key; raises ApiError when it was one too many."""
         seconds = self._count(("key", key_id), self._requests_per_minute)
         if seconds:
             raise _too_many(
@@ -40,7 +40,7 @@ class RateLimit:
             )
 
     def count_attempt(self, client: Address | None) -> None:
-        """Count a request without a key that works; raises Refusal when it was one too many from its address.
+        """Count a request without a key that works; raises ApiError when it was one too many from its address.
 
         A key that works is not held up by such attempts: others may be behind the same address.
         """
@@ -62,5 +62,5 @@ class RateLimit:
             return 0 if self._counted[whose] <= most else ceil((minute + 1) * _MINUTE_S - now)
 
 
-def _too_many(message: str, seconds: int) -> Refusal:
-    return Refusal(429, "too_many_requests", message, {"Retry-After": str(seconds)})
+def _too_many(message: str, seconds: int) -> ApiError:
+    return ApiError(429, "too_many_requests", message, {"Retry-After": str(seconds)})

@@ -5,13 +5,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     """Base of the answers' models."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class Failure(Answer):
+class ErrorResponse(ResponseModel):
     """What went wrong, and what to do about it."""
 
     ok: Literal[False]

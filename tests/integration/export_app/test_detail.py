@@ -155,7 +155,7 @@ def test_the_answer_has_what_the_document_says(accounts: Connection, get: Get, c
     assert set(call["legs"][0]) == set(told["Leg"]["properties"])
     assert set(call["price"]) == set(told["CallPrice"]["properties"])
     assert set(call["price"]["parts"][0]) == set(told["PricePart"]["properties"])
-    assert set(call["price"]["parts"][0]["terms"]) == set(told["Terms"]["properties"])
+    assert set(call["price"]["parts"][0]["terms"]) == set(told["RateTerms"]["properties"])
     one = schemas["paths"]["/v1/calls/{id}"]["get"]
     assert [(parameter["name"], parameter["in"]) for parameter in one["parameters"]] == [
         ("id", "path"), ("start_ts", "query"),

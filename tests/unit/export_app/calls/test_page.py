@@ -9,7 +9,7 @@ from export_app.auth.identity import Identity
 from export_app.calls.cursor import MAX_AGE_S, CallsCursor, ChangesCursor, Cursor, SyncCursor, encode
 from export_app.calls.page import Page, calls_page, changes_page
 from export_app.calls.query import CallsQuery, Since, Walk, asked, within_window
-from export_app.web.errors import Refusal
+from export_app.web.errors import ApiError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.filters import Filters
 from tollbook.model.selection import Changes, Selection
@@ -84,7 +84,7 @@ def test_a_cursor_goes_with_its_filters_or_none(query: dict[str, object]) -> Non
 )
 def test_a_cursor_of_another_walk_is_refused(query: dict[str, object], was: str) -> None:
     """Or a walk would skip calls without a word."""
-    with pytest.raises(Refusal, match=was) as refused:
+    with pytest.raises(ApiError, match=was) as refused:
         asked(sent(walking(), **query), ACME, NOW)
     assert (refused.value.status, refused.value.code) == (400, "cursor_mismatch")
 
@@ -93,13 +93,13 @@ def test_a_cursor_of_another_walk_is_refused(query: dict[str, object], was: str)
 @pytest.mark.parametrize("name", ["since", "until"])
 def test_a_cursor_of_changes_has_no_window(cursor: Cursor, name: str) -> None:
     """Calls and changes are different walks."""
-    with pytest.raises(Refusal, match=f"made without {name}"):
+    with pytest.raises(ApiError, match=f"made without {name}"):
         asked(sent(cursor, **{name: 5}), ACME, NOW)
 
 
 def test_a_cursor_of_another_key_is_refused() -> None:
     """With what to do about it."""
-    with pytest.raises(Refusal, match="begin anew") as refused:
+    with pytest.raises(ApiError, match="begin anew") as refused:
         asked(sent(walking()), identity("other", b"o" * 32), NOW)
     assert (refused.value.status, refused.value.code) == (400, "bad_cursor")
 
@@ -108,7 +108,7 @@ def test_a_cursor_expires() -> None:
     """After a week, to the second; the cursor of a sync does not: what it stands for decides."""
     at = NOW // 1000 - MAX_AGE_S
     assert asked(sent(walking(made_s=at)), ACME, NOW) == SELECTED
-    with pytest.raises(Refusal, match="more than 7 days old") as refused:
+    with pytest.raises(ApiError, match="more than 7 days old") as refused:
         asked(sent(walking(made_s=at - 1)), ACME, NOW)
     assert (refused.value.status, refused.value.code) == (400, "expired_cursor")
     assert isinstance(asked(sent(SyncCursor(filters=LONG, made_s=1, first=7)), ACME, NOW), Walk)
@@ -138,7 +138,7 @@ def test_changes_begin_from_a_time_or_from_where_the_last_sync_ended() -> None:
 def test_changes_that_postgresql_no_longer_holds_are_refused() -> None:
     """Or a sync would miss what was pruned, without a word."""
     within_window(10, 10)
-    with pytest.raises(Refusal, match="updated_since=10 or later") as refused:
+    with pytest.raises(ApiError, match="updated_since=10 or later") as refused:
         within_window(9, 10)
     assert refused.value.code == "too_long_ago"
 

@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from export_app.stats.query import DEFAULT_WINDOW_MS, MAX_SPANS, StatsQuery, asked
-from export_app.web.errors import Refusal
-from export_app.web.parameters import refusal
+from export_app.web.errors import ApiError
+from export_app.web.parameters import parameter_error
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
@@ -37,7 +37,7 @@ def test_what_is_wrong_is_said_with_what_may_be(parameters: dict[str, str], said
     """Each message names its parameter."""
     with pytest.raises(ValidationError) as caught:
         StatsQuery.model_validate(parameters)
-    assert said in refusal(caught.value).message
+    assert said in parameter_error(caught.value).message
 
 
 def test_left_out_is_the_last_30_days() -> None:
@@ -63,8 +63,8 @@ def test_hours_and_time_are_bounded() -> None:
     begun = NOW - NOW % HOUR
     most = asked(StatsQuery(since=begun - MAX_SPANS * HOUR, until=begun, group_by="hour"), now_ms=NOW, window_start=0)
     assert len(most.spans["hour"]) == MAX_SPANS
-    with pytest.raises(Refusal, match="gives 1001 groups here, and 1000 are the most: ask for less time"):
+    with pytest.raises(ApiError, match="gives 1001 groups here, and 1000 are the most: ask for less time"):
         asked(StatsQuery(since=begun - 1001 * HOUR, until=begun, group_by="hour"), now_ms=NOW, window_start=0)
-    with pytest.raises(Refusal, match="366 days apart at most"):
+    with pytest.raises(ApiError, match="366 days apart at most"):
         asked(StatsQuery(since=0), now_ms=NOW, window_start=0)
     assert asked(StatsQuery(since=0), now_ms=NOW, window_start=NOW - DAY).since == NOW - DAY

@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from export_app.calls.query import DEFAULT_LIMIT, CallsQuery
-from export_app.web.errors import Refusal
+from export_app.web.errors import ApiError
 from export_app.web.parameters import (
     LAST_MS,
     MAX_LIMIT,
     NoQuery,
     Query,
     check_names,
-    refusal,
+    parameter_error,
 )
 
 
@@ -23,7 +23,7 @@ def parse(model: type[Query], *pairs: tuple[str, str]) -> Query:
     try:
         return model.model_validate(dict(pairs))
     except ValidationError as error:
-        raise refusal(error) from error
+        raise parameter_error(error) from error
 
 
 def test_everything_has_a_default() -> None:
@@ -135,11 +135,11 @@ MS = "a time in whole milliseconds since 1970, such as 1767225600000"
 )
 def test_refused(pairs: list[tuple[str, str]], code: str, message: str | None) -> None:
     """The message says what to do; a key is never told back."""
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as caught:
         parse(CallsQuery, *pairs)
-    assert (refused.value.status, refused.value.code) == (400, code)
-    assert message is None or refused.value.message == message
-    assert "sk_a" not in refused.value.message
+    assert (caught.value.status, caught.value.code) == (400, code)
+    assert message is None or caught.value.message == message
+    assert "sk_a" not in caught.value.message
 
 
 def test_since_may_be_until() -> None:
@@ -149,7 +149,7 @@ def test_since_may_be_until() -> None:
 
 def test_a_resource_without_parameters_takes_none() -> None:
     """So a misspelled address is noticed."""
-    with pytest.raises(Refusal, match="there are: none"):
+    with pytest.raises(ApiError, match="there are: none"):
         parse(NoQuery, ("zzz", "1"))
 
 
@@ -158,7 +158,7 @@ def test_nothing_but_a_refusal_is_raised(pairs: list[tuple[str, str]]) -> None:
     """Whatever is sent."""
     try:
         query = parse(CallsQuery, *pairs)
-    except Refusal:
+    except ApiError:
         return
     assert isinstance(query, CallsQuery)
     assert 1 <= query.limit <= MAX_LIMIT
