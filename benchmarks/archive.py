@@ -161,10 +161,10 @@ def fill_day(connection: "Connection[Any]", accounts: int, count: int, noon: dt.
                    'sw1', 1
             FROM generate_series(0, %(count)s - 1) AS number,
                  LATERAL (SELECT %(since)s + number::bigint * %(day)s / %(count)s) AS at (start)
-            RETURNING call_id, start_ts, account_id, end_ts
+            RETURNING start_ts, call_id, switch, account_id, end_ts
         )
-        INSERT INTO archive_outbox (call_id, start_ts, account_id, since)
-        SELECT call_id, start_ts, account_id, to_timestamp(end_ts / 1000.0) FROM fresh
+        INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, since)
+        SELECT start_ts, call_id, switch, account_id, to_timestamp(end_ts / 1000.0) FROM fresh
         """,
         {"noon": str(noon), "accounts": accounts, "count": count, "since": since_ms, "day": MS_PER_DAY},
     )
@@ -197,8 +197,9 @@ def outbox_reading() -> None:
     """Print how long it takes to see which of 10,000 accounts are due, of 2,000,000 rows that wait."""
     with archive() as settings, connect(settings.require_database_url(), name="bench", autocommit=True) as connection:
         connection.execute(
-            "INSERT INTO archive_outbox (call_id, start_ts, account_id, since) SELECT number::text, number,"
-            " 'account' || number % 10000, now() - number * interval '40 ms' FROM generate_series(1, 2000000) AS number"
+            "INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, since)"
+            " SELECT number, number::text, 'sw1', 'account' || number % 10000,"
+            " now() - number * interval '40 ms' FROM generate_series(1, 2000000) AS number"
         )
         connection.execute("VACUUM ANALYZE archive_outbox")
         took = [archive_calls(settings).seconds for _ in range(ROUNDS)]

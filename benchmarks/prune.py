@@ -47,8 +47,8 @@ FILL = """
         LATERAL (SELECT %(start)s + n * 86400000::bigint / %(count)s - 1) AS at (start_ts)
 """
 QUEUE = """
-    INSERT INTO archive_outbox (call_id, start_ts, account_id, since)
-    SELECT call_id, start_ts, account_id, 'epoch' FROM call_cdr
+    INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, since)
+    SELECT start_ts, call_id, switch, account_id, 'epoch' FROM call_cdr
     WHERE start_ts >= %s AND start_ts < %s AND end_ts IS NOT NULL LIMIT %s
 """
 

@@ -87,6 +87,7 @@ class ExplainedCall:
         return {
             **columns,
             "cost_micros": self.price.cost_micros,
+            "switch": self.row.switch,
             "revision": self.revision,
             "estimated": self.row.estimated,
             "note": self.explanation.note,

@@ -39,7 +39,7 @@ class Call(ResponseModel):
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _CALL})
 
-    call_id: str = Field(description="The switch's id of the call; with start_ts it is unique.")
+    call_id: str = Field(description="The switch's id of the call; with start_ts and switch it is unique.")
     account_id: str | None = Field(description="Null: no account is known. Only operators see such calls.")
     direction: Direction
     from_num: str
@@ -201,6 +201,7 @@ class CallDetail(Call):
 
     model_config = ConfigDict(frozen=True)
 
+    switch: str = Field(description="Which switch it went through.")
     revision: int = Field(description="0 while the call is up, 1 when complete, one more each time it was corrected.")
     estimated: bool = Field(description="The end of a leg is an estimate: the switch never told it.")
     note: str | None = Field(description="What to know before reading on: that the legs are no longer kept, say.")
@@ -210,7 +211,7 @@ class CallDetail(Call):
 
 
 class CallDetails(ResponseModel):
-    """The calls of an id, newest first: more than one where the switch used the id again."""
+    """The calls of an id, newest first: more than one where a switch used the id again, or two the same one."""
 
     ok: Literal[True]
     calls: list[CallDetail]

@@ -6,9 +6,9 @@ from operator import itemgetter
 from export_app.database import Database
 from tollbook.archive.reader import Archive
 from tollbook.model import tiers
-from tollbook.model.record import COLUMNS
+from tollbook.model.call_key import CallKey
 from tollbook.model.selection import Selection
-from tollbook.model.tiers import Key
+from tollbook.model.tiers import ROW_COLUMNS
 from tollbook.store.calls import pages
 from tollbook.store.calls.pages import Record
 from tollbook.store.days.window import hot
@@ -22,11 +22,11 @@ def read_page(
     The connection is given back before the archive is read, which happens only when the page reaches into it. Raises
     StoreUnavailable and ArchiveError.
     """
-    wide = (*COLUMNS, *(name for name in columns if name not in COLUMNS))  # by the 16 the tiers are merged
+    wide = (*ROW_COLUMNS, *(name for name in columns if name not in ROW_COLUMNS))
     with database.reading(selection.accounts) as connection:
         kept = hot(connection, selection, lambda one: pages.read_page(one, selection, wide, limit))
 
-    def archived(older: Selection, wanted: int, without: frozenset[Key]) -> Sequence[Record]:
+    def archived(older: Selection, wanted: int, without: frozenset[CallKey]) -> Sequence[Record]:
         return archive.page(older, wanted, without, wide)
 
     rows = tiers.page(selection, limit, kept, archived)

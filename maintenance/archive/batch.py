@@ -7,6 +7,7 @@ from typing import Any
 
 from tollbook.archive._pyarrow import arrow_csv, pa, pc
 from tollbook.archive.schema import ARCHIVE_COLUMNS, NO_ACCOUNT, TIMES, archived_account, arrow_schema
+from tollbook.model.call_key import CallKey
 from tollbook.store.outbox import OUTBOX_COLUMNS
 
 
@@ -17,8 +18,7 @@ class Correction:
     `gone`: it has no row any more.
     """
 
-    call_id: str
-    start_ms: int
+    key: CallKey
     accounts: frozenset[str] | None
     gone: bool
 
@@ -40,7 +40,7 @@ def parse(csv: bytes) -> BatchContent:
         for values in zip(
             *(
                 table.filter(maybe_archived)[name].to_pylist()
-                for name in ("call_id", "start_ts", "account_id", "gone", "deleted", "prior_accounts")
+                for name in (*CallKey._fields, "account_id", "gone", "deleted", "prior_accounts")
             ),
             strict=True,
         )
@@ -52,11 +52,11 @@ def parse(csv: bytes) -> BatchContent:
 
 
 def _correction(
-    call_id: str, start_ms: int, account: str | None, gone: bool, deleted: bool, prior: str | None
+    start_ts: int, call_id: str, switch: str, account: str | None, gone: bool, deleted: bool, prior: str | None
 ) -> Correction:
     """A deleted row took its history of accounts with it, so it is looked for under every account."""
     accounts = None if gone or deleted else frozenset(map(archived_account, [account, *json.loads(prior or "[]")]))
-    return Correction(call_id=call_id, start_ms=start_ms, accounts=accounts, gone=gone)
+    return Correction(key=CallKey(start_ts, call_id, switch), accounts=accounts, gone=gone)
 
 
 def _csv_types() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from maintenance.archive.corrections import corrected_files
 from maintenance.archive.data_files import write_files
 from tollbook.archive._pyarrow import pa
 from tollbook.archive.catalog import archive_errors
+from tollbook.model.call_key import CallKey
 
 BATCH_PROPERTY = "tollbook.batch-id"
 
@@ -57,7 +58,7 @@ def commit(table: Table, batch_id: UUID, content: BatchContent) -> Committed:
         change = _write(table, content)
         if change.removed or change.added:
             exchange(table, change.removed, change.added, {BATCH_PROPERTY: str(batch_id)})
-    deletions = {(one.call_id, one.start_ms) for one in content.corrections if one.gone}
+    deletions = {one.key for one in content.corrections if one.gone}
     replaced = len(change.corrected - deletions)
     return Committed(
         appended=content.rows.num_rows - replaced,
@@ -85,7 +86,7 @@ def exchange(table: Table, removed: list[DataFile], added: list[DataFile], prope
 class _Change:
     removed: list[DataFile]
     added: list[DataFile]
-    corrected: set[tuple[str, int]]
+    corrected: set[CallKey]
 
 
 def _write(table: Table, content: BatchContent) -> _Change:

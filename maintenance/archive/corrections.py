@@ -19,6 +19,7 @@ from maintenance.archive.batch import Correction
 from tollbook.archive._pyarrow import expressions as ex
 from tollbook.archive._pyarrow import pa, pc, read_file
 from tollbook.archive.schema import START_FIELD
+from tollbook.model.call_key import CallKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,32 +28,33 @@ class CorrectedFile:
 
     file: DataFile
     kept: Any
-    corrected: frozenset[tuple[str, int]]
+    corrected: frozenset[CallKey]
 
 
 def corrected_files(table: Table, corrections: Collection[Correction]) -> Iterator[CorrectedFile]:
     """Read, one by one, the files of the archive as loaded that hold a correction's call, under any of its accounts.
 
-    `corrected` are the (call_id, start_ms) found.
+    `corrected` are the keys found.
     """
     known = [one for one in corrections if one.accounts is not None]
     anywhere = [one for one in corrections if one.accounts is None]
     tasks = {task.file.file_path: task for some in (known, anywhere) if some for task in _plan(table, some)}
-    keys = {(one.call_id, one.start_ms) for one in corrections}
-    ids = pa.array({one.call_id for one in corrections}, pa.large_string())
+    keys = {one.key for one in corrections}
+    ids = pa.array({one.key.call_id for one in corrections}, pa.large_string())
     for task in tasks.values():
         rows = read_file(table, task)
         hits = pc.indices_nonzero(pc.is_in(rows["call_id"], value_set=ids))
-        starts = pc.divide(rows["start_ts"].take(hits).cast(pa.int64()), 1000)
-        at = zip(rows["call_id"].take(hits).to_pylist(), starts.to_pylist(), strict=True)
-        found = {index: key for index, key in zip(hits.to_pylist(), at, strict=True) if key in keys}
+        near = rows.take(hits)
+        starts = pc.divide(near["start_ts"].cast(pa.int64()), 1000)
+        hit_keys = map(CallKey, starts.to_pylist(), near["call_id"].to_pylist(), near["switch"].to_pylist())
+        found = {index: key for index, key in zip(hits.to_pylist(), hit_keys, strict=True) if key in keys}
         if found:
             kept = rows.filter(pa.array([index not in found for index in range(rows.num_rows)], pa.bool_()))
             yield CorrectedFile(file=task.file, kept=kept, corrected=frozenset(found.values()))
 
 
 def _plan(table: Table, corrections: Collection[Correction]) -> list[FileScanTask]:
-    starts = sorted({one.start_ms * 1000 for one in corrections})
+    starts = sorted({one.key.start_ts * 1000 for one in corrections})
     accounts = {account for one in corrections for account in one.accounts or ()}
     wanted = ex.And(ex.GreaterThanOrEqual("start_ts", starts[0]), ex.LessThanOrEqual("start_ts", starts[-1]))
     if accounts:

@@ -1,4 +1,4 @@
-"""Write rows as data files of the archive: one an account and month, sorted by start_ts and call_id.
+"""Write rows as data files of the archive: one an account and month, sorted by the calls' keys.
 
 pyiceberg's own `append` filters the whole batch once for every partition, ignores sort orders and needs
 pyiceberg-core for months. One sort, and a slice for every partition, take about half of its time.
@@ -23,9 +23,9 @@ def write_files(table: Table, rows: Any) -> list[DataFile]:
     month = pc.add(pc.multiply(pc.subtract(pc.year(start), 1970), 12), pc.subtract(pc.month(start), 1))
     keyed = pa.table({
         "account": account.combine_chunks().dictionary_encode().indices,
-        "start": start, "call": rows["call_id"], "month": month, "name": account,
+        "start": start, "call": rows["call_id"], "switch": rows["switch"], "month": month, "name": account,
     })  # fmt: skip
-    order = pc.sort_indices(keyed, sort_keys=[(key, "ascending") for key in ("account", "start", "call")])
+    order = pc.sort_indices(keyed, sort_keys=[(key, "ascending") for key in ("account", "start", "call", "switch")])
     # Without threads the groups come in the order of their first rows, which are the slices of the sorted rows.
     groups = keyed.select(["name", "month"]).take(order).group_by(["name", "month"], use_threads=False)
     partitions = groups.aggregate([([], "count_all")]).to_pylist()

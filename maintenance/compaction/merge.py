@@ -1,4 +1,4 @@
-"""Merge data files, each sorted by start_ts and call_id, into one, in bounded memory.
+"""Merge data files, each sorted by the calls' keys, into one, in bounded memory.
 
 The files of an account and month mostly follow one another in time. A file is opened only when the merge has reached
 its first call, and is read one row group at a time: memory holds as many row groups as there are overlapping files.
@@ -17,11 +17,12 @@ from pyiceberg.types import TimestamptzType
 
 from tollbook.archive._pyarrow import pa, parquet, pc, untyped
 from tollbook.archive.schema import START_FIELD, arrow_schema
+from tollbook.model.call_key import CallKey
 
 # Rows per row group, as the table's property says; a page of one hour then reads a few of them.
 ROW_GROUP = 20_000
 
-_KEY = [("start_ts", "ascending"), ("call_id", "ascending")]
+_KEY = [(name, "ascending") for name in CallKey._fields]
 _BEFORE_ALL = -(2**63)  # a start_ts before that of any call
 
 

@@ -17,6 +17,7 @@ from tollbook.archive import totals as archive
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, DataError
+from tollbook.model.call_key import CallKey
 from tollbook.model.totals import Totals, differences
 from tollbook.store import outbox
 from tollbook.store.database import Connection, check_schema, connect
@@ -152,16 +153,14 @@ class _Run:
         settled = again = 0
         behind = None
         while found := late.settled(self.connection, limit=_LATE_AT_ONCE, behind=behind):
-            behind = (found[-1].call_id, found[-1].start_ts)
+            behind = found[-1].key
             with outbox.sole_archiver(self.connection, wait_s=_ARCHIVER_WAIT_S):
                 held = _held(load_calls(self.catalog), found)
                 if self.dry:
                     settled += len(held)
                     continue
                 settled += late.delete(self.connection, held)
-                again += late.requeue(
-                    self.connection, [key for one in found if (key := (one.call_id, one.start_ts)) not in held]
-                )
+                again += late.requeue(self.connection, [call.key for call in found if call.key not in held])
         return settled, again
 
 
@@ -198,24 +197,20 @@ def _both(connection: Connection, table: Table | None, day: int) -> tuple[totals
     return ours, {} if table is None else archive.day_totals(table, day, without=ours.waiting)
 
 
-def _held(table: Table | None, rows: list[LateCall]) -> set[tuple[str, int]]:
+def _held(table: Table | None, rows: list[LateCall]) -> set[CallKey]:
     """Give the keys of the rows that the archive holds with the same account, billsec and cost."""
-    held: set[tuple[str, int]] = set()
+    held: set[CallKey] = set()
     if table is None:
         return held
-    for _, some in groupby(rows, key=lambda one: one.start_ts // MS_PER_DAY):
+    for _, some in groupby(rows, key=lambda call: call.key.start_ts // MS_PER_DAY):
         same = list(some)
         archived = lookup.find(
             table,
-            {one.call_id for one in same},
-            first_ms=min(one.start_ts for one in same),
-            last_ms=max(one.start_ts for one in same),
-            accounts={one.account_id for one in same},
+            {call.key.call_id for call in same},
+            first_ms=min(call.key.start_ts for call in same),
+            last_ms=max(call.key.start_ts for call in same),
+            accounts={call.account_id for call in same},
         )
-        kept = {(one.call_id, one.start_ts, one.account_id, one.billsec, one.cost_micros) for one in archived}
-        held |= {
-            (one.call_id, one.start_ts)
-            for one in same
-            if (one.call_id, one.start_ts, one.account_id, one.billsec, one.cost_micros) in kept
-        }
+        kept = {(call.key, call.account_id, call.billsec, call.cost_micros) for call in archived}
+        held |= {call.key for call in same if (call.key, call.account_id, call.billsec, call.cost_micros) in kept}
     return held

@@ -1,12 +1,13 @@
 """Which legs, too old for PostgreSQL, belong to calls that the archive lacks: what `recover` may still add."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pyiceberg.table import Table
 
 from tollbook.archive import lookup
-from tollbook.model.call_tree import Call, calls_of
+from tollbook.model.call_key import CallKey
+from tollbook.model.call_tree import calls_of
 from tollbook.model.late_legs import LegKey
 from tollbook.model.leg import Leg
 
@@ -22,27 +23,24 @@ def not_archived(table: Table | None, legs: Sequence[Leg]) -> set[LegKey]:
     by_switch: defaultdict[str, list[Leg]] = defaultdict(list)
     for leg in legs:
         by_switch[leg.switch].append(leg)
-    calls = [call for some in by_switch.values() for call in calls_of(some) if call.root is not None]
-    archived = _archived(table, calls) if table is not None else set[tuple[str, int]]()
+    calls = {
+        CallKey(call.start_us // 1000, call.call_id, switch): call
+        for switch, some in by_switch.items()
+        for call in calls_of(some)
+        if call.root is not None
+    }
+    archived = set[CallKey]() if table is None else _archived(table, calls)
     return {
-        record.key
-        for call in calls
-        if (call.call_id, _start_ms(call)) not in archived
-        for leg in call.legs
-        for record in leg.records
+        record.key for key, call in calls.items() if key not in archived for leg in call.legs for record in leg.records
     }
 
 
-def _archived(table: Table, calls: Sequence[Call]) -> set[tuple[str, int]]:
+def _archived(table: Table, keys: Collection[CallKey]) -> set[CallKey]:
     by_day: defaultdict[int, set[str]] = defaultdict(set)
-    for call in calls:
-        by_day[_start_ms(call) // _MS_PER_DAY].add(call.call_id)
+    for key in keys:
+        by_day[key.start_ts // _MS_PER_DAY].add(key.call_id)
     return {
-        (one.call_id, one.start_ts)
+        call.key
         for day, ids in by_day.items()
-        for one in lookup.find(table, ids, first_ms=day * _MS_PER_DAY, last_ms=(day + 1) * _MS_PER_DAY - 1)
+        for call in lookup.find(table, ids, first_ms=day * _MS_PER_DAY, last_ms=(day + 1) * _MS_PER_DAY - 1)
     }
-
-
-def _start_ms(call: Call) -> int:
-    return call.start_us // 1000

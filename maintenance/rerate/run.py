@@ -15,6 +15,7 @@ from rating.loader import load_tariffs
 from tollbook.archive.answered import ArchivedRow, answered_calls
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
+from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.store.database import Connection, check_schema, connect, store_errors
 from tollbook.store.tariffs import price_history
@@ -54,7 +55,7 @@ def rerate(
 
         def price(call: PricedCall) -> Price:
             return tariffs.price_charges(
-                call.account_id, call.start_ts, True, [part.charge for part in call.price.parts]
+                call.account_id, call.key.start_ts, True, [part.charge for part in call.price.parts]
             )
 
         for calls in _pages(connection, wanted):
@@ -94,17 +95,17 @@ class _Work:
         )
         self._count(changes.values(), done)
 
-    def _count(self, changes: Iterable[Replacement], done: set[tuple[str, int]] | None) -> None:
+    def _count(self, changes: Iterable[Replacement], done: set[CallKey] | None) -> None:
         for change in changes:
             if done is None or change.call.key in done:
                 self.totals.add(change)
 
 
 def _pages(connection: Connection, wanted: Scope) -> Iterator[list[PricedCall]]:
-    after: tuple[int, str] | None = None
+    after: CallKey | None = None
     while calls := store.page(connection, wanted, after=after, limit=PAGE_CALLS):
         yield calls
-        after = (calls[-1].start_ts, calls[-1].call_id)
+        after = calls[-1].key
 
 
 def _archived(settings: Settings, wanted: Scope, *, until_ms: int) -> Iterator[list[ArchivedRow]]:
@@ -121,8 +122,7 @@ def _archived(settings: Settings, wanted: Scope, *, until_ms: int) -> Iterator[l
 def archived_call(row: ArchivedRow) -> PricedCall:
     """Make of an archived row the call that is priced; the archive does not say why one is unrated."""
     return PricedCall(
-        call_id=row["call_id"],
-        start_ts=row["start_ts"],
+        key=CallKey(row["start_ts"], row["call_id"], row["switch"]),
         account_id=row["account_id"],
         revision=row["revision"],
         price=Price(

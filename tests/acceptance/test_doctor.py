@@ -168,8 +168,8 @@ def test_what_piles_up_is_a_warning(start: Start, database_url: str, esl: str, t
                 (name, now_ms, now_ms, reason),
             )
         connection.execute(
-            "INSERT INTO archive_outbox (call_id, start_ts, since, batch_id) VALUES"
-            " ('a', 1, now() - interval '30 h', NULL), ('b', 1, now(), gen_random_uuid())"
+            "INSERT INTO archive_outbox (start_ts, call_id, switch, since, batch_id) VALUES"
+            " (1, 'a', 'fs', now() - interval '30 h', NULL), (1, 'b', 'fs', now(), gen_random_uuid())"
         )
     for path in ("spool/0000000000000001.spool", "spool-2/0000000000000003.spool", "dead-letters/leg-1.json"):
         (tmp_path / "data" / path).parent.mkdir(parents=True)

@@ -10,16 +10,16 @@ from tollbook.archive._pyarrow import pa, pc, plan, read_batches
 from tollbook.archive.catalog import archive_errors
 from tollbook.archive.row_filter import of_accounts, started
 from tollbook.archive.schema import account_of
+from tollbook.model.call_key import CallKey
 
-_COLUMNS = ("call_id", "start_ts", "account_id", "billsec", "cost_micros")
+_COLUMNS = (*CallKey._fields, "account_id", "billsec", "cost_micros")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArchivedCall:
     """What identifies an archived call, and what is charged for it."""
 
-    call_id: str
-    start_ts: int
+    key: CallKey
     account_id: str | None
     billsec: int | None
     cost_micros: int | None
@@ -41,7 +41,12 @@ def find(
             hits = pa.table(batch).filter(pc.is_in(batch["call_id"], pa.array(list(ids), batch["call_id"].type)))
             starts = pc.divide(hits["start_ts"].cast(pa.int64()), 1000).to_pylist()
             found += [
-                ArchivedCall(**one | {"start_ts": start, "account_id": account_of(one["account_id"])})
-                for one, start in zip(hits.to_pylist(), starts, strict=True)
+                ArchivedCall(
+                    key=CallKey(start, row["call_id"], row["switch"]),
+                    account_id=account_of(row["account_id"]),
+                    billsec=row["billsec"],
+                    cost_micros=row["cost_micros"],
+                )
+                for row, start in zip(hits.to_pylist(), starts, strict=True)
             ]
     return found

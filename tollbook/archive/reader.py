@@ -11,9 +11,10 @@ from tollbook.archive import scan
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, SettingsError
+from tollbook.model.call_key import CallKey
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Selection
-from tollbook.model.tiers import Key, Record
+from tollbook.model.tiers import Record
 
 # Fewer than threads: while storage is slow, the calls that PostgreSQL keeps are still served.
 MAX_READERS: Final = 4
@@ -31,7 +32,7 @@ class Archive:
         self._catalog: Catalog | None = None
 
     def page(
-        self, selection: Selection, limit: int, without: frozenset[Key], columns: tuple[str, ...] = COLUMNS
+        self, selection: Selection, limit: int, without: frozenset[CallKey], columns: tuple[str, ...] = COLUMNS
     ) -> Sequence[Record]:
         """Read archived calls, for `tollbook.model.tiers.page`; raises ArchiveError."""
         with self._reader():

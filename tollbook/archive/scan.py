@@ -16,9 +16,10 @@ from tollbook.archive.catalog import archive_errors
 from tollbook.archive.row_filter import matching, started
 from tollbook.archive.schema import ARCHIVE_COLUMNS, START_FIELD, TIMES, account_of
 from tollbook.archive.windows import Extent, Span, to_plan, to_read
+from tollbook.model.call_key import CallKey
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Selection
-from tollbook.model.tiers import Key, Record
+from tollbook.model.tiers import Record
 
 # What `walk` holds in memory at once.
 PAGE_ROWS = 10_000
@@ -31,7 +32,7 @@ def page(
     table: Table,
     selection: Selection,
     limit: int,
-    without: Collection[Key] = frozenset(),
+    without: Collection[CallKey] = frozenset(),
     columns: tuple[str, ...] = COLUMNS,
 ) -> list[Record]:
     """Read the first `limit` archived calls of a selection, none of them with a key of `without`.
@@ -44,7 +45,7 @@ def page(
     with archive_errors("reading the archive"):
         span = _span(table, selection)
         found = _Found(selection=selection, limit=limit, without=without, columns=columns)
-        kept = tuple(name for name in columns if name in ARCHIVE_COLUMNS)
+        kept = tuple(name for name in dict.fromkeys((*columns, *CallKey._fields)) if name in ARCHIVE_COLUMNS)
         for planned in to_plan(span, selection.order) if span else ():
             tasks = [(task, _extent(task.file, planned)) for task in plan(table, _row_filter(selection, planned))]
             extents = [extent for _, extent in tasks]
@@ -73,9 +74,11 @@ def walk(table: Table, selection: Selection, *, limit: int | None = None) -> Ite
 class _Found:
     """The first rows of what was read so far."""
 
-    def __init__(self, *, selection: Selection, limit: int, without: Collection[Key], columns: tuple[str, ...]) -> None:
+    def __init__(
+        self, *, selection: Selection, limit: int, without: Collection[CallKey], columns: tuple[str, ...]
+    ) -> None:
         way = "descending" if selection.order == "desc" else "ascending"
-        self._order = [("start_ts", way), ("call_id", way)]
+        self._order = [(name, way) for name in CallKey._fields]
         self._selection, self._limit, self._without = selection, limit, without
         self._columns = columns
         self._rows: Any = None
@@ -156,11 +159,12 @@ def _behind(rows: Any, selection: Selection) -> Any:
     return rows.filter(pc.or_(beyond(rows["start_ts"], at), beyond(rows["call_id"], selection.after[1])))
 
 
-def _left(rows: Any, without: Collection[Key]) -> Any:
+def _left(rows: Any, without: Collection[CallKey]) -> Any:
     if not without or not rows.num_rows:
         return rows
     starts = pc.divide(rows["start_ts"].cast(pa.int64()), _US).to_pylist()
-    known = [key not in without for key in zip(rows["call_id"].to_pylist(), starts, strict=True)]
+    keys = map(CallKey, starts, rows["call_id"].to_pylist(), rows["switch"].to_pylist())
+    known = [key not in without for key in keys]
     return rows.filter(pa.array(known, pa.bool_()))
 
 

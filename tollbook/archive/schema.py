@@ -14,6 +14,7 @@ from pyiceberg.transforms import IdentityTransform, MonthTransform
 from pyiceberg.types import BooleanType, IntegerType, LongType, NestedField, PrimitiveType, StringType, TimestamptzType
 
 from tollbook.archive._pyarrow import untyped
+from tollbook.model.call_key import CallKey
 from tollbook.model.record import COLUMNS
 
 NAMESPACE: Final = "tollbook"
@@ -47,12 +48,11 @@ SCHEMA: Final = Schema(
         NestedField(field_id, name, _TYPES.get(name, StringType()), required=name in _REQUIRED)
         for field_id, name in enumerate(ARCHIVE_COLUMNS, start=1)
     ),
-    identifier_field_ids=[ARCHIVE_COLUMNS.index(name) + 1 for name in ("call_id", "start_ts")],
+    identifier_field_ids=[ARCHIVE_COLUMNS.index(name) + 1 for name in CallKey._fields],
 )
 
 _ACCOUNT_FIELD = SCHEMA.find_field("account_id").field_id
 START_FIELD: Final = SCHEMA.find_field("start_ts").field_id
-_CALL_FIELD = SCHEMA.find_field("call_id").field_id
 
 PARTITIONS: Final = PartitionSpec(
     PartitionField(_ACCOUNT_FIELD, 1000, IdentityTransform(), "account_id"),
@@ -61,8 +61,7 @@ PARTITIONS: Final = PartitionSpec(
 
 # Told to engines that look at it. pyiceberg 0.12 does not, so the archiver sorts before it writes.
 SORTED: Final = SortOrder(
-    SortField(source_id=START_FIELD, transform=IdentityTransform()),
-    SortField(source_id=_CALL_FIELD, transform=IdentityTransform()),
+    *(SortField(source_id=SCHEMA.find_field(name).field_id, transform=IdentityTransform()) for name in CallKey._fields)
 )
 
 PROPERTIES: Final = {

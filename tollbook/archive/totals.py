@@ -10,13 +10,14 @@ from tollbook.archive._pyarrow import pa, pc, plan, read_batches
 from tollbook.archive.catalog import archive_errors
 from tollbook.archive.row_filter import started
 from tollbook.archive.schema import account_of
+from tollbook.model.call_key import CallKey
 from tollbook.model.totals import Totals
 
 _US_PER_DAY = 86_400_000_000
 _SUMMED = ("billsec", "cost_micros")
 
 
-def day_totals(table: Table, day: int, *, without: Collection[tuple[str, int]] = ()) -> dict[str | None, Totals]:
+def day_totals(table: Table, day: int, *, without: Collection[CallKey] = ()) -> dict[str | None, Totals]:
     """Add up the archived calls that began on a UTC day, counted from 1970-01-01, by account.
 
     `without` are keys to leave out. A few files are in memory at once, of their rows only that day's and of these
@@ -24,7 +25,7 @@ def day_totals(table: Table, day: int, *, without: Collection[tuple[str, int]] =
     """
     first, end = day * _US_PER_DAY, (day + 1) * _US_PER_DAY
     wanted = started(first, end)
-    columns = ("account_id", *_SUMMED, *(("call_id", "start_ts") if without else ()))
+    columns = ("account_id", *_SUMMED, *(CallKey._fields if without else ()))
     found: dict[str | None, Totals] = {}
     with archive_errors(f"adding up the archive's {dt.date(1970, 1, 1) + dt.timedelta(days=day)}"):
         for batch in read_batches(table, plan(table, wanted), wanted, columns):
@@ -34,13 +35,14 @@ def day_totals(table: Table, day: int, *, without: Collection[tuple[str, int]] =
     return found
 
 
-def _left(rows: Any, without: Collection[tuple[str, int]]) -> Any:
+def _left(rows: Any, without: Collection[CallKey]) -> Any:
     if not without:
         return rows
-    ids = pa.array(list({call_id for call_id, _ in without}), rows["call_id"].type)
+    ids = pa.array(list({key.call_id for key in without}), rows["call_id"].type)
     suspect = pc.indices_nonzero(pc.is_in(rows["call_id"], value_set=ids)).to_pylist()
     starts = pc.divide(rows["start_ts"].cast(pa.int64()), 1000)
-    out = {index for index in suspect if (rows["call_id"][index].as_py(), starts[index].as_py()) in without}
+    keys = ((index, [one[index].as_py() for one in (starts, rows["call_id"], rows["switch"])]) for index in suspect)
+    out = {index for index, key in keys if CallKey(*key) in without}
     return rows.filter(pa.array([index not in out for index in range(rows.num_rows)], pa.bool_())) if out else rows
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import TypeAlias
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.call_tree import calls_of
 from tollbook.model.leg import Leg
 
 LegKey: TypeAlias = tuple[str, str, int]
-RowKey: TypeAlias = tuple[str, int]
 
 
 def find_frozen_legs(
-    legs: Iterable[Leg], stored: Mapping[LegKey, RowKey], rows: Collection[RowKey], kept_from_us: int
+    legs: Iterable[Leg], stored: Mapping[LegKey, CallKey], rows: Collection[CallKey], kept_from_us: int
 ) -> set[LegKey]:
     """Give the legs of one switch whose call has lost legs, or may have.
 
@@ -23,7 +23,7 @@ def find_frozen_legs(
     for call in calls_of(legs):
         keys = [record.key for leg in call.legs for record in leg.records]
         of_rows = {stored[key] for key in keys if key in stored}
-        old = {row for row in of_rows if row[1] * 1000 < kept_from_us}
+        old = {row for row in of_rows if row.start_ts * 1000 < kept_from_us}
         unknown = not of_rows & set(rows) and all(leg.end is not None for leg in call.legs)
         if not old <= set(rows) or (call.start_us < kept_from_us and unknown):
             found.update(keys)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Charge
 from tollbook.model.vocabulary import Direction, Disposition
 
@@ -48,6 +49,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     parts: tuple[Charge, ...] | None
 
     @property
-    def key(self) -> tuple[str, int]:
-        """The key of the row in both tiers: a switch can reuse an id for a later call."""
-        return (self.call_id, self.start_ts)
+    def key(self) -> CallKey:
+        """The key of the row in both tiers."""
+        return CallKey(self.start_ts, self.call_id, self.switch)

@@ -13,15 +13,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import islice
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Selection
 
 Record: TypeAlias = tuple[object, ...]
-Key: TypeAlias = tuple[str, int]
 
-_CALL_ID, _START_TS = COLUMNS.index("call_id"), COLUMNS.index("start_ts")
+# Both tiers give rows that begin with these: with their key.
+ROW_COLUMNS: Final = (*COLUMNS, "switch")
+
+_START_TS, _CALL_ID, _SWITCH = map(ROW_COLUMNS.index, CallKey._fields)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,11 +36,11 @@ class Hot:
 
     rows: Sequence[Record]
     window_start: int
-    superseded: frozenset[Key] = frozenset()
+    superseded: frozenset[CallKey] = frozenset()
 
 
 # Gives up to so many archived rows of a selection in its order, none of them under these keys.
-ReadArchive: TypeAlias = Callable[[Selection, int, frozenset[Key]], Sequence[Record]]
+ReadArchive: TypeAlias = Callable[[Selection, int, frozenset[CallKey]], Sequence[Record]]
 
 
 def page(selection: Selection, limit: int, hot: Hot, read_archive: ReadArchive) -> Sequence[Record]:
@@ -53,7 +56,7 @@ def page(selection: Selection, limit: int, hot: Hot, read_archive: ReadArchive) 
         return hot.rows[:limit]
     known = hot.superseded | {_key(row) for row in late}
     archived = read_archive(older, wanted, known)
-    return list(islice(merge(hot.rows, archived, key=_place, reverse=selection.order == "desc"), limit))
+    return list(islice(merge(hot.rows, archived, key=_key, reverse=selection.order == "desc"), limit))
 
 
 def _reaches(older: Selection) -> bool:
@@ -71,12 +74,8 @@ def _start(row: Record) -> int:
     return start
 
 
-def _place(row: Record) -> tuple[int, str]:
-    call_id = row[_CALL_ID]
+def _key(row: Record) -> CallKey:
+    call_id, switch = row[_CALL_ID], row[_SWITCH]
     assert isinstance(call_id, str)
-    return _start(row), call_id
-
-
-def _key(row: Record) -> Key:
-    start, call_id = _place(row)
-    return call_id, start
+    assert isinstance(switch, str)
+    return CallKey(_start(row), call_id, switch)

@@ -1,8 +1,10 @@
 """Array literals for `unnest`, made at the speed of C: psycopg's own take a Python call for every element."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
+
+from tollbook.model.call_key import CallKey
 
 _encode = msgspec.json.Encoder().encode
 
@@ -16,6 +18,15 @@ def array_literal(values: Sequence[str | int | bool | None]) -> str:
     if "\\" in text:
         return "{" + ",".join(map(_element, values)) + "}"
     return "{" + text[1:-1] + "}"
+
+
+def key_arrays(keys: Collection[CallKey]) -> tuple[str, str, str]:
+    """Write keys as three arrays: start_ts (bigint), call_id and switch (text)."""
+    return (
+        array_literal([key.start_ts for key in keys]),
+        array_literal([key.call_id for key in keys]),
+        array_literal([key.switch for key in keys]),
+    )
 
 
 def _element(value: str | int | bool | None) -> str:

@@ -135,10 +135,12 @@ def open_calls(connection: Connection, before_ms: int) -> OpenCalls:
         row = connection.execute(
             """
             WITH up AS MATERIALIZED (
-                SELECT DISTINCT call_id, call_start_ts FROM call_leg WHERE NOT ended AND created_us < %(before_us)s
+                SELECT DISTINCT call_start_ts, call_id, switch FROM call_leg
+                WHERE NOT ended AND created_us < %(before_us)s
             )
             SELECT count(*) OVER (), call.call_id, call.start_ts
-            FROM up JOIN call_cdr AS call ON call.call_id = up.call_id AND call.start_ts = up.call_start_ts
+            FROM up JOIN call_cdr AS call
+                ON (call.start_ts, call.call_id, call.switch) = (up.call_start_ts, up.call_id, up.switch)
             WHERE call.end_ts IS NULL AND call.start_ts < %(before_ms)s
             ORDER BY call.start_ts LIMIT 1
             """,

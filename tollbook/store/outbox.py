@@ -91,10 +91,10 @@ def settle(connection: Connection) -> None:
         connection.execute(
             """
             UPDATE archive_outbox AS waiting SET since = now() FROM (
-                SELECT call_id, start_ts FROM archive_outbox
+                SELECT start_ts, call_id, switch FROM archive_outbox
                 WHERE batch_id IS NULL AND since > now() FOR UPDATE SKIP LOCKED
             ) AS held
-            WHERE waiting.call_id = held.call_id AND waiting.start_ts = held.start_ts
+            WHERE (waiting.start_ts, waiting.call_id, waiting.switch) = (held.start_ts, held.call_id, held.switch)
             """
         )
 
@@ -145,13 +145,13 @@ def claim(
         row = connection.execute(
             """
             WITH due AS MATERIALIZED (
-                SELECT call_id, start_ts FROM archive_outbox
+                SELECT start_ts, call_id, switch FROM archive_outbox
                 WHERE batch_id IS NULL AND since <= %(before)s
                   AND (account_id = ANY (%(accounts)s) OR (%(none)s AND account_id IS NULL))
                 ORDER BY account_id, since LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ), claimed AS (
                 UPDATE archive_outbox AS waiting SET batch_id = %(batch)s FROM due
-                WHERE waiting.call_id = due.call_id AND waiting.start_ts = due.start_ts
+                WHERE (waiting.start_ts, waiting.call_id, waiting.switch) = (due.start_ts, due.call_id, due.switch)
                 RETURNING waiting.start_ts
             )
             SELECT count(*), min(start_ts), max(start_ts) FROM claimed
@@ -175,11 +175,11 @@ _READ: LiteralString = """
         SELECT waiting.call_id, call.account_id, call.direction, call.from_num, call.to_num, waiting.start_ts,
                call.answer_ts, call.end_ts, call.duration_sec, call.billsec, call.answered, call.disposition,
                call.hangup_cause, call.queue_id, call.agent_id, call.cost_micros,
-               call.parts, call.revision, call.switch, call.estimated, call.currency,
+               call.parts, call.revision, waiting.switch, call.estimated, call.currency,
                call.call_id IS NULL, waiting.deleted, to_json(call.prior_accounts)
         FROM archive_outbox AS waiting
         LEFT JOIN call_cdr AS call
-            ON call.call_id = waiting.call_id AND call.start_ts = waiting.start_ts
+            ON (call.start_ts, call.call_id, call.switch) = (waiting.start_ts, waiting.call_id, waiting.switch)
             AND call.start_ts BETWEEN %(first)s AND %(last)s
         WHERE waiting.batch_id = %(batch)s
     ) TO STDOUT (FORMAT csv)
@@ -208,9 +208,9 @@ def acknowledge(connection: Connection, batch_id: UUID) -> int:
         return connection.execute(
             """
             DELETE FROM archive_outbox AS done USING (
-                SELECT call_id, start_ts FROM archive_outbox WHERE batch_id = %s FOR UPDATE SKIP LOCKED
+                SELECT start_ts, call_id, switch FROM archive_outbox WHERE batch_id = %s FOR UPDATE SKIP LOCKED
             ) AS free
-            WHERE done.call_id = free.call_id AND done.start_ts = free.start_ts
+            WHERE (done.start_ts, done.call_id, done.switch) = (free.start_ts, free.call_id, free.switch)
             """,
             (batch_id,),
         ).rowcount

@@ -29,7 +29,8 @@ DECLARE
     own CONSTANT text := every_account || 'account_id = (SELECT current_setting(''tollbook.account'', true)) END';
     -- A leg has no account: it is seen with its call, on which this subquery's own policy decides.
     of_own_call CONSTANT text := every_account || 'EXISTS (SELECT FROM call_cdr AS call'
-        ' WHERE call.call_id = call_leg.call_id AND call.start_ts = call_leg.call_start_ts) END';
+        ' WHERE call.start_ts = call_leg.call_start_ts AND call.call_id = call_leg.call_id'
+        ' AND call.switch = call_leg.switch) END';
     wanted record;
 BEGIN
     BEGIN
@@ -48,7 +49,7 @@ BEGIN
     GRANT SELECT ON call_cdr, call_leg, account, account_number, rate_plan, rate, hot_window, price_history,
         rerate_run TO tollbook_api;
     -- Which calls the archive holds in an outdated form; whose they are is not told.
-    GRANT SELECT (call_id, start_ts) ON archive_outbox TO tollbook_api;
+    GRANT SELECT (start_ts, call_id, switch) ON archive_outbox TO tollbook_api;
     FOR wanted IN
         SELECT * FROM (VALUES ('call_cdr', own), ('call_leg', of_own_call), ('account', own), ('account_number', own),
             ('price_history', own))

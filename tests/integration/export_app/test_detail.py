@@ -111,7 +111,7 @@ def calls(answer: TestResponse) -> list[dict[str, Any]]:
     assert list(body) == ["ok", "calls"]
     CallDetails.model_validate(body)
     for call in body["calls"]:
-        assert list(call) == [*COLUMNS, "revision", "estimated", "note", "legs", "rules", "price"]
+        assert list(call) == [*COLUMNS, "switch", "revision", "estimated", "note", "legs", "rules", "price"]
         assert list(call["rules"]) == list(COLUMNS)
     return body["calls"]
 

@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.call_tree import Call, CallLeg, calls_of
 from tollbook.model.causes import telling_cause
 from tollbook.model.charge import Price
@@ -42,7 +43,7 @@ class Explanation:
 
 def explain(row: Row, price: Price | None, legs: Iterable[Leg], settings: FoldSettings) -> Explanation:
     """Explain a stored row by its stored legs, all of one switch, and by the operator's settings of today."""
-    calls = {(call.call_id, call.start_us // 1000): call for call in calls_of(legs)}
+    calls = {CallKey(call.start_us // 1000, call.call_id, row.switch): call for call in calls_of(legs)}
     call = calls.get(row.key)
     if call is None or (row.end_ts is not None and not call.complete):
         return Explanation(legs=(), rules=_row_alone(row, price), agrees=False, note=_PRUNED)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tollbook.errors import DataError, TooLate
+from tollbook.model.call_key import CallKey
 from tollbook.model.call_tree import Call, calls_of
 from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings, fold
@@ -175,7 +176,7 @@ def _hold_and_read(
 def _reaches_back(new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg]) -> bool:
     """Tell whether a leg, or a call that it may belong to, is so old that legs of it may have been pruned."""
     young_ms = time.time_ns() // 1_000_000 - _SURELY_WHOLE_MS
-    return any(one.row_key[1] < young_ms for one in stored.values()) or any(
+    return any(one.row_key.start_ts < young_ms for one in stored.values()) or any(
         leg.created_us // 1000 < young_ms for leg in new.values()
     )
 
@@ -183,7 +184,7 @@ def _reaches_back(new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg])
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Change:
     legs: list[StoredLeg]
-    stale: set[tuple[str, int]]
+    stale: set[CallKey]
     rows: list[tuple[Row, Price | None]]
 
 
@@ -202,11 +203,11 @@ def _change(
         if before is None or leg != before.leg:
             touched.add(leg.key)
     written: list[StoredLeg] = []
-    rows: dict[tuple[str, int], tuple[Row, Price | None]] = {}
-    kept: set[tuple[str, int]] = set()
+    rows: dict[CallKey, tuple[Row, Price | None]] = {}
+    kept: set[CallKey] = set()
     for switch, members in sorted(by_switch.items()):
         for call in calls_of(members):
-            row_key = (call.call_id, call.start_us // 1000)
+            row_key = CallKey(call.start_us // 1000, call.call_id, switch)
             kept.add(row_key)
             changed = [
                 StoredLeg(leg=record, row_key=row_key)

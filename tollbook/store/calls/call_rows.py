@@ -4,9 +4,10 @@ from collections.abc import Collection
 
 import msgspec
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price
 from tollbook.model.record import COLUMNS, Row
-from tollbook.store.arrays import array_literal
+from tollbook.store.arrays import array_literal, key_arrays
 from tollbook.store.database import Connection
 
 _encode = msgspec.json.Encoder().encode
@@ -39,14 +40,14 @@ _UPSERT = """
             answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
             switch, estimated, unrated, currency, parts
         )
-        ON CONFLICT (call_id, start_ts) DO UPDATE SET
+        ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET
             account_id = excluded.account_id, direction = excluded.direction,
             from_num = excluded.from_num, to_num = excluded.to_num,
             answer_ts = excluded.answer_ts, end_ts = excluded.end_ts,
             duration_sec = excluded.duration_sec, billsec = excluded.billsec, answered = excluded.answered,
             disposition = excluded.disposition, hangup_cause = excluded.hangup_cause,
             queue_id = excluded.queue_id, agent_id = excluded.agent_id, cost_micros = excluded.cost_micros,
-            switch = excluded.switch, estimated = excluded.estimated,
+            estimated = excluded.estimated,
             parts = excluded.parts, unrated = excluded.unrated, currency = excluded.currency,
             revision = CASE WHEN excluded.end_ts IS NULL THEN 0 ELSE old.revision + 1 END,
             changed = excluded.changed, updated_ts = excluded.updated_ts,
@@ -63,13 +64,14 @@ _UPSERT = """
                excluded.end_ts, excluded.duration_sec, excluded.billsec, excluded.answered, excluded.disposition,
                excluded.hangup_cause, excluded.queue_id, excluded.agent_id, excluded.cost_micros,
                excluded.estimated, excluded.parts, excluded.unrated, excluded.currency)
-        RETURNING call_id, start_ts, account_id, end_ts, estimated
+        RETURNING start_ts, call_id, switch, account_id, end_ts, estimated
     )
-    INSERT INTO archive_outbox AS waiting (call_id, start_ts, account_id, since, deleted)
-    SELECT call_id, start_ts, account_id, now() + CASE WHEN estimated THEN interval '24 hours' ELSE interval '0' END,
+    INSERT INTO archive_outbox AS waiting (start_ts, call_id, switch, account_id, since, deleted)
+    SELECT start_ts, call_id, switch, account_id,
+           now() + CASE WHEN estimated THEN interval '24 hours' ELSE interval '0' END,
            start_ts < (SELECT window_start FROM hot_window)
     FROM written WHERE end_ts IS NOT NULL
-    ON CONFLICT (call_id, start_ts) DO UPDATE SET
+    ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET
         since = excluded.since, account_id = excluded.account_id, batch_id = NULL,
         deleted = waiting.deleted OR excluded.deleted
 """
@@ -100,21 +102,21 @@ def upsert(connection: Connection, rows: Collection[tuple[Row, Price | None]]) -
     )
 
 
-def delete(connection: Connection, keys: Collection[tuple[str, int]]) -> None:
+def delete(connection: Connection, keys: Collection[CallKey]) -> None:
     """Remove rows whose legs turned out to belong to another call."""
     if not keys:
         return
-    call_ids, starts = array_literal([key[0] for key in keys]), array_literal([key[1] for key in keys])
     connection.execute(
         """
         WITH gone AS (
-            DELETE FROM call_cdr USING unnest(%s::text[], %s::bigint[]) AS stale (call_id, start_ts)
-            WHERE call_cdr.call_id = stale.call_id AND call_cdr.start_ts = stale.start_ts
-            RETURNING call_cdr.call_id, call_cdr.start_ts, call_cdr.account_id, call_cdr.revision
+            DELETE FROM call_cdr AS call
+            USING unnest(%s::bigint[], %s::text[], %s::text[]) AS stale (start_ts, call_id, switch)
+            WHERE (call.start_ts, call.call_id, call.switch) = (stale.start_ts, stale.call_id, stale.switch)
+            RETURNING call.start_ts, call.call_id, call.switch, call.account_id, call.revision
         )
-        INSERT INTO archive_outbox (call_id, start_ts, account_id, deleted)
-        SELECT call_id, start_ts, account_id, true FROM gone WHERE revision > 0
-        ON CONFLICT (call_id, start_ts) DO UPDATE SET since = now(), batch_id = NULL, deleted = true
+        INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, deleted)
+        SELECT start_ts, call_id, switch, account_id, true FROM gone WHERE revision > 0
+        ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET since = now(), batch_id = NULL, deleted = true
         """,
-        (call_ids, starts),
+        key_arrays(keys),
     )

@@ -59,7 +59,7 @@ _ROWS = """
     FROM call_cdr
     WHERE call_id = %(call_id)s AND start_ts BETWEEN %(first)s AND %(last)s
       AND (%(account)s::text IS NULL OR account_id = %(account)s)
-    ORDER BY start_ts DESC LIMIT %(limit)s
+    ORDER BY start_ts DESC, switch DESC LIMIT %(limit)s
 """
 _RATES = """
     SELECT direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
@@ -70,7 +70,7 @@ _RATES = """
 _BEFORE = """
     SELECT cost_micros, currency, unrated, (extract(epoch FROM begun_at) * 1000)::bigint AS replaced_ts, by_whom, reason
     FROM price_history JOIN rerate_run USING (run_id)
-    WHERE call_id = %s AND start_ts = %s AND account_id IS NOT DISTINCT FROM %s
+    WHERE start_ts = %s AND call_id = %s AND switch = %s AND account_id IS NOT DISTINCT FROM %s
     ORDER BY revision
 """
 
@@ -125,7 +125,7 @@ def _call(record: dict[str, Any], stored: list[legs.StoredLeg]) -> KeptCall:
         row=row,
         price=price if complete else None,
         revision=record["revision"],
-        legs=tuple(one.leg for one in stored if one.row_key == row.key and one.leg.switch == row.switch),
+        legs=tuple(one.leg for one in stored if one.row_key == row.key),
     )
 
 
@@ -149,4 +149,4 @@ def _rates(connection: Connection, ids: set[int]) -> dict[int, Rate]:
 
 def _before(connection: Connection, row: Row) -> tuple[PriceBefore, ...]:
     cursor = connection.cursor(row_factory=class_row(PriceBefore))
-    return tuple(cursor.execute(_BEFORE, (row.call_id, row.start_ts, row.account_id)))
+    return tuple(cursor.execute(_BEFORE, (*row.key, row.account_id)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.leg import Facts, Leg
 from tollbook.store.arrays import array_literal
 from tollbook.store.database import Connection
@@ -30,7 +31,7 @@ class StoredLeg:
     """A leg and the key of the row that it was last folded into."""
 
     leg: Leg
-    row_key: tuple[str, int]
+    row_key: CallKey
 
 
 # A leg can touch the calls that hold a leg of its id or of its parent's, and those that hang under either id
@@ -48,7 +49,7 @@ _RELATED = """
 def related(connection: Connection, ids: Collection[str]) -> list[StoredLeg]:
     """Read every stored leg that legs with these ids (their own and their parents') can share a call with."""
     return [
-        StoredLeg(leg=leg_from(switch, uid, created_us, facts), row_key=(call_id, call_start_ts))
+        StoredLeg(leg=leg_from(switch, uid, created_us, facts), row_key=CallKey(call_start_ts, call_id, switch))
         for switch, uid, created_us, call_id, call_start_ts, facts in connection.execute(
             _RELATED, {"ids": array_literal(list(ids))}, binary=True
         )
@@ -96,8 +97,8 @@ def upsert(connection: Connection, legs: Collection[StoredLeg]) -> None:
             array_literal([stored.leg.uid for stored in ordered]),
             array_literal([stored.leg.created_us for stored in ordered]),
             array_literal([stored.leg.switch for stored in ordered]),
-            array_literal([stored.row_key[0] for stored in ordered]),
-            array_literal([stored.row_key[1] for stored in ordered]),
+            array_literal([stored.row_key.call_id for stored in ordered]),
+            array_literal([stored.row_key.start_ts for stored in ordered]),
             array_literal([stored.leg.core for stored in ordered]),
             array_literal([stored.leg.end is not None for stored in ordered]),
             _encode([_facts(stored.leg) for stored in ordered]).decode(),

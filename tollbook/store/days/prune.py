@@ -69,7 +69,7 @@ def drop_calls(connection: Connection, day: int, *, most_moved: int, patience_s:
             sql.SQL(
                 "SELECT ctid::text FROM {day} WHERE end_ts IS NULL"
                 " UNION SELECT call.ctid::text FROM archive_outbox AS waiting JOIN {day} AS call"
-                "  ON call.call_id = waiting.call_id AND call.start_ts = waiting.start_ts"
+                "  ON (call.start_ts, call.call_id, call.switch) = (waiting.start_ts, waiting.call_id, waiting.switch)"
                 "  WHERE waiting.start_ts >= %s AND waiting.start_ts < %s LIMIT %s"
             ).format(day=sql.Identifier(name)),
             (day * CALLS.units_per_day, (day + 1) * CALLS.units_per_day, most_moved + 1),
@@ -97,7 +97,8 @@ def drop_legs(connection: Connection, day: int, *, patience_s: float = PATIENCE_
         found = connection.execute(
             sql.SQL(
                 "SELECT leg.ctid::text FROM call_cdr_late AS call"
-                " JOIN {day} AS leg ON leg.call_id = call.call_id AND leg.call_start_ts = call.start_ts"
+                " JOIN {day} AS leg"
+                "  ON (leg.call_start_ts, leg.call_id, leg.switch) = (call.start_ts, call.call_id, call.switch)"
             ).format(day=sql.Identifier(name))
         ).fetchall()
         return [ctid for (ctid,) in found]

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import starmap
 
 from psycopg import sql
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.totals import Totals
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.days.partitions import CALLS, MS_PER_DAY, partition_name
@@ -15,7 +17,7 @@ class DayTotals:
     """A day: the totals of its archived calls by account, the keys that wait in the outbox, the calls still open."""
 
     archived: Mapping[str | None, Totals]
-    waiting: frozenset[tuple[str, int]]
+    waiting: frozenset[CallKey]
     open: int
 
 
@@ -29,7 +31,7 @@ def day_totals(connection: Connection, day: int, *, most_waiting: int) -> DayTot
     with store_errors(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         waiting = connection.execute(
-            "SELECT call_id, start_ts FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s LIMIT %s",
+            "SELECT start_ts, call_id, switch FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s LIMIT %s",
             (*span, most_waiting + 1),
         ).fetchall()
         # All rows, less the few that wait: an anti-join with a million rows would take three times as long.
@@ -47,8 +49,8 @@ def day_totals(connection: Connection, day: int, *, most_waiting: int) -> DayTot
                            -sum(billsec) FILTER (WHERE end_ts IS NOT NULL),
                            -sum(cost_micros) FILTER (WHERE end_ts IS NOT NULL)
                     FROM {day} JOIN (
-                        SELECT call_id, start_ts FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s
-                    ) AS waiting USING (call_id, start_ts)
+                        SELECT start_ts, call_id, switch FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s
+                    ) AS waiting USING (start_ts, call_id, switch)
                     GROUP BY account_id
                 ) AS counted GROUP BY account_id
                 """
@@ -61,6 +63,6 @@ def day_totals(connection: Connection, day: int, *, most_waiting: int) -> DayTot
             for account, calls, billsec, cost, _ in totals
             if calls
         },
-        waiting=frozenset(waiting),
+        waiting=frozenset(starmap(CallKey, waiting)),
         open=sum(row[4] for row in totals),
     )

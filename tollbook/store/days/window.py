@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.selection import Selection
-from tollbook.model.tiers import Hot, Key, Record
+from tollbook.model.tiers import Hot, Record
 from tollbook.store.database import Connection, store_errors
 
 # Held, shared, by a batch that touches calls as old as the window, while prune drops no legs.
@@ -38,11 +40,11 @@ def hot(connection: Connection, selection: Selection, read: Callable[[Connection
     with store_errors():
         start_ts = window(connection).start_ts
         rows = read(connection)
-        outdated = _superseded(connection, selection, start_ts) if selection.since < start_ts else frozenset[Key]()
+        outdated = _superseded(connection, selection, start_ts) if selection.since < start_ts else frozenset[CallKey]()
     return Hot(rows=rows, window_start=start_ts, superseded=outdated)
 
 
-def _superseded(connection: Connection, selection: Selection, start_ts: int) -> frozenset[Key]:
+def _superseded(connection: Connection, selection: Selection, start_ts: int) -> frozenset[CallKey]:
     """Give the keys of the calls before the window that the archive holds as they were: changed, or deleted since.
 
     They are few: of all that waits in the outbox, late calls alone.
@@ -52,6 +54,6 @@ def _superseded(connection: Connection, selection: Selection, start_ts: int) -> 
         first = max(first, selection.after[0]) if selection.order == "asc" else first
         end = min(end, selection.after[0] + 1) if selection.order == "desc" else end
     rows = connection.execute(
-        "SELECT call_id, start_ts FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s", (first, end)
+        "SELECT start_ts, call_id, switch FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s", (first, end)
     ).fetchall()
-    return frozenset(rows)
+    return frozenset(starmap(CallKey, rows))

@@ -6,10 +6,11 @@ replaced stays replaced whatever happens to the next.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import cast
+from itertools import starmap
 
 import msgspec
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price
 from tollbook.store.database import Connection, scalar, store_errors
 from tollbook.store.tariffs.rerate import PricedCall
@@ -34,35 +35,35 @@ class Replacement:
 _REPLACE = """
     WITH new AS (
         SELECT * FROM jsonb_to_recordset(%(changes)s::jsonb) AS one (
-            call_id text, start_ts bigint, revision integer,
+            start_ts bigint, call_id text, switch text, revision integer,
             cost_micros bigint, currency text, unrated text, parts jsonb
         )
     ), old AS MATERIALIZED (
-        SELECT call.call_id, call.start_ts, call.revision, call.account_id,
+        SELECT call.start_ts, call.call_id, call.switch, call.revision, call.account_id,
                call.cost_micros, call.currency, call.unrated, call.parts
-        FROM call_cdr AS call JOIN new USING (call_id, start_ts)
+        FROM call_cdr AS call JOIN new USING (start_ts, call_id, switch)
         WHERE call.start_ts BETWEEN %(first)s AND %(last)s AND call.revision = new.revision
-        ORDER BY call.call_id, call.start_ts FOR UPDATE OF call
+        ORDER BY call.start_ts, call.call_id, call.switch FOR UPDATE OF call
     ), written AS (
         UPDATE call_cdr AS call SET
             cost_micros = new.cost_micros, currency = new.currency, unrated = new.unrated, parts = new.parts,
             revision = old.revision + 1, changed = DEFAULT, updated_ts = DEFAULT
-        FROM old JOIN new USING (call_id, start_ts)
-        WHERE call.call_id = old.call_id AND call.start_ts = old.start_ts
+        FROM old JOIN new USING (start_ts, call_id, switch)
+        WHERE (call.start_ts, call.call_id, call.switch) = (old.start_ts, old.call_id, old.switch)
           AND call.start_ts BETWEEN %(first)s AND %(last)s
-        RETURNING call.call_id, call.start_ts, call.account_id
+        RETURNING call.start_ts, call.call_id, call.switch, call.account_id
     ), kept AS (
         INSERT INTO price_history (
-            call_id, start_ts, revision, account_id, cost_micros, currency, unrated, parts, run_id
+            start_ts, call_id, switch, revision, account_id, cost_micros, currency, unrated, parts, run_id
         )
-        SELECT call_id, start_ts, revision, account_id, cost_micros, currency, unrated, parts, %(run)s FROM old
+        SELECT start_ts, call_id, switch, revision, account_id, cost_micros, currency, unrated, parts, %(run)s FROM old
     ), queued AS (
-        INSERT INTO archive_outbox (call_id, start_ts, account_id)
-        SELECT call_id, start_ts, account_id FROM written ORDER BY call_id, start_ts
-        ON CONFLICT (call_id, start_ts) DO UPDATE SET
+        INSERT INTO archive_outbox (start_ts, call_id, switch, account_id)
+        SELECT start_ts, call_id, switch, account_id FROM written ORDER BY start_ts, call_id, switch
+        ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET
             since = greatest(archive_outbox.since, now()), account_id = excluded.account_id, batch_id = NULL
     )
-    SELECT call_id, start_ts FROM written
+    SELECT start_ts, call_id, switch FROM written
 """
 
 # A call whose row has left PostgreSQL comes back as the correction that the archive is to take. Should its row be
@@ -85,43 +86,43 @@ _WRITE_CORRECTIONS = """
         SELECT call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
                answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
                switch, estimated, currency, unrated, parts, revision + 1
-        FROM new ORDER BY call_id, start_ts
-        ON CONFLICT (call_id, start_ts) DO NOTHING
-        RETURNING call_id, start_ts, account_id
+        FROM new ORDER BY start_ts, call_id, switch
+        ON CONFLICT (start_ts, call_id, switch) DO NOTHING
+        RETURNING start_ts, call_id, switch, account_id
     ), kept AS (
         INSERT INTO price_history (
-            call_id, start_ts, revision, account_id, cost_micros, currency, unrated, parts, run_id
+            start_ts, call_id, switch, revision, account_id, cost_micros, currency, unrated, parts, run_id
         )
-        SELECT call_id, start_ts, new.revision, new.account_id,
+        SELECT start_ts, call_id, switch, new.revision, new.account_id,
                old_cost_micros, old_currency, old_unrated, old_parts, %(run)s
-        FROM new JOIN written USING (call_id, start_ts)
+        FROM new JOIN written USING (start_ts, call_id, switch)
     ), queued AS (
-        INSERT INTO archive_outbox (call_id, start_ts, account_id)
-        SELECT call_id, start_ts, account_id FROM written ORDER BY call_id, start_ts
-        ON CONFLICT (call_id, start_ts) DO UPDATE SET
+        INSERT INTO archive_outbox (start_ts, call_id, switch, account_id)
+        SELECT start_ts, call_id, switch, account_id FROM written ORDER BY start_ts, call_id, switch
+        ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET
             since = greatest(archive_outbox.since, now()), account_id = excluded.account_id, batch_id = NULL
     )
-    SELECT call_id, start_ts FROM written
+    SELECT start_ts, call_id, switch FROM written
 """
 
 
-def replace(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[tuple[str, int]]:
+def replace(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[CallKey]:
     """Give calls their new prices and keep the old ones; gives the keys of those that still were as they were read.
 
     Raises StoreUnavailable, after which nothing of it is done.
     """
     if not changes:
         return set()
-    starts = [one.call.start_ts for one in changes]
+    starts = [one.call.key.start_ts for one in changes]
     values = {
         "changes": _encode([{"revision": one.call.revision, **_told(one)} for one in changes]).decode(),
         "first": min(starts), "last": max(starts), "run": run_id,
     }  # fmt: skip
     with store_errors():
-        return set(cast("list[tuple[str, int]]", connection.execute(_REPLACE, values).fetchall()))
+        return set(starmap(CallKey, connection.execute(_REPLACE, values).fetchall()))
 
 
-def write_corrections(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[tuple[str, int]]:
+def write_corrections(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[CallKey]:
     """Write archived calls with their new prices as corrections for the archive to take; gives the keys written.
 
     Raises StoreUnavailable, after which nothing of it is done.
@@ -138,13 +139,12 @@ def write_corrections(connection: Connection, run_id: int, changes: Collection[R
     ]  # fmt: skip
     with store_errors():
         found = connection.execute(_WRITE_CORRECTIONS, {"changes": _encode(rows).decode(), "run": run_id}).fetchall()
-    return set(cast("list[tuple[str, int]]", found))
+    return set(starmap(CallKey, found))
 
 
 def _told(one: Replacement) -> dict[str, object]:
     return {
-        "call_id": one.call.call_id,
-        "start_ts": one.call.start_ts,
+        **one.call.key._asdict(),
         "cost_micros": one.price.cost_micros,
         "currency": one.price.currency,
         "unrated": one.price.unrated,

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import cast
+from itertools import starmap
 
 import msgspec
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price, PricedCharge
+from tollbook.store.arrays import key_arrays
 from tollbook.store.database import Connection, scalar, store_errors
 from tollbook.store.tariffs.tariffs import require_plan
 
@@ -30,63 +32,58 @@ class Scope:
 class PricedCall:
     """An answered, complete call with the price that it has."""
 
-    call_id: str
-    start_ts: int
+    key: CallKey
     account_id: str | None
     revision: int
     price: Price
 
-    @property
-    def key(self) -> tuple[str, int]:
-        """The key of its row."""
-        return (self.call_id, self.start_ts)
-
 
 # The first bounds prune partitions; the row comparison alone would plan over all of them.
 _PAGE = """
-    SELECT call_id, start_ts, account_id, revision, cost_micros, currency, unrated, parts::text
+    SELECT start_ts, call_id, switch, account_id, revision, cost_micros, currency, unrated, parts::text
     FROM call_cdr
-    WHERE start_ts >= %(since)s AND start_ts < %(until)s AND (start_ts, call_id) > (%(at)s, %(id)s)
+    WHERE start_ts >= %(since)s AND start_ts < %(until)s
+      AND (start_ts, call_id, switch) > (%(at)s, %(id)s, %(switch)s)
       AND answered = 1 AND end_ts IS NOT NULL
       AND (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))
       AND (NOT %(unrated)s OR unrated IS NOT NULL)
-    ORDER BY start_ts, call_id LIMIT %(limit)s
+    ORDER BY start_ts, call_id, switch LIMIT %(limit)s
 """
 
 
-def page(connection: Connection, scope: Scope, *, after: tuple[int, str] | None, limit: int) -> list[PricedCall]:
-    """Read up to `limit` calls of a scope behind (start_ts, call_id) `after`, oldest first; raises StoreUnavailable."""
-    at, call_id = after or (scope.since, "")
+def page(connection: Connection, scope: Scope, *, after: CallKey | None, limit: int) -> list[PricedCall]:
+    """Read up to `limit` calls of a scope behind `after`, oldest first; raises StoreUnavailable."""
+    at, call_id, switch = after or CallKey(scope.since, "", "")
     parameters = {
-        "since": max(scope.since, at), "until": scope.until, "at": at, "id": call_id,
+        "since": max(scope.since, at), "until": scope.until, "at": at, "id": call_id, "switch": switch,
         "accounts": None if scope.accounts is None else list(scope.accounts), "unrated": scope.unrated, "limit": limit,
     }  # fmt: skip
     with store_errors():
         rows = connection.execute(_PAGE, parameters, binary=True).fetchall()
     return [
         PricedCall(
-            call_id=one,
-            start_ts=start_ts,
+            key=CallKey(start_ts, call_id, switch),
             account_id=account_id,
             revision=revision,
             price=Price(cost_micros=cost, currency=currency, unrated=unrated, parts=_parts(parts) if parts else ()),
         )
-        for one, start_ts, account_id, revision, cost, currency, unrated, parts in rows
+        for start_ts, call_id, switch, account_id, revision, cost, currency, unrated, parts in rows
     ]
 
 
-def present(connection: Connection, keys: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
-    """Tell which of these (call_id, start_ts) have a row; raises StoreUnavailable."""
+def present(connection: Connection, keys: Collection[CallKey]) -> set[CallKey]:
+    """Tell which of these keys have a row; raises StoreUnavailable."""
     if not keys:
         return set()
-    starts = [start for _, start in keys]
+    starts = [key.start_ts for key in keys]
     with store_errors():
         found = connection.execute(
-            "SELECT call_id, start_ts FROM call_cdr JOIN unnest(%s::text[], %s::bigint[]) AS one (call_id, start_ts)"
-            " USING (call_id, start_ts) WHERE call_cdr.start_ts BETWEEN %s AND %s",
-            ([one for one, _ in keys], starts, min(starts), max(starts)),
+            "SELECT start_ts, call_id, switch FROM call_cdr"
+            " JOIN unnest(%s::bigint[], %s::text[], %s::text[]) AS wanted (start_ts, call_id, switch)"
+            " USING (start_ts, call_id, switch) WHERE call_cdr.start_ts BETWEEN %s AND %s",
+            (*key_arrays(keys), min(starts), max(starts)),
         ).fetchall()
-    return set(cast("list[tuple[str, int]]", found))
+    return set(starmap(CallKey, found))
 
 
 def count(connection: Connection, scope: Scope) -> int:

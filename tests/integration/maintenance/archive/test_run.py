@@ -25,6 +25,7 @@ from tollbook.archive.scan import Record
 from tollbook.archive.schema import archived_account
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, SchemaError, SettingsError
+from tollbook.model.call_key import CallKey
 from tollbook.model.charge import PricedCharge
 from tollbook.model.record import COLUMNS
 from tollbook.store import outbox
@@ -233,7 +234,9 @@ def test_a_deleted_row_leaves_the_archive(settings: Settings, database: Connecti
     store(database, call("c1"), call("c2"), call("moved"))
     archive_now(settings)
     store(database, call("moved", "beta"), call("never archived"))
-    call_rows.delete(database, [("c1", START), ("moved", START), ("never archived", START)])
+    call_rows.delete(
+        database, [CallKey(START, "c1", "sw1"), CallKey(START, "moved", "sw1"), CallKey(START, "never archived", "sw1")]
+    )
     assert archive_now(settings).startswith("archived: 0 rows appended, 0 replaced, 2 deleted")
     assert archived(settings) == stored(database)
     assert waiting(database) == 0
@@ -242,7 +245,7 @@ def test_a_deleted_row_leaves_the_archive(settings: Settings, database: Connecti
 def test_a_call_that_was_deleted_and_written_anew_stands_once(settings: Settings, database: Connection) -> None:
     store(database, call("c1"))
     archive_now(settings)
-    call_rows.delete(database, [("c1", START)])
+    call_rows.delete(database, [CallKey(START, "c1", "sw1")])
     store(database, call("c1", "beta"))
     assert archive_now(settings).startswith("archived: 0 rows appended, 1 replaced, 0 deleted")
     assert archived(settings) == stored(database)
@@ -251,7 +254,7 @@ def test_a_call_that_was_deleted_and_written_anew_stands_once(settings: Settings
 def test_an_account_can_lose_its_last_call(settings: Settings, database: Connection) -> None:
     store(database, call("c1"), call("c2", "beta"))
     archive_now(settings)
-    call_rows.delete(database, [("c1", START)])
+    call_rows.delete(database, [CallKey(START, "c1", "sw1")])
     assert archive_now(settings) == "archived: 0 rows appended, 0 replaced, 1 deleted, 0 files"
     assert archived(settings) == stored(database)
 

@@ -7,6 +7,7 @@ from dataclasses import replace as changed
 import msgspec
 import pytest
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Charge, Price, PricedCharge
 from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
@@ -49,12 +50,12 @@ def test_pages_give_every_answered_call_once_in_order(database: Connection) -> N
     call_rows.upsert(database, list({one.key: (one, price(1)) for one in rows}.values()))
     call_rows.upsert(database, [(row("busy", answered=0, answer_ts=None, parts=None), price(0, parts=()))])
     call_rows.upsert(database, [(row("up", end_ts=None, disposition=None, parts=None), None)])
-    found: list[tuple[int, str]] = []
+    found: list[CallKey] = []
     after = None
     while page := rerate.page(database, EVERYTHING, after=after, limit=3):
-        found += [(one.start_ts, one.call_id) for one in page]
+        found += [call.key for call in page]
         after = found[-1]
-    assert found == sorted({(one.start_ts, one.call_id) for one in rows})
+    assert found == sorted({one.key for one in rows})
     assert rerate.count(database, EVERYTHING) == len(found)
 
 
@@ -65,7 +66,7 @@ def test_a_call_that_changed_since_it_was_read_keeps_its_new_price(database: Con
     call_rows.upsert(database, [(row("late", billsec=8), price(7))])
     run = price_history.begin(database, by_whom="me", reason="", scope="")
     done = price_history.replace(database, run, [Replacement(call=one, price=price(5)) for one in read])
-    assert done == {("same", START)}
+    assert done == {CallKey(START, "same", "fs")}
     found = database.execute("SELECT call_id, cost_micros, revision FROM call_cdr ORDER BY call_id").fetchall()
     assert found == [("late", 7, 2), ("same", 5, 2)]
     assert database.execute("SELECT call_id, cost_micros FROM price_history").fetchall() == [("same", 1)]
@@ -78,7 +79,9 @@ def test_a_replaced_price_is_a_change_of_its_row(database: Connection) -> None:
     before = database.execute("SELECT changed::text::bigint, updated_ts FROM call_cdr").fetchone()
     (read,) = rerate.page(database, EVERYTHING, after=None, limit=9)
     run = price_history.begin(database, by_whom="me", reason="", scope="")
-    assert price_history.replace(database, run, [Replacement(call=read, price=price(None))]) == {("a", START)}
+    assert price_history.replace(database, run, [Replacement(call=read, price=price(None))]) == {
+        CallKey(START, "a", "fs")
+    }
     after = database.execute("SELECT changed::text::bigint, updated_ts FROM call_cdr").fetchone()
     assert before
     assert after
@@ -100,17 +103,17 @@ def test_an_archived_call_comes_back_as_it_was_but_for_its_price(database: Conne
     )
     query = f"SELECT {columns} FROM call_cdr WHERE call_id = 'odd'"
     before = database.execute(query).fetchone()
-    read = {one.call_id: one for one in rerate.page(database, EVERYTHING, after=None, limit=9)}
+    read = {one.key.call_id: one for one in rerate.page(database, EVERYTHING, after=None, limit=9)}
     database.execute("DELETE FROM call_cdr WHERE call_id = 'odd'")
     database.execute("DELETE FROM archive_outbox")
     run = price_history.begin(database, by_whom="me", reason="", scope="")
     archived = {one.key: msgspec.structs.asdict(one) | {"cost_micros": 1} for one in (odd, row("here"))}
     changes = [
-        Replacement(call=changed(read[name], revision=4), price=price(5), archived=archived[name, START])
+        Replacement(call=changed(read[name], revision=4), price=price(5), archived=archived[CallKey(START, name, "fs")])
         for name in ("odd", "here")
     ]
-    assert rerate.present(database, [one.call.key for one in changes]) == {("here", START)}
-    assert price_history.write_corrections(database, run, changes) == {("odd", START)}
+    assert rerate.present(database, [one.call.key for one in changes]) == {CallKey(START, "here", "fs")}
+    assert price_history.write_corrections(database, run, changes) == {CallKey(START, "odd", "fs")}
     assert database.execute(query).fetchone() == before
     assert database.execute("SELECT call_id, cost_micros, revision FROM call_cdr ORDER BY 1").fetchall() == [
         ("here", 3, 1), ("odd", 5, 5)

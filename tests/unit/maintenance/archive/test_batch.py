@@ -6,6 +6,7 @@ import pytest
 
 from maintenance.archive.batch import Correction, parse
 from tollbook.archive.schema import ARCHIVE_COLUMNS, account_of, archived_account, arrow_schema
+from tollbook.model.call_key import CallKey
 from tollbook.store.outbox import OUTBOX_COLUMNS
 
 START_MS = 1_790_000_000_123
@@ -18,7 +19,14 @@ LINE: dict[str, str] = {
     "currency": "EUR",
     "gone": "f", "deleted": "f", "prior_accounts": "[]",
 }  # fmt: skip
-DELETED = {**dict.fromkeys(LINE, ""), "call_id": "c9", "start_ts": str(START_MS), "gone": "t", "deleted": "t"}
+DELETED = {
+    **dict.fromkeys(LINE, ""),
+    "call_id": "c9",
+    "start_ts": str(START_MS),
+    "switch": "sw",
+    "gone": "t",
+    "deleted": "t",
+}
 
 
 def csv(*lines: dict[str, str]) -> bytes:
@@ -63,13 +71,13 @@ def test_a_batch_of_rows_that_all_lack_a_value_keeps_the_columns_type() -> None:
 def test_a_later_revision_is_looked_for_under_every_account_that_it_had() -> None:
     content = parse(csv({**LINE, "revision": "3", "prior_accounts": '"[""old"", null]"'}))
     expected = frozenset({"acme", "old", archived_account(None)})
-    assert content.corrections == (Correction(call_id="c1", start_ms=START_MS, accounts=expected, gone=False),)
+    assert content.corrections == (Correction(key=CallKey(START_MS, "c1", "sw"), accounts=expected, gone=False),)
     assert content.rows.num_rows == 1
 
 
 def test_a_deleted_call_is_a_correction_anywhere_and_no_row() -> None:
     content = parse(csv(LINE, DELETED))
-    assert content.corrections == (Correction(call_id="c9", start_ms=START_MS, accounts=None, gone=True),)
+    assert content.corrections == (Correction(key=CallKey(START_MS, "c9", "sw"), accounts=None, gone=True),)
     assert content.rows["call_id"].to_pylist() == ["c1"]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.late_legs import find_frozen_legs
 from tollbook.model.leg import Facts, Leg
 from tollbook.model.parent import Parent
@@ -15,6 +16,7 @@ def leg(uid: str, created_us: int, *, parent: str = "", ended: bool = True) -> L
 
 
 OLD, YOUNG = leg("a", 5_000_000), leg("a", 20_000_000)
+OLD_ROW, YOUNG_ROW = CallKey(5000, "a", "s"), CallKey(20_000, "a", "s")
 CHILD = leg("b", 21_000_000, parent="a")
 
 
@@ -23,21 +25,21 @@ CHILD = leg("b", 21_000_000, parent="a")
     [
         pytest.param([YOUNG], {}, set(), set(), id="a young call"),
         pytest.param([OLD], {}, set(), {OLD.key}, id="an old call of which nothing is stored"),
-        pytest.param([OLD], {OLD.key: ("a", 5000)}, {("a", 5000)}, set(), id="an old call that is late and whole"),
-        pytest.param([OLD, CHILD], {OLD.key: ("a", 5000)}, {("a", 5000)}, set(), id="a new leg of one"),
-        pytest.param([OLD], {OLD.key: ("a", 5000)}, set(), {OLD.key}, id="an old call whose row is gone"),
+        pytest.param([OLD], {OLD.key: OLD_ROW}, {OLD_ROW}, set(), id="an old call that is late and whole"),
+        pytest.param([OLD, CHILD], {OLD.key: OLD_ROW}, {OLD_ROW}, set(), id="a new leg of one"),
+        pytest.param([OLD], {OLD.key: OLD_ROW}, set(), {OLD.key}, id="an old call whose row is gone"),
         pytest.param(
-            [CHILD, leg("c", 22_000_000, parent="b")], {CHILD.key: ("a", 5000)}, set(),
+            [CHILD, leg("c", 22_000_000, parent="b")], {CHILD.key: OLD_ROW}, set(),
             {CHILD.key, ("s", "c", 22_000_000)}, id="an old call of which a young leg is left",
         ),
-        pytest.param([YOUNG, CHILD], {YOUNG.key: ("a", 20_000)}, set(), set(), id="a young call whose row is gone"),
+        pytest.param([YOUNG, CHILD], {YOUNG.key: YOUNG_ROW}, set(), set(), id="a young call whose row is gone"),
         pytest.param([leg("a", 5_000_000, ended=False)], {}, set(), set(), id="an old call, up, never heard of"),
         pytest.param([leg("b", 6_000_000, parent="a")], {}, set(), {("s", "b", 6_000_000)}, id="a child alone"),
         pytest.param([OLD, leg("x", 30_000_000)], {}, set(), {OLD.key}, id="the others are not touched"),
     ],
 )  # fmt: skip
 def test_a_leg_is_late_when_its_call_lost_legs(
-    legs: list[Leg], stored: dict[tuple[str, str, int], tuple[str, int]], rows: set[tuple[str, int]],
+    legs: list[Leg], stored: dict[tuple[str, str, int], CallKey], rows: set[CallKey],
     late: set[tuple[str, str, int]],
 ) -> None:  # fmt: skip
     assert find_frozen_legs(legs, stored, rows, KEPT) == late

@@ -48,7 +48,7 @@ def rows_of(legs: list[Leg], fold_settings: FoldSettings | None = None) -> list[
 
 def wanted(name: str) -> list[dict[str, Any]]:
     return sorted(
-        json.loads((CALLS / name / "rows.json").read_text()), key=lambda row: (row["call_id"], row["start_ts"])
+        json.loads((CALLS / name / "rows.json").read_text()), key=lambda row: (row["start_ts"], row["call_id"])
     )
 
 
@@ -87,7 +87,7 @@ def test_merging_is_associative(name: str, data: st.DataObject) -> None:
 def test_calls_do_not_touch_each_other(names: list[str], data: st.DataObject) -> None:
     legs = data.draw(st.permutations([leg for name in names for leg in LEGS[name]]))
     rows = [row for name in names for row in wanted(name)]
-    assert rows_of(legs) == sorted(rows, key=lambda row: (row["call_id"], row["start_ts"]))
+    assert rows_of(legs) == sorted(rows, key=lambda row: (row["start_ts"], row["call_id"]))
 
 
 @pytest.mark.parametrize("name", NAMES)

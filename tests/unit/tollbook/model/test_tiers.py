@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollbook.model.accounts import OneAccount
-from tollbook.model.record import COLUMNS
+from tollbook.model.call_key import CallKey
 from tollbook.model.selection import Order, Selection
-from tollbook.model.tiers import Hot, Key, Record, page
+from tollbook.model.tiers import ROW_COLUMNS, Hot, Record, page
 
 DAY = 10
 DAYS = 6
@@ -21,13 +21,13 @@ WANTED, OTHER = "inbound", "outbound"  # what the walk's filter takes, and what 
 class World:
     """Both tiers, a day being ten ms: what is archived, what PostgreSQL has, what waits in the outbox."""
 
-    hot: dict[Key, str] = field(default_factory=dict)
-    archive: dict[Key, str] = field(default_factory=dict)
-    outbox: set[Key] = field(default_factory=set)
-    open: set[Key] = field(default_factory=set)
+    hot: dict[CallKey, str] = field(default_factory=dict)
+    archive: dict[CallKey, str] = field(default_factory=dict)
+    outbox: set[CallKey] = field(default_factory=set)
+    open: set[CallKey] = field(default_factory=set)
     window_start: int = 0
 
-    def put(self, key: Key, where: str, now: str, before: str) -> None:
+    def put(self, key: CallKey, where: str, now: str, before: str) -> None:
         """Place a call: `now` is its direction, `before` that of an archived form that is outdated."""
         if where in ("archived", "corrected", "deleted", "both"):
             self.archive[key] = before if where in ("corrected", "deleted") else now
@@ -54,34 +54,36 @@ class World:
         self._drop(range(self.window_start))
 
     def _drop(self, starts: range) -> None:
-        for key in [one for one in self.hot if one[1] in starts and one not in self.outbox | self.open]:
+        for key in [one for one in self.hot if one.start_ts in starts and one not in self.outbox | self.open]:
             del self.hot[key]
 
     def read_hot(self, selection: Selection, limit: int) -> Hot:
-        outdated = {key for key in self.outbox if selection.since <= key[1] < min(selection.until, self.window_start)}
+        outdated = {
+            key for key in self.outbox if selection.since <= key.start_ts < min(selection.until, self.window_start)
+        }
         rows = _rows(self.hot, selection, limit)
         return Hot(rows=rows, window_start=self.window_start, superseded=frozenset(outdated))
 
-    def read_archive(self, selection: Selection, limit: int, without: frozenset[Key]) -> Sequence[Record]:
+    def read_archive(self, selection: Selection, limit: int, without: frozenset[CallKey]) -> Sequence[Record]:
         return _rows({key: said for key, said in self.archive.items() if key not in without}, selection, limit)
 
 
-def _rows(calls: dict[Key, str], selection: Selection, limit: int) -> list[Record]:
-    places = sorted(((key[1], key[0]) for key, said in calls.items() if said == WANTED))
-    inside = [place for place in places if selection.since <= place[0] < selection.until]
+def _rows(calls: dict[CallKey, str], selection: Selection, limit: int) -> list[Record]:
+    keys = sorted(key for key, said in calls.items() if said == WANTED)
+    inside = [key for key in keys if selection.since <= key.start_ts < selection.until]
     if selection.order == "desc":
-        behind = [place for place in inside[::-1] if selection.after is None or place < selection.after]
+        behind = [key for key in inside[::-1] if selection.after is None or key[:2] < selection.after]
     else:
-        behind = [place for place in inside if selection.after is None or place > selection.after]
-    return [_record(start, call_id) for start, call_id in behind[:limit]]
+        behind = [key for key in inside if selection.after is None or key[:2] > selection.after]
+    return [_record(key) for key in behind[:limit]]
 
 
-def _record(start: int, call_id: str) -> Record:
-    return tuple({"start_ts": start, "call_id": call_id, "direction": WANTED}.get(name) for name in COLUMNS)
+def _record(key: CallKey) -> Record:
+    return tuple({**key._asdict(), "direction": WANTED}.get(name) for name in ROW_COLUMNS)
 
 
 def places(rows: Sequence[Record]) -> list[tuple[object, object]]:
-    return [(row[COLUMNS.index("start_ts")], row[COLUMNS.index("call_id")]) for row in rows]
+    return [(row[ROW_COLUMNS.index("start_ts")], row[ROW_COLUMNS.index("call_id")]) for row in rows]
 
 
 # What can befall the tiers while somebody reads; nothing of it changes which calls there are.
@@ -97,7 +99,7 @@ OLD = ("archived", "both", "waiting", "corrected", "deleted", "open")
 YOUNG = ("both", "waiting", "corrected", "deleted", "open")
 
 calls = st.dictionaries(
-    st.tuples(st.sampled_from("abcd"), st.integers(0, DAYS * DAY - 1)),
+    st.builds(CallKey, st.integers(0, DAYS * DAY - 1), st.sampled_from("abcd"), st.just("fs1")),
     st.tuples(st.sampled_from(OLD), st.sampled_from(YOUNG), *[st.sampled_from((WANTED, OTHER))] * 2),
     max_size=60,
 )
@@ -113,15 +115,15 @@ calls = st.dictionaries(
     happen=st.lists(st.tuples(*[st.sampled_from(sorted(HAPPENINGS))] * 2), max_size=12),
 )
 def test_a_walk_gives_every_call_once_in_order(
-    calls: dict[Key, tuple[str, str, str, str]], window: int, order: Order, limit: int, since: int, until: int,
+    calls: dict[CallKey, tuple[str, str, str, str]], window: int, order: Order, limit: int, since: int, until: int,
     happen: list[tuple[str, str]],
 ) -> None:  # fmt: skip
     """With archiving and pruning between two pages, and within one, after PostgreSQL was read."""
     world = World(window_start=window * DAY)
     for key, (old, young, now, before) in calls.items():
-        world.put(key, old if key[1] < world.window_start else young, now, before)
+        world.put(key, old if key.start_ts < world.window_start else young, now, before)
     truth = {key: now for key, (old, young, now, _) in calls.items()
-             if (old if key[1] < window * DAY else young) != "deleted"}  # fmt: skip
+             if (old if key.start_ts < window * DAY else young) != "deleted"}  # fmt: skip
     selection = Selection(accounts=OneAccount("acme"), since=since, until=until, order=order)
     wanted = places(_rows(truth, selection, 1000))
     got: list[tuple[object, object]] = []
@@ -145,7 +147,10 @@ def test_the_archive_is_not_asked_when_no_page_reaches_it(order: Order) -> None:
     def read_archive(*asked: object) -> Sequence[Record]:
         raise AssertionError(f"the archive was asked for {asked}")
 
-    hot = Hot(rows=[_record(start, "a") for start in ((70, 60) if order == "desc" else (60, 70))], window_start=50)
+    hot = Hot(
+        rows=[_record(CallKey(start, "a", "fs1")) for start in ((70, 60) if order == "desc" else (60, 70))],
+        window_start=50,
+    )
     selection = Selection(accounts=OneAccount("acme"), since=50, until=100, order=order)
     assert len(page(selection, 10, hot, read_archive)) == 2
     whole = replace(selection, since=0, after=(55, "a") if order == "asc" else None)
@@ -156,11 +161,11 @@ def test_the_archive_is_not_asked_when_no_page_reaches_it(order: Order) -> None:
 def test_the_archive_is_asked_for_no_more_than_the_page_lacks() -> None:
     asked: list[tuple[int, int]] = []
 
-    def read_archive(selection: Selection, limit: int, without: frozenset[Key]) -> Sequence[Record]:
+    def read_archive(selection: Selection, limit: int, without: frozenset[CallKey]) -> Sequence[Record]:
         asked.append((selection.until, limit))
-        return [_record(40, "b")]
+        return [_record(CallKey(40, "b", "fs1"))]
 
-    hot = Hot(rows=[_record(start, "a") for start in (70, 60, 45)], window_start=50)
+    hot = Hot(rows=[_record(CallKey(start, "a", "fs1")) for start in (70, 60, 45)], window_start=50)
     selection = Selection(accounts=OneAccount("acme"), since=0, until=100)
     assert places(page(selection, 5, hot, read_archive)) == [(70, "a"), (60, "a"), (45, "a"), (40, "b")]
     assert asked == [(50, 3)]

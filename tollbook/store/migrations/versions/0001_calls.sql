@@ -17,20 +17,21 @@ CREATE TABLE call_cdr (
     queue_id       text,
     agent_id       text,
     cost_micros    bigint,
-    switch         text NOT NULL,
+    switch         text COLLATE "C" NOT NULL,
     revision       integer NOT NULL DEFAULT 0,      -- 0 while the call is up, 1 when complete, +1 each time replaced
     estimated      boolean NOT NULL DEFAULT false,  -- its end is our estimate, not the switch's word
     parts          jsonb,                           -- what was charged, with the rate that priced each
     unrated        text,                            -- why cost_micros is NULL although the call is complete
     prior_accounts text[] NOT NULL DEFAULT '{}',    -- accounts under which an earlier revision may be archived
-    PRIMARY KEY (call_id, start_ts)
+    -- In the order of pages, so that an operator's page reads along it. Two switches can hand out one id in one millisecond.
+    PRIMARY KEY (start_ts, call_id, switch)
 ) PARTITION BY RANGE (start_ts);
 
-CREATE INDEX call_cdr_account_start ON call_cdr (account_id, start_ts, call_id);
-CREATE INDEX call_cdr_start ON call_cdr (start_ts, call_id);
+CREATE INDEX call_cdr_account_start ON call_cdr (account_id, start_ts, call_id, switch);
+CREATE INDEX call_cdr_call ON call_cdr (call_id);
 CREATE INDEX call_cdr_unrated ON call_cdr (start_ts) WHERE unrated IS NOT NULL;
 
--- Every leg, whole: what the rows are computed from. (call_id, call_start_ts) is the row it belongs to now.
+-- Every leg, whole: what the rows are computed from. (call_start_ts, call_id, switch) is the row it belongs to now.
 CREATE TABLE call_leg (
     uid           text COLLATE "C" NOT NULL,
     created_us    bigint NOT NULL,
@@ -112,13 +113,14 @@ CREATE TABLE api_key (
 
 -- Rows that the archive has yet to take. A row waits here once, whatever happens to it meanwhile.
 CREATE TABLE archive_outbox (
-    call_id    text COLLATE "C" NOT NULL,
     start_ts   bigint NOT NULL,
+    call_id    text COLLATE "C" NOT NULL,
+    switch     text COLLATE "C" NOT NULL,
     account_id text COLLATE "C",
     since      timestamptz NOT NULL DEFAULT now(),
     batch_id   uuid,
     deleted    boolean NOT NULL DEFAULT false,  -- a row of this key was deleted: it may be archived, under any account
-    PRIMARY KEY (call_id, start_ts)
+    PRIMARY KEY (start_ts, call_id, switch)
 );
 CREATE INDEX archive_outbox_waiting ON archive_outbox (since) WHERE batch_id IS NULL;
 CREATE INDEX archive_outbox_batch ON archive_outbox (batch_id) WHERE batch_id IS NOT NULL;

@@ -11,8 +11,9 @@ CREATE TABLE rerate_run (
 -- The price that a call had before a run replaced it; `revision` is the row's while it had that price.
 -- Kept for ever: an invoice may have been written from it.
 CREATE TABLE price_history (
-    call_id     text COLLATE "C" NOT NULL,
     start_ts    bigint NOT NULL,
+    call_id     text COLLATE "C" NOT NULL,
+    switch      text COLLATE "C" NOT NULL,
     revision    integer NOT NULL,
     account_id  text COLLATE "C",
     cost_micros bigint,
@@ -20,7 +21,7 @@ CREATE TABLE price_history (
     unrated     text,
     parts       jsonb,
     run_id      bigint NOT NULL REFERENCES rerate_run,
-    PRIMARY KEY (call_id, start_ts, revision)
+    PRIMARY KEY (start_ts, call_id, switch, revision)
 );
 
 -- As in 0006: `tollbook.store.access` restricts the API's role to one account's.
