@@ -1,7 +1,7 @@
-"""The command `tollbook`. Every package brings its own sub-commands as entry points of `tollbook.commands`.
+"""The command `tollbook`. Every package registers its own commands as entry points in the group `tollbook.commands`.
 
-They are loaded by name when asked for, so that `tollbook listen` can patch the standard library before anything
-imports it, and so that listing the commands costs nothing.
+A command is loaded by name when it is run. So `tollbook listen` can patch the standard library before anything else
+imports it, and `tollbook --help` imports nothing.
 """
 
 import sys
@@ -12,22 +12,22 @@ import click
 
 from tollbook.errors import TollbookError
 
-# Listed by hand, in the order that someone new meets them: a help text must not import six packages.
+# Written here, in the order in which a newcomer needs them, because --help must not import six packages.
 _HELP = {
-    "demo": "Try everything on this machine: a simulated switch, or your own.",
+    "demo": "Try everything on this machine, with a simulated switch or your own.",
     "listen": "Listen to the switches and write the call records.",
-    "spool": "List what waits on disk, and try refused legs again.",
+    "spool": "List what waits on disk, and retry refused legs.",
     "serve": "Serve the API.",
     "db": "Create and upgrade the database's schema.",
     "account": "Accounts: their plans by date, how they dial, the numbers they own.",
     "key": "Create, list and revoke API keys.",
     "rates": "Rate plans: import and export rates, and explain a price.",
-    "explain": "Say of a call what its legs were, why each column is what it is, and its price.",
+    "explain": "Explain a call: its legs, why each column has its value, and its price.",
     "archive": "Append finished calls to the Iceberg archive, and read it.",
-    "prune": "Drop days that the archive holds, and make partitions ahead.",
+    "prune": "Drop days that the archive has, and make partitions ahead.",
     "doctor": "Check everything that Tollbook needs, and say what to do.",
-    "rerate": "Price calls again by the rates of today, and keep the prices they had.",
-    "recover": "Read the switch's own mod_json_cdr files: what nobody heard.",
+    "rerate": "Price calls again with today's rates, and keep the old prices.",
+    "recover": "Add calls that the listener missed, from the switch's mod_json_cdr files.",
 }
 
 
@@ -54,7 +54,7 @@ def tollbook() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command; an error of ours is one clear line and its exit code, never a traceback."""
+    """Run the command; print an error of ours as one line, without a traceback, and exit with its code."""
     try:
         code = tollbook(standalone_mode=False)
     except TollbookError as error:

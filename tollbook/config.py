@@ -1,6 +1,6 @@
 """Settings: `TOLLBOOK_*` in the environment, or in the file that TOLLBOOK_ENV_FILE names.
 
-All wrong settings are reported at once, by name, with what to do. pyiceberg reads its own `PYICEBERG_*`.
+All wrong settings are reported together, by name, with what to do. pyiceberg reads its own `PYICEBERG_*`.
 """
 
 import difflib
@@ -25,13 +25,13 @@ _PREFIX = "TOLLBOOK_"
 ESL_PORT = 8021
 RATE_LIMIT = 600  # requests a minute and key: ten a second, or 100,000 rows a second in the largest pages
 
-# Days for which a day may wait for its pruning before the archive drops it.
+# How many days pruning may be late before the archive drops a month that it still compares with.
 _SLACK_DAYS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class EslAddress:
-    """Where a switch's Event Socket is, from `esl://:password@host:8021`; `?format=plain` asks for plain events."""
+    """A switch's Event Socket, from `esl://:password@host:8021`; `?format=plain` asks for plain events."""
 
     host: str
     port: int
@@ -62,14 +62,14 @@ def _esl_address(url: str) -> EslAddress:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port
     except ValueError:
-        parts, host, port = urlsplit(""), None, None  # the reason quotes the URL, and so the password
+        parts, host, port = urlsplit(""), None, None  # the error would quote the URL, with the password
     if parts.scheme != "esl" or not host:
         raise ValueError("write each switch as esl://:PASSWORD@HOST:8021, several separated by commas")
     if not parts.password:
         raise ValueError(f"the password of {host} is missing: write esl://:PASSWORD@{host}:8021")
     password = unquote(parts.password)
     if "\n" in password or "\r" in password:
-        raise ValueError(f"the password of {host} holds a line break, which the Event Socket cannot carry")
+        raise ValueError(f"the password of {host} holds a line break, which the Event Socket cannot transmit")
     form = parse_qs(parts.query).get("format", ["json"])[0]
     if form not in ("json", "plain"):
         raise ValueError(f"format={form} is not known: leave it out, or write format=plain")
@@ -123,7 +123,7 @@ def _bytes(value: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """Everything an operator can set. Field `x` is the setting TOLLBOOK_X."""
+    """All settings of an operator. Field `x` is the setting TOLLBOOK_X."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -155,8 +155,8 @@ class Settings(BaseSettings):
 
     @field_validator("archive_retention_months")
     @classmethod
-    def _keeps_what_is_pruned(cls, value: int | None, info: ValidationInfo) -> int | None:
-        # Pruning looks a day up in the archive: a month may be dropped there once PostgreSQL has let go of it.
+    def _outlives_pruning(cls, value: int | None, info: ValidationInfo) -> int | None:
+        # Pruning compares a day with the archive, which may drop the month only after PostgreSQL dropped the day.
         days = info.data.get("retention_days", 0)
         if value is not None and value * 28 < days + _SLACK_DAYS:
             raise ValueError(
@@ -167,11 +167,14 @@ class Settings(BaseSettings):
 
     @property
     def trunk_rules(self) -> TrunkRules:
-        """The operator's lists in the form that the fold takes."""
+        """Return the operator's lists in the form that the fold takes."""
         return TrunkRules(trunks=self.trunks, onnet=self.onnet, prefixes=self.gateway_prefixes)
 
     def require_database_url(self) -> str:
-        """Give the PostgreSQL URL: the one set, else that of the embedded server running in the data directory."""
+        """Return the PostgreSQL URL: the one set, else that of the embedded server that runs in the data directory.
+
+        Raises SettingsError if there is neither.
+        """
         if self.database_url:
             return self.database_url.get_secret_value()
         url = running_url(self.data_dir)
@@ -183,14 +186,14 @@ class Settings(BaseSettings):
         return url
 
     def require_esl(self) -> tuple[EslAddress, ...]:
-        """Give the switches to listen to, at least one."""
+        """Return the switches to listen to; raise SettingsError if there is none."""
         if not self.esl:
             raise SettingsError("no switch: set TOLLBOOK_ESL=esl://:PASSWORD@HOST:8021 (several separated by commas)")
         return self.esl
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read all settings; raises SettingsError that names every wrong one."""
+    """Read all settings; raise a SettingsError that names every wrong one."""
     environ = os.environ if environ is None else environ
     env_file = environ.get(f"{_PREFIX}ENV_FILE")
     problems: list[str] = []
@@ -206,16 +209,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     try:
         settings = Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue] - a keyword pydantic adds
     except ValidationError as error:
-        for one in error.errors():
-            name = f"{_PREFIX}{str(one['loc'][0]).upper()}"
-            problems.append(f"{name}: {one['msg'].removeprefix('Value error, ')}")
+        for problem in error.errors():
+            name = f"{_PREFIX}{str(problem['loc'][0]).upper()}"
+            problems.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
     if settings is None or problems:
         raise SettingsError("wrong settings:\n  " + "\n  ".join(problems))
     return settings
 
 
 def _names_in(env_file: str) -> set[str]:
-    """Read the names that a file sets; raises SettingsError, for pydantic would pass over a file that is none."""
+    """Return the names that a file sets; raise SettingsError for an unreadable file, which pydantic would ignore."""
     try:
         with open(env_file, "rb") as file:
             file.read(1)

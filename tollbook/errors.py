@@ -1,9 +1,20 @@
-"""Every error Tollbook raises on purpose.
+"""Every error that Tollbook raises on purpose, with its exit code and what to do about it.
 
-`exit_code` follows sysexits.h, so that systemd and monitoring can tell a wrong setting (78: do not restart)
-from a database that is away (75: try again).
+The codes follow sysexits.h, so that systemd and monitoring can tell a wrong setting, which no restart mends, from a
+database that is away. The units in conf/systemd do not restart after 77 and 78.
+
+| code | errors | what to do |
+|---|---|---|
+| 64 | UsageError | correct the command line |
+| 65 | DataError, TooLate, FrameRefused | correct or remove the input; trying again gives the same error |
+| 69 | SwitchUnavailable | try again later; see whether FreeSWITCH runs and can be reached |
+| 75 | Retryable, StoreUnavailable, ProtocolError, ArchiveError, SchemaBehind | try again later |
+| 77 | SwitchRefused | correct the password or the switch's access list |
+| 78 | SettingsError, SchemaError, ArchiveLost | correct the setting, the schema or the catalog |
+| 1 | TollbookError | see the message |
 """
 
+import os
 from collections.abc import Collection
 
 
@@ -13,29 +24,23 @@ class TollbookError(Exception):
     exit_code = 1
 
 
-class SettingsError(TollbookError):
-    """A setting is missing or wrong."""
-
-    exit_code = 78
-
-
 class UsageError(TollbookError):
     """A command was asked for something that cannot be done."""
 
-    exit_code = 64
+    exit_code = os.EX_USAGE
 
 
 class DataError(TollbookError):
     """Input that no retry will make right: a bad value, a refused row, a malformed file."""
 
-    exit_code = 65
+    exit_code = os.EX_DATAERR
 
 
 class TooLate(DataError):
-    """Legs (switch, uid, created_us) of calls whose other legs were pruned: alone they would make wrong rows."""
+    """Legs came after the other legs of their calls were pruned: alone they would make wrong rows."""
 
     def __init__(self, legs: Collection[tuple[str, str, int]]) -> None:
-        """Name the legs that came too late."""
+        """Take the keys of the late legs: (switch, uid, created_us)."""
         super().__init__(
             "its call was archived, and its other legs are gone: alone it would make a wrong row;"
             " `tollbook archive query` shows the call, and `tollbook recover` adds those that the archive lacks"
@@ -43,22 +48,16 @@ class TooLate(DataError):
         self.legs = frozenset(legs)
 
 
-class SchemaError(TollbookError):
-    """The database has a schema that this version does not know."""
+class FrameRefused(TollbookError):
+    """One frame is unusable (too large, not JSON, no event in it); the stream after it is sound."""
 
-    exit_code = 78
-
-
-class SchemaBehind(SchemaError):
-    """The database waits for `tollbook db upgrade`: whoever restarts us may find it done."""
-
-    exit_code = 75
+    exit_code = os.EX_DATAERR
 
 
 class Retryable(TollbookError):
     """Base of the errors that pass: the same operation may succeed later."""
 
-    exit_code = 75
+    exit_code = os.EX_TEMPFAIL
 
 
 class StoreUnavailable(Retryable):
@@ -68,30 +67,42 @@ class StoreUnavailable(Retryable):
 class SwitchUnavailable(Retryable):
     """The switch's Event Socket is closed, silent, or gone."""
 
-    exit_code = 69
-
-
-class SwitchRefused(TollbookError):
-    """The switch answered, and does not let us in: wrong password or an access list."""
-
-    exit_code = 77
+    exit_code = os.EX_UNAVAILABLE
 
 
 class ProtocolError(Retryable):
     """The bytes on the Event Socket are not what FreeSWITCH sends; only a new connection helps."""
 
 
-class FrameRefused(TollbookError):
-    """One frame is unusable (too large, not JSON, no event in it); the stream after it is sound."""
-
-    exit_code = 65
-
-
 class ArchiveError(Retryable):
     """The archive's catalog or object storage failed."""
 
 
-class ArchiveLost(TollbookError):
-    """The archive's files are there, and its catalog does not know them: somebody has to attach it."""
+class SwitchRefused(TollbookError):
+    """The switch answered, and refuses our password or our address."""
 
-    exit_code = 78
+    exit_code = os.EX_NOPERM
+
+
+class SettingsError(TollbookError):
+    """A setting is missing or wrong."""
+
+    exit_code = os.EX_CONFIG
+
+
+class SchemaError(TollbookError):
+    """The database, or the archive's table, has a schema that this version does not know."""
+
+    exit_code = os.EX_CONFIG
+
+
+class SchemaBehind(SchemaError):
+    """The database waits for `tollbook db upgrade`, which may be done when this is tried again."""
+
+    exit_code = os.EX_TEMPFAIL
+
+
+class ArchiveLost(TollbookError):
+    """The archive's files are there, and its catalog does not know them: `tollbook archive attach` registers them."""
+
+    exit_code = os.EX_CONFIG

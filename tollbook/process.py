@@ -1,4 +1,4 @@
-"""Child processes that never outlive the process that started them, even when that is killed with -9."""
+"""Child processes that never outlive the process that started them, even when that is killed with SIGKILL."""
 
 import ctypes
 import os
@@ -10,9 +10,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(number: signal.Signals, user: pwd.struct_passwd | None = None) -> Callable[[], None]:
-    """Make a `preexec_fn`: a session of its own, so that Ctrl-C in the terminal is for us, who then stop the child
-    in order; run as `user` when given; and sent `number` by the kernel when we die. Start it from the main thread:
-    the kernel counts the death of the thread that forked."""
+    """Return a `preexec_fn` with which the kernel sends the child `number` when its parent dies.
+
+    The child also gets a session of its own, so that Ctrl-C in the terminal reaches the parent alone, which then stops
+    its children in order; and it runs as `user` if one is given. Start the child from the main thread: the kernel
+    counts the death of the thread that forked.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
 
     def become() -> None:

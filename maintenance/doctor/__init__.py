@@ -1,1 +1,1 @@
-"""`tollbook doctor`: what is wrong, and what helps."""
+"""`tollbook doctor`: checks everything that Tollbook needs, and says what to do."""

@@ -10,8 +10,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from maintenance.doctor.probes import groups, settings_read
-from maintenance.doctor.run import Finding, Status, examine, fail, plain, worst
+from maintenance.doctor.finding import Finding, Status, escaped, fail, worst
+from maintenance.doctor.probes import check_settings, groups_for
+from maintenance.doctor.run import run_groups
 from tollbook.config import load_settings
 from tollbook.errors import SettingsError
 
@@ -37,21 +38,21 @@ def _findings() -> list[Finding]:
     try:
         settings = load_settings()
     except SettingsError as error:
-        _, *wrong = str(error).splitlines()
-        found = "; ".join(line.strip() for line in wrong) or str(error)
-        return [plain(fail("settings", found, "correct them; nothing else could be looked at"))]
-    return [plain(settings_read(settings)), *examine(groups(settings))]
+        _, *problems = str(error).splitlines()
+        found = "; ".join(line.strip() for line in problems) or str(error)
+        return [escaped(fail("settings", found, "correct them; nothing else could be checked"))]
+    return [escaped(check_settings(settings)), *run_groups(groups_for(settings))]
 
 
 def _as_json(findings: Sequence[Finding]) -> str:
-    told = [{**asdict(finding), "status": finding.status.name} for finding in findings]
-    return json.dumps({"status": worst(findings).name, "findings": told}, indent=2)
+    fields = [{**asdict(finding), "status": finding.status.name} for finding in findings]
+    return json.dumps({"status": worst(findings).name, "findings": fields}, indent=2)
 
 
 def _show(findings: Sequence[Finding]) -> None:
-    """Print a line for each finding, and what to do below it; whole lines, whatever the width, for grep."""
+    """Print a line for each finding, and what to do below it; lines are never wrapped, so that grep finds them."""
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
-        reconfigure(errors="backslashreplace")  # a terminal that lacks a letter costs no finding
+        reconfigure(errors="backslashreplace")  # a terminal that lacks a letter must not stop the output
     console = Console(highlight=False)
     width = max(len(finding.check) for finding in findings)
     for finding in findings:

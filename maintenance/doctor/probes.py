@@ -1,4 +1,4 @@
-"""What `tollbook doctor` measures: the database, the switches, the disk and the archive, each with bounded waits."""
+"""What `tollbook doctor` measures: the database, the switches, the disk and the archive. Every wait is bounded."""
 
 import re
 import time
@@ -7,51 +7,62 @@ from contextlib import suppress
 from pathlib import Path
 
 from maintenance.doctor import rules
-from maintenance.doctor.run import Finding, Group, attempt, fail, ok, warn
+from maintenance.doctor.finding import Finding, fail, ok, warn
+from maintenance.doctor.run import Group, attempt
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import EslAddress, Settings
 from tollbook.errors import ProtocolError, SettingsError, TollbookError
 from tollbook.esl import EslClient
 from tollbook.store import health, row_security
 from tollbook.store.database import SCHEMA_REVISION, Connection, check_schema
+from tollbook.store.days.partitions import MS_PER_DAY
 
 SWITCH_TIMEOUT_S = 4.0
 LOOK_BACK_DAYS = 3
 
-_DAY_MS = 86_400_000
 _EVENT_TIME = re.compile(rb"^Event-Date-Timestamp: ([0-9]{1,18})$", re.MULTILINE)
-_DATABASE_REMEDY = "is it up, and TOLLBOOK_DATABASE_URL right? Nothing in it could be looked at"
+
+_DATABASE_REMEDY = "is it up, and TOLLBOOK_DATABASE_URL right? Nothing in it could be checked"
 _SCHEMA_REMEDY = "`tollbook db upgrade` brings an older schema to this version"
 _QUERY_REMEDY = "see PostgreSQL's log; a table that is locked, or a server that is too busy, makes this pass"
+_SWITCH_REMEDY = (
+    "is FreeSWITCH up, and TOLLBOOK_ESL right? Its event_socket.conf.xml names address, port, password and"
+    " apply-inbound-acl"
+)
+_DISK_REMEDY = "run this as the user that runs `tollbook listen`, with its settings"
+_ARCHIVE_REMEDY = "nothing is lost: rows wait in the outbox until `tollbook archive run` can write them"
 
 
-def groups(settings: Settings) -> list[Group]:
-    """Give all checks for these settings, in the order in which they are told."""
+def groups_for(settings: Settings) -> list[Group]:
+    """Return all checks for these settings, in the order in which they are reported."""
     return [
-        Group(name="database", findings=lambda: _database(settings)),
-        *(Group(name=f"switch {one}", findings=lambda one=one: _switch(one)) for one in settings.esl),
-        Group(name="spool", findings=lambda: _disk(settings)),
+        Group(name="database", findings=lambda: _check_database(settings)),
+        *(
+            Group(name=f"switch {address}", findings=lambda address=address: _check_switch(address))
+            for address in settings.esl
+        ),
+        Group(name="spool", findings=lambda: _check_disk(settings)),
         Group(name="archive", findings=lambda: [attempt("archive", lambda: _archive(settings), _ARCHIVE_REMEDY)]),
     ]
 
 
-def settings_read(settings: Settings) -> Finding:
-    """Tell what the settings name; without a switch nothing is recorded."""
+def check_settings(settings: Settings) -> Finding:
+    """Report what the settings name; without a switch nothing is recorded."""
     found = f"{len(settings.esl)} switches, data in {settings.data_dir}"
     if not settings.esl:
         return warn("settings", found, "set TOLLBOOK_ESL=esl://:PASSWORD@HOST:8021 where `tollbook listen` runs")
     return ok("settings", found)
 
 
-def _database(settings: Settings) -> Iterator[Finding]:
+def _check_database(settings: Settings) -> Iterator[Finding]:
     try:
         with health.looking(settings.require_database_url()) as connection:
-            yield from _reached(connection, settings)
+            yield from _check_connected(connection, settings)
     except TollbookError as error:
         yield fail("database", str(error), _DATABASE_REMEDY)
 
 
-def _reached(connection: Connection, settings: Settings) -> Iterator[Finding]:
+def _check_connected(connection: Connection, settings: Settings) -> Iterator[Finding]:
     server = health.server(connection)
     yield rules.database(server)
     yield rules.clock(
@@ -59,29 +70,35 @@ def _reached(connection: Connection, settings: Settings) -> Iterator[Finding]:
     )
     yield (schema := attempt("schema", lambda: _schema(connection), _SCHEMA_REMEDY))
     if schema.status:
-        return  # what is not there would be told nine times
-    today, now_ms = int(time.time()) // 86_400, int(time.time() * 1000)
-    since_ms = now_ms - LOOK_BACK_DAYS * _DAY_MS
-    looks = {
+        return  # every check below would fail for the same reason
+    now_ms = int(time.time() * 1000)
+    today, since_ms = now_ms // MS_PER_DAY, now_ms - LOOK_BACK_DAYS * MS_PER_DAY
+    addresses = [str(address) for address in settings.esl]
+    checks = {
         "API role": lambda: _api_role(connection),
         "partitions": lambda: rules.partitions(health.days_ahead(connection, today)),
         **{
-            f"heartbeat {one}": lambda one=one: rules.heartbeat(str(one), _silent_s(connection, str(one)))
-            for one in settings.esl
+            f"heartbeat {address}": lambda address=address: rules.heartbeat(address, _silent_s(connection, address))
+            for address in addresses
         },
         **{
-            f"sessions {one}": lambda one=one: rules.sessions(str(one), health.unheard(connection, str(one)))
-            for one in settings.esl
+            f"sessions {address}": lambda address=address: rules.sessions(address, health.unheard(connection, address))
+            for address in addresses
         },
-        "open calls": lambda: rules.open_calls(health.open_calls(connection, now_ms - _DAY_MS), now_ms),
+        "open calls": lambda: rules.open_calls(health.open_calls(connection, now_ms - MS_PER_DAY), now_ms),
         "unrated calls": lambda: rules.unrated(*health.unrated(connection, since_ms), LOOK_BACK_DAYS),
         "calls without account": lambda: rules.without_account(
             *health.without_account(connection, since_ms), LOOK_BACK_DAYS
         ),
         "outbox": lambda: rules.outbox(health.outbox(connection)),
     }
-    for check, look in looks.items():
-        yield attempt(check, look, _QUERY_REMEDY)
+    for check, make in checks.items():
+        yield attempt(check, make, _QUERY_REMEDY)
+
+
+def _schema(connection: Connection) -> Finding:
+    check_schema(connection)
+    return ok("schema", f"revision {SCHEMA_REVISION}, as this version needs")
 
 
 def _api_role(connection: Connection) -> Finding:
@@ -92,17 +109,12 @@ def _api_role(connection: Connection) -> Finding:
     return ok("API role", f"{row_security.ROLE} sees one account at a time")
 
 
-def _schema(connection: Connection) -> Finding:
-    check_schema(connection)
-    return ok("schema", f"revision {SCHEMA_REVISION}, as this version needs")
-
-
 def _silent_s(connection: Connection, address: str) -> float | None:
     seen_us = health.last_seen_us(connection, address)
     return None if seen_us is None else time.time() - seen_us / 1_000_000
 
 
-def _switch(address: EslAddress) -> Iterator[Finding]:
+def _check_switch(address: EslAddress) -> Iterator[Finding]:
     name = f"switch {address}"
     try:
         with EslClient(address.host, address.port, timeout_s=SWITCH_TIMEOUT_S) as client:
@@ -118,14 +130,8 @@ def _switch(address: EslAddress) -> Iterator[Finding]:
         yield fail(name, str(error), _SWITCH_REMEDY)
 
 
-_SWITCH_REMEDY = (
-    "is FreeSWITCH up, and TOLLBOOK_ESL right? Its event_socket.conf.xml names address, port, password and"
-    " apply-inbound-acl"
-)
-
-
 def _switch_clock(check: str, client: EslClient) -> Finding:
-    """Compare the clock that events are stamped with, by an event of our own; that clock is not the machine's."""
+    """Check the clock that stamps the switch's events, by causing one; FreeSWITCH's clock is not its machine's."""
     if not client.command("event plain BACKGROUND_JOB").startswith("+OK"):
         raise ProtocolError("refuses the subscription")
     before = time.time()
@@ -147,18 +153,17 @@ def _switch_clock(check: str, client: EslClient) -> Finding:
 # The names that esl_listener gives its folders and files in the data directory.
 _SPOOLS, _SEGMENT = re.compile(r"spool(-[0-9])?"), re.compile(r"[0-9]{16}\.spool")
 _DEAD_LETTERS, _KEPT = "dead-letters", re.compile(r"leg-.*\.json|damaged-.*\.bin")
-_DISK_REMEDY = "run this as the user that runs `tollbook listen`, with its settings"
 
 
-def _disk(settings: Settings) -> Iterator[Finding]:
-    folder, most = settings.data_dir, settings.spool_max
-    yield attempt("spool", lambda: rules.spool(_spools(folder), most), _DISK_REMEDY)
+def _check_disk(settings: Settings) -> Iterator[Finding]:
+    folder, max_bytes = settings.data_dir, settings.spool_max
+    yield attempt("spool", lambda: rules.spool(_spool_sizes(folder), max_bytes), _DISK_REMEDY)
     yield attempt("dead letters", lambda: rules.dead_letters(len(_sizes(folder / _DEAD_LETTERS, _KEPT))), _DISK_REMEDY)
 
 
-def _spools(folder: Path) -> list[int]:
-    """Give the bytes that wait in each spool: listeners that share a data directory have one each."""
-    return [sum(_sizes(one, _SEGMENT)) for one in _entries(folder, _SPOOLS)]
+def _spool_sizes(folder: Path) -> list[int]:
+    """Return the bytes in each spool: listeners that share a data directory have one each."""
+    return [sum(_sizes(spool, _SEGMENT)) for spool in _entries(folder, _SPOOLS)]
 
 
 def _sizes(folder: Path, names: re.Pattern[str]) -> list[int]:
@@ -170,14 +175,11 @@ def _sizes(folder: Path, names: re.Pattern[str]) -> list[int]:
 
 
 def _entries(folder: Path, names: re.Pattern[str]) -> list[Path]:
-    """List what a folder holds of such names, none when there is no such folder; raises OSError (glob does not)."""
+    """List the entries of a folder that have such names, none if there is no folder; raise OSError (glob hides it)."""
     try:
         return [path for path in folder.iterdir() if names.fullmatch(path.name)]
     except FileNotFoundError:
         return []
-
-
-_ARCHIVE_REMEDY = "nothing is lost: rows wait in the outbox until `tollbook archive run` can write them"
 
 
 def _archive(settings: Settings) -> Finding:

@@ -1,29 +1,29 @@
-"""What `tollbook doctor` makes of a value: pure functions, each from what was measured to a finding."""
+"""The verdicts of `tollbook doctor`: pure functions, each from a measured value to a finding."""
 
 import re
 from collections.abc import Sequence
 
-from maintenance.doctor.run import Finding, fail, ok, warn
+from maintenance.doctor.finding import Finding, fail, ok, warn
 from tollbook.store.days.partitions import DAYS_AHEAD
 from tollbook.store.health import OpenCalls, OutboxState, Server, Unrated
 
-# Calls are priced, and closed after a restart, by times of three clocks. Two seconds are what NTP always keeps.
+# Three clocks decide how calls are priced and how they are closed after a restart. NTP always keeps within 2 s.
 SKEW_WARN_S = 2.0
 SKEW_FAIL_S = 30.0
 
-# The oldest that its makers still repair: the last release of 14 was in November 2026.
+# The oldest version that still gets fixes: the last release of 14 was in November 2026.
 OLDEST_POSTGRESQL = 150_000
 
-# One day short of what stands ready is midnight; fewer than two, and a weekend without maintenance is too long.
+# Just after midnight one day fewer than DAYS_AHEAD is ready. With fewer than two, partitions run out over a weekend.
 DAYS_WARN = DAYS_AHEAD - 1
 DAYS_FAIL = 2
 
-# FreeSWITCH's heart beats every 20 s unless its switch.conf says otherwise; the listener never waits longer than
-# three minutes before it takes the connection for dead.
+# FreeSWITCH sends a heartbeat every 20 s unless its switch.conf says otherwise; after three minutes of silence at the
+# latest, the listener takes the connection for dead.
 HEARTBEAT_WARN_S = 60.0
 HEARTBEAT_FAIL_S = 180.0
 
-# Archiving waits up to a day to write larger files, and the rows are in PostgreSQL for the retention.
+# Rows wait up to a day, so that files become larger; PostgreSQL keeps them for the whole retention.
 OUTBOX_WARN_S = 26 * 3600.0
 OUTBOX_FAIL_S = 3 * 86_400.0
 
@@ -31,7 +31,7 @@ SPOOL_FAIL_SHARE = 0.8
 
 
 def age(seconds: float) -> str:
-    """Say a time in its largest fitting unit: `12 s`, `5 min`, `3 h`, `2 days`."""
+    """Return a duration in the largest unit that fits: `12 s`, `5 min`, `3 h`, `2 days`."""
     for unit, length, limit in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
         if seconds < limit:
             return f"{seconds / length:.0f} {unit}"
@@ -39,7 +39,7 @@ def age(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """Say a number of bytes in its largest fitting unit."""
+    """Return a number of bytes in the largest unit that fits."""
     for unit, length in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
         if count >= length:
             return f"{count / length:.1f} {unit}"
@@ -49,14 +49,14 @@ def size(count: int) -> str:
 def database(server: Server) -> Finding:
     """Judge the version of PostgreSQL."""
     if server.number < OLDEST_POSTGRESQL:
-        return warn("database", f"PostgreSQL {server.version}", "its makers no longer repair it: upgrade PostgreSQL")
+        return warn("database", f"PostgreSQL {server.version}", "this version gets no more fixes: upgrade PostgreSQL")
     return ok("database", f"PostgreSQL {server.version}")
 
 
 def clock(check: str, ahead_s: float, give_or_take_s: float, whose: str, remedy: str) -> Finding:
-    """Judge a clock by how far it is ahead of ours, allowing for the time that asking took."""
+    """Judge a clock by how far it is ahead of ours, give or take the time that asking took."""
     skew = max(0.0, abs(ahead_s) - give_or_take_s)
-    # What is within the time of asking cannot be told from nothing.
+    # A difference within the time of asking may be none at all.
     way = "ahead of" if ahead_s > 0 else "behind"
     found = f"{whose} clock is {skew:.1f} s {way} this machine's" if skew >= 0.05 else f"{whose} clock agrees"
     if skew > SKEW_FAIL_S:
@@ -65,7 +65,7 @@ def clock(check: str, ahead_s: float, give_or_take_s: float, whose: str, remedy:
 
 
 def partitions(days_ahead: int) -> Finding:
-    """Judge how many days after today have their partitions; -1: not even today."""
+    """Judge how many days after today have their partitions; -1: today has none."""
     remedy = "run `tollbook db upgrade`, which makes them, and have it run daily"
     if days_ahead < 0:
         return fail("partitions", "today has none", remedy)
@@ -88,19 +88,19 @@ def heartbeat(address: str, silent_s: float | None) -> Finding:
 
 
 def sessions(address: str, unheard: int) -> Finding:
-    """Judge how many sessions a switch counted and told nothing of, since it started."""
+    """Judge how many sessions a switch has counted since it started, of which no event was heard."""
     check = f"sessions {address}"
     if not unheard:
         return ok(check, "all that the switch counted were heard")
     return warn(
         check,
         f"{unheard} were counted by the switch and not heard",
-        "a hint, no verdict: `tollbook recover` reads mod_json_cdr's files, which tell of every call among them",
+        "a hint only: `tollbook recover` reads mod_json_cdr's files, which have every call among them",
     )
 
 
 def open_calls(calls: OpenCalls, now_ms: int) -> Finding:
-    """Judge the calls that are up for more than a day."""
+    """Judge the calls that have been up for more than a day."""
     if not calls.count or calls.start_ts is None:
         return ok("open calls", "none is older than a day")
     return warn(
@@ -115,16 +115,16 @@ def unrated(count: int, reasons: Sequence[Unrated], days: int) -> Finding:
     """Judge the calls of the last days that have no price."""
     if not count:
         return ok("unrated calls", f"none in {days} days")
-    told = "; ".join(f"{one.count} × {one.reason}" for one in reasons)
+    counted = "; ".join(f"{reason.count} × {reason.reason}" for reason in reasons)
     return warn(
         "unrated calls",
-        f"{count} in {days} days; {told}",
+        f"{count} in {days} days; {counted}",
         f"see `tollbook explain {reasons[0].call_id}`, and add the account, its plan or the rate",
     )
 
 
 def without_account(count: int, answered: int, days: int) -> Finding:
-    """Judge the calls without an account: those that nobody answered are scanners, as a rule."""
+    """Judge the calls without an account: the unanswered ones are usually scanners."""
     found = f"{count} in {days} days, {answered} of them answered"
     if not answered:
         return ok("calls without account", found)
@@ -136,21 +136,21 @@ def without_account(count: int, answered: int, days: int) -> Finding:
     )
 
 
-def outbox(waiting: OutboxState) -> Finding:
-    """Judge what waits for the archive, and for how long; batches of an archiver that runs are its business."""
-    found = f"{waiting.rows} rows wait, the oldest for {age(waiting.oldest_s)}" if waiting.rows else "nothing waits"
-    left = waiting.batches and not waiting.archiver_runs
-    if left:
-        found += f"; {waiting.batches} batches left by an archiver that did not finish"
-    oldest_s = max(waiting.oldest_s, waiting.batches_oldest_s)
-    remedy = "run `tollbook archive run`: it takes them up, or says what prevents it; is its timer on?"
+def outbox(state: OutboxState) -> Finding:
+    """Judge what waits for the archive, and for how long; batches of an archiver that is running are no finding."""
+    found = f"{state.rows} rows wait, the oldest for {age(state.oldest_s)}" if state.rows else "nothing waits"
+    abandoned = state.batches and not state.archiver_runs
+    if abandoned:
+        found += f"; {state.batches} batches left by an archiver that did not finish"
+    oldest_s = max(state.oldest_s, state.batches_oldest_s)
+    remedy = "run `tollbook archive run`: it archives them, or says what prevents it; is its timer on?"
     if oldest_s > OUTBOX_FAIL_S:
         return fail("outbox", found, remedy)
-    return warn("outbox", found, remedy) if left or oldest_s > OUTBOX_WARN_S else ok("outbox", found)
+    return warn("outbox", found, remedy) if abandoned or oldest_s > OUTBOX_WARN_S else ok("outbox", found)
 
 
 def archive(snapshot_age_s: float | None, *, table: bool) -> Finding:
-    """Tell how old the archive's newest snapshot is; without new calls there is none, so the outbox is what alarms."""
+    """Report the age of the newest snapshot; no new calls, no new snapshot, so the outbox raises the alarm instead."""
     if not table:
         return ok("archive", "reachable; no table yet: the first `tollbook archive run` with rows makes it")
     if snapshot_age_s is None:
@@ -159,12 +159,12 @@ def archive(snapshot_age_s: float | None, *, table: bool) -> Finding:
 
 
 def spool(bytes_waiting: Sequence[int], max_bytes: int) -> Finding:
-    """Judge what waits on disk for PostgreSQL, in each listener's spool: nothing, while it is well."""
+    """Judge what waits on disk for PostgreSQL, in each listener's spool: nothing, if all is well."""
     total = sum(bytes_waiting)
     if not total:
         return ok("spool", "nothing waits")
     found = (
-        f"{size(total)} wait for PostgreSQL, the fullest spool holds {max(bytes_waiting) / max_bytes:.0%} of its most"
+        f"{size(total)} wait for PostgreSQL, the fullest spool is at {max(bytes_waiting) / max_bytes:.0%} of its limit"
     )
     if max(bytes_waiting) >= max_bytes * SPOOL_FAIL_SHARE:
         return fail("spool", found, "make PostgreSQL take writes now, or raise TOLLBOOK_SPOOL_MAX")
@@ -181,10 +181,10 @@ def dead_letters(files: int) -> Finding:
 def switch_status(check: str, version: str, status: str) -> Finding:
     """Judge what `version` and `status` print."""
     found = re.search(r"Version (\S+)", version)
-    told = f"FreeSWITCH {found[1]}, logged in" if found else "logged in; its version is not told"
+    answer = f"FreeSWITCH {found[1]}, logged in" if found else "logged in; it does not say its version"
     if "is ready" not in status:
-        return warn(check, f"{told}; not ready", "see `fs_cli -x status`: it is starting, paused or shutting down")
-    return ok(check, told)
+        return warn(check, f"{answer}; not ready", "see `fs_cli -x status`: it is starting, paused or shutting down")
+    return ok(check, answer)
 
 
 def json_cdr(check: str, answer: str) -> Finding:
@@ -195,5 +195,5 @@ def json_cdr(check: str, answer: str) -> Finding:
         check,
         "mod_json_cdr is not loaded" if answer == "false" else f"module_exists says {answer}",
         "load it in modules.conf.xml with conf/freeswitch/json_cdr.conf.xml: without its files"
-        " `tollbook recover` has nothing to read for what nobody heard",
+        " `tollbook recover` cannot add calls that the listener missed",
     )

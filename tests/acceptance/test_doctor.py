@@ -183,7 +183,7 @@ def test_what_piles_up_is_a_warning(start: Start, database_url: str, esl: str, t
         "unrated calls": "3 in 3 days; 2 × no rate for outbound numbers; 1 × x\\x1b[2J",
         "calls without account": "1 in 3 days, 1 of them answered",
         "outbox": "1 rows wait, the oldest for 30 h; 1 batches left by an archiver that did not finish",
-        "spool": "4.0 KiB wait for PostgreSQL, the fullest spool holds 0% of its most",
+        "spool": "4.0 KiB wait for PostgreSQL, the fullest spool is at 0% of its limit",
         "dead letters": "1 files",
     }
     assert "\\u001b" not in running.output

@@ -1,4 +1,4 @@
-"""The command `tollbook`: its list is true, costs nothing, and errors are one line with an exit code."""
+"""The command `tollbook`: its list of commands is true and imports nothing; errors are one line and an exit code."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import pytest
 from tests.paths import ROOT
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
-# What `--help` must not cost: seconds of imports, and psycopg before `listen` has patched the standard library.
+# What `--help` must not import: it would take seconds, and `listen` has to patch the standard library before psycopg.
 HEAVY = ("psycopg", "gevent", "flask", "pyiceberg", "pyarrow", "sqlalchemy", "pydantic", "msgspec", "rich")
 
 
@@ -54,7 +54,7 @@ def test_the_version_is_the_installed_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["bill"], "No such command 'bill'"),
         (["--verbose"], "No such option"),
@@ -62,10 +62,10 @@ def test_the_version_is_the_installed_one() -> None:
         (["rates", "import", "/nonexistent/rates.csv", "--plan", "x"], "does not exist"),
     ],
 )
-def test_a_wrong_command_line_is_told_and_ends_with_2(arguments: list[str], told: str) -> None:
+def test_a_wrong_command_line_ends_with_a_message_and_2(arguments: list[str], message: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 

@@ -1,4 +1,4 @@
-"""Settings: all are read, all wrong ones are told at once by name, and no secret is ever told."""
+"""Settings: all are read, all wrong ones are reported at once by name, and no secret is ever shown."""
 
 import pickle
 import traceback
@@ -74,7 +74,7 @@ def test_a_setting_is_read(read: Any, name: str, text: str, value: object) -> No
 
 
 @pytest.mark.parametrize("url", ["postgresql://u:p@h/db", "postgres://h/db", "postgresql:///db?host=/tmp"])
-def test_the_database_url_is_given_as_it_was_set(read: Any, url: str) -> None:
+def test_the_database_url_is_returned_as_it_was_set(read: Any, url: str) -> None:
     assert read(database_url=url).require_database_url() == url
 
 
@@ -100,7 +100,7 @@ def test_several_switches_are_separated_by_commas(read: Any) -> None:
     assert read(esl="esl://:hunter2@a,esl://:hunter2@b:8022,").esl == (esl("a"), esl("b", 8022))
 
 
-def test_addresses_are_told_as_they_are_written() -> None:
+def test_addresses_are_printed_as_they_are_written() -> None:
     assert str(Bind(host="127.0.0.1", port=80)) == "127.0.0.1:80"
     assert str(Bind(host="::1", port=80)) == "[::1]:80"
     assert str(esl("fs1")) == "fs1:8021"
@@ -134,7 +134,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "text", "problem"), WRONG)
-def test_a_wrong_setting_is_told_by_name(read: Any, name: str, text: str, problem: str) -> None:
+def test_a_wrong_setting_is_reported_by_name(read: Any, name: str, text: str, problem: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read(**{name: text})
     assert f"TOLLBOOK_{name.upper()}: " in str(caught.value)
@@ -142,15 +142,15 @@ def test_a_wrong_setting_is_told_by_name(read: Any, name: str, text: str, proble
     assert caught.value.exit_code == 78
 
 
-def test_all_wrong_settings_are_told_at_once(read: Any) -> None:
+def test_all_wrong_settings_are_reported_at_once(read: Any) -> None:
     wrong = {name: text for name, text, _ in WRONG}
     with pytest.raises(SettingsError) as caught:
         read(**wrong, acount_variable="x", nonsense="y")
-    told = str(caught.value).splitlines()
-    assert told[0] == "wrong settings:"
-    assert {line.split(":")[0].strip() for line in told[1:]} >= {f"TOLLBOOK_{name.upper()}" for name in wrong}
-    assert "  TOLLBOOK_ACOUNT_VARIABLE is not a setting: did you mean TOLLBOOK_ACCOUNT_VARIABLE?" in told
-    assert any("TOLLBOOK_NONSENSE is not a setting" in line for line in told)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "wrong settings:"
+    assert {line.split(":")[0].strip() for line in lines[1:]} >= {f"TOLLBOOK_{name.upper()}" for name in wrong}
+    assert "  TOLLBOOK_ACOUNT_VARIABLE is not a setting: did you mean TOLLBOOK_ACCOUNT_VARIABLE?" in lines
+    assert any("TOLLBOOK_NONSENSE is not a setting" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -195,21 +195,21 @@ def test_the_env_file_is_read_and_the_environment_wins(read: Any, tmp_path: Path
     assert settings.onnet == {"other"}
 
 
-def test_wrong_settings_of_the_env_file_are_told_too(read: Any, tmp_path: Path) -> None:
+def test_wrong_settings_of_the_env_file_are_reported_too(read: Any, tmp_path: Path) -> None:
     """A typo there would silently leave the default in place."""
     file = tmp_path / "tollbook.env"
     file.write_text("TOLLBOOK_RETENTION_DAYS=0\nTOLLBOOK_RETENTION_DAY=5\n")
     with pytest.raises(SettingsError) as caught:
         read(env_file=str(file), log_level="loud")
-    for told in (
+    for message in (
         "TOLLBOOK_RETENTION_DAYS: ",
         "TOLLBOOK_LOG_LEVEL: ",
         "TOLLBOOK_RETENTION_DAY is not a setting: did you mean TOLLBOOK_RETENTION_DAYS?",
     ):
-        assert told in str(caught.value)
+        assert message in str(caught.value)
 
 
-def test_an_env_file_that_cannot_be_read_is_told(read: Any, tmp_path: Path) -> None:
+def test_an_env_file_that_cannot_be_read_is_reported(read: Any, tmp_path: Path) -> None:
     latin = tmp_path / "latin.env"
     latin.write_bytes(b"TOLLBOOK_ONNET=M\xfcller\n")
     for path in (tmp_path / "missing.env", tmp_path, latin):

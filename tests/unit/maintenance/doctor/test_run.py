@@ -1,0 +1,64 @@
+"""A check that crashes or hangs costs only itself."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+from maintenance.doctor.finding import Finding, Status, fail, ok
+from maintenance.doctor.run import Group, attempt, run_groups
+from tollbook.errors import StoreUnavailable
+
+OK, FAIL = Status.OK, Status.FAIL
+
+
+def crash() -> Finding:
+    raise ZeroDivisionError("at postgresql://me:secret@host/db")
+
+
+def away() -> Finding:
+    raise StoreUnavailable("PostgreSQL is not available")
+
+
+def test_a_check_that_raises_fails_alone() -> None:
+    """Our errors have the check's remedy; others are reported as a fault of ours, without credentials."""
+    assert attempt("a", away, "start it") == fail("a", "PostgreSQL is not available", "start it")
+    crashed = attempt("a", crash, "start it")
+    assert crashed.status is FAIL
+    assert crashed.found == "the check crashed: ZeroDivisionError: at postgresql://***@host/db"
+
+
+def test_a_file_that_may_not_be_read_fails_its_check() -> None:
+    def refused() -> Finding:
+        raise PermissionError(13, "Permission denied", "/spool")
+
+    assert attempt("spool", refused, "be its owner").found == "Permission denied: /spool"
+
+
+def test_a_group_that_hangs_or_crashes_costs_no_other() -> None:
+    """What a hanging group found before is reported; the limit is on all groups together; the order stays."""
+    for_ever = threading.Event()
+
+    def hangs() -> Iterator[Finding]:
+        yield ok("first", "well")
+        for_ever.wait(30)
+
+    def crashes() -> Iterator[Finding]:
+        yield ok("second", "well")
+        yield crash()
+
+    begun = time.monotonic()
+    found = run_groups(
+        [
+            Group(name="hangs", findings=hangs),
+            Group(name="hangs too", findings=hangs),
+            Group(name="crashes", findings=crashes),
+            Group(name="well", findings=lambda: [ok("third", "well")]),
+        ],
+        timeout_s=0.2,
+    )
+    assert time.monotonic() - begun < 5
+    for_ever.set()
+    assert [(finding.check, finding.status) for finding in found] == [
+        ("first", OK), ("hangs", FAIL), ("first", OK), ("hangs too", FAIL), ("second", OK), ("crashes", FAIL),
+        ("third", OK),
+    ]  # fmt: skip
