@@ -14,9 +14,7 @@ from pathlib import Path
 import msgspec
 
 from tollbook.model.leg import Leg
-
-# The folder in the data directory.
-DEAD_LETTERS = "dead-letters"
+from tollbook.spool_files import damaged_path, dead_letter_paths, refused_leg_path
 
 
 class _LegFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,18 +36,18 @@ class DeadLetter:
 
 def save_leg(folder: Path, leg: Leg, reason: str) -> Path:
     """Save a leg that cannot be written, and return its file. Raises OSError."""
-    name = f"leg-{hashlib.sha256(msgspec.json.encode(leg)).hexdigest()[:16]}.json"
-    return _save(folder / name, msgspec.json.format(msgspec.json.encode(_LegFile(reason=reason, leg=leg))))
+    path = refused_leg_path(folder, _digest(msgspec.json.encode(leg)))
+    return _save(path, msgspec.json.format(msgspec.json.encode(_LegFile(reason=reason, leg=leg))))
 
 
 def save_damaged(folder: Path, data: bytes) -> Path:
     """Save bytes of the spool that are not a sound record, and return their file. Raises OSError."""
-    return _save(folder / f"damaged-{hashlib.sha256(data).hexdigest()[:16]}.bin", data)
+    return _save(damaged_path(folder, _digest(data)), data)
 
 
 def load_all(folder: Path) -> Iterator[DeadLetter]:
-    """Read the folder in the order of the names; yield nothing when there is no such folder."""
-    for path in sorted([*folder.glob("leg-*.json"), *folder.glob("damaged-*.bin")]):
+    """Read the folder in the order of the names; yield nothing when there is no such folder. Raises OSError."""
+    for path in dead_letter_paths(folder):
         if path.suffix == ".bin":
             yield DeadLetter(path=path, reason=f"{path.stat().st_size} damaged bytes of the spool")
             continue
@@ -59,6 +57,10 @@ def load_all(folder: Path) -> Iterator[DeadLetter]:
             yield DeadLetter(path=path, reason=f"cannot be read: {error}")
         else:
             yield DeadLetter(path=path, reason=file.reason, leg=file.leg)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _save(path: Path, data: bytes) -> Path:

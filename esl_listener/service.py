@@ -12,17 +12,19 @@ import sdnotify
 from gevent.event import Event
 from prometheus_client import CollectorRegistry, start_http_server
 
-from esl_listener.dead_letter import DEAD_LETTERS
 from esl_listener.decoder import Decoder
-from esl_listener.inbox import Inbox, Spooler
+from esl_listener.inbox import Inbox
 from esl_listener.liveness import Liveness
 from esl_listener.metrics import Backlog, Metrics, MetricsCollector
-from esl_listener.spool import own_spool
+from esl_listener.spool import open_own_spool
+from esl_listener.spooler import Spooler
 from esl_listener.switch import SwitchListener
+from esl_listener.tariff_cache import TariffCache
 from esl_listener.writer import Writer
 from tollbook.config import Settings
 from tollbook.errors import SettingsError, StoreUnavailable, SwitchRefused, SwitchUnavailable
 from tollbook.log import log_line
+from tollbook.spool_files import dead_letter_folder
 
 _log = logging.getLogger("tollbook.listen")
 
@@ -43,12 +45,12 @@ def listen(settings: Settings) -> None:
     """
     _make_data_dir(settings)
     metrics, inbox, liveness = Metrics(), Inbox(), Liveness()
-    spool = own_spool(settings.data_dir, settings.spool_max)
-    dead_letters = settings.data_dir / DEAD_LETTERS
+    spool = open_own_spool(settings.data_dir, settings.spool_max)
+    dead_letters = dead_letter_folder(settings.data_dir)
     spooler = Spooler(inbox, spool, metrics, dead_letters)
-    writer = Writer(
-        settings.require_database_url(), inbox, spooler, liveness, settings.trunk_rules, metrics, dead_letters
-    )
+    database_url = settings.require_database_url()
+    tariff_cache = TariffCache(database_url, settings.trunk_rules)
+    writer = Writer(database_url, inbox, spooler, liveness, tariff_cache, metrics, dead_letters)
     decoder = Decoder(settings.account_variable, settings.parent_variable)
     switches = [
         SwitchListener(address, decoder, inbox.put, writer.open_legs, liveness, metrics)

@@ -13,6 +13,7 @@ from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import EslAddress, Settings
 from tollbook.errors import ProtocolError, SettingsError, TollbookError
 from tollbook.esl import EslClient
+from tollbook.spool_files import dead_letter_folder, dead_letter_paths, segments, spool_folders
 from tollbook.store import health, row_security
 from tollbook.store.database import SCHEMA_REVISION, Connection, check_schema
 from tollbook.store.days.partitions import MS_PER_DAY
@@ -150,36 +151,24 @@ def _switch_clock(check: str, client: EslClient) -> Finding:
     )
 
 
-# The names that esl_listener gives its folders and files in the data directory.
-_SPOOLS, _SEGMENT = re.compile(r"spool(-[0-9])?"), re.compile(r"[0-9]{16}\.spool")
-_DEAD_LETTERS, _KEPT = "dead-letters", re.compile(r"leg-.*\.json|damaged-.*\.bin")
-
-
 def _check_disk(settings: Settings) -> Iterator[Finding]:
-    folder, max_bytes = settings.data_dir, settings.spool_max
-    yield attempt("spool", lambda: rules.spool(_spool_sizes(folder), max_bytes), _DISK_REMEDY)
-    yield attempt("dead letters", lambda: rules.dead_letters(len(_sizes(folder / _DEAD_LETTERS, _KEPT))), _DISK_REMEDY)
+    data_dir, max_bytes = settings.data_dir, settings.spool_max
+    yield attempt("spool", lambda: rules.spool(_spool_sizes(data_dir), max_bytes), _DISK_REMEDY)
+    dead_letters = dead_letter_folder(data_dir)
+    yield attempt("dead letters", lambda: rules.dead_letters(len(dead_letter_paths(dead_letters))), _DISK_REMEDY)
 
 
-def _spool_sizes(folder: Path) -> list[int]:
+def _spool_sizes(data_dir: Path) -> list[int]:
     """Return the bytes in each spool: listeners that share a data directory have one each."""
-    return [sum(_sizes(spool, _SEGMENT)) for spool in _entries(folder, _SPOOLS)]
+    return [_spool_size(folder) for folder in spool_folders(data_dir)]
 
 
-def _sizes(folder: Path, names: re.Pattern[str]) -> list[int]:
-    sizes: list[int] = []
-    for path in _entries(folder, names):
+def _spool_size(folder: Path) -> int:
+    size = 0
+    for path in segments(folder):
         with suppress(FileNotFoundError):  # a listener has just replayed it
-            sizes.append(path.stat().st_size)
-    return sizes
-
-
-def _entries(folder: Path, names: re.Pattern[str]) -> list[Path]:
-    """List the entries of a folder that have such names, none if there is no folder; raise OSError (glob hides it)."""
-    try:
-        return [path for path in folder.iterdir() if names.fullmatch(path.name)]
-    except FileNotFoundError:
-        return []
+            size += path.stat().st_size
+    return size
 
 
 def _archive(settings: Settings) -> Finding:

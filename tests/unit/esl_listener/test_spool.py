@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esl_listener.spool import MAX_LISTENERS, SEGMENT_BYTES, Spool, contents, own_spool, record, segments
+from esl_listener.segment import decode_segment, encode_record
+from esl_listener.spool import SEGMENT_BYTES, Spool, open_own_spool
 from tollbook.errors import SettingsError
 from tollbook.model.leg import Facts, Leg
+from tollbook.spool_files import MAX_LISTENERS, segments
 
 START_US = 1_700_000_000_000_000
 
@@ -30,18 +32,18 @@ LEGS = st.lists(st.text(max_size=20), min_size=1, max_size=8).map(
 
 @given(LEGS)
 def test_what_was_written_is_read(legs: list[Leg]) -> None:
-    found = contents(b"".join(map(record, legs)))
+    found = decode_segment(b"".join(map(encode_record, legs)))
     assert (list(found.legs), found.damaged, found.torn_bytes) == (legs, (), 0)
 
 
 @given(LEGS, st.data())
 def test_a_cut_loses_at_most_the_record_it_cuts(legs: list[Leg], data: st.DataObject) -> None:
     """Wherever the file ends, every whole record before it is there, and nothing is taken for damage."""
-    whole = b"".join(map(record, legs))
+    whole = b"".join(map(encode_record, legs))
     end = data.draw(st.integers(0, len(whole)))
-    ends = [len(b"".join(map(record, legs[: count + 1]))) for count in range(len(legs))]
+    ends = [len(b"".join(map(encode_record, legs[: count + 1]))) for count in range(len(legs))]
     kept = sum(1 for one in ends if one <= end)
-    found = contents(whole[:end])
+    found = decode_segment(whole[:end])
     assert list(found.legs) == legs[:kept]
     assert found.damaged == ()
     assert found.torn_bytes == end - ([0, *ends][kept])
@@ -50,20 +52,20 @@ def test_a_cut_loses_at_most_the_record_it_cuts(legs: list[Leg], data: st.DataOb
 @given(LEGS, st.data())
 def test_a_wrong_byte_loses_at_most_its_record(legs: list[Leg], data: st.DataObject) -> None:
     """Whichever byte is wrong, in a length or in a checksum too, all other records are there."""
-    whole = bytearray(b"".join(map(record, legs)))
+    whole = bytearray(b"".join(map(encode_record, legs)))
     at = data.draw(st.integers(0, len(whole) - 1))
     whole[at] ^= data.draw(st.integers(1, 255))
-    hit = next(number for number in range(len(legs)) if len(b"".join(map(record, legs[: number + 1]))) > at)
-    found = contents(bytes(whole))
+    hit = next(number for number in range(len(legs)) if len(b"".join(map(encode_record, legs[: number + 1]))) > at)
+    found = decode_segment(bytes(whole))
     assert list(found.legs) == [*legs[:hit], *legs[hit + 1 :]]
     assert len(found.damaged) + (found.torn_bytes > 0) == 1
 
 
 def test_a_sound_record_that_is_no_leg_is_damage() -> None:
     """A record of another version is kept for somebody to look at, and holds nobody up."""
-    body = record(leg(1))[12:].replace(b'"uid"', b'"who"')
+    body = encode_record(leg(1))[12:].replace(b'"uid"', b'"who"')
     strange = struct.pack("<4sII", b"\xffTB\xfe", len(body), zlib.crc32(body)) + body
-    found = contents(record(leg(0)) + strange + record(leg(2)))
+    found = decode_segment(encode_record(leg(0)) + strange + encode_record(leg(2)))
     assert (found.legs, found.damaged) == ((leg(0), leg(2)), (strange,))
 
 
@@ -148,7 +150,7 @@ def test_a_disk_that_fills_up_loses_nothing_that_was_promised(tmp_path: Path) ->
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert spool.append([leg(3)]) == ""
-    found = [contents(path.read_bytes()) for path in segments(tmp_path)]
+    found = [decode_segment(path.read_bytes()) for path in segments(tmp_path)]
     assert [one.legs for one in found] == [(leg(0),), (leg(3),)]
     assert [one.torn_bytes for one in found] == [0, 0]
 
@@ -165,25 +167,25 @@ def test_a_segment_that_cannot_be_read_holds_nobody_up(tmp_path: Path) -> None:
 
 
 def test_each_listener_has_a_spool_and_what_one_left_behind_is_adopted(tmp_path: Path) -> None:
-    one, two = own_spool(tmp_path, 1_000_000), own_spool(tmp_path, 1_000_000)
+    one, two = open_own_spool(tmp_path, 1_000_000), open_own_spool(tmp_path, 1_000_000)
     assert [one.folder.name, two.folder.name] == ["spool", "spool-2"]
     assert one.append([leg(1)]) == two.append([leg(2)]) == ""
     two.close()
-    three = own_spool(tmp_path, 1_000_000)  # the second's folder again, and its segment
+    three = open_own_spool(tmp_path, 1_000_000)  # the second's folder again, and its segment
     assert (three.folder.name, drained(three)) == ("spool-2", [leg(2)])
     assert three.append([leg(3)]) == ""
     three.close()
     one.close()
-    last = own_spool(tmp_path, 1_000_000)
+    last = open_own_spool(tmp_path, 1_000_000)
     assert (last.folder.name, last.waiting) == ("spool", 2)
     assert drained(last) == [leg(1), leg(3)]
     last.close()
 
 
 def test_more_listeners_than_a_data_directory_takes_are_refused(tmp_path: Path) -> None:
-    held = [own_spool(tmp_path, 1_000) for _ in range(MAX_LISTENERS)]
+    held = [open_own_spool(tmp_path, 1_000) for _ in range(MAX_LISTENERS)]
     with pytest.raises(SettingsError, match="give this one its own TOLLBOOK_DATA_DIR"):
-        own_spool(tmp_path, 1_000)
+        open_own_spool(tmp_path, 1_000)
     for spool in held:
         spool.close()
 

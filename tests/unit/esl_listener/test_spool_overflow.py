@@ -4,9 +4,10 @@ from pathlib import Path
 
 import gevent
 
-from esl_listener.inbox import Inbox, Spooler
+from esl_listener.inbox import Inbox
 from esl_listener.metrics import Metrics
 from esl_listener.spool import Spool
+from esl_listener.spooler import Spooler
 from tollbook.model.leg import Leg
 
 

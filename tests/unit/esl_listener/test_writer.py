@@ -6,10 +6,12 @@ import pytest
 
 import tollbook.store.calls.batch
 from esl_listener.dead_letter import load_all
-from esl_listener.inbox import Inbox, Spooler
+from esl_listener.inbox import Inbox
 from esl_listener.liveness import Liveness
 from esl_listener.metrics import Metrics
 from esl_listener.spool import Spool
+from esl_listener.spooler import Spooler
+from esl_listener.tariff_cache import TariffCache
 from esl_listener.writer import Writer
 from tollbook.model.call_tree import Call
 from tollbook.model.fold import FoldSettings, fold
@@ -32,10 +34,10 @@ class Listener:
         self.inbox, self.liveness, self.metrics = Inbox(), Liveness(), Metrics()
         self.spool = Spool(folder / "spool", 1 << 30)
         self.spool.open()
-        spooler = Spooler(self.inbox, self.spool, self.metrics, folder / "dead-letters")
-        self.writer = Writer(
-            url, self.inbox, spooler, self.liveness, TrunkRules(), self.metrics, folder / "dead-letters"
-        )
+        dead_letters = folder / "dead-letters"
+        spooler = Spooler(self.inbox, self.spool, self.metrics, dead_letters)
+        tariff_cache = TariffCache(url, TrunkRules())
+        self.writer = Writer(url, self.inbox, spooler, self.liveness, tariff_cache, self.metrics, dead_letters)
 
     def write(self) -> None:
         """Write everything that waits in the inbox, as at SIGTERM."""
