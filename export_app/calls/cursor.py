@@ -1,54 +1,62 @@
-"""The cursors of `/v1/calls`: where a page ended and of what walk, opaque to clients and checked on return."""
+"""The cursors of `/v1/calls`: where a page ended and which walk it belongs to. Opaque to clients, checked on return.
 
-import binascii
-import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Final, TypeAlias
+Cursors are signed with itsdangerous' Signer. Its URLSafeSerializer would also compress: two builds of zlib need not
+write the same bytes, and what a client sent would be inflated.
+"""
+
+import hashlib
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
+from itsdangerous import BadData, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
 
+from export_app.web.parameters import LAST_MS
 from tollbook.model.filters import Filters
 from tollbook.model.selection import Order
 
-# A walk that rested so long is begun anew: what it would skip by then is more than it would repeat.
+# A walk that rested for so long must begin anew: by then it would skip more than it would repeat.
 MAX_AGE_S: Final = 7 * 86_400
-_MAC_BYTES: Final = 16
 
-# What is signed is the key's own hash: known to every worker, there after a restart, gone with the key; so a cursor
-# serves the key it was made for and no other. A client could sign a cursor for its own key; all it would gain is
-# another place to read on from, because the account never comes from a cursor.
 # A cursor of another resource, or of another form, gets another purpose.
-_PURPOSE: Final = b"tollbook cursor 2: /v1/calls"
+_PURPOSE: Final = b"tollbook cursor 3: /v1/calls"
+
+# A client knows its API key, and could sign any values: these can be given to PostgreSQL and to the archive. It could
+# read on from another place, and nothing more, because the account never comes from a cursor.
+_Ms: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LAST_MS)]
+_Seconds: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LAST_MS // 1000)]
+_Transaction: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_CallId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z")]
 
 
 class _Cursor(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True, tag=True):
     filters: Filters
-    made_s: int  # epoch seconds
+    made_s: _Seconds  # epoch seconds
 
 
 class CallsCursor(_Cursor, frozen=True, kw_only=True, tag="c"):
-    """The window [since, until) in epoch ms and the order of a walk, and the key of the last row handed out."""
+    """The window [since, until) in epoch ms and the order of a walk, and the key of the last row of the page."""
 
-    since: int
-    until: int
+    since: _Ms
+    until: _Ms
     order: Order
-    start_ts: int
-    call_id: str
+    start_ts: _Ms
+    call_id: _CallId
 
 
 class ChangesCursor(_Cursor, frozen=True, kw_only=True, tag="u"):
-    """The time that a walk over changes began from, and the key of the last row handed out."""
+    """The time from which a walk over changes began, and the key of the last row of the page."""
 
-    updated_since: int
-    changed: int
-    start_ts: int
-    call_id: str
+    updated_since: _Ms
+    changed: _Transaction
+    start_ts: _Ms
+    call_id: _CallId
 
 
 class SyncCursor(_Cursor, frozen=True, kw_only=True, tag="s"):
-    """The end of a sync: the next one begins with transaction `first`. All before has ended, and was handed out."""
+    """The end of a sync. All transactions before `first` had ended, and were in its pages: the next begins with it."""
 
-    first: int
+    first: _Transaction
 
 
 Cursor: TypeAlias = CallsCursor | ChangesCursor | SyncCursor
@@ -59,27 +67,20 @@ _decoder = msgspec.msgpack.Decoder(Cursor)
 
 def encode(cursor: Cursor, key_hash: bytes) -> str:
     """Sign a cursor for the API key that hashes to `key_hash`."""
-    payload = _encoder.encode(cursor)
-    return urlsafe_b64encode(_mac(payload, key_hash) + payload).decode().rstrip("=")
+    return _signer(key_hash).sign(base64_encode(_encoder.encode(cursor))).decode()
 
 
 def decode(text: str, key_hash: bytes) -> Cursor | None:
-    """Give the cursor; None when it was edited, cut, or made for another key."""
+    """Return the cursor; None when it was edited, cut, made for another key, or holds what no cursor of ours holds."""
     try:
-        signed = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-    except (UnicodeEncodeError, binascii.Error):
+        cursor = _decoder.decode(base64_decode(_signer(key_hash).unsign(text)))
+    except (BadData, msgspec.MsgspecError, UnicodeError):
         return None
-    mac, payload = signed[:_MAC_BYTES], signed[_MAC_BYTES:]
-    # Base64 can write the same bytes in several ways: only ours is taken.
-    if urlsafe_b64encode(signed).decode().rstrip("=") != text:
-        return None
-    if not hmac.compare_digest(mac, _mac(payload, key_hash)):
-        return None
-    try:
-        return _decoder.decode(payload)
-    except msgspec.MsgspecError:
-        return None  # signed by a client that knows its own key's hash
+    # Base64 can write the bytes of a signature in several ways: only ours is accepted.
+    return cursor if encode(cursor, key_hash) == text else None
 
 
-def _mac(payload: bytes, key_hash: bytes) -> bytes:
-    return hmac.digest(hmac.digest(key_hash, _PURPOSE, "sha256"), payload, "sha256")[:_MAC_BYTES]
+def _signer(key_hash: bytes) -> Signer:
+    # Every worker knows the key's hash, it outlasts a restart, and it goes with the key. So a cursor serves the key
+    # that it was made for, and no other.
+    return Signer(key_hash, salt=_PURPOSE, key_derivation="hmac", digest_method=hashlib.sha256)

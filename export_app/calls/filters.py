@@ -1,16 +1,14 @@
 """The filters of `/v1/calls` and `/v1/stats` as query parameters."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from export_app.web.parameters import Query, Text, whole_number, without_default
-from tollbook.model.filters import Filters
+from tollbook.model.filters import MAX_BILLSEC, Filters
 from tollbook.model.vocabulary import Direction, Disposition
-
-MAX_BILLSEC: Final = 2**31 - 1
 
 
 def _not_a_space(value: object) -> object:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, LiteralString, TypeAlias
+from typing import Annotated, Any, Final, LiteralString, TypeAlias
 
 import msgspec
 
@@ -36,19 +36,23 @@ class BeginsWith:
 
 Condition: TypeAlias = Equals | AtLeast | BeginsWith
 
+MAX_BILLSEC: Final = 2**31 - 1
+# PostgreSQL holds no text with a zero byte, and refuses to be asked for one.
+_Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00]*\Z")]
+
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True):
     """What a call must match; None matches all. Every filter that is set must match.
 
-    An array to msgspec, so that a cursor holds the values without their names.
+    An array to msgspec, so that a cursor holds the values without their names. The bounds are checked as one is read.
     """
 
     direction: Direction | None = None
     disposition: Disposition | None = None
-    number: str | None = None
-    queue_id: str | None = None
-    agent_id: str | None = None
-    min_billsec: int | None = None
+    number: _Text | None = None
+    queue_id: _Text | None = None
+    agent_id: _Text | None = None
+    min_billsec: Annotated[int, msgspec.Meta(ge=0, le=MAX_BILLSEC)] | None = None
 
     def conditions(self) -> Iterator[Condition]:
         """Yield what the filters that are set ask of a call."""

@@ -10,8 +10,12 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from export_app.calls.cursor import CallsCursor, ChangesCursor, SyncCursor, encode
 from export_app.calls.query import EXTRA_COLUMNS
+from export_app.web.parameters import LAST_MS
+from tollbook.model.filters import MAX_BILLSEC, Filters
 from tollbook.model.record import COLUMNS
+from tollbook.store import keys
 
 START = 1_790_000_000_000
 
@@ -71,6 +75,29 @@ def test_oldest_first_is_newest_first_backwards(ask: Ask, put: Put) -> None:
             break
         answer = ask(cursor=answer.get_json()["next_cursor"], limit=7)
     assert found == [f"c{number:02}" for number in range(30)] == ids(ask())[::-1]
+
+
+@pytest.mark.parametrize("least", [True, False])
+def test_a_cursor_that_a_client_signed_itself_is_read_from_or_refused(
+    ask: Ask, put: Put, key: str, least: bool
+) -> None:
+    """A client knows its key's hash. The least and the greatest values that a cursor may hold fail nowhere."""
+    put("a")
+    ms, transaction = (0, 0) if least else (LAST_MS, 2**63 - 1)
+    filters = Filters(min_billsec=0 if least else MAX_BILLSEC, number="\U0010ffff")
+    common = {"filters": filters, "made_s": ms // 1000}
+    last = {"start_ts": ms, "call_id": "a"}
+    for cursor in (
+        CallsCursor(**common, **last, since=ms, until=ms, order="asc"),
+        CallsCursor(**common, **last, since=0, until=LAST_MS, order="desc"),
+        ChangesCursor(**common, **last, updated_since=ms, changed=transaction),
+        SyncCursor(**common, first=transaction),
+    ):
+        answer = ask(cursor=encode(cursor, keys.key_hash(key)))
+        expired = isinstance(cursor, CallsCursor | ChangesCursor) and least
+        assert answer.get_json().get("code") == ("expired_cursor" if expired else None)
+    odd = CallsCursor(**common, start_ts=START, call_id="\0", since=0, until=START, order="asc")
+    assert ask(cursor=encode(odd, keys.key_hash(key))).get_json()["code"] == "bad_cursor"
 
 
 def test_fields_are_chosen_and_ordered(ask: Ask, put: Put) -> None:

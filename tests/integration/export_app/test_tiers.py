@@ -14,6 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 from psycopg import sql
 
+from export_app.web.parameters import LAST_MS
 from maintenance.archive.run import archive_calls
 from maintenance.prune.run import prune
 from tollbook.archive import scan
@@ -208,6 +209,21 @@ def test_an_empty_archive_has_empty_pages(settings: Settings, database: Connecti
         selection = Selection(accounts=OneAccount("nobody"), since=0, until=END)
         assert scan.page(table, selection, 10) == []
         assert scan.page(table, replace(selection, accounts=OneAccount("acme"), since=END), 10) == []
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_the_first_and_the_last_moment_can_be_asked_for(settings: Settings, database: Connection, order: Order) -> None:
+    """Although the archive counts in microseconds, and its months in years of four digits."""
+    (row, price), *_ = made(1)
+    put(database, [(row, price)])
+    archive_calls(settings, now=True)
+    with open_catalog(settings) as catalog:
+        table = load_calls(catalog)
+        assert table is not None
+        for since, until, after in itertools.product((0, LAST_MS), (0, LAST_MS), (None, (0, ""), (LAST_MS, "z"))):
+            selection = Selection(accounts=EveryAccount(), since=since, until=until, order=order, after=after)
+            behind = after is None or (after[0] == 0) == (order == "asc")
+            assert len(scan.page(table, selection, 10)) == (since == 0 and until == LAST_MS and behind)
 
 
 def key_of(connection: Connection, account: str) -> str:
