@@ -1,1 +1,1 @@
-"""Process 2: hands call records out over HTTP."""
+"""Process 2: serves call records over HTTP."""

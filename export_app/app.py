@@ -1,4 +1,4 @@
-"""Wiring: services become a WSGI application."""
+"""The WSGI application, put together from its services."""
 
 from importlib.metadata import version
 
@@ -50,7 +50,7 @@ def create_app(services: Services) -> OpenAPI:
     accept_any_id(app)
     register_error_handlers(app)
     app.before_request(_check_names)
-    app.after_request(_protect)
+    app.after_request(_add_headers)
     app.after_request(compress)
     for blueprint in (calls, detail, stats, whoami, health):
         app.register_api(blueprint)
@@ -64,7 +64,7 @@ def _check_names() -> None:
     check_names(request.args.items(multi=True))
 
 
-def _protect(response: Response) -> Response:
+def _add_headers(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -17,7 +17,7 @@ from tollbook.store.database import Connection, check_schema, connect
 @click.command()
 def serve() -> None:
     """Serve the API on TOLLBOOK_API_BIND, until SIGTERM."""
-    # Flask and gunicorn, which the other commands of this module do without.
+    # Here, because the commands below start faster without Flask and gunicorn.
     from export_app.server.process import serve as run
 
     settings = load_settings()
@@ -31,47 +31,47 @@ def key() -> None:
 
 
 @key.command()
-@click.option("--account", help="The account whose calls the key shows.")
-@click.option("--operator", is_flag=True, help="The key shows every account, and calls that have none.")
+@click.option("--account", help="The account whose calls the key can read.")
+@click.option("--operator", is_flag=True, help="The key can read all calls, also those without an account.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(["cdr"]), help="What the key may do. Default: cdr.")
 @click.option(
     "--ip",
     "networks",
     multiple=True,
     metavar="CIDR",
-    help="A network that the key works from: 192.0.2.0/24. Repeat it.",
+    help="A network that the key works from: 192.0.2.0/24. Can be repeated.",
 )
 def create(account: str | None, operator: bool, scopes: tuple[str, ...], networks: tuple[str, ...]) -> None:
-    """Make a key and print it: it is shown this once."""
+    """Create a key and print it. It is shown only this once."""
     if operator == (account is not None):
         raise UsageError("say whose key it is: either --account ACCOUNT or --operator")
     if operator and scopes:
-        raise UsageError("--operator has every scope: leave --scope out")
+        raise UsageError("--operator includes every scope: leave --scope out")
     wanted = ("operator",) if operator else tuple(dict.fromkeys(scopes)) or ("cdr",)
-    allowed = [_network(one) for one in networks] or None
+    allowed = [_network(text) for text in networks] or None
     with _connection() as connection:
-        made, secret = keys.create(connection, account_id=account, scopes=wanted, networks=allowed)
+        created, secret = keys.create(connection, account_id=account, scopes=wanted, networks=allowed)
     click.echo(secret)
-    # Beside the key, not in its way: `KEY=$(tollbook key create …)` takes the key alone.
-    click.echo(f"key {made.key_id}; it cannot be shown again", err=True)
+    # On standard error, so that `KEY=$(tollbook key create …)` gets the key alone.
+    click.echo(f"key {created.key_id}; it cannot be shown again", err=True)
 
 
 @key.command("list")
 def list_keys() -> None:
-    """List all keys: number, how it begins, account, scopes, when made, last used and revoked (UTC), networks."""
+    """List all keys: number, first characters, account, scopes, created, last used, revoked (UTC), networks."""
     with _connection() as connection:
         found = keys.every(connection)
     click.echo("\t".join(("key", "begins", "account", "scopes", "created", "last used", "revoked", "networks")))
-    for one in found:
-        times = (one.created_at, one.last_used_at, one.revoked_at)
-        columns = (str(one.key_id), one.hint, one.account_id or "*", ",".join(one.scopes), *map(_time, times))
-        click.echo("\t".join((*columns, ",".join(map(str, one.networks or ("*",))))))
+    for listed in found:
+        owner = (str(listed.key_id), listed.hint, listed.account_id or "*", ",".join(listed.scopes))
+        times = map(_time, (listed.created_at, listed.last_used_at, listed.revoked_at))
+        click.echo("\t".join((*owner, *times, ",".join(map(str, listed.networks or ("*",))))))
 
 
 @key.command()
 @click.argument("key_id", metavar="KEY", type=int)
 def revoke(key_id: int) -> None:
-    """Revoke the key with number KEY of `tollbook key list`: its next request is refused."""
+    """Revoke the key with the number KEY in `tollbook key list`. Its next request is refused."""
     with _connection() as connection:
         revoked = keys.revoke(connection, key_id)
     click.echo(f"key {revoked.key_id} ({revoked.hint}…) is revoked")
@@ -89,7 +89,7 @@ def _network(text: str) -> keys.Network:
         return ip_network(text)
     except ValueError as error:
         raise UsageError(
-            f"--ip {text} is no network: {error}; write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"
+            f"--ip {text} is not a network: {error}; write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"
         ) from error
 
 

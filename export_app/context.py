@@ -1,4 +1,4 @@
-"""What the application works with: made once at the start, read by the views from the application they run in."""
+"""The services that the application works with: made once at start, read by the views."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _KEY: Final = "tollbook"
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """Both tiers of calls, and what the operator's settings say."""
+    """Both tiers of calls, and what comes from the operator's settings."""
 
     database: Database
     archive: Archive

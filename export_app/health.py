@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`, for whoever watches the process; no key needed."""
+"""`/healthz` and `/readyz`, for monitoring; they need no key."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from tollbook.store.database import check_schema
 
 
 class Health(ResponseModel):
-    """All is well."""
+    """The check passed."""
 
     ok: Literal[True]
 
@@ -23,7 +23,7 @@ health = APIBlueprint("health", __name__, abp_responses=error_responses(400))
 
 @get(health, "/healthz", summary="Is the process alive?", operation_id="healthz", responses={200: Health})
 def healthz() -> Response:
-    """Answers without a look at the database: a restart of this process would not mend that."""
+    """Answer without asking the database: a restart of this process would not repair that."""
     return as_json({"ok": True})
 
 
@@ -35,7 +35,7 @@ def healthz() -> Response:
     responses={200: Health, 503: ErrorResponse},
 )
 def readyz() -> Response:
-    """Asks the database for its schema."""
+    """Check that the database answers and has the right schema."""
     with services().database.connection() as connection:
         check_schema(connection)
     return as_json({"ok": True})

@@ -1,1 +1,1 @@
-"""Whose request it is: keys, identities, and `/v1/whoami`."""
+"""Authentication by API key, and `/v1/whoami`."""

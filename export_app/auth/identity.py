@@ -1,4 +1,4 @@
-"""Who asks: the owner of an API key, and what it may see."""
+"""The identity behind an API key, and what it may read."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,21 +17,21 @@ _HOW: Final = "send your API key in the header x-api-key: sk_…"
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """The caller. `key_hash` is secret: it signs the caller's cursors."""
+    """Whoever sent an API key that works. `key_hash` is secret: it signs the cursors of this key."""
 
     key: keys.Key
     key_hash: bytes
 
     @property
     def accounts(self) -> Accounts:
-        """Whose calls the caller may see: an operator's key has every account's."""
+        """The accounts whose calls this key may read: every account for an operator's key."""
         if OPERATOR in self.key.scopes:
             return EveryAccount()
-        assert self.key.account_id is not None  # a CHECK of the table
+        assert self.key.account_id is not None  # the table has a CHECK for it
         return OneAccount(self.key.account_id)
 
     def require(self, scope: str) -> None:
-        """Raise ApiError unless the key has the scope; `operator` has them all."""
+        """Raise ApiError unless the key has the scope. `operator` includes every scope."""
         if OPERATOR not in self.key.scopes and scope not in self.key.scopes:
             raise ApiError(
                 403,
@@ -41,9 +41,9 @@ class Identity:
 
 
 def identify(database: Database, secret: str | None, client: Address | None) -> Identity:
-    """Find the caller by the key it sent; raises ApiError for a missing, unknown or revoked key.
+    """Return the identity of the key that a client sent.
 
-    And for one that may not be used from the address of this client.
+    Raises ApiError for a missing, unknown or revoked key, and for one that may not be used from the client's address.
     """
     if not secret:
         raise _unauthorized("missing_key", f"no API key: {_HOW}")
@@ -58,8 +58,8 @@ def identify(database: Database, secret: str | None, client: Address | None) -> 
         raise ApiError(
             403,
             "address_not_allowed",
-            f"this key may not be used from {client or 'here'}: call from an address that it was made for, or ask the"
-            " operator for a key made with --ip for this one",
+            f"this key may not be used from {client or 'here'}: call from an address that it allows, or ask the"
+            " operator for a key made with --ip for this address",
         )
     return Identity(key=key, key_hash=hashed)
 

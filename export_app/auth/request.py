@@ -1,4 +1,4 @@
-"""The caller of the request that is being served: found before the views of each blueprint that needs a key."""
+"""Authentication of the request that is being served, before any view of a blueprint that needs a key."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -17,7 +17,7 @@ SCHEME: Final = "key"
 
 
 def key_blueprint(name: str, *, errors: Iterable[int] = ()) -> APIBlueprint:
-    """Make a blueprint under /v1 whose views need a key. `errors`: HTTP statuses beyond those of every such view."""
+    """Make a blueprint under /v1 whose views need a key. `errors`: HTTP statuses beyond those that all of them have."""
     blueprint = APIBlueprint(
         name,
         __name__,
@@ -30,7 +30,7 @@ def key_blueprint(name: str, *, errors: Iterable[int] = ()) -> APIBlueprint:
 
 
 def authenticate() -> None:
-    """Find the caller by its key, and count the request; raises ApiError. For `before_request`."""
+    """Find the identity behind the key and count the request; raises ApiError. Runs before each view."""
     here = services()
     client = client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For"), here.trusted_proxies)
     try:
@@ -42,7 +42,7 @@ def authenticate() -> None:
 
 
 def current_identity() -> Identity:
-    """Give the caller that `authenticate` found."""
+    """Return the identity that `authenticate` found for this request."""
     found = g.identity
     assert isinstance(found, Identity)
     return found

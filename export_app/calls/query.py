@@ -18,7 +18,7 @@ from export_app.web.parameters import (
     EpochMs,
     Limit,
     names_hint,
-    shown,
+    quoted,
     without_default,
 )
 from tollbook.model.filters import Filters
@@ -41,7 +41,7 @@ def _known_fields(text: str) -> str:
             raise PydanticCustomError(
                 "unknown_field",
                 "has no column {name}: {hint}",
-                {"name": shown(name), "hint": names_hint(name, _ALL_COLUMNS)},
+                {"name": quoted(name), "hint": names_hint(name, _ALL_COLUMNS)},
             )
     return text
 

@@ -1,1 +1,1 @@
-"""The process: gunicorn, its socket and its log."""
+"""The server process: gunicorn, its socket and its log."""

@@ -1,4 +1,4 @@
-"""gunicorn, started in this process: the process that systemd sees is the one that supervises the workers."""
+"""The server process: gunicorn runs inside it, so that the process systemd starts is the one that supervises."""
 
 import logging
 import socket
@@ -11,54 +11,54 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from export_app.app import create_app
 from export_app.context import Services
-from export_app.server.access_log import NoKeys, ServerLogger
+from export_app.server.access_log import RedactKeys, ServerLogger
 from export_app.server.bind import listen
 from tollbook.config import Settings
 from tollbook.store import row_security
 from tollbook.store.database import check_schema, connect
 
-# One process, which counts the requests of each key.
+# One, because the rate limit counts in memory.
 WORKERS: Final = 1
-# Most wait: for PostgreSQL, or for a client that reads slowly. One that reads nothing holds its thread until it is cut
-# off, so there are more than fifty of those would hold.
+# Most threads wait, for PostgreSQL or for a client that reads slowly. A client that reads nothing holds its thread
+# until it is cut off; fifty of those leave some threads free.
 THREADS: Final = 64
-GRACEFUL_TIMEOUT_S: Final = 10  # how long a stop waits for requests under way, whose statements have 5 s each
-RESPONSE_TIMEOUT_S: Final = 60.0  # to take a whole page; the largest has some 3 MB
+GRACEFUL_TIMEOUT_S: Final = 10  # how long a stop waits for running requests, whose statements have 5 s each
+RESPONSE_TIMEOUT_S: Final = 60.0  # for a client to read a whole page; the largest has some 3 MB
 _LINGER_S: Final = 1.0
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; raises at the start what makes serving impossible. Ends by SystemExit."""
+    """Serve until SIGTERM or SIGINT; ends with SystemExit. Raises at the start what makes serving impossible."""
     with connect(settings.require_database_url(), name="serve") as connection:
         check_schema(connection)
         row_security.check(connection)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(NoKeys())
+        handler.addFilter(RedactKeys())
     _Server(Services.from_settings(settings), listen(settings.api_bind)).run()
 
 
 class _Worker(ThreadWorker):
     def handle(self, conn: TConn) -> bool:
-        """Serve a request, and wait here for the client to hang up after its last one.
+        """Serve a request; after the last one of a connection, wait in this thread for the client to close.
 
         gunicorn would wait in the loop that accepts connections, up to 2 s for each client that keeps its end open.
         """
-        kept = super().handle(conn)
-        if kept is False:
+        keep = super().handle(conn)
+        if keep is False:
             _linger(conn.sock)
-        return kept
+        return keep
 
     def handle_request(self, req: Any, conn: TConn) -> bool:
-        """Answer a request within a time: a client that reads drop by drop is no better than one that does not."""
+        """Answer within RESPONSE_TIMEOUT_S: a client that reads byte by byte holds a thread, too."""
         conn.sock.settimeout(RESPONSE_TIMEOUT_S)
         return super().handle_request(req, conn)
 
 
 class _Server(BaseApplication):
-    def __init__(self, services: Services, listening: socket.socket) -> None:
+    def __init__(self, services: Services, listener: socket.socket) -> None:
         self._services = services
         self._options: dict[str, Any] = {
-            "bind": f"fd://{listening.detach()}",
+            "bind": f"fd://{listener.detach()}",
             "worker_class": _Worker,
             "workers": WORKERS,
             "threads": THREADS,
@@ -76,7 +76,7 @@ class _Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """Make the application, in the worker: gunicorn calls this after the fork."""
+        """Make the application. gunicorn calls this in the worker, after the fork."""
         self._services.open()
         return create_app(self._services)
 
@@ -86,12 +86,12 @@ class _Server(BaseApplication):
 
 
 def _linger(sock: socket.socket) -> None:
-    """Send all, then wait for the client to close: closed at once, it could lose the end of its answer."""
+    """End our side, then wait for the client to close: closing at once could lose the end of the response."""
     deadline = time.monotonic() + _LINGER_S
     with suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
-        while (left := deadline - time.monotonic()) > 0:
-            sock.settimeout(left)
+        while (remaining := deadline - time.monotonic()) > 0:
+            sock.settimeout(remaining)
             if not sock.recv(65536):
                 break
         sock.shutdown(socket.SHUT_RDWR)

@@ -19,7 +19,7 @@ from export_app.web.parameters import (
     EpochMs,
     Limit,
     names_hint,
-    shown,
+    quoted,
     without_default,
 )
 
@@ -51,7 +51,7 @@ def _groups(value: str) -> str:
     for name in names:
         if name not in GROUPS:
             raise PydanticCustomError(
-                "group", "cannot be {name}: {hint}", {"name": shown(name), "hint": names_hint(name, GROUPS)}
+                "group", "cannot be {name}: {hint}", {"name": quoted(name), "hint": names_hint(name, GROUPS)}
             )
     if len(names) > MAX_GROUPINGS:
         raise PydanticCustomError("groups", "takes two at most, such as day,disposition")

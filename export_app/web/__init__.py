@@ -1,1 +1,1 @@
-"""What every view shares: parameters in, responses, errors and documents out."""
+"""What all views share: parameters, responses, errors and the OpenAPI document."""

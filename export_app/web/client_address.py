@@ -1,4 +1,4 @@
-"""The address a request comes from, and whether a key may be used from there."""
+"""The address of the client behind trusted proxies."""
 
 import ipaddress
 from collections.abc import Collection, Iterable
@@ -9,16 +9,17 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def client_address(peer: str, forwarded: str | None, proxies: Collection[Network]) -> Address | None:
-    """Give the client's address; None when the peer has none that can be read.
+    """Return the client's address; None when the peer has no address that can be parsed.
 
-    `peer`: who is connected to us. `forwarded`: the header X-Forwarded-For, to which each proxy adds who is connected
-    to it. It is believed from its end on, as long as those who wrote it are among `proxies`: anybody can send one.
+    `peer` is who is connected to us. `forwarded` is the header X-Forwarded-For, to which each proxy appends the
+    address that is connected to it. Anybody can send one, so it is read from its end, and only as far as its entries
+    were written by one of `proxies`.
     """
     address = _address(peer)
-    for told in reversed((forwarded or "").split(",")):
+    for entry in reversed((forwarded or "").split(",")):
         if address is None or not is_among(address, proxies):
             break
-        before = _address(told)
+        before = _address(entry)
         if before is None:
             break
         address = before
@@ -26,7 +27,7 @@ def client_address(peer: str, forwarded: str | None, proxies: Collection[Network
 
 
 def is_among(address: Address, networks: Iterable[Network]) -> bool:
-    """Tell whether an address lies in one of the networks."""
+    """Return whether an address lies in one of the networks."""
     return any(address.version == network.version and address in network for network in networks)
 
 
@@ -35,5 +36,5 @@ def _address(text: str) -> Address | None:
         address = ipaddress.ip_address(text.strip().removeprefix("[").removesuffix("]"))
     except ValueError:
         return None
-    # On a socket that serves both, IPv4 comes as ::ffff:192.0.2.1.
+    # A socket that serves both versions shows IPv4 as ::ffff:192.0.2.1.
     return getattr(address, "ipv4_mapped", None) or address

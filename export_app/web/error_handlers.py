@@ -1,4 +1,4 @@
-"""Every failure as JSON: `ok` false, a code, a message that says what to do."""
+"""Every error as JSON: `ok` false, a code, and a message that says what to do."""
 
 import logging
 import re
@@ -20,13 +20,13 @@ _log = logging.getLogger("tollbook.serve")
 RETRY_AFTER_S: Final = 5
 
 _HTTP_MESSAGES: Final = {
-    404: "there is nothing here: /v1/openapi.json lists what there is",
-    405: "this resource cannot be used with this method: the header Allow names those that can",
+    404: "there is nothing at this address: /v1/openapi.json lists what there is",
+    405: "this resource does not allow this method: the header Allow names those that it does",
 }
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Answer everything that goes wrong in this app."""
+    """Let the application respond to every error as JSON."""
     app.register_error_handler(ApiError, _api_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(ArchiveError, _archive_error)
@@ -37,12 +37,11 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def parameter_error_response(error: ValidationError) -> Response:
-    """Answer a request whose parameters do not fit their model."""
+    """Respond to a request whose parameters do not fit their model."""
     return _api_error(parameter_error(error))
 
 
 def _error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer a request that failed."""
     response = as_json({"ok": False, "code": code, "message": message}, status)
     response.headers.extend(headers or {})
     return response
@@ -53,43 +52,43 @@ def _api_error(error: ApiError) -> Response:
 
 
 def _data_error(error: DataError) -> Response:
-    log_line(_log, logging.WARNING, "a value was refused", reason=error)
-    return _error_response(400, "bad_parameter", "the database takes no such value: leave out what no call can have")
+    log_line(_log, logging.WARNING, "the database rejected a value", reason=error)
+    message = "the database does not accept a value of this request: no call can have it, so leave it out"
+    return _error_response(400, "bad_parameter", message)
 
 
 def _http_error(error: HTTPException) -> Response:
     code = re.sub("[^a-z]+", "_", error.name.lower()).strip("_")
     status = error.code or 500
     message = _HTTP_MESSAGES.get(status, error.description or error.name)
-    # Allow, of 405, is among the headers; so are those of the page that werkzeug would have sent.
+    # Keep Allow, which a 405 needs, but not the headers of the HTML page that werkzeug would have sent.
     kept = {name: value for name, value in error.get_headers() if not name.lower().startswith("content-")}
     return _error_response(status, code, message, kept)
 
 
 def _unavailable(error: Retryable | SchemaError) -> Response:
-    log_line(_log, logging.ERROR, "not served", reason=error)
+    log_line(_log, logging.ERROR, "cannot serve a request", reason=error)
     return _error_response(
         503,
         "unavailable",
-        f"the database is not available or too slow: try again in {RETRY_AFTER_S} seconds, with a smaller limit"
+        f"the database is unavailable or too slow: try again in {RETRY_AFTER_S} seconds, and with a smaller limit"
         " if that does not help",
         {"Retry-After": str(RETRY_AFTER_S)},
     )
 
 
 def _archive_error(error: ArchiveError) -> Response:
-    log_line(_log, logging.ERROR, "not served", reason=error)
+    log_line(_log, logging.ERROR, "cannot serve a request", reason=error)
     return _error_response(
         503,
         "archive_unavailable",
         "these calls are older than the days that PostgreSQL keeps, and the archive cannot be read at the moment:"
-        f" try again in {RETRY_AFTER_S} seconds; newer calls are served, with a later since",
+        f" try again in {RETRY_AFTER_S} seconds, or ask for newer calls with a later since",
         {"Retry-After": str(RETRY_AFTER_S)},
     )
 
 
 def _internal_error(error: Exception) -> Response:
     _log.error("a request failed", exc_info=error)
-    return _error_response(
-        500, "internal_error", "this is our fault, and it is in our log: tell the operator when it was"
-    )
+    message = "this is a fault of the server, whose log has the details: tell the operator when it happened"
+    return _error_response(500, "internal_error", message)

@@ -1,11 +1,11 @@
-"""What the API says instead of an answer."""
+"""The error of the API."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 
 class ApiError(Exception):
-    """A request that is not answered: HTTP `status`, a stable `code` for programs, a message that says what to do."""
+    """A request that fails: with an HTTP `status`, a stable `code` for programs, and a message that says what to do."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What we use of flask-openapi3, with the types that it leaves unknown."""
+"""The parts of flask-openapi3 that we use, with the types that it leaves out."""
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ def get(
     operation_id: str,
     responses: Mapping[int, type[BaseModel]],
 ) -> Callable[[View], View]:
-    """Make a view answer GET and stand in the document. Its argument `query`, if any, is checked by its model."""
+    """Register a view for GET and in the document. Its arguments `path` and `query` are validated by their models."""
     return cast(
         "Callable[[View], View]",
         blueprint.get(rule, summary=summary, operation_id=operation_id, responses=cast("Any", responses)),
@@ -30,10 +30,10 @@ def get(
 
 
 def error_responses(*statuses: int) -> ResponseDict:
-    """Return the document's entries for errors of these HTTP statuses."""
+    """Return the document's entries for errors with these HTTP statuses."""
     return dict.fromkeys(statuses, ErrorResponse)
 
 
 def document(app: OpenAPI) -> Mapping[str, Any]:
-    """Give the OpenAPI 3.1 document of all that is registered."""
+    """Return the OpenAPI 3.1 document of all registered views."""
     return cast("Mapping[str, Any]", app.api_doc)

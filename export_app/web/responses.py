@@ -1,9 +1,9 @@
-"""JSON answers."""
+"""Responses in JSON."""
 
 import msgspec
 from flask import Response
 
 
-def as_json(answer: object, status: int = 200) -> Response:
-    """Answer with JSON, its members in the order given."""
-    return Response(msgspec.json.encode(answer), status=status, content_type="application/json")
+def as_json(body: object, status: int = 200) -> Response:
+    """Return a response in JSON, its members in the order given."""
+    return Response(msgspec.json.encode(body), status=status, content_type="application/json")

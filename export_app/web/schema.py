@@ -1,4 +1,4 @@
-"""What every response is made of, as the OpenAPI document shows it."""
+"""The response models that all resources share; the OpenAPI document shows them."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ResponseModel(BaseModel):
-    """Base of the answers' models."""
+    """Base of the response models."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -15,7 +15,7 @@ class ErrorResponse(ResponseModel):
     """What went wrong, and what to do about it."""
 
     ok: Literal[False]
-    code: str = Field(description="For programs: does not change.", json_schema_extra={"example": "bad_parameter"})
+    code: str = Field(description="For programs: stable.", json_schema_extra={"example": "bad_parameter"})
     message: str = Field(
         description="For people: may change.", json_schema_extra={"example": "limit must be at least 1"}
     )

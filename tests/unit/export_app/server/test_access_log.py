@@ -1,11 +1,11 @@
-"""The log of `tollbook serve` holds no keys."""
+"""The log of `tollbook serve` contains no keys."""
 
 import logging
 from typing import Any
 
 import pytest
 
-from export_app.server.access_log import NoKeys
+from export_app.server.access_log import RedactKeys
 
 KEY = "sk_" + "aB3-_" * 8 + "xyz"
 
@@ -18,16 +18,16 @@ KEY = "sk_" + "aB3-_" * 8 + "xyz"
         ("%(r)s", ({"r": f"GET /{KEY}"},)),
     ],
 )
-def test_keys_are_blotted_out(message: str, arguments: tuple[Any, ...]) -> None:
-    """Wherever in a record they stand."""
+def test_keys_are_redacted(message: str, arguments: tuple[Any, ...]) -> None:
+    """A key is replaced wherever it is: in the message, in an argument, in a mapping of arguments."""
     record = logging.LogRecord("gunicorn.error", logging.WARNING, "", 0, message, arguments, None)
-    assert NoKeys().filter(record)
+    assert RedactKeys().filter(record)
     assert KEY not in record.getMessage()
     assert "sk_…" in record.getMessage()
 
 
 def test_other_records_stay_as_they_are() -> None:
-    """With their arguments."""
+    """A record without a key keeps its message and its arguments."""
     record = logging.LogRecord("gunicorn.error", logging.INFO, "", 0, "100%% of %s", ("it",), None)
-    assert NoKeys().filter(record)
+    assert RedactKeys().filter(record)
     assert record.getMessage() == "100% of it"

@@ -23,7 +23,7 @@ DAY = 24 * HOUR
         ({"tz": "../../etc/passwd"}, "tz must be a name of the IANA time zone database, such as Europe/Berlin"),
         ({"tz": "+02:00"}, "tz must be a name of the IANA time zone database, such as Europe/Berlin"),
         ({"direction": "out"}, "direction must be 'inbound', 'outbound' or 'internal'"),
-        ({"queue_id": "a\0b"}, "queue_id must not hold a zero byte"),
+        ({"queue_id": "a\0b"}, "queue_id must not contain a zero byte"),
         ({"agent_id": "x" * 256}, "agent_id must have at most 255 characters"),
         ({"prefix_digits": "0"}, "prefix_digits must be a whole number from 1 to 15"),
         ({"prefix_digits": "16"}, "prefix_digits must be a whole number from 1 to 15"),

@@ -113,7 +113,7 @@ MS = "a time in whole milliseconds since 1970, such as 1767225600000"
         ),
         ([("number", "")], "bad_parameter", "number must not be empty: leave it out to see all calls"),
         ([("queue_id", "a" * 256)], "bad_parameter", "queue_id must have at most 255 characters"),
-        ([("agent_id", "a\0")], "bad_parameter", "agent_id must not hold a zero byte"),
+        ([("agent_id", "a\0")], "bad_parameter", "agent_id must not contain a zero byte"),
         ([("min_billsec", "1.5")], "bad_parameter", "min_billsec must be a number of seconds from 0 to 2147483647"),
         ([("min_billsec", "2147483648")], "bad_parameter", "min_billsec must be at most 2147483647"),
         (
