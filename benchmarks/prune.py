@@ -19,7 +19,8 @@ import msgspec
 from pydantic import SecretStr
 
 from maintenance.archive.run import archive_calls
-from maintenance.prune.run import MOST_MOVED, verify
+from maintenance.prune.plan import MAX_MOVED
+from maintenance.prune.run import verify
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.embedded import embedded_postgres
@@ -32,7 +33,7 @@ from tollbook.store.schema import upgrade
 
 CALLS = int(os.environ.pop("TOLLBOOK_BENCH_DAY", "1000000"))
 # Calls that are open, and so many that wait for the archive: together as many as prune moves at all.
-STAYING = MOST_MOVED // 2
+STAYING = MAX_MOVED // 2
 REPORT_S = 5.0
 TODAY = int(time.time()) // 86_400
 
@@ -75,7 +76,7 @@ def run() -> None:
             with _writing(url) as waits, _report(url) if report else contextlib.nullcontext():
                 time.sleep(1)
                 begun = time.monotonic()
-                dropped = store.drop_calls(connection, day, most_moved=MOST_MOVED)
+                dropped = store.drop_calls(connection, day, most_moved=MAX_MOVED)
                 dropping = time.monotonic() - begun
             print(
                 f"  {f'a report holds it for {REPORT_S:.0f} s' if report else 'nobody reads':>26}:"

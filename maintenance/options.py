@@ -1,7 +1,11 @@
 """The values of command-line options."""
 
+import datetime as dt
+
 from tollbook.errors import UsageError
 from tollbook.times import instant
+
+_EPOCH = dt.date(1970, 1, 1)
 
 
 def time_option(text: str) -> int:
@@ -10,3 +14,11 @@ def time_option(text: str) -> int:
         return instant(text)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def day_option(text: str) -> int:
+    """Parse a date in ISO 8601 into days since 1970-01-01; raise UsageError."""
+    try:
+        return (dt.date.fromisoformat(text) - _EPOCH).days
+    except ValueError:
+        raise UsageError(f"{text!r} is not a day like 2026-12-01") from None

@@ -1,1 +1,1 @@
-"""`tollbook prune`: drops the days that the archive holds."""
+"""`tollbook prune`: drops from PostgreSQL the days that the archive has."""

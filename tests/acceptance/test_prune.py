@@ -92,17 +92,17 @@ def test_a_refusal_names_the_day_the_account_and_the_way_out(
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "told"),
+    ("options", "code", "message"),
     [
         (("--send-again", "yesterday"), 64, "'yesterday' is not a day like 2026-12-01"),
         (("--send-again", "2026-01-01", "--dry-run"), 64, "leave --dry-run out"),
         (("--send-again", "1999-01-01"), 65, "PostgreSQL has no calls of 1999-01-01"),
     ],
 )
-def test_wrong_use_is_told(environment: dict[str, str], options: tuple[str, ...], code: int, told: str) -> None:
+def test_wrong_use_is_refused(environment: dict[str, str], options: tuple[str, ...], code: int, message: str) -> None:
     done = tollbook(environment, "prune", *options)
     assert done.returncode == code
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def test_a_query_prints_json_lines_or_csv(environment: dict[str, str], stored: list[Row]) -> None:

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from export_app.web.parameters import LAST_MS
 from maintenance.archive.run import archive_calls
-from maintenance.prune.run import prune
+from maintenance.prune.run import prune_days
 from tollbook.archive import scan
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.reader import Archive
@@ -121,7 +121,7 @@ def test_a_walk_over_the_border_while_days_are_pruned(settings: Settings, databa
     rows = made(ROWS)
     put(database, rows)
     archive_calls(settings, now=True)
-    prune(settings, today=FIRST + 60)
+    prune_days(settings, today=FIRST + 60)
     open_row = msgspec.structs.replace(rows[0][0], call_id="open", end_ts=None, start_ts=(FIRST + 20) * MS_PER_DAY)
     put(database, [(open_row, None)])
     late = (open_row, Price(cost_micros=None, parts=()))
@@ -131,7 +131,7 @@ def test_a_walk_over_the_border_while_days_are_pruned(settings: Settings, databa
     with open_catalog(settings) as catalog:
 
         def read_archive(*asked: object) -> Sequence[Record]:
-            prune(settings, today=min(next(days), FIRST + 130))  # after PostgreSQL was read, before the archive is
+            prune_days(settings, today=min(next(days), FIRST + 130))  # after PostgreSQL was read, before the archive is
             table = load_calls(catalog)
             assert table is not None
             return scan.page(table, *asked, columns=tiers.ROW_COLUMNS)  # pyright: ignore[reportArgumentType]
@@ -241,7 +241,7 @@ def test_the_api_walks_from_one_tier_into_the_other(
     key = key_of(database, "acme")
     cursor, got, days = {}, list[list[str]](), itertools.count(FIRST + 40, 10)
     while cursor is not None:
-        prune(settings, today=min(next(days), FIRST + 130))
+        prune_days(settings, today=min(next(days), FIRST + 130))
         answer = client.get("/v1/calls", query_string={"limit": 400, "format": "csv", "until": END, **cursor},
                             headers={"x-api-key": key})  # fmt: skip
         assert answer.status_code == 200, answer.text
@@ -260,7 +260,7 @@ def test_a_broken_archive_is_told_and_never_a_short_page(
     rows = made(500)
     put(database, rows)
     archive_calls(settings, now=True)
-    prune(settings, today=TODAY)
+    prune_days(settings, today=TODAY)
     shutil.rmtree(settings.data_dir / "archive")
     headers = {"x-api-key": key_of(database, "acme")}
     answer = client.get("/v1/calls", headers=headers)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from maintenance.prune.run import prune
+from maintenance.prune.run import prune_days
 from maintenance.recover.archived import not_archived
 from maintenance.rerate.run import archived_call
 from tests.archiving import archive_now
@@ -127,7 +127,7 @@ def test_what_has_left_postgresql_is_told_apart_by_its_switch(
     """Prune, a re-rate of one archived call, and `recover` of a third switch's."""
     write(accounts, *legs("fs1"), *legs("fs2"))
     archive_now(settings)
-    assert prune(settings, today=DAY + 40).calls == 2
+    assert prune_days(settings, today=DAY + 40).calls == 2
     assert stored(accounts) == []
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)

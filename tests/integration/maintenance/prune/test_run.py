@@ -1,4 +1,4 @@
-"""Pruning: a day leaves PostgreSQL when the archive holds it, oldest first, and what is not done yet outlives it."""
+"""Pruning drops a day that the archive has, the oldest first; open and unarchived calls of it stay."""
 
 import threading
 import time
@@ -10,7 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from maintenance.archive.run import archive_calls
-from maintenance.prune.run import MOST_MOVED, PruneReport, Watch, prune, requeue_day
+from maintenance.prune.plan import MAX_MOVED
+from maintenance.prune.report import PruneReport
+from maintenance.prune.run import prune_days, requeue_day
 from rating.engine import Tariffs
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.scan import Record, walk
@@ -84,7 +86,7 @@ def archived(settings: Settings) -> list[Record]:
 
 
 def pruned(settings: Settings, *, today: int = TODAY, dry_run: bool = False) -> PruneReport:
-    return prune(settings, today=today, dry_run=dry_run)
+    return prune_days(settings, today=today, dry_run=dry_run)
 
 
 def test_only_days_older_than_the_window_that_the_archive_holds_go(settings: Settings, database: Connection) -> None:
@@ -104,7 +106,7 @@ def test_a_dry_run_verifies_and_changes_nothing(settings: Settings, database: Co
     archive_calls(settings, now=True)
     before = database.execute("SELECT count(*) FROM pg_class").fetchone()
     done = pruned(settings, dry_run=True)
-    assert (done.days, done.calls, done.moved, done.dry) == (1, 1, 1, True)
+    assert (done.days, done.calls, done.moved, done.dry_run) == (1, 1, 1, True)
     assert "would prune: 1 days" in str(done)
     assert kept(database) == {"a", "b"}
     assert window(database).start_ts == 0
@@ -121,7 +123,7 @@ def test_what_is_open_or_not_archived_outlives_its_day(settings: Settings, datab
     query = "SELECT * FROM call_cdr WHERE call_id <> 'archived' ORDER BY call_id"
     before = database.execute(query).fetchall()
     done = pruned(settings)
-    assert (done.days, done.moved, done.late, done.late_open) == (1, 3, 3, 1)
+    assert (done.days, done.moved, done.late_left, done.late_open) == (1, 3, 3, 1)
     assert database.execute(query).fetchall() == before
     assert database.execute("SELECT count(*) FROM call_cdr_late").fetchone() == (3,)
     archive_calls(settings, now=True)
@@ -135,11 +137,11 @@ def test_a_late_call_goes_when_it_is_archived_and_at_rest(settings: Settings, da
     pruned_all = pruned(settings)
     assert pruned_all.moved == 2
     archive_calls(settings, now=True)
-    assert pruned(settings).settled == 0
+    assert pruned(settings).late_deleted == 0
     database.execute("UPDATE call_cdr_late SET updated_ts = start_ts")
-    assert pruned(settings, dry_run=True).settled == 1
+    assert pruned(settings, dry_run=True).late_deleted == 1
     assert kept(database) == {"waiting", "open"}
-    assert pruned(settings).settled == 1
+    assert pruned(settings).late_deleted == 1
     assert kept(database) == {"open"}
 
 
@@ -149,14 +151,14 @@ def test_a_late_call_that_the_archive_holds_otherwise_is_sent_again(settings: Se
     archive_calls(settings, now=True)
     database.execute("UPDATE call_cdr_late SET updated_ts = start_ts, billsec = 99")
     done = pruned(settings)
-    assert (done.settled, done.again, done.late) == (0, 1, 1)
+    assert (done.late_deleted, done.late_requeued, done.late_left) == (0, 1, 1)
     archive_calls(settings, now=True)
     assert [row[9] for row in archived(settings)] == [99]
-    assert pruned(settings).settled == 1
+    assert pruned(settings).late_deleted == 1
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "difference"),
     [
         (
             "UPDATE call_cdr SET billsec = billsec + 1 WHERE call_id = 'b'",
@@ -174,7 +176,7 @@ def test_a_late_call_that_the_archive_holds_otherwise_is_sent_again(settings: Se
     ],
 )
 def test_a_day_that_differs_is_kept_and_every_later_one(
-    settings: Settings, database: Connection, change: str, told: str
+    settings: Settings, database: Connection, change: str, difference: str
 ) -> None:
     """The first day goes; the second differs by one call of one account; the third is not looked at."""
     put(database, call("a", DAY - 2), call("b", DAY - 1, "other"), call("c", DAY - 1), call("d", DAY))
@@ -182,7 +184,7 @@ def test_a_day_that_differs_is_kept_and_every_later_one(
     database.execute(change)  # behind the back of the outbox
     with pytest.raises(DataError, match=f"{date_of(DAY - 1)} is not dropped, nor any later day") as refused:
         pruned(settings)
-    assert told in str(refused.value)
+    assert difference in str(refused.value)
     assert "acme" not in str(refused.value)
     assert kept(database) >= {"c", "d"}
     assert "a" not in kept(database)
@@ -204,21 +206,21 @@ def test_sending_a_day_again_repairs_the_archive(settings: Settings, database: C
     assert sorted((row[0], row[9]) for row in archived(settings)) == [("b", 61), ("c", 60)]
 
 
-def test_an_archive_that_is_behind_is_said_so(settings: Settings, database: Connection) -> None:
+def test_an_archive_that_lags_stops_pruning(settings: Settings, database: Connection) -> None:
     """More calls wait than may move while INSERTs wait: nothing is dropped until the archiver has run."""
-    put(database, *(call(f"c{number}") for number in range(MOST_MOVED + 1)))
+    put(database, *(call(f"c{number}") for number in range(MAX_MOVED + 1)))
     with pytest.raises(ArchiveError, match="run `tollbook archive run`"):
         pruned(settings)
-    assert len(kept(database)) == MOST_MOVED + 1
+    assert len(kept(database)) == MAX_MOVED + 1
     archive_calls(settings, now=True)
-    assert pruned(settings).calls == MOST_MOVED + 1
+    assert pruned(settings).calls == MAX_MOVED + 1
 
 
 def test_partitions_stand_ready_even_when_pruning_refuses(settings: Settings, database: Connection) -> None:
     put(database, call("a"))
     database.execute("DELETE FROM archive_outbox")
     with pytest.raises(DataError):
-        prune(settings, today=TODAY)
+        prune_days(settings, today=TODAY)
     assert max(standing_days(database, CALLS)) > time.time() // 86_400
 
 
@@ -288,7 +290,7 @@ def test_a_call_of_forty_days_ends_as_any_other(settings: Settings, database: Co
     archive_calls(settings, now=True)
     assert sorted(str(one[0]) for one in archived(settings)) == ["later", "root", "short"]
     database.execute("UPDATE call_cdr_late SET updated_ts = start_ts")
-    assert pruned(settings).settled == 1
+    assert pruned(settings).late_deleted == 1
     assert legs_kept(database) == {"child", "later"}
 
 
@@ -401,18 +403,19 @@ def test_a_later_day_never_goes_first(settings: Settings, database: Connection) 
     assert kept(database) == {"a", "b"}
 
 
-def test_what_was_done_is_told(settings: Settings, database: Connection) -> None:
+def test_the_run_reports_what_it_did(settings: Settings, database: Connection) -> None:
     put(database, call("a", DAY - 1), call("b", DAY), open_call("c"))
     archive_calls(settings, now=True)
     lines, steps = list[str](), list[tuple[int, int]]()
-    watch = Watch(tell=lines.append, progress=lambda done, due: steps.append((done, due)))
-    said = str(prune(settings, today=TODAY, watch=watch))
+    report = prune_days(
+        settings, today=TODAY, progress=lambda done, total: steps.append((done, total)), write_line=lines.append
+    )
     assert lines == [
         f"{date_of(DAY - 1)}: 1 calls, verified in the archive, dropped; 0 are open or wait for the archive and moved",
         f"{date_of(DAY)}: 1 calls, verified in the archive, dropped; 1 are open or wait for the archive and moved",
     ]
     assert steps == [(0, 2), (1, 2), (2, 2)]
-    assert said == (
+    assert str(report) == (
         "pruned: 2 days of calls (2 calls that the archive holds), 0 days of legs, 0 late calls;"
         " 1 moved, 1 late calls are left, 1 of them open"
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from maintenance.archive.run import archive_calls
-from maintenance.prune.run import prune
+from maintenance.prune.run import prune_days
 from maintenance.recover.run import RecoveryReport, recover
 from rating.engine import Tariffs
 from tests.paths import CALLS
@@ -66,7 +66,7 @@ def forget(settings: Settings) -> None:
     with connect(settings.require_database_url(), name="test") as connection:
         write_batch(connection, [leg], FoldSettings(), Tariffs(decks={}).price, Partitions())
     archive_calls(settings, now=True)
-    prune(settings, today=START // MS_PER_DAY + 60)
+    prune_days(settings, today=START // MS_PER_DAY + 60)
     with connect(settings.require_database_url(), name="test") as connection:
         assert window(connection).leg_us > START * 1000
 
