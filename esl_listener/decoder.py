@@ -81,7 +81,7 @@ class Decoder:
         try:
             if body.startswith(_ANSWER):
                 said = self._answer.decode(body)
-                if "\0" in said.uid:
+                if "\0" in said.name + said.core + said.switchname + said.uid:
                     return self._tolerant(body)
                 return SwitchEvent(
                     name=said.name,
