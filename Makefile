@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 PIP       := $(BIN)/pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev lock demo test coverage debian check format bench clean
+.PHONY: help install install-dev lock demo test soak coverage debian check format bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
@@ -41,8 +41,11 @@ lock: | $(BIN)/pip ## Resolve pyproject.toml into the lock files. ARGS=--upgrade
 demo: $(STAMP) ## Try it: simulated switch, database, listener, archive, API. ARGS=--once, or ESL=esl://:PASSWORD@HOST:8021
 	@$(BIN)/tollbook demo $(if $(ESL),--esl '$(ESL)') $(ARGS)
 
-test: $(DEV_STAMP) debian ## Run all tests on real components (under 10 minutes)
+test: $(DEV_STAMP) debian ## Run the tests on real components (under 6 minutes)
 	@$(BIN)/pytest $(ARGS)
+
+soak: $(DEV_STAMP) debian ## Run what takes long: outages, stalls, kills, every page, and properties on many examples
+	@$(BIN)/pytest -m 'soak or hypothesis' --hypothesis-profile=soak $(ARGS)
 
 # Not in `make test`: counting takes 2.3 times the CPU. One test looks at which modules a command loads, and coverage,
 # which must know of greenlets, loads gevent into every process.

@@ -31,7 +31,7 @@ def call(name: str, account: str | None = "acme", start: int = START, **changed:
     fields: dict[str, object] = {
         "switch": "sw1", "call_id": name, "account_id": account, "direction": "outbound", "from_num": "+49301",
         "to_num": "+4930123456", "start_ts": start, "answer_ts": start + 2001, "end_ts": start + 62_002,
-        "duration_sec": 62, "billsec": 60, "answered": 1, "disposition": "ANSWERED",
+        "duration_sec": 62, "billsec": 60, "answered": 1, "disposition": "answered",
         "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
     }  # fmt: skip
     row = msgspec.convert({**fields, **changed}, Row)

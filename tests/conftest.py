@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from tests.paths import ESL
 from tollbook.embedded import embedded_postgres
@@ -22,6 +23,11 @@ _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES = 6 * 1024**3
 
 _names = itertools.count()
+
+# How many examples a property is tried on: a few in `make test`, many in `make soak`, which names its profile.
+settings.register_profile("test", deadline=None, max_examples=30)
+settings.register_profile("soak", deadline=None, max_examples=1_000)
+settings.load_profile("test")
 
 
 def pytest_configure() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.rows import dict_row
 
 from tests.paths import CALLS
@@ -134,6 +135,7 @@ def test_an_id_used_again_while_its_old_life_is_held_open(start: Start, database
     assert "its id is another leg's now" in listener.output
 
 
+@pytest.mark.soak  # a minute; the rule is in tests/unit/esl_listener/test_reconcile.py
 def test_a_zombie_is_denied_twice_a_minute_apart_and_ends_where_it_was_last_seen(
     start: Start, database_url: str
 ) -> None:

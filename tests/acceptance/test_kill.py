@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.rows import dict_row
 
 from tests.paths import CALLS
@@ -19,7 +20,6 @@ from tollbook.simulator.thread import SwitchThread
 # Every recording whose legs all have a CDR file, as the switch writes them with log-b-leg.
 NAMES = sorted(folder.name for folder in CALLS.iterdir() if (folder / "json_cdr").is_dir())
 
-KILLS = 50
 CALLS_PER_S = 20.0
 SEED = 20261123
 
@@ -38,8 +38,9 @@ def found(url: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_fifty_kills_and_the_same_rows(start: Start, database_url: str, tmp_path: Path) -> None:
-    """Killed at fifty random points of a stream of calls, started again each time, the rows are the same."""
+@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.soak)])
+def test_kills_and_the_same_rows(start: Start, database_url: str, tmp_path: Path, kills: int) -> None:
+    """Killed at random points of a stream of calls, started again each time, the rows are the same."""
     dice = random.Random(SEED)
     folder = tmp_path / "json_cdr"
     folder.mkdir()
@@ -55,7 +56,7 @@ def test_fifty_kills_and_the_same_rows(start: Start, database_url: str, tmp_path
         playing = switch.start_playing_at_rate(
             recordings, calls_per_s=CALLS_PER_S, count=100_000, speed=4.0, on_begin=note
         )
-        for _ in range(KILLS):
+        for _ in range(kills):
             time.sleep(dice.uniform(0, 0.6))
             assert listener.stop(signal.SIGKILL) == -signal.SIGKILL
             listener = start("listen", esl=switch.url)
@@ -67,7 +68,7 @@ def test_fifty_kills_and_the_same_rows(start: Start, database_url: str, tmp_path
         assert recover.process.wait(120) == 0, recover.output
         assert f"recovered: {ended} files read" in recover.output
         assert listener.stop() == 0, listener.output
-    assert len(begun) > KILLS * 5
+    assert len(begun) > kills * 5
     rows = found(database_url)
     complete = {call_id: row for call_id, row in rows.items() if row["end_ts"] is not None}
     assert complete == {call_id: wanted[call_id] for call_id in complete}

@@ -31,6 +31,7 @@ def peak_memory_kb(pid: int) -> int:
     return int(found[1])
 
 
+@pytest.mark.soak  # the short one is test_outage.py
 def test_ten_minutes_at_200_calls_a_second(start: Start, server: Any, database_url: str, metrics: Any) -> None:
     """Down before the first of 120,000 calls, up after the last: each is there once and right; disk and memory hold."""
     with SwitchThread() as switch:

@@ -188,6 +188,7 @@ def test_a_server_that_hangs(start: Start, server: Any, database_url: str) -> No
     assert found(database_url) == calls.rows
 
 
+@pytest.mark.soak  # 30 s; the short one is the test before this
 def test_a_server_that_hangs_is_given_up(start: Start, server: Any, database_url: str, metrics: Any) -> None:
     """After 30 s the batch that hangs is taken back and put on the disk too, where no end of ours can reach it."""
     with SwitchThread() as switch:

@@ -43,6 +43,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.soak  # the short one is test_a_listener_that_stands_still, in test_connection.py
 def test_a_minute_of_standing_still(start: Start, database_url: str, folder: Path) -> None:
     """The switch queues 100,000 events, drops 500, cuts. What began unheard is looked for, the rest recovered."""
     recording = load(CALLS / "outbound_answered")

@@ -1,7 +1,7 @@
 """The built-in numbering plans: what people dial in ten countries, and what is no number there."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rating.loader import load_tariffs
@@ -158,10 +158,10 @@ def test_italy_keeps_its_zero_and_nobody_else(plans: dict[str, NumberingPlan]) -
     assert kept == {"IT"}
 
 
+@pytest.mark.hypothesis
 def test_no_text_is_an_error(plans: dict[str, NumberingPlan]) -> None:
     """Numbers come from the wire: any text is read or refused, and E.164 comes out."""
 
-    @settings(max_examples=300)
     @given(st.sampled_from(sorted(plans)), st.text("0123456789+ -()*#a٣", max_size=24))
     def check(plan: str, dialled: str) -> None:
         read = plans[plan].parse(dialled)

@@ -5,7 +5,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -67,7 +67,6 @@ def test_every_recording_in_small_pieces_gives_its_frames(path: Path) -> None:
     assert framer.refused == 0
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_cut_at_any_bytes_the_frames_are_the_same(data: st.DataObject) -> None:
     stream = data.draw(st.sampled_from(SMALL)).read_bytes()[:40_000]
@@ -83,13 +82,11 @@ def test_byte_by_byte_the_frames_are_the_same() -> None:
     assert frames(*(bytes([byte]) for byte in stream)) == frames(stream)
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=200), st.sampled_from([b"\n\n", b"Content-Length: 12\n", event("x")]))))
 def test_any_bytes_raise_nothing(chunks: list[bytes]) -> None:
     heard(*chunks)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=8)), max_size=6), st.integers(1, 2000))
 def test_a_stream_with_holes_and_rubbish_in_it_comes_back_in_step(damage: list[tuple[float, bytes]], cut: int) -> None:
     """After any damage the reader is in step again: later frames come out, each once and in order."""

@@ -5,7 +5,7 @@ from math import ceil
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rating.deck import Deck
@@ -142,7 +142,6 @@ def decks(draw: st.DrawFn) -> list[Rate]:
     return draw(st.permutations(deck))
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     deck=decks(),
     base=decks(),
@@ -344,7 +343,6 @@ def test_an_unknown_form_is_unrated_and_says_so() -> None:
     assert price.unrated == "no number of numbering plan GB: outbound 442079460000"
 
 
-@settings(deadline=None)
 @given(deck=decks(), numbers=st.lists(st.text("1234", min_size=1, max_size=7), max_size=5), at_ts=st.integers(0, 13))
 def test_a_price_computed_again_from_its_parts_is_the_same(deck: list[Rate], numbers: list[str], at_ts: int) -> None:
     """Live pricing and re-rating are one function."""

@@ -141,7 +141,7 @@ def test_a_recording_gives_its_rows_event_by_event(database: Connection, name: s
     assert rows(database) == wanted([name])
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_split_repetition_and_writer_gives_the_same_rows(
     database: Connection, database_url: str, data: st.DataObject
@@ -399,7 +399,7 @@ text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 odd = st.text(st.sampled_from('"\\{},\n\r\t NULnul\x01\x7f\u2028é🙂'))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.none() | text | odd, max_size=12),
     numbers=st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=6),

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.paths import CALLS
@@ -64,7 +64,6 @@ def test_creations_and_ends_alone_give_the_rows(name: str) -> None:
 
 
 @given(name=st.sampled_from(NAMES), data=st.data())
-@settings(max_examples=400, deadline=None)
 def test_any_order_and_any_duplicates_give_the_same_rows(name: str, data: st.DataObject) -> None:
     """The fold is commutative and idempotent."""
     legs = LEGS[name]
@@ -73,7 +72,6 @@ def test_any_order_and_any_duplicates_give_the_same_rows(name: str, data: st.Dat
 
 
 @given(name=st.sampled_from(NAMES), data=st.data())
-@settings(max_examples=200, deadline=None)
 def test_merging_is_associative(name: str, data: st.DataObject) -> None:
     """Any split into batches, each merged by itself first, leads to the same facts."""
     legs = data.draw(st.permutations(LEGS[name]))
@@ -83,7 +81,6 @@ def test_merging_is_associative(name: str, data: st.DataObject) -> None:
 
 
 @given(names=st.lists(st.sampled_from(NAMES), min_size=2, max_size=5, unique=True), data=st.data())
-@settings(max_examples=60, deadline=None)
 def test_calls_do_not_touch_each_other(names: list[str], data: st.DataObject) -> None:
     legs = data.draw(st.permutations([leg for name in names for leg in LEGS[name]]))
     rows = [row for name in names for row in wanted(name)]
