@@ -14,6 +14,7 @@ from typing import TextIO, TypeAlias
 
 import msgspec
 
+from rating.money import format_amount
 from tollbook.errors import DataError
 from tollbook.model.rate import RateTerms
 from tollbook.model.vocabulary import DIRECTIONS
@@ -184,9 +185,5 @@ def write_deck(out: TextIO, rates: Iterable[RateRow]) -> None:
     for direction, prefix, per_min, fee, increment, first, begin, end, name, *_ in rates:
         since, until = "" if begin == FOR_EVER_TS else written(begin), "" if end is None else written(end)
         writer.writerow(
-            (direction, prefix, _decimal(per_min), _decimal(fee), f"{first}/{increment}", since, until, name)
+            (direction, prefix, format_amount(per_min), format_amount(fee), f"{first}/{increment}", since, until, name)
         )
-
-
-def _decimal(micros: int) -> str:
-    return f"{micros // 1_000_000}.{micros % 1_000_000:06}"

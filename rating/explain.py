@@ -1,15 +1,15 @@
-"""Explain a call with its price, part by part: what `tollbook explain` prints and `/v1/calls/{id}` answers."""
+"""Explain a call with its price, charge by charge: what `tollbook explain` prints and `/v1/calls/{id}` answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from rating.engine import billed_seconds, price_micros
+from rating.money import format_amount
 from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.explain.explain import Explanation, explain
-from tollbook.model.explain.leg_view import LegView
-from tollbook.model.fold import FoldSettings, clock_seconds
+from tollbook.model.explain.explain import ChargeView, Explanation, explain
+from tollbook.model.fold import FoldSettings
 from tollbook.model.numbers import owner_key
 from tollbook.model.rate import Rate
 from tollbook.model.record import COLUMNS, Row
@@ -19,7 +19,7 @@ from tollbook.store.calls.detail import KeptCall, PriceBefore
 
 
 class RateView(msgspec.Struct, frozen=True, kw_only=True):
-    """The rate that priced a part. Money is in micros; times are epoch ms."""
+    """The rate that priced a charge. Money is in micros; times are epoch ms."""
 
     prefix: str
     per_min_micros: int
@@ -31,9 +31,13 @@ class RateView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExplainedCharge(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of the price. `leg` is the one it pays, None for the call itself or when that is not known any more;
-    `charged` says why it is charged, `priced` how its cost is computed. `digits`: the number as prefixes were compared
-    with it. `version`: that of the plan `plan` which brought the rate. `terms` None: no rate."""
+    """One of the `parts` of a price, explained.
+
+    `leg` is the number of the leg that it pays; None for the call itself, and when it is not known any more. `charged`
+    says why it is charged, None when that is not known any more; `priced` how its cost is computed. `digits` is the
+    number as prefixes were compared with it. `version` is that of the plan `plan` which brought the rate. `terms` is
+    None without a rate.
+    """
 
     direction: Direction
     number: str
@@ -61,7 +65,7 @@ class FormerPrice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExplainedPrice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call costs and why, and what it cost before. `cost_micros` None: not yet known, or unrated."""
+    """What a call costs and why, and what it cost before. `cost_micros` is None when not yet known, or unrated."""
 
     cost_micros: int | None
     currency: str | None
@@ -73,7 +77,7 @@ class ExplainedPrice(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExplainedCall:
-    """A row and why it is what it is. `before` tells more than the public form: who replaced a price, and why."""
+    """A row and why it is what it is. `before` also has what is not public: who replaced a price, and why."""
 
     row: Row
     revision: int
@@ -82,7 +86,7 @@ class ExplainedCall:
     before: tuple[PriceBefore, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
-        """Give the public form: the 16 columns, then what explains them. Structs are left to the JSON encoder."""
+        """Return the public form: the 16 columns, then what explains them. Structs are left to the JSON encoder."""
         columns = {name: getattr(self.row, name) for name in COLUMNS if name != "cost_micros"}
         return {
             **columns,
@@ -97,8 +101,8 @@ class ExplainedCall:
         }
 
 
-def explained(kept: KeptCall, trunk_rules: TrunkRules) -> ExplainedCall:
-    """Explain a call as it is kept, by the operator's lists of today."""
+def explain_stored_call(kept: KeptCall, trunk_rules: TrunkRules) -> ExplainedCall:
+    """Explain a stored call by the operator's lists of today."""
     owners = {owner_key(kept.row.to_num): kept.owner} if kept.owner else {}
     settings = FoldSettings(trunk_rules=trunk_rules, number_owners=owners)
     explanation = explain(kept.row, kept.price, kept.legs, settings)
@@ -106,36 +110,32 @@ def explained(kept: KeptCall, trunk_rules: TrunkRules) -> ExplainedCall:
         row=kept.row,
         revision=kept.revision,
         explanation=explanation,
-        price=_price(kept, explanation),
+        price=_explain_price(kept, explanation),
         before=kept.before,
     )
 
 
-def amount(micros: int | None) -> str:
-    """Write money in units of its currency, to the micro."""
-    return "none" if micros is None else f"{micros // 1_000_000}.{micros % 1_000_000:06}"
-
-
-def _price(kept: KeptCall, explanation: Explanation) -> ExplainedPrice:
+def _explain_price(kept: KeptCall, explanation: Explanation) -> ExplainedPrice:
     price = kept.price
-    parts = price.parts if price else ()
-    charged: Sequence[tuple[int | None, str | None]] = [(None, None)] * len(parts)
-    if explanation.agrees:
-        charged = list(_charged(parts, explanation.legs))
+    priced = price.parts if price else ()
+    views: Sequence[ChargeView | None] = explanation.charges or (None,) * len(priced)
     return ExplainedPrice(
         cost_micros=price.cost_micros if price else None,
         currency=price.currency if price else None,
         unrated=price.unrated if price else None,
         total=_total(price, answered=bool(kept.row.answered)),
         parts=tuple(
-            _part(part, leg, why, kept.rates.get(part.rate_id or 0))
-            for part, (leg, why) in zip(parts, charged, strict=True)
+            _explain_charge(charge, view, kept.rates.get(charge.rate_id or 0))
+            for charge, view in zip(priced, views, strict=True)
         ),
         before=tuple(
             FormerPrice(
-                cost_micros=one.cost_micros, currency=one.currency, unrated=one.unrated, replaced_ts=one.replaced_ts
+                cost_micros=former.cost_micros,
+                currency=former.currency,
+                unrated=former.unrated,
+                replaced_ts=former.replaced_ts,
             )
-            for one in kept.before
+            for former in kept.before
         ),
     )
 
@@ -147,56 +147,41 @@ def _total(price: Price | None, *, answered: bool) -> str:
         return f"unrated: {price.unrated}"
     if not answered:
         return "0: the call was not answered"
-    costs = [amount(part.cost_micros) for part in price.parts]
-    return f"{' + '.join(costs)} = {amount(price.cost_micros)}" if len(costs) > 1 else amount(price.cost_micros)
+    total = format_amount(price.cost_micros)
+    costs = [format_amount(charge.cost_micros) for charge in price.parts]
+    return f"{' + '.join(costs)} = {total}" if len(costs) > 1 else total
 
 
-def _charged(parts: Sequence[PricedCharge], legs: Sequence[LegView]) -> Iterator[tuple[int | None, str]]:
-    """Say of each part what it pays. The fold puts the call itself first, then its answered off-net legs in order."""
-    paid = [leg for leg in legs if leg.off_net and leg.answered_ts] if parts else []
-    for _ in range(len(parts) - len(paid)):
-        yield None, "the call itself: to_num, for billsec"
-    for leg, part in zip(paid, parts[len(parts) - len(paid) :], strict=True):
-        if leg.call_number:
-            number = "the number its call_number says"
-        elif part.number != leg.dialed_num:
-            number = "the number sent, less its gateway's technical prefix"
-        else:
-            number = "the number sent"
-        own = clock_seconds((leg.answered_ts or 0) * 1000, (leg.hangup_ts or 0) * 1000) == part.seconds
-        seconds = "from its answer to its hangup" if own else "for billsec, with which it agrees to within a second"
-        yield leg.leg, f"leg {leg.leg} is off-net: {number}, {seconds}"
-
-
-def _part(part: PricedCharge, leg: int | None, charged: str | None, rate: Rate | None) -> ExplainedCharge:
-    terms, priced = priced_charge(part, rate)
+def _explain_charge(charge: PricedCharge, view: ChargeView | None, rate: Rate | None) -> ExplainedCharge:
+    terms, priced = explain_pricing(charge, rate)
     return ExplainedCharge(
-        direction=part.direction,
-        number=part.number,
-        seconds=part.seconds,
-        leg=leg,
-        charged=charged,
-        billed_sec=part.billed_sec,
-        digits=part.digits,
-        rate_id=part.rate_id,
-        rate=part.rate,
-        plan=part.plan,
-        version=part.version,
+        direction=charge.direction,
+        number=charge.number,
+        seconds=charge.seconds,
+        leg=view.leg if view else None,
+        charged=view.why if view else None,
+        billed_sec=charge.billed_sec,
+        digits=charge.digits,
+        rate_id=charge.rate_id,
+        rate=charge.rate,
+        plan=charge.plan,
+        version=charge.version,
         terms=terms,
-        cost_micros=part.cost_micros,
+        cost_micros=charge.cost_micros,
         priced=priced,
     )
 
 
-def priced_charge(part: PricedCharge, rate: Rate | None) -> tuple[RateView | None, str]:
-    """Give the terms that priced a part, None without a rate, and the arithmetic as a sentence."""
-    if part.rate_id is None and part.rate is None:
-        if part.cost_micros is None:
+def explain_pricing(charge: PricedCharge, rate: Rate | None) -> tuple[RateView | None, str]:
+    """Return the rate that priced a charge (None without one), and the arithmetic as a sentence."""
+    if charge.rate_id is None and charge.rate is None:
+        if charge.cost_micros is None:
             return None, "no price: the total says why"
-        return None, f"the plan prices no {part.direction} calls: 0"
+        return None, f"the plan prices no {charge.direction} calls: 0"
     if rate is None:
-        return None, f"{part.billed_sec} s billed cost {amount(part.cost_micros)}; this database has not that rate"
-    terms = RateView(
+        cost = format_amount(charge.cost_micros)
+        return None, f"{charge.billed_sec} s billed cost {cost}; the rate is not in this database"
+    view = RateView(
         prefix=rate.prefix,
         per_min_micros=rate.per_min_micros,
         connection_fee_micros=rate.connection_fee_micros,
@@ -205,20 +190,20 @@ def priced_charge(part: PricedCharge, rate: Rate | None) -> tuple[RateView | Non
         valid_from_ts=rate.valid_from_ts,
         valid_to_ts=rate.valid_to_ts,
     )
-    return terms, _arithmetic(part, rate)
+    return view, _arithmetic(charge, rate)
 
 
-def _arithmetic(part: PricedCharge, rate: Rate) -> str:
-    billed = billed_seconds(part.seconds, rate)
+def _arithmetic(charge: PricedCharge, rate: Rate) -> str:
+    billed = billed_seconds(charge.seconds, rate)
     steps = (billed - rate.first_increment_sec) // rate.increment_sec
-    increments = f"{rate.first_increment_sec} s" + (f" + {steps} × {rate.increment_sec} s" if steps else "")
-    of = f"{rate.prefix} is the longest prefix with a rate" if rate.prefix else "a rate for any number"
-    seconds = price_micros(billed, rate) - rate.connection_fee_micros
-    exact = seconds * 60 == billed * rate.per_min_micros
-    told = (
-        f"{of}, {amount(rate.per_min_micros)} a minute, {rate.first_increment_sec}/{rate.increment_sec}."
-        f" {part.seconds} s are billed as {increments}{f' = {billed} s' if steps else ''}:"
-        f" {billed} × {amount(rate.per_min_micros)} / 60 = {amount(seconds)}{'' if exact else ' (rounded up)'}"
+    more = f" + {steps} × {rate.increment_sec} s = {billed} s" if steps else ""
+    prefix = f"{rate.prefix} is the longest prefix with a rate" if rate.prefix else "a rate for any number"
+    per_min, fee = format_amount(rate.per_min_micros), rate.connection_fee_micros
+    minutes = price_micros(billed, rate) - fee
+    rounded = "" if minutes * 60 == billed * rate.per_min_micros else " (rounded up)"
+    return (
+        f"{prefix}, {per_min} a minute, {rate.first_increment_sec}/{rate.increment_sec}."
+        f" {charge.seconds} s are billed as {rate.first_increment_sec} s{more}:"
+        f" {billed} × {per_min} / 60 = {format_amount(minutes)}{rounded}"
+        + (f", and the fee {format_amount(fee)}: {format_amount(charge.cost_micros)}" if fee else "")
     )
-    fee = rate.connection_fee_micros
-    return told + (f", and the fee {amount(fee)}: {amount(part.cost_micros)}" if fee else "")

@@ -15,7 +15,7 @@ from export_app.web.errors import ApiError
 from export_app.web.openapi import get
 from export_app.web.parameters import EpochMs, Query, without_default
 from export_app.web.responses import as_json
-from rating.explain import explained
+from rating.explain import explain_stored_call
 from tollbook.store.calls.detail import FOR_EVER_MS, read
 
 _ANY_ID: Final = "any_id"
@@ -65,4 +65,4 @@ def explain_call(path: _CallPath, query: DetailQuery) -> Response:
     if not found:
         # The same for an id that is another account's: whether it exists is nobody's business.
         raise ApiError(404, "unknown_call", "this key's account has no such call: give a call_id of /v1/calls as it is")
-    return as_json({"ok": True, "calls": [explained(one, services().trunk_rules).to_dict() for one in found]})
+    return as_json({"ok": True, "calls": [explain_stored_call(one, services().trunk_rules).to_dict() for one in found]})

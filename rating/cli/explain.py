@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from rating.explain import ExplainedCall, ExplainedCharge, amount, explained
+from rating.explain import ExplainedCall, ExplainedCharge, explain_stored_call
+from rating.money import format_amount
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.model.accounts import EveryAccount
@@ -56,7 +57,7 @@ def explain(call_id: str, at: str | None, as_json: bool) -> None:
     if not kept:
         when = "" if at is None else f" that started by {shown(at)}"
         raise UsageError(f"no call here has the id {shown(wanted, _LONGEST_ID)}{when}")
-    calls = [explained(one, settings.trunk_rules) for one in kept]
+    calls = [explain_stored_call(one, settings.trunk_rules) for one in kept]
     if as_json:
         # ASCII, for a terminal obeys some characters beyond it.
         answer = msgspec.to_builtins({"ok": True, "calls": [call.to_dict() for call in calls]})
@@ -173,14 +174,18 @@ def _price(call: ExplainedCall) -> list[RenderableType]:
 
 
 def _former(price: PriceBefore) -> Text:
-    cost = f"unrated: {shown(price.unrated, 400)}" if price.unrated else f"{amount(price.cost_micros)} {price.currency}"
+    cost = (
+        f"unrated: {shown(price.unrated, 400)}"
+        if price.unrated
+        else f"{format_amount(price.cost_micros)} {price.currency}"
+    )
     told = Text(f"until {_time(price.replaced_ts)} UTC: {cost}")
     return told.append(f", replaced by {shown(price.by_whom, 80)}: {shown(price.reason, 400)}", style="dim")
 
 
 def _part(part: ExplainedCharge) -> RenderableType:
     told = Text(f"{part.direction} to {shown(part.number, 40) or '-'}, {part.seconds} s", style="bold")
-    told.append(f": {amount(part.cost_micros)}" + (f", rate {shown(part.rate, 60)}" if part.rate else ""))
+    told.append(f": {format_amount(part.cost_micros)}" + (f", rate {shown(part.rate, 60)}" if part.rate else ""))
     if part.plan:
         told.append(f" (plan {shown(part.plan, 40)}, version {part.version})")
     why = [Text(part.charged)] if part.charged else []

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rating.deck_csv import DeckRow, parse_deck, write_deck
-from rating.explain import amount, priced_charge
+from rating.explain import explain_pricing
 from rating.loader import load_tariffs
+from rating.money import format_amount
 from tollbook.config import load_settings
 from tollbook.errors import DataError, UsageError
 from tollbook.model.charge import Charge
@@ -105,8 +106,8 @@ def explain_rate(number: str, account: str, at: str | None, seconds: int, direct
     rate = loaded.rate_of(account, at_ts, part)
     if rate is not None:
         click.echo(f"rate {rate.name} of plan {rate.plan_id}, version {rate.version}")
-    click.echo(priced_charge(part, rate)[1])
-    click.echo(f"{amount(price.cost_micros)} {price.currency}")
+    click.echo(explain_pricing(part, rate)[1])
+    click.echo(f"{format_amount(price.cost_micros)} {price.currency}")
 
 
 def _rows(files: Iterable[Path], shown: Progress) -> Iterator[DeckRow]:
@@ -142,7 +143,7 @@ def _imported(done: Imported, *, dry_run: bool) -> str:
         some = [change for change in compared.changes if change.kind == kind]
         told.append(f"  {some[0].total} {kind}")
         for one in some:
-            prices = [amount(micros) for micros in (one.before_micros, one.after_micros) if micros is not None]
+            prices = [format_amount(micros) for micros in (one.before_micros, one.after_micros) if micros is not None]
             told.append(f"    {one.direction} {one.prefix or '(any number)'} {one.name}: {' -> '.join(prices)}")
         if len(some) < some[0].total:
             told.append(f"    and {some[0].total - len(some)} more")

@@ -48,6 +48,10 @@ class CallLeg:
             return self.origin.dialed
         return self.origin.channel.rpartition("/")[2].partition("@")[0]
 
+    def read_at_end(self, name: str) -> bool:
+        """Whether a fact of `outcome` is the end's own, and not taken from `origin`."""
+        return self.end is not None and bool(getattr(self.end, name))
+
     @property
     def estimated(self) -> bool:
         """Whether the end is our estimate and not stated by the switch."""
@@ -74,6 +78,14 @@ class Call:
     def complete(self) -> bool:
         """Whether the root and every leg known to belong to it have ended."""
         return self.root is not None and all(leg.end is not None for leg in self.legs)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the end of any leg is an estimate."""
+        for leg in self.legs:  # noqa: SIM110 - a third of the time of any(), for every call
+            if leg.end is not None and leg.end.source == ESTIMATED:
+                return True
+        return False
 
 
 # What identifies a leg among those of one switch: Unique-ID and Created-Time.

@@ -57,12 +57,9 @@ _NO_ANSWER = frozenset(
 )
 
 
-def telling_cause(*candidates: str) -> str:
-    """Choose the first candidate that names a cause and explains something; without one, the last candidate."""
-    for cause in candidates:
-        if cause in CAUSES and cause not in _UNTELLING:
-            return cause
-    return candidates[-1]
+def is_telling(cause: str) -> bool:
+    """Whether a text names a cause, and one that says why a call was not answered."""
+    return cause in CAUSES and cause not in _UNTELLING
 
 
 def unanswered_disposition(cause: str, *, rang: bool) -> Disposition:

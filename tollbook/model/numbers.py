@@ -1,5 +1,7 @@
 """Numbers as they are dialled, reduced to the digits by which prefixes and owners are looked up."""
 
+from collections.abc import Mapping
+
 SEPARATORS = " -.()/"
 _WITHOUT_SEPARATORS = str.maketrans("", "", SEPARATORS)
 
@@ -16,3 +18,8 @@ def digits_of(number: str) -> str | None:
 def owner_key(number: str) -> str:
     """Return the key for looking up who owns a number: its digits, or a name such as `support` as it is."""
     return digits_of(number) or number
+
+
+def owner_of(number: str, owners: Mapping[str, str]) -> str | None:
+    """Return the account that owns a number, however it was dialled. `owners` is keyed by `owner_key`."""
+    return owners.get(owner_key(number)) if owners else None

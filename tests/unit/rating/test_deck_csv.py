@@ -169,7 +169,7 @@ def test_times_are_exact_to_the_millisecond(at_ms: int) -> None:
 def test_any_text_is_read_or_refused(lines: list[str]) -> None:
     """Only DataError comes out, and never some rows of a bad file."""
     try:
-        rows = parse_deck([("", ["prefix,per_min,valid_from,increment,name\n", *lines])])
+        rows = list(parse_deck([("", ["prefix,per_min,valid_from,increment,name\n", *lines])]))
     except DataError:
         return
     assert rows

@@ -1,4 +1,4 @@
-"""The legs of a call as a tree: who is whose child, which header said so, and what is known of each."""
+"""The legs of a call as people are shown them: a tree, with the header that named each parent."""
 
 import msgspec
 
@@ -10,13 +10,13 @@ _SOURCES = {FROM_CDR_FILE: "cdr_file", FROM_LOOK: "look", ESTIMATED: "estimate"}
 
 
 class LegView(msgspec.Struct, frozen=True, kw_only=True):
-    """A leg of a call. `leg` counts from 1 in the contract's order; `*_ts` are epoch ms of the switch's clock.
+    """A leg of a call. `leg` numbers the legs from 1, oldest first; `*_ts` are epoch ms of the switch's clock.
 
-    `role` is root, child (of leg `child_of`) or orphan, whose parent was not heard; `parent_uid` is the id that
-    `named_by`, a header, names as its parent. `depth` counts from 0. `known_from` is where what it is comes from:
-    create, cdr_file, look, end, or answer when only that was heard; `ended_by` is event, cdr_file or estimate.
-    `call_number` is the variable by which an operator says what number is charged.
-    `lives` are the times at which it was created: more than one after `sofia recover`.
+    `role` is root, child (of leg `child_of`) or orphan, whose parent was not heard. `parent_uid` is the id that the
+    header `named_by` names as its parent. `depth` counts from 0. `known_from` says where its facts come from: create,
+    cdr_file, look or end; answer when only that was heard. `ended_by` is event, cdr_file or estimate. `call_number` is
+    the variable that states what number is charged. `lives` are the times at which it was created: several after
+    `sofia recover`.
     """
 
     leg: int
@@ -44,21 +44,21 @@ class LegView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def leg_views(call: Call, trunk_rules: TrunkRules) -> tuple[LegView, ...]:
-    """Tell every leg of a call, in the contract's order."""
+    """Return the view of every leg of a call, oldest first."""
     numbers = {leg.order: number for number, leg in enumerate(call.legs, start=1)}
     parents = {numbers[leg.order]: _parent(leg, call, numbers) for leg in call.legs}
-    return tuple(_told(number, leg, call, parents, trunk_rules) for number, leg in enumerate(call.legs, start=1))
+    return tuple(_view(number, leg, call, parents, trunk_rules) for number, leg in enumerate(call.legs, start=1))
 
 
 def _parent(leg: CallLeg, call: Call, numbers: dict[tuple[int, str], int]) -> int | None:
     parent = leg.origin.parent
     if leg is call.root or parent is None:
         return None
-    found = newest_before([one for one in call.legs if one.uid == parent.uid], leg)
+    found = newest_before([other for other in call.legs if other.uid == parent.uid], leg)
     return numbers[found.order] if found else None
 
 
-def _told(number: int, leg: CallLeg, call: Call, parents: dict[int, int | None], trunk_rules: TrunkRules) -> LegView:
+def _view(number: int, leg: CallLeg, call: Call, parents: dict[int, int | None], trunk_rules: TrunkRules) -> LegView:
     depth, above = 0, parents[number]
     while above is not None:
         depth, above = depth + 1, parents[above]

@@ -68,7 +68,8 @@ def test_every_column_has_its_rule(name: str) -> None:
     for _, _, told in explanations(LEGS[name]):
         assert tuple(told.rules) == COLUMNS
         assert all(rule and rule == rule.strip() and "\n" not in rule for rule in told.rules.values())
-        assert (told.note, told.agrees) == (None, True)
+        assert told.note is None
+        assert told.charges is not None
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -153,7 +154,7 @@ def test_pruned_legs_leave_what_the_row_holds() -> None:
     """The note says so first."""
     ((_, row, _),) = explanations(LEGS["outbound_answered"])
     told = explain(row, free(row), [], FoldSettings())
-    assert (told.legs, told.agrees) == ((), False)
+    assert (told.legs, told.charges) == ((), None)
     assert "no longer kept" in (told.note or "")
     assert tuple(told.rules) == COLUMNS
     assert "no longer kept" in told.rules["direction"]
@@ -173,7 +174,7 @@ def test_changed_settings_are_told_apart_from_the_row() -> None:
     ((_, row, _),) = explanations(LEGS["outbound_answered"])
     today = FoldSettings(trunk_rules=TrunkRules(onnet=frozenset({"gateway:carrier", "carrier"})))
     told = explain(row, free(row), LEGS["outbound_answered"], today)
-    assert told.agrees is False
+    assert told.charges is None
     assert told.note
     assert told.rules["direction"].startswith(
         "as it was computed then; by the legs and settings of today it would be in"

@@ -1,0 +1,74 @@
+"""Who pays for a call, who called, and what was dialled."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, TypeAlias
+
+from tollbook.model.call_tree import CallLeg
+from tollbook.model.numbers import owner_of
+from tollbook.model.rules.decision import Decision
+
+AccountRule: TypeAlias = Literal[
+    "account of root", "owner of number", "account of answered child", "account of child", "no account"
+]
+FromRule: TypeAlias = Literal[
+    "caller at creation", "caller without creation", "caller, nobody else rung", "number rung first"
+]
+ToRule: TypeAlias = Literal[
+    "dialled at creation",
+    "original destination",
+    "requested user",
+    "last destination",
+    "number rung",
+    "number of other party",
+]
+
+_NO_ACCOUNT: Final[Decision[str | None, AccountRule]] = Decision(None, "no account")
+
+
+def decide_account(
+    root: CallLeg, children: Sequence[CallLeg], to_num: str, owners: Mapping[str, str]
+) -> Decision[str | None, AccountRule]:
+    """Decide who pays: the root's account, the owner of the number, the first child that answered, any child."""
+    if root.outcome.account:
+        return Decision(root.outcome.account, "account of root")
+    owner = owner_of(to_num, owners)
+    if owner:
+        return Decision(owner, "owner of number")
+    with_account = [leg for leg in children if leg.outcome.account]
+    for leg in with_account:
+        if leg.answered_us:
+            return Decision(leg.outcome.account, "account of answered child", (leg,))
+    if with_account:
+        return Decision(with_account[0].outcome.account, "account of child", (with_account[0],))
+    return _NO_ACCOUNT
+
+
+def decide_numbers(root: CallLeg, children: Sequence[CallLeg]) -> tuple[Decision[str, FromRule], Decision[str, ToRule]]:
+    """Decide from_num and to_num: who called, and what was dialled, never what a transfer put there."""
+    origin = root.origin
+    if not origin.outbound:
+        if root.heard_create:
+            return Decision(origin.caller, "caller at creation"), Decision(origin.dialed, "dialled at creation")
+        return Decision(_caller(root), "caller without creation"), _dialled_without_creation(root)
+    # An API originate rings one party first and connects it to the other.
+    rung = root.sent_number
+    other = next((leg for leg in children if not leg.origin.loopback), None)
+    if other is not None and other.sent_number:
+        return Decision(rung, "number rung first"), Decision(other.sent_number, "number of other party", (other,))
+    last = root.outcome.dialed
+    if last and last != rung:
+        return Decision(rung, "number rung first"), Decision(last, "last destination")
+    return Decision(_caller(root), "caller, nobody else rung"), Decision(rung, "number rung")
+
+
+def _caller(root: CallLeg) -> str:
+    # At its end a leg's caller number can be one that it was made to present. Its ANI stays what it came with.
+    return root.origin.caller if root.heard_create else root.origin.ani or root.origin.caller
+
+
+def _dialled_without_creation(root: CallLeg) -> Decision[str, ToRule]:
+    if root.origin.original_dialed:
+        return Decision(root.origin.original_dialed, "original destination")
+    if root.origin.req_user:
+        return Decision(root.origin.req_user, "requested user")
+    return Decision(root.origin.dialed, "last destination")
