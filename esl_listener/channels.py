@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from esl_listener.decoder import JSON, Decoder
+from esl_listener.decoder import Decoder
 from tollbook.errors import FrameRefused
+from tollbook.esl.framing import EVENT_JSON
 from tollbook.log import log_line
 from tollbook.model.leg import Leg, leg_of
 from tollbook.store.calls.switch_processes import OpenLeg
@@ -128,7 +129,7 @@ def _dump(api: Api, decoder: Decoder, uid: str, default_switch: str) -> Leg | No
     if not reply.startswith("{"):
         return None  # it ended between the two questions
     try:
-        event = decoder.decode(JSON, reply.encode())
+        event = decoder.decode(EVENT_JSON, reply.encode())
     except FrameRefused:
         return None
     return leg_of(event, event.switchname or default_switch)

@@ -17,9 +17,9 @@ import gevent.socket
 from gevent.event import AsyncResult
 from greenswitch.esl import InboundESL
 
-from esl_listener.framing import Frame, Framer
 from tollbook.config import EslAddress
 from tollbook.errors import FrameRefused, SwitchRefused, SwitchUnavailable
+from tollbook.esl.framing import Frame, Framer
 
 CONNECT_TIMEOUT_S = 10.0
 REPLY_TIMEOUT_S = 30.0

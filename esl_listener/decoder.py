@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from tollbook.errors import FrameRefused
+from tollbook.esl.framing import EVENT_JSON
 from tollbook.model.event import (
     INTEGER_FIELDS,
     SwitchEvent,
@@ -20,9 +21,6 @@ from tollbook.model.event import (
     tidy_integer,
     tidy_text,
 )
-
-JSON = b"text/event-json"
-PLAIN = b"text/event-plain"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -73,7 +71,7 @@ class Decoder:
 
     def decode(self, kind: bytes, body: bytes) -> SwitchEvent:
         """Decode an event frame's body; raises FrameRefused when there is no event in it."""
-        return self.json(body) if kind == JSON else self.plain(body)
+        return self.json(body) if kind == EVENT_JSON else self.plain(body)
 
     def json(self, body: bytes) -> SwitchEvent:
         """Decode `event json`: fast, and tolerantly when bytes or types are not what FreeSWITCH should send,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from esl_listener.decoder import JSON
+from tollbook.esl.framing import EVENT_JSON
 
 _PLAIN = re.compile(rb"^Session-Since-Startup: (\d{1,18})$", re.MULTILINE)
 
@@ -25,7 +25,7 @@ _json = msgspec.json.Decoder(_Heartbeat, strict=False)
 
 def sessions_in(kind: bytes, body: bytes) -> int | None:
     """Return Session-Since-Startup from a heartbeat's body; None when it has no such number."""
-    if kind != JSON:
+    if kind != EVENT_JSON:
         found = _PLAIN.search(body)
         return int(found[1]) if found else None
     try:

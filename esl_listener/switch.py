@@ -11,13 +11,13 @@ from esl_listener.backoff import Backoff
 from esl_listener.channels import compare_channels
 from esl_listener.connection import EventSocket
 from esl_listener.decoder import Decoder
-from esl_listener.framing import Frame
 from esl_listener.liveness import HeartbeatTimeout, Liveness
 from esl_listener.metrics import Metrics
 from esl_listener.reconcile import DENIED_TWICE_AFTER_S, ChannelReconciler
 from esl_listener.session_audit import SessionAudit, sessions_in
 from tollbook.config import EslAddress
 from tollbook.errors import SwitchRefused, SwitchUnavailable, TollbookError
+from tollbook.esl.framing import Frame
 from tollbook.log import log_line
 from tollbook.model.event import SwitchEvent
 from tollbook.model.leg import Leg, leg_of

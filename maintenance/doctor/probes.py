@@ -12,7 +12,8 @@ from maintenance.doctor.run import Group, attempt
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import EslAddress, Settings
 from tollbook.errors import ProtocolError, SettingsError, TollbookError
-from tollbook.esl import EslClient
+from tollbook.esl.client import EslClient
+from tollbook.esl.framing import EVENT_PLAIN
 from tollbook.spool_files import dead_letter_folder, dead_letter_paths, segments, spool_folders
 from tollbook.store import health, row_security
 from tollbook.store.database import SCHEMA_REVISION, Connection, check_schema
@@ -137,7 +138,7 @@ def _switch_clock(check: str, client: EslClient) -> Finding:
         raise ProtocolError("refuses the subscription")
     before = time.time()
     client.command("bgapi version")
-    event = client.read_until("text/event-plain")
+    event = client.read_until(EVENT_PLAIN)
     after = time.time()
     stamp = _EVENT_TIME.search(event.body)
     if stamp is None:

@@ -3,8 +3,8 @@
 import time
 from dataclasses import dataclass, field
 
+from tollbook.simulator.encoding import json_string
 from tollbook.simulator.event import Header, Playable
-from tollbook.simulator.frame import json_string
 
 _ENDS = frozenset((b"CHANNEL_HANGUP_COMPLETE", b"CHANNEL_DESTROY"))
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from tollbook.errors import DataError
-from tollbook.simulator.frame import JSON, PLAIN, event_frame, json_string, percent_decode, percent_encode
+from tollbook.esl.framing import EVENT_JSON, EVENT_PLAIN
+from tollbook.simulator.encoding import event_frame, json_string, percent_decode, percent_encode
 
 Header = tuple[bytes, bytes]
 
@@ -91,11 +92,11 @@ class SystemEvent:
 
     def plain_frame(self, sequence: int) -> bytes:
         """Return the plain frame."""
-        return event_frame(PLAIN, RawEvent(headers=self.headers(sequence), body=self.event.body).plain_body())
+        return event_frame(EVENT_PLAIN, RawEvent(headers=self.headers(sequence), body=self.event.body).plain_body())
 
     def json_frame(self, sequence: int) -> bytes:
         """Return the JSON frame."""
-        return event_frame(JSON, RawEvent(headers=self.headers(sequence), body=self.event.body).json_body())
+        return event_frame(EVENT_JSON, RawEvent(headers=self.headers(sequence), body=self.event.body).json_body())
 
 
 def parse_plain(body: bytes) -> RawEvent:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from tollbook.esl.framing import EVENT_JSON, EVENT_PLAIN
+from tollbook.simulator.encoding import event_frame
 from tollbook.simulator.event import Header, RawEvent, parse_json
-from tollbook.simulator.frame import JSON, PLAIN, event_frame
 from tollbook.simulator.recording import CdrFile, Recording, Row
 from tollbook.simulator.slots import SEQUENCE, Slot, SlotTable, Slotted, fill_values
 
@@ -54,11 +55,11 @@ class FreshEvent:
 
     def plain_frame(self, sequence: int) -> bytes:
         """Return the plain frame."""
-        return event_frame(PLAIN, self._fill(self.template.plain, sequence))
+        return event_frame(EVENT_PLAIN, self._fill(self.template.plain, sequence))
 
     def json_frame(self, sequence: int) -> bytes:
         """Return the JSON frame."""
-        return event_frame(JSON, self._fill(self.template.json, sequence))
+        return event_frame(EVENT_JSON, self._fill(self.template.json, sequence))
 
     def _fill(self, slotted: Slotted, sequence: int) -> bytes:
         values = list(self.values)

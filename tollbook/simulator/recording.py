@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 
 from tollbook.errors import DataError
+from tollbook.esl.framing import EVENT_JSON, Frame, Framer
+from tollbook.simulator.encoding import event_frame
 from tollbook.simulator.event import Header, RawEvent, parse_json, parse_plain
-from tollbook.simulator.frame import JSON, event_frame, split_frames
 
 Row = dict[str, object]
 
@@ -79,15 +80,15 @@ class Recording:
 def load(folder: Path) -> Recording:
     """Read a recording's folder; raise DataError if it holds no plain.esl or if its files disagree."""
     try:
-        plain = list(split_frames((folder / "plain.esl").read_bytes()))
+        plain = split_frames((folder / "plain.esl").read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"no recording in {folder}: it needs a plain.esl") from error
     events = [parse_plain(frame.body) for frame in plain]
-    json_raw = [event_frame(JSON, event.json_body()) for event in events]
+    json_raw = [event_frame(EVENT_JSON, event.json_body()) for event in events]
     json_file = folder / "json.esl"
     if json_file.exists():
         # The JSON frames say what the plain encoding hides: whether a "%0A" was typed or a newline.
-        json_frames = list(split_frames(json_file.read_bytes()))
+        json_frames = split_frames(json_file.read_bytes())
         events = [parse_json(frame.body) for frame in json_frames]
         json_raw = [frame.raw for frame in json_frames]
     if len(events) != len(plain):
@@ -102,6 +103,20 @@ def load(folder: Path) -> Recording:
         rows=_rows(folder / "rows.json"),
         cdr_files=tuple(_cdr_file(path) for path in sorted(folder.glob("json_cdr/*.json"))),
     )
+
+
+def split_frames(stream: bytes) -> list[Frame]:
+    """Return the event frames in recorded bytes; raise DataError where there is anything else."""
+    frames: list[Frame] = []
+    at = 0
+    for frame in Framer().feed(stream):
+        if not frame.type.startswith(b"text/event-") or not stream.startswith(frame.raw, at):
+            break
+        frames.append(frame)
+        at += len(frame.raw)
+    if at < len(stream):
+        raise DataError(f"no whole event frame at byte {at}")
+    return frames
 
 
 def load_all(names: Iterable[str], *, folder: Path | None = None) -> list[Recording]:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Literal
 
-from tollbook.simulator.frame import json_string, percent_encode
+from tollbook.simulator.encoding import json_string, percent_encode
 
 Kind = Literal["sequence", "core", "switch", "uuid", "suffix", "epoch", "stamp", "date"]
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esl_listener.decoder import JSON, PLAIN, Decoder
-from esl_listener.framing import Frame, Framer
+from esl_listener.decoder import Decoder
 from tests.paths import ESL
 from tollbook.errors import FrameRefused
+from tollbook.esl.framing import EVENT_JSON, EVENT_PLAIN, Frame, Framer
 from tollbook.model.event import SwitchEvent, header_names
 from tollbook.model.leg import leg_of
-from tollbook.simulator.frame import percent_encode
+from tollbook.simulator.encoding import percent_encode
 
 BOTH = sorted(path.parent for path in ESL.glob("calls/*/json.esl"))
 DECODER = Decoder("accountcode", "cdr_parent")
@@ -113,7 +113,7 @@ def refused_or_event(kind: bytes, body: bytes) -> SwitchEvent | None:
     return event
 
 
-@given(kind=st.sampled_from([JSON, PLAIN]), body=st.binary(max_size=300))
+@given(kind=st.sampled_from([EVENT_JSON, EVENT_PLAIN]), body=st.binary(max_size=300))
 def test_any_bytes_give_an_event_or_are_refused(kind: bytes, body: bytes) -> None:
     refused_or_event(kind, body)
 
@@ -128,7 +128,7 @@ any_json = st.recursive(
 @given(st.dictionaries(st.sampled_from(sorted(header_names().values())), any_json, max_size=12) | any_json)
 def test_any_json_gives_an_event_or_is_refused(value: Any) -> None:
     """Arrays, numbers, null, objects, NaN, lone surrogates (as escapes) as values of wanted headers."""
-    event = refused_or_event(JSON, json.dumps(value).encode())
+    event = refused_or_event(EVENT_JSON, json.dumps(value).encode())
     assert (event is not None) == isinstance(value, dict)
 
 
@@ -148,7 +148,7 @@ def test_a_mutated_recording_gives_an_event_or_is_refused(data: st.DataObject) -
 @pytest.mark.parametrize("brackets", ["[]", "{}"])
 def test_deep_nesting_is_refused_or_read(depth: int, header: str, brackets: str) -> None:
     begin, end = ("[", "]") if brackets == "[]" else ('{"a":', "}")
-    refused_or_event(JSON, f'{{"{header}":{begin * depth}1{end * depth}}}'.encode())
+    refused_or_event(EVENT_JSON, f'{{"{header}":{begin * depth}1{end * depth}}}'.encode())
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,10 @@ import json
 
 import pytest
 
-from esl_listener.decoder import JSON, PLAIN
-from esl_listener.framing import Framer
 from esl_listener.liveness import HeartbeatTimeout
 from esl_listener.session_audit import SessionAudit, SessionGap, sessions_in
 from tests.paths import PROTOCOL
+from tollbook.esl.framing import EVENT_JSON, EVENT_PLAIN, Framer
 
 S = 1_000_000
 
@@ -62,17 +61,17 @@ def test_the_count_is_read_from_recorded_heartbeats() -> None:
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
-        (JSON, b""),
-        (JSON, b"{}"),
-        (JSON, b"[]"),
-        (JSON, b'{"Session-Since-Startup":"many"}'),
-        (JSON, b'{"Session-Since-Startup":"-3"}'),
-        (JSON, b'{"Session-Since-Startup":"\xff"}'),
-        (JSON, b'{"a":' * 100_000),
-        (PLAIN, b""),
-        (PLAIN, b"Session-Since-Startup: many\n\n"),
-        (PLAIN, b"Session-Since-Startup: " + b"9" * 400 + b"\n\n"),
-        (PLAIN, b"X-Session-Since-Startup: 5\n\n"),
+        (EVENT_JSON, b""),
+        (EVENT_JSON, b"{}"),
+        (EVENT_JSON, b"[]"),
+        (EVENT_JSON, b'{"Session-Since-Startup":"many"}'),
+        (EVENT_JSON, b'{"Session-Since-Startup":"-3"}'),
+        (EVENT_JSON, b'{"Session-Since-Startup":"\xff"}'),
+        (EVENT_JSON, b'{"a":' * 100_000),
+        (EVENT_PLAIN, b""),
+        (EVENT_PLAIN, b"Session-Since-Startup: many\n\n"),
+        (EVENT_PLAIN, b"Session-Since-Startup: " + b"9" * 400 + b"\n\n"),
+        (EVENT_PLAIN, b"X-Session-Since-Startup: 5\n\n"),
     ],
     ids=range(11),
 )
@@ -81,8 +80,10 @@ def test_what_is_no_count_is_none(kind: bytes, body: bytes) -> None:
 
 
 def test_both_formats_give_a_count() -> None:
-    assert sessions_in(JSON, json.dumps({"Event-Name": "HEARTBEAT", "Session-Since-Startup": "12"}).encode()) == 12
-    assert sessions_in(PLAIN, b"Event-Name: HEARTBEAT\nSession-Since-Startup: 12\n\n") == 12
+    assert (
+        sessions_in(EVENT_JSON, json.dumps({"Event-Name": "HEARTBEAT", "Session-Since-Startup": "12"}).encode()) == 12
+    )
+    assert sessions_in(EVENT_PLAIN, b"Event-Name: HEARTBEAT\nSession-Since-Startup: 12\n\n") == 12
 
 
 @pytest.mark.parametrize(

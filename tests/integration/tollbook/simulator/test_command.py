@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.esl_client import RawClient
 from tests.paths import ROOT
-from tollbook.demo.client import EslClient
 from tollbook.simulator.recording import load_all
 
 CALLS = ROOT / "tests" / "data" / "esl" / "calls"
@@ -39,7 +39,7 @@ def test_it_waits_plays_and_ends_on_sigterm():
     expected = sum(len(recording.events) for recording in load_all(["outbound_answered", "phone_302"]))
     with running(*arguments, "--wait-for-subscriber") as (process, address):
         assert process.stdout is not None
-        with EslClient(address) as client:
+        with RawClient(address) as client:
             client.login(b"s3cret").command(b"event json ALL")
             assert len(client.events(expected)) == expected
             assert process.stdout.readline() == f"played {expected} events\n"
@@ -51,7 +51,7 @@ def test_it_waits_plays_and_ends_on_sigterm():
 def test_verbatim_once_from_a_folder_and_leave(tmp_path: Path):
     arguments = ("--recordings", str(CALLS), "--play", "standby", "--verbatim", "--speed", "0")
     with running(*arguments, "--wait-for-subscriber", "--exit-when-played") as (process, address):
-        with EslClient(address) as client:
+        with RawClient(address) as client:
             client.login().command(b"event plain ALL")
             assert client.rest() == (CALLS / "standby" / "plain.esl").read_bytes()
         assert process.wait(10) == 0
@@ -62,7 +62,7 @@ def test_a_loop_at_a_rate_goes_on_until_sigint():
         process,
         address,
     ):
-        with EslClient(address) as client:
+        with RawClient(address) as client:
             client.login().command(b"event json CHANNEL_CREATE")
             assert len({event.get(b"Unique-ID") for event in client.events(200)}) == 200
         process.send_signal(signal.SIGINT)

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.esl_client import RawClient
 from tests.paths import CALLS
-from tollbook.demo.client import EslClient
-from tollbook.simulator.frame import split_frames
-from tollbook.simulator.recording import load
+from tollbook.simulator.recording import load, split_frames
 from tollbook.simulator.thread import SwitchThread
 
 
@@ -31,7 +30,7 @@ def test_own_pace_faster_by_a_factor(switch: SwitchThread):
 
 def test_calls_played_together_interleave(switch: SwitchThread):
     recording = load(CALLS / "outbound_answered")
-    with EslClient(switch.address) as client:
+    with RawClient(switch.address) as client:
         client.login().command(b"event json CHANNEL_CREATE")
         switch.play([recording, recording], speed=0)
         ids = [event.get(b"Channel-Call-UUID") for event in client.events(4)]
@@ -48,7 +47,7 @@ def test_a_rate_is_kept(switch: SwitchThread):
 
 
 def test_fresh_calls_begin_now(switch: SwitchThread):
-    with EslClient(switch.address) as client:
+    with RawClient(switch.address) as client:
         client.login().command(b"event json CHANNEL_CREATE")
         switch.play([load(CALLS / "outbound_answered")])
         created_s = int(client.events(1)[0].get(b"Caller-Channel-Created-Time") or 0) / 1e6
@@ -58,7 +57,7 @@ def test_fresh_calls_begin_now(switch: SwitchThread):
 
 def test_interleaved_verbatim_keeps_each_recordings_order_and_bytes(switch: SwitchThread):
     recordings = [load(CALLS / name) for name in ("outbound_answered", "cid_sip_unicode", "standby")]
-    with EslClient(switch.address) as client:
+    with RawClient(switch.address) as client:
         client.login().command(b"event plain ALL")
         played = switch.play_interleaved(recordings)
         client.send(b"exit")

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.esl_client import RawClient
 from tests.paths import ESL
-from tollbook.demo.client import EslClient
 from tollbook.errors import DataError
 from tollbook.simulator.recording import Recording, load
 from tollbook.simulator.thread import SwitchThread
@@ -25,7 +25,7 @@ def recorded(name: str) -> Recording:
     return load(ESL / "calls" / name)
 
 
-def assert_cut(client: EslClient) -> None:
+def assert_cut(client: RawClient) -> None:
     """Read what is left, and find the end rather than silence."""
     with suppress(ConnectionError):
         client.rest()
@@ -44,13 +44,13 @@ def switch() -> Iterator[SwitchThread]:
 
 
 @pytest.fixture
-def client(switch: SwitchThread) -> Iterator[EslClient]:
-    with EslClient(switch.address) as connected:
+def client(switch: SwitchThread) -> Iterator[RawClient]:
+    with RawClient(switch.address) as connected:
         yield connected.login()
 
 
 def test_a_wrong_password_gets_the_recorded_bytes(switch: SwitchThread):
-    with EslClient(switch.address) as client:
+    with RawClient(switch.address) as client:
         client.send(b"auth wrong")
 
         assert client.rest() == server_side("auth_wrong_password.txt")
@@ -59,7 +59,7 @@ def test_a_wrong_password_gets_the_recorded_bytes(switch: SwitchThread):
 def test_a_session_gets_the_recorded_bytes(switch: SwitchThread):
     commands = re.findall(rb"--- client: (.*)", (ESL / "protocol" / "session.txt").read_bytes())
 
-    with EslClient(switch.address) as client:
+    with RawClient(switch.address) as client:
         client.sock.sendall(b"".join(command + b"\n\n" for command in commands))
         answered = client.rest()
 
@@ -75,7 +75,7 @@ def _without_what_differs(said: bytes) -> bytes:
 
 
 def test_before_auth_nothing_is_answered(switch: SwitchThread):
-    with EslClient(switch.address) as client:
+    with RawClient(switch.address) as client:
         client.read()
 
         assert client.command(b"event plain ALL").reply == b"-ERR command not found"
@@ -87,7 +87,7 @@ def test_before_auth_nothing_is_answered(switch: SwitchThread):
 def test_verbatim_playing_sends_the_recorded_bytes_in_both_formats(switch: SwitchThread):
     for as_format in ("plain", "json"):
         recording = recorded("transfer_outbound_to_third_party")
-        with EslClient(switch.address) as client:
+        with RawClient(switch.address) as client:
             client.login().command(f"event {as_format} ALL".encode())
             switch.play([recording], verbatim=True)
             client.send(b"exit")
@@ -97,7 +97,7 @@ def test_verbatim_playing_sends_the_recorded_bytes_in_both_formats(switch: Switc
             assert client.rest() == expected + bye
 
 
-def test_only_what_was_asked_for_is_sent(switch: SwitchThread, client: EslClient):
+def test_only_what_was_asked_for_is_sent(switch: SwitchThread, client: RawClient):
     client.command(b"event json CHANNEL_CREATE CUSTOM fifo::info")
     client.command(b"event json CHANNEL_ANSWER CUSTOM callcenter::info")
     recordings = [recorded("queue_answered_by_agent"), recorded("fifo_in_and_out")]
@@ -112,14 +112,14 @@ def test_only_what_was_asked_for_is_sent(switch: SwitchThread, client: EslClient
     assert [event.get(b"Event-Name") for event in client.events(len(expected))] == expected
 
 
-def test_a_custom_event_of_another_subclass_is_not_sent(switch: SwitchThread, client: EslClient):
+def test_a_custom_event_of_another_subclass_is_not_sent(switch: SwitchThread, client: RawClient):
     client.command(b"event plain CUSTOM fifo::info")
     switch.play([recorded("queue_answered_by_agent")])
 
     assert client.api(b"uuid_exists x") == b"false"
 
 
-def test_nixevent_and_noevents_end_what_was_asked(switch: SwitchThread, client: EslClient):
+def test_nixevent_and_noevents_end_what_was_asked(switch: SwitchThread, client: RawClient):
     client.command(b"event plain CHANNEL_CREATE CHANNEL_ANSWER")
     assert client.command(b"nixevent CHANNEL_CREATE").reply == b"+OK events nixed"
     switch.play([recorded("outbound_answered")])
@@ -131,7 +131,7 @@ def test_nixevent_and_noevents_end_what_was_asked(switch: SwitchThread, client: 
     assert client.api(b"uuid_exists x") == b"false"
 
 
-def test_all_but_one_after_nixevent(switch: SwitchThread, client: EslClient):
+def test_all_but_one_after_nixevent(switch: SwitchThread, client: RawClient):
     client.command(b"event plain ALL")
     client.command(b"nixevent CHANNEL_DESTROY")
     recording = recorded("outbound_answered")
@@ -141,7 +141,7 @@ def test_all_but_one_after_nixevent(switch: SwitchThread, client: EslClient):
     assert [event.get(b"Event-Name") for event in client.events(len(expected))] == expected
 
 
-def test_filters_let_through_what_any_of_them_names(switch: SwitchThread, client: EslClient):
+def test_filters_let_through_what_any_of_them_names(switch: SwitchThread, client: RawClient):
     client.command(b"event plain ALL")
     assert (
         client.command(b"filter Event-Name CHANNEL_CREATE").reply == b"+OK filter added. [Event-Name]=[CHANNEL_CREATE]"
@@ -164,7 +164,7 @@ def test_filters_let_through_what_any_of_them_names(switch: SwitchThread, client
     assert len(client.events(len(recording.events))) == len(recording.events)
 
 
-def test_event_sequence_rises_and_the_core_is_the_switchs(switch: SwitchThread, client: EslClient):
+def test_event_sequence_rises_and_the_core_is_the_switchs(switch: SwitchThread, client: RawClient):
     client.command(b"event json ALL")
     recording = recorded("outbound_answered")
     switch.play([recording, recording])
@@ -175,7 +175,7 @@ def test_event_sequence_rises_and_the_core_is_the_switchs(switch: SwitchThread, 
     assert {event.get(b"Core-UUID") for event in events} == {switch.core_uuid.encode()}
 
 
-def test_commands_are_answered_behind_the_events_that_wait(switch: SwitchThread, client: EslClient):
+def test_commands_are_answered_behind_the_events_that_wait(switch: SwitchThread, client: RawClient):
     client.command(b"event plain ALL")
     recording = recorded("outbound_answered")
     played = switch.play_unpaced([recording], count=400, patient=False)
@@ -185,7 +185,7 @@ def test_commands_are_answered_behind_the_events_that_wait(switch: SwitchThread,
     assert client.read().body == b"false"
 
 
-def test_bgapi_is_answered_first_and_its_job_follows(client: EslClient):
+def test_bgapi_is_answered_first_and_its_job_follows(client: RawClient):
     client.command(b"event json BACKGROUND_JOB")
     reply = client.command(b"bgapi uuid_exists no-such")
     job = client.read().event
@@ -195,7 +195,7 @@ def test_bgapi_is_answered_first_and_its_job_follows(client: EslClient):
     assert job.body == b"false"
 
 
-def test_bgapi_takes_the_clients_job_uuid_and_plain_jobs_have_a_body(client: EslClient):
+def test_bgapi_takes_the_clients_job_uuid_and_plain_jobs_have_a_body(client: RawClient):
     client.command(b"event plain BACKGROUND_JOB")
     assert client.command(b"bgapi status\nJob-UUID: mine").reply == b"+OK Job-UUID: mine"
 
@@ -204,7 +204,7 @@ def test_bgapi_takes_the_clients_job_uuid_and_plain_jobs_have_a_body(client: Esl
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
-def test_a_command_may_come_in_pieces_with_any_line_end(client: EslClient, line_end: bytes):
+def test_a_command_may_come_in_pieces_with_any_line_end(client: RawClient, line_end: bytes):
     for piece in (b"api uuid_ex", b"ists x" + line_end, line_end):
         client.sock.sendall(piece)
         time.sleep(0.02)
@@ -212,14 +212,14 @@ def test_a_command_may_come_in_pieces_with_any_line_end(client: EslClient, line_
     assert client.read().body == b"false"
 
 
-def test_a_command_without_an_end_is_cut(switch: SwitchThread, client: EslClient):
+def test_a_command_without_an_end_is_cut(switch: SwitchThread, client: RawClient):
     with suppress(ConnectionError):
         client.sock.sendall(b"x" * 200_000)
 
     assert_cut(client)
 
 
-def test_channels_are_told_truthfully_in_the_middle_of_a_call(switch: SwitchThread, client: EslClient):
+def test_channels_are_told_truthfully_in_the_middle_of_a_call(switch: SwitchThread, client: RawClient):
     recording = recorded("outbound_answered")
     root, child = list(dict.fromkeys(event.unique_id or b"" for event in recording.events))
     assert client.api(b"show channels as json") == (ESL / "protocol" / "show_channels_none.json").read_bytes()
@@ -257,7 +257,7 @@ def test_channels_are_told_truthfully_in_the_middle_of_a_call(switch: SwitchThre
     assert client.api_json(b"show channels as json") == {"row_count": 0}
 
 
-def test_a_zombie_is_listed_and_denied(switch: SwitchThread, client: EslClient):
+def test_a_zombie_is_listed_and_denied(switch: SwitchThread, client: RawClient):
     recording = recorded("answer_caller_hangs_up")
     (uid,) = {event.unique_id for event in recording.events if event.unique_id}
     switch.emit(recording, range(2))
@@ -268,11 +268,11 @@ def test_a_zombie_is_listed_and_denied(switch: SwitchThread, client: EslClient):
     assert client.api(b"uuid_exists " + uid) == b"false"
     assert client.api(b"uuid_dump " + uid + b" json") == b"-ERR No such channel!\n"
     switch.restart()
-    with EslClient(switch.address) as again:
+    with RawClient(switch.address) as again:
         assert again.login().api_json(b"show channels as json") == {"row_count": 0}
 
 
-def test_what_happens_unheard_changes_the_channels_and_is_told_to_nobody(switch: SwitchThread, client: EslClient):
+def test_what_happens_unheard_changes_the_channels_and_is_told_to_nobody(switch: SwitchThread, client: RawClient):
     recording = recorded("answer_caller_hangs_up")
     client.command(b"event json ALL")
     switch.happen(recording, range(2))
@@ -282,7 +282,7 @@ def test_what_happens_unheard_changes_the_channels_and_is_told_to_nobody(switch:
     assert next(iter(client.events(1))).get(b"Session-Since-Startup") == b"1"
 
 
-def test_the_uuid_dump_has_the_recorded_headers_in_order(switch: SwitchThread, client: EslClient):
+def test_the_uuid_dump_has_the_recorded_headers_in_order(switch: SwitchThread, client: RawClient):
     recording = recorded("internal_to_1001")
     root = recording.events[0].unique_id or b""
     switch.emit(recording, range(6))
@@ -291,7 +291,7 @@ def test_the_uuid_dump_has_the_recorded_headers_in_order(switch: SwitchThread, c
     assert list(client.api_json(b"uuid_dump " + root + b" json"))[:24] == list(real)[:24]
 
 
-def test_a_heartbeat_has_the_recorded_headers_and_counts_sessions(switch: SwitchThread, client: EslClient):
+def test_a_heartbeat_has_the_recorded_headers_and_counts_sessions(switch: SwitchThread, client: RawClient):
     client.command(b"event plain HEARTBEAT")
     recording = recorded("outbound_answered")
     switch.emit(recording, range(3))
@@ -313,7 +313,7 @@ def test_a_heartbeat_has_the_recorded_headers_and_counts_sessions(switch: Switch
 
 
 def test_heartbeats_come_by_themselves():
-    with SwitchThread(heartbeat_s=0.05) as switch, EslClient(switch.address) as client:
+    with SwitchThread(heartbeat_s=0.05) as switch, RawClient(switch.address) as client:
         client.login().command(b"event json HEARTBEAT")
         first, second = client.events(2)
 
@@ -324,8 +324,8 @@ def test_a_slow_reader_is_cut_after_five_hundred_drops_and_others_are_not():
     recording = recorded("outbound_answered")
     with (
         SwitchThread(heartbeat_s=3600, max_queued=50) as switch,
-        EslClient(switch.address) as slow,
-        EslClient(switch.address) as other,
+        RawClient(switch.address) as slow,
+        RawClient(switch.address) as other,
     ):
         slow.login().command(b"event plain ALL")
         other.login()
@@ -339,7 +339,7 @@ def test_a_slow_reader_is_cut_after_five_hundred_drops_and_others_are_not():
 
 def test_a_patient_play_loses_nothing_for_a_slow_reader():
     recording = recorded("outbound_answered")
-    with SwitchThread(heartbeat_s=3600) as switch, EslClient(switch.address) as client:
+    with SwitchThread(heartbeat_s=3600) as switch, RawClient(switch.address) as client:
         client.login().command(b"event json CHANNEL_CREATE CHANNEL_HANGUP_COMPLETE")
         future = switch.start_playing([recording] * 1500, speed=0)
         time.sleep(0.3)
@@ -350,7 +350,7 @@ def test_a_patient_play_loses_nothing_for_a_slow_reader():
         assert future.result(10) == 1500 * len(recording.events)
 
 
-def test_a_restart_cuts_all_and_says_nothing(switch: SwitchThread, client: EslClient):
+def test_a_restart_cuts_all_and_says_nothing(switch: SwitchThread, client: RawClient):
     client.command(b"event plain ALL")
     before = switch.core_uuid
     future = switch.start_playing([recorded("outbound_answered")], speed=2)
@@ -360,7 +360,7 @@ def test_a_restart_cuts_all_and_says_nothing(switch: SwitchThread, client: EslCl
 
     assert_cut(client)
     assert switch.core_uuid != before
-    with EslClient(switch.address) as again:
+    with RawClient(switch.address) as again:
         again.login()
         assert again.api_json(b"show channels as json") == {"row_count": 0}
         assert again.api(b"global_getvar core_uuid") == switch.core_uuid.encode()
@@ -373,19 +373,19 @@ def test_a_restart_cuts_all_and_says_nothing(switch: SwitchThread, client: EslCl
         assert again.api(b"uuid_exists x") == b"false"
 
 
-def test_cut_connections_leaves_the_calls_up(switch: SwitchThread, client: EslClient):
+def test_cut_connections_leaves_the_calls_up(switch: SwitchThread, client: RawClient):
     recording = recorded("outbound_answered")
     switch.emit(recording, range(2))
     switch.cut_connections()
 
     assert_cut(client)
-    with EslClient(switch.address) as again:
+    with RawClient(switch.address) as again:
         assert again.login().api_json(b"show channels as json")["row_count"] == 2
 
 
 def test_cdr_files_are_written_when_their_leg_has_ended(tmp_path: Path):
     recording = recorded("outbound_answered")
-    with SwitchThread(json_cdr_dir=tmp_path) as switch, EslClient(switch.address) as client:
+    with SwitchThread(json_cdr_dir=tmp_path) as switch, RawClient(switch.address) as client:
         client.login().command(b"event json CHANNEL_HANGUP_COMPLETE")
         switch.play([recording])
         legs = [event.get(b"Unique-ID") or b"" for event in client.events(2)]
@@ -397,7 +397,7 @@ def test_cdr_files_are_written_when_their_leg_has_ended(tmp_path: Path):
     assert cdr["core-uuid"] == switch.core_uuid
 
 
-def test_waiting_for_a_subscriber(switch: SwitchThread, client: EslClient):
+def test_waiting_for_a_subscriber(switch: SwitchThread, client: RawClient):
     with pytest.raises(TimeoutError):
         switch.wait_for_subscriber(0.05)
     client.command(b"event plain HEARTBEAT")

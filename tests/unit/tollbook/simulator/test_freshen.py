@@ -8,9 +8,8 @@ import pytest
 
 from tests.paths import CALLS
 from tollbook.simulator.event import RawEvent, parse_json, parse_plain
-from tollbook.simulator.frame import split_frames
 from tollbook.simulator.freshen import CallTemplate, FreshCall, fresh
-from tollbook.simulator.recording import Recording, load
+from tollbook.simulator.recording import Recording, load, split_frames
 
 ALL = sorted(path.name for path in CALLS.iterdir() if path.is_dir())
 
@@ -30,8 +29,8 @@ def test_both_renderings_of_a_copy_are_well_formed_and_carry_the_sequence(name: 
     recording, copy = both(name)
 
     for recorded, event in zip(recording.events, copy.events, strict=True):
-        plain = parse_plain(next(split_frames(event.plain_frame(12_345_678))).body)
-        as_json = parse_json(next(split_frames(event.json_frame(12_345_678))).body)
+        plain = parse_plain(split_frames(event.plain_frame(12_345_678))[0].body)
+        as_json = parse_json(split_frames(event.json_frame(12_345_678))[0].body)
         names = [header for header, _ in recorded.event.headers]
         assert [header for header, _ in plain.headers] == names
         assert [header for header, _ in as_json.headers] == names

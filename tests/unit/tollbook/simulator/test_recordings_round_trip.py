@@ -6,9 +6,10 @@ import pytest
 
 from tests.paths import ESL
 from tollbook.errors import DataError
+from tollbook.esl.framing import EVENT_JSON, EVENT_PLAIN
+from tollbook.simulator.encoding import event_frame, percent_decode, percent_encode
 from tollbook.simulator.event import parse_json, parse_plain
-from tollbook.simulator.frame import JSON, PLAIN, event_frame, percent_decode, percent_encode, split_frames
-from tollbook.simulator.recording import load, load_all, shipped_names
+from tollbook.simulator.recording import load, load_all, shipped_names, split_frames
 
 CALLS = sorted(path for path in (ESL / "calls").iterdir() if path.is_dir())
 
@@ -25,7 +26,7 @@ def test_there_are_recordings():
 def test_plain_frames_are_rendered_to_the_recorded_bytes(folder: Path):
     recording = load(folder)
 
-    rendered = b"".join(event_frame(PLAIN, recorded.event.plain_body()) for recorded in recording.events)
+    rendered = b"".join(event_frame(EVENT_PLAIN, recorded.event.plain_body()) for recorded in recording.events)
 
     assert rendered == (folder / "plain.esl").read_bytes()
     assert b"".join(recorded.plain_frame(1) for recorded in recording.events) == rendered
@@ -36,7 +37,7 @@ def test_json_frames_are_rendered_to_the_recorded_bytes(folder: Path):
     recording = load(folder)
     recorded_bytes = (folder / "json.esl").read_bytes()
 
-    assert b"".join(event_frame(JSON, event.event.json_body()) for event in recording.events) == recorded_bytes
+    assert b"".join(event_frame(EVENT_JSON, event.event.json_body()) for event in recording.events) == recorded_bytes
     assert b"".join(event.json_frame(1) for event in recording.events) == recorded_bytes
 
 
@@ -44,7 +45,7 @@ def test_json_frames_are_rendered_to_the_recorded_bytes(folder: Path):
 def test_plain_frames_alone_give_the_recorded_json_where_plain_is_not_lossy(folder: Path):
     plain = split_frames((folder / "plain.esl").read_bytes())
 
-    rendered = b"".join(event_frame(JSON, parse_plain(frame.body).json_body()) for frame in plain)
+    rendered = b"".join(event_frame(EVENT_JSON, parse_plain(frame.body).json_body()) for frame in plain)
 
     assert (rendered == (folder / "json.esl").read_bytes()) == (folder.name not in LOSSY_IN_PLAIN)
 
@@ -54,8 +55,8 @@ def test_protocol_recordings_survive_both_parsers(name: str):
     plain = (ESL / "protocol" / f"{name}_plain.esl").read_bytes()
     as_json = (ESL / "protocol" / f"{name}_json.esl").read_bytes()
 
-    assert b"".join(event_frame(PLAIN, parse_plain(f.body).plain_body()) for f in split_frames(plain)) == plain
-    assert b"".join(event_frame(JSON, parse_json(f.body).json_body()) for f in split_frames(as_json)) == as_json
+    assert b"".join(event_frame(EVENT_PLAIN, parse_plain(f.body).plain_body()) for f in split_frames(plain)) == plain
+    assert b"".join(event_frame(EVENT_JSON, parse_json(f.body).json_body()) for f in split_frames(as_json)) == as_json
 
 
 @pytest.mark.parametrize("name", shipped_names())
@@ -97,15 +98,24 @@ def test_a_newline_in_a_value_makes_no_header():
     recording = load(ESL / "calls" / "cid_sip_percent_newline_injection")
 
     for recorded in recording.events:
-        event = parse_plain(next(split_frames(recorded.plain)).body)
+        event = parse_plain(split_frames(recorded.plain)[0].body)
         assert event.get(b"Unique-ID") != b"forged"
         assert event.get(b"variable_accountcode") is None
 
 
-@pytest.mark.parametrize("stream", [b"Content-Type: x\n\n", b"Content-Length: 9\n\nshort", b"junk"])
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"Content-Type: x\n\n",
+        b"Content-Length: 9\nContent-Type: text/event-plain\n\nshort",
+        b"Content-Type: command/reply\nReply-Text: +OK\n\n",
+        b"junk",
+        b"\n\n",
+    ],
+)
 def test_bytes_that_are_no_frames_are_refused(stream: bytes):
-    with pytest.raises(DataError, match="frame at byte 0"):
-        list(split_frames(stream))
+    with pytest.raises(DataError, match="no whole event frame at byte 0"):
+        split_frames(stream)
 
 
 def test_offsets_never_fall_even_without_times_json():

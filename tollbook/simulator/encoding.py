@@ -1,15 +1,6 @@
-"""The bytes of the Event Socket: framing, and how FreeSWITCH encodes values in plain and in JSON."""
+"""How FreeSWITCH writes events: their frames, and values in the plain and in the JSON format."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-from tollbook.errors import DataError
-
-PLAIN = b"text/event-plain"
-JSON = b"text/event-json"
-
-_CONTENT_LENGTH = re.compile(rb"^Content-Length: (\d+)$", re.MULTILINE)
 
 # Everything outside printable ASCII, and these, leave FreeSWITCH percent-encoded. A "%" that already stands
 # before two hex digits is passed on as it is: so "%0A" in a caller's name and a real newline look alike.
@@ -30,30 +21,6 @@ _JSON_ESCAPES = {
     b"\r": b"\\r",
     b"\t": b"\\t",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """One event frame: `raw` is all of its bytes, `body` the Content-Length bytes after the blank line."""
-
-    raw: bytes
-    body: bytes
-
-
-def split_frames(stream: bytes) -> Iterator[Frame]:
-    """Split recorded bytes into frames by Content-Length; raise DataError where that cannot be done."""
-    start = 0
-    while start < len(stream):
-        blank = stream.find(b"\n\n", start)
-        # In a slice: a JSON body ends without a newline, so "^" would not match where the next begins.
-        length = _CONTENT_LENGTH.search(stream[start : blank + 1]) if blank >= 0 else None
-        if length is None:
-            raise DataError(f"no Content-Length in the frame at byte {start}")
-        end = blank + 2 + int(length[1])
-        if end > len(stream):
-            raise DataError(f"the frame at byte {start} is cut short")
-        yield Frame(raw=stream[start:end], body=stream[blank + 2 : end])
-        start = end
 
 
 def event_frame(content_type: bytes, body: bytes) -> bytes:

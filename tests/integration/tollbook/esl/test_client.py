@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from tollbook.errors import ProtocolError, SwitchRefused, SwitchUnavailable, TollbookError
-from tollbook.esl import EslClient
+from tollbook.esl.client import EslClient
 
 GREETING = b"Content-Type: auth/request\n\n"
 ACCEPTED = GREETING + b"Content-Type: command/reply\nReply-Text: +OK accepted\n\n"
@@ -44,11 +44,12 @@ def saying(data: bytes, *, close: bool = True) -> Iterator[tuple[str, int]]:
             SwitchRefused,
             "address",
         ),
-        (b"220 mail ready\n\n", ProtocolError, "greet"),
+        (b"220 mail ready\n\n", ProtocolError, "does not speak"),
+        (b"Content-Type: command/reply\n\n", ProtocolError, "does not greet"),
         (b"x" * 70_000, ProtocolError, "does not speak"),
-        (b"Content-Length: 99999999\n\n", ProtocolError, "impossible length"),
-        (b"Content-Length: -1\n\n", ProtocolError, "impossible length"),
-        (b"a: b\n" * 101 + b"\n", ProtocolError, "too many headers"),
+        (b"Content-Type: api/response\nContent-Length: 99999999\n\n", ProtocolError, "does not speak"),
+        (b"Content-Type: api/response\nContent-Length: -1\n\n", ProtocolError, "does not speak"),
+        (b"a: b\n" * 101 + b"\n", ProtocolError, "does not speak"),
         (GREETING + b"Content-Type: command/reply\nReply-Text: -ERR invalid\n\n", SwitchRefused, "password"),
         (ACCEPTED + b"Content-Type: text/disconnect-notice\n\n", SwitchUnavailable, "ended the session"),
         (ACCEPTED + b"Content-Type: api/response\nContent-Length: 9\n\nhalf", SwitchUnavailable, "closed"),

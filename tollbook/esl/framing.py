@@ -1,35 +1,38 @@
-"""Cut the bytes of an Event Socket into frames: pure, bounded, and able to find its way again.
+"""Cut the bytes of an Event Socket into frames. Pure, bounded, and able to find its way again.
 
-A frame is a block of headers, a blank line, and a body of Content-Length bytes. One bad frame costs at most
-itself: after a head that cannot be read, a length that is too large, a body that holds another frame, or one that
-proved unusable, the next frame's head is searched for, and no length is believed until it is found.
+A frame is a block of headers, a blank line, and a body of Content-Length bytes. A bad frame costs at most itself: after
+a head that cannot be read, a length that is too large, a body that holds another frame, or a frame that proved
+unusable, the framer searches for the next frame's head, and believes no length until it has found one.
 """
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# The largest real event is some 40 kB (70 redirects); `show channels as json` of 10,000 channels is 10 MB.
+EVENT_JSON = b"text/event-json"
+EVENT_PLAIN = b"text/event-plain"
+
+# The largest real event has some 40 kB (70 redirects); `show channels as json` of 10,000 channels has 10 MB.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 
-# Where a frame begins, when the place is lost. Neither JSON strings nor percent-encoded values can hold a raw
-# newline, so no caller's text can look like this. An event's head counts only with its length: after a length that
-# is no number, the rest of that head would look like the head of an empty event.
+# The head of a frame, to resynchronise on. Neither JSON strings nor percent-encoded values can hold a raw newline, so
+# no text of a caller's can look like one. An event's head counts only together with its length: otherwise, after a
+# length that is not a number, the rest of that head would look like the head of an empty event.
 _FRAME_HEAD = re.compile(
     rb"Content-Length: *\d+\nContent-Type: (?:text/event-|text/disconnect-notice\n|api/response\n)"
     rb"|Content-Type: text/event-[a-z]+\nContent-Length: *\d+\n"
     rb"|Content-Type: (?:auth/request|command/reply|api/response|text/(?:disconnect-notice|rude-rejection))\n"
 )
-# A head may be cut by the end of what was read; the longest of the above has 60 bytes.
+# The end of what was read may cut a head; the longest of the above has 60 bytes.
 _HEAD_START_BYTES = 64
-# No body holds this: two frames are read as one.
+# No body holds this. Where one seems to, its length is too long and covers the next frame.
 _EVENT_BEGINS = b"\nContent-Type: text/event-"
 _HEADER_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:")
 _TYPE = b"Content-Type:"
 _LENGTH = b"Content-Length:"
-_EVENT_JSON = b"text/event-json"
-_USUAL = b"\nContent-Type: " + _EVENT_JSON
+# A head as FreeSWITCH writes it for a JSON event ends with this.
+_USUAL_END = b"\nContent-Type: " + EVENT_JSON
 
 
 class Frame(NamedTuple):
@@ -39,8 +42,13 @@ class Frame(NamedTuple):
     head: bytes
     body: bytes
 
+    @property
+    def raw(self) -> bytes:
+        """All bytes of the frame, as they came."""
+        return self.head + b"\n\n" + self.body
+
     def header(self, name: bytes) -> bytes:
-        """Give a header's value, b'' when absent."""
+        """Return a header's value, b'' when absent."""
         for line in self.head.split(b"\n"):
             if line.startswith(name + b":"):
                 return line[len(name) + 1 :].strip()
@@ -48,7 +56,7 @@ class Frame(NamedTuple):
 
 
 class Framer:
-    """Feed it what the socket gives; it yields whole frames. `refused` counts frames given up."""
+    """Yields whole frames of the bytes it is fed. `refused` counts the frames that were given up."""
 
     def __init__(self, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._buffer = bytearray()
@@ -58,7 +66,7 @@ class Framer:
         self.refused = 0
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield every frame that is whole by now."""
+        """Yield every frame that is complete with `data`."""
         buffer = self._buffer
         buffer += data
         place = 0
@@ -84,11 +92,12 @@ class Framer:
                     place = self._give_up(place + 1) if head.strip() else body_at
                     continue
                 if length > self._max_body_bytes:
-                    # Skipped unread by its content, not by its length, which is rather wrong than true.
+                    # Resynchronise on the next head; an absurd length is more likely wrong than right.
                     place = self._give_up(body_at)
                     continue
                 if len(buffer) - body_at < length:
-                    # Backlog for a length that is too long could take hours. Only what is new is looked through.
+                    # Waiting for a length that is too long could take hours: give up when the next event begins
+                    # within it. Only the new bytes are searched.
                     new_at = len(buffer) - len(data) - len(_EVENT_BEGINS)
                     if buffer.find(_EVENT_BEGINS, max(body_at, new_at)) < 0:
                         return
@@ -114,18 +123,18 @@ class Framer:
         self._unusable = True
 
     def _give_up(self, place: int) -> int:
-        """Count a frame given up; the next one's head is searched for from `place`."""
+        """Count a frame as given up, and search for the next head from `place`."""
         self.refused += 1
         self._lost = True
         return place
 
 
 def _read_head(head: bytes) -> tuple[bytes, int]:
-    """Give (type, body length) of a block of headers; type b'' when it is none."""
-    if head.startswith(_LENGTH) and head.endswith(_USUAL):
-        digits = head[len(_LENGTH) : -len(_USUAL)].strip()
+    """Return (type, body length) of a block of headers; the type is b'' when it is not one."""
+    if head.startswith(_LENGTH) and head.endswith(_USUAL_END):
+        digits = head[len(_LENGTH) : -len(_USUAL_END)].strip()
         if digits.isdigit() and len(digits) <= 12:
-            return _EVENT_JSON, int(digits)
+            return EVENT_JSON, int(digits)
     kind, length = b"", 0
     for line in head.split(b"\n"):
         if line.startswith(_TYPE):

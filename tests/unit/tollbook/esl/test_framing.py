@@ -11,11 +11,11 @@ from pydantic import SecretStr
 
 from esl_listener.connection import EventSocket
 from esl_listener.decoder import Decoder
-from esl_listener.framing import MAX_HEAD_BYTES, Frame, Framer
+from tests.esl_client import messages_in
 from tests.paths import ESL
 from tollbook.config import EslAddress
 from tollbook.errors import SwitchUnavailable
-from tollbook.simulator.frame import split_frames
+from tollbook.esl.framing import MAX_HEAD_BYTES, Frame, Framer
 
 STREAMS = sorted(ESL.glob("calls/*/*.esl")) + sorted(ESL.glob("protocol/*.esl"))
 SMALL = [
@@ -30,7 +30,7 @@ def frames(*chunks: bytes, framer: Framer | None = None) -> list[Frame]:
 
 
 def heard(*chunks: bytes) -> tuple[list[str], int]:
-    """Read chunks as the connection does; give the ids of the events that were taken, and the frames refused."""
+    """Read chunks as the connection does; return the ids of the events, and how many frames were refused."""
     decoder, ids = Decoder("accountcode", "cdr_parent"), list[str]()
     address = EslAddress(host="127.0.0.1", port=1, password=SecretStr("x"))
     connection = EventSocket(address, lambda frame: ids.append(decoder.decode(frame.type, frame.body).uid))
@@ -59,8 +59,9 @@ def true_length(form: str) -> int:
 @pytest.mark.parametrize("path", STREAMS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_recording_in_small_pieces_gives_its_frames(path: Path) -> None:
     stream = path.read_bytes()
-    wanted = [frame.body for frame in split_frames(stream)]
+    wanted = [message.body for message in messages_in(stream)]
     assert [frame.body for frame in frames(stream)] == wanted
+    assert b"".join(frame.raw for frame in frames(stream)) == stream
     framer = Framer()
     pieces = frames(*(stream[at : at + 613] for at in range(0, len(stream), 613)), framer=framer)
     assert [frame.body for frame in pieces] == wanted

@@ -1,7 +1,12 @@
-"""A blocking Event Socket client that hides nothing: for tests that compare bytes."""
+"""A blocking Event Socket client for tests that compare bytes.
 
+It cuts frames by itself, line by line, so that our framer is not tested against itself.
+"""
+
+import io
 import socket
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import msgspec
 
@@ -26,21 +31,41 @@ class Message:
         return next(line[12:] for line in self.head.split(b"\n") if line.startswith(b"Reply-Text: "))
 
 
-class EslClient:
-    """A connection with a time limit on every wait; use it as a context manager."""
+def read_message(file: BinaryIO) -> Message:
+    """Return the next frame of a file or socket; raise EOFError at its end."""
+    head = b""
+    while not head.endswith(b"\n\n"):
+        line = file.readline()
+        if not line:
+            raise EOFError
+        head += line
+    lengths = [line for line in head.split(b"\n") if line.startswith(b"Content-Length: ")]
+    return Message(head=head, body=file.read(int(lengths[0][16:])) if lengths else b"")
+
+
+def messages_in(stream: bytes) -> list[Message]:
+    """Return the frames in some bytes."""
+    file, found = io.BytesIO(stream), list[Message]()
+    while file.tell() < len(stream):
+        found.append(read_message(file))
+    return found
+
+
+class RawClient:
+    """A connection with a time limit on every wait. Use it as a context manager."""
 
     def __init__(self, address: tuple[str, int], *, timeout_s: float = 5.0) -> None:
         self.sock = socket.create_connection(address, timeout=timeout_s)
         self._file = self.sock.makefile("rb")
 
-    def __enter__(self) -> "EslClient":
+    def __enter__(self) -> "RawClient":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
         self.sock.close()
 
-    def login(self, password: bytes = b"ClueCon") -> "EslClient":
+    def login(self, password: bytes = b"ClueCon") -> "RawClient":
         """Read the greeting and authenticate; raise ConnectionError if the password is refused."""
         self.read()
         reply = self.command(b"auth " + password).reply
@@ -67,14 +92,7 @@ class EslClient:
 
     def read(self) -> Message:
         """Return the next frame; raise EOFError at the end."""
-        head = b""
-        while not head.endswith(b"\n\n"):
-            line = self._file.readline()
-            if not line:
-                raise EOFError
-            head += line
-        lengths = [line for line in head.split(b"\n") if line.startswith(b"Content-Length: ")]
-        return Message(head=head, body=self._file.read(int(lengths[0][16:])) if lengths else b"")
+        return read_message(self._file)
 
     def events(self, count: int) -> list[RawEvent]:
         """Return the next events."""
