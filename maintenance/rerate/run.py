@@ -1,148 +1,163 @@
-"""`tollbook rerate`: price calls again by the decks of today, in both tiers, and keep the price that each had.
+"""`tollbook rerate`: price calls again with today's decks, in both tiers, and keep the price that each had.
 
-Pages of PostgreSQL first, then the calls that only the archive has: these come back as rows, corrections for the
-next `archive run` to take. Each page is one transaction, and a call that has its right price is passed over, so a run
-that was cut short is simply run again.
+First the calls in PostgreSQL, page by page. Then those that only the archive has: they are written to PostgreSQL as
+corrections, which the next `archive run` archives. Each page is one transaction, and a call that has its right price
+is skipped, so a run that was interrupted is simply started again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-import msgspec
-
+from maintenance.progress import Progress, no_progress
+from maintenance.rerate.price_change import archived_call, is_changed
 from maintenance.rerate.report import RerateReport
 from rating.loader import load_tariffs
 from tollbook.archive.answered import ArchivedRow, answered_calls
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
+from tollbook.errors import UsageError
 from tollbook.model.call_key import CallKey
-from tollbook.model.charge import Price, PricedCharge
+from tollbook.model.charge import Price
 from tollbook.store.database import Connection, check_schema, connect, store_errors
-from tollbook.store.tariffs import price_history
+from tollbook.store.tariffs import price_history, tariffs
 from tollbook.store.tariffs import rerate as store
 from tollbook.store.tariffs.price_history import Replacement
 from tollbook.store.tariffs.rerate import PricedCall, Scope
 
-# A page is one transaction, a fraction of a second; the listener waits no longer for a row in it.
+# A page is one transaction of a fraction of a second: the listener waits no longer for a row in it.
 PAGE_CALLS = 2_000
 
-UNKNOWN_REASON = "archived without the reason"
-
-_parts = msgspec.json.Decoder(tuple[PricedCharge, ...]).decode
-
 Pricer = Callable[[PricedCall], Price]
-Progress = Callable[[int, int], None]
-
-
-def rerate(
-    settings: Settings, wanted: Scope, *, by_whom: str, reason: str, told: str, dry_run: bool, progress: Progress
-) -> RerateReport:
-    """Price the calls of `wanted` again; `told` says the scope in the run's record. `dry_run` changes nothing.
-
-    `progress` is told the calls looked at and how many PostgreSQL has. Raises our errors; what was done until then
-    stays done, and a second run goes on from there.
-    """
-    totals = RerateReport()
-    with connect(settings.require_database_url(), name="rerate", autocommit=True) as connection:
-        check_schema(connection)
-        with store_errors(), connection.transaction():
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            tariffs = load_tariffs(connection)
-        boundary = store.window_start(connection)
-        total = store.count(connection, wanted)
-        run_id = None if dry_run else price_history.begin(connection, by_whom=by_whom, reason=reason, scope=told)
-        work = _Work(connection=connection, run_id=run_id, totals=totals)
-
-        def price(call: PricedCall) -> Price:
-            return tariffs.price_charges(
-                call.account_id, call.key.start_ts, True, [part.charge for part in call.price.parts]
-            )
-
-        for calls in _pages(connection, wanted):
-            work.replace(Replacement(call=call, price=price(call)) for call in calls)
-            totals.looked_at += len(calls)
-            progress(totals.looked_at, total)
-        for rows in _archived(settings, wanted, until_ms=min(wanted.until, boundary)):
-            work.write_corrections(rows, price)
-            totals.looked_at += len(rows)
-            progress(totals.looked_at, max(total, totals.looked_at))
-        if run_id is not None:
-            price_history.finish(connection, run_id)
-    return totals
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Work:
+class Request:
+    """Which calls to price again: of these accounts and of accounts on `plan`, started in [since, until) epoch ms.
+
+    No accounts and no plan: every account. `unrated`: only calls without a price. `by_whom`, `reason` and `options`,
+    the command line's, go into the history of prices.
+    """
+
+    accounts: tuple[str, ...]
+    plan: str | None
+    since: int
+    until: int
+    unrated: bool
+    by_whom: str
+    reason: str
+    options: str
+
+
+def rerate_calls(
+    settings: Settings, request: Request, *, dry_run: bool, progress: Progress = no_progress
+) -> RerateReport:
+    """Price the requested calls again; with `dry_run`, change nothing. `progress`: calls looked at, and in all.
+
+    Raises UsageError for an unknown account or plan, and our other errors; what was done until then stays done, and a
+    second run continues from there.
+    """
+    with connect(settings.require_database_url(), name="rerate", autocommit=True) as connection:
+        check_schema(connection)
+        scope = Scope(
+            accounts=_accounts(connection, request),
+            since=request.since,
+            until=request.until,
+            unrated=request.unrated,
+        )
+        pricer = _load_pricer(connection)
+        archived_until = min(scope.until, store.window_start(connection))
+        total = store.count(connection, scope)
+        run_id = None if dry_run else _begin(connection, request)
+        report = RerateReport(dry_run=dry_run)
+        run = _Run(connection=connection, run_id=run_id, pricer=pricer, report=report)
+        for calls in _pages(connection, scope):
+            run.reprice_stored(calls)
+            progress(report.looked_at, total)
+        for rows in _archived_pages(settings, scope, until_ms=archived_until):
+            run.reprice_archived(rows)
+            progress(report.looked_at, max(total, report.looked_at))
+        if run_id is not None:
+            price_history.finish(connection, run_id)
+    return report
+
+
+def _accounts(connection: Connection, request: Request) -> tuple[str, ...] | None:
+    """Return the accounts whose calls are priced again, None for all."""
+    if not request.accounts and request.plan is None:
+        return None
+    known = {account.account_id for account in tariffs.accounts(connection)}
+    for account in request.accounts:
+        if account not in known:
+            raise UsageError(f"there is no account {account!r}: `tollbook account list` shows them")
+    accounts = set(request.accounts) or known
+    if request.plan is not None:
+        accounts &= store.accounts_of(connection, request.plan)
+    return tuple(sorted(accounts))
+
+
+def _load_pricer(connection: Connection) -> Pricer:
+    with store_errors(), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        loaded = load_tariffs(connection)
+
+    def price(call: PricedCall) -> Price:
+        charges = [priced.charge for priced in call.price.parts]
+        return loaded.price_charges(call.account_id, call.key.start_ts, True, charges)
+
+    return price
+
+
+def _begin(connection: Connection, request: Request) -> int:
+    return price_history.begin(connection, by_whom=request.by_whom, reason=request.reason, scope=request.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """A run; without `run_id` it is dry."""
+
     connection: Connection
     run_id: int | None
-    totals: RerateReport
+    pricer: Pricer
+    report: RerateReport
 
-    def replace(self, calls: Iterable[Replacement]) -> None:
-        changes = [one for one in calls if differs(one.call.price, one.price)]
+    def reprice_stored(self, calls: list[PricedCall]) -> None:
+        priced = [Replacement(call=call, price=self.pricer(call)) for call in calls]
+        changes = [change for change in priced if is_changed(change.call.price, change.price)]
         done = None if self.run_id is None else price_history.replace(self.connection, self.run_id, changes)
-        self._count(changes, done)
+        self._count(len(calls), changes, done)
 
-    def write_corrections(self, rows: list[ArchivedRow], price: Pricer) -> None:
+    def reprice_archived(self, rows: list[ArchivedRow]) -> None:
         calls = [(archived_call(row), row) for row in rows]
-        priced = [Replacement(call=call, price=price(call), archived=row) for call, row in calls]
-        changes = {one.call.key: one for one in priced if differs(one.call.price, one.price)}
+        priced = [Replacement(call=call, price=self.pricer(call), archived=row) for call, row in calls]
+        changes = {change.call.key: change for change in priced if is_changed(change.call.price, change.price)}
         for key in store.present(self.connection, changes):
-            del changes[key]  # its row is here: priced in the first pass, and on its way to the archive
-        done = (
-            None
-            if self.run_id is None
-            else price_history.write_corrections(self.connection, self.run_id, changes.values())
-        )
-        self._count(changes.values(), done)
+            del changes[key]  # PostgreSQL has its row: it was priced in the first pass, and waits for the archive
+        done = None
+        if self.run_id is not None:
+            done = price_history.write_corrections(self.connection, self.run_id, changes.values())
+        self._count(len(rows), changes.values(), done)
 
-    def _count(self, changes: Iterable[Replacement], done: set[CallKey] | None) -> None:
+    def _count(self, looked_at: int, changes: Iterable[Replacement], done: set[CallKey] | None) -> None:
+        """Count a page; of the changes, those that were written (`done`), or all in a dry run."""
+        self.report.looked_at += looked_at
         for change in changes:
             if done is None or change.call.key in done:
-                self.totals.add(change)
+                self.report.add(change)
 
 
-def _pages(connection: Connection, wanted: Scope) -> Iterator[list[PricedCall]]:
+def _pages(connection: Connection, scope: Scope) -> Iterator[list[PricedCall]]:
     after: CallKey | None = None
-    while calls := store.page(connection, wanted, after=after, limit=PAGE_CALLS):
+    while calls := store.page(connection, scope, after=after, limit=PAGE_CALLS):
         yield calls
         after = calls[-1].key
 
 
-def _archived(settings: Settings, wanted: Scope, *, until_ms: int) -> Iterator[list[ArchivedRow]]:
-    if until_ms <= wanted.since:
+def _archived_pages(settings: Settings, scope: Scope, *, until_ms: int) -> Iterator[list[ArchivedRow]]:
+    if until_ms <= scope.since:
         return
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         if table is not None:
             yield from answered_calls(
-                table, accounts=wanted.accounts, since_ms=wanted.since, until_ms=until_ms, unrated=wanted.unrated
+                table, accounts=scope.accounts, since_ms=scope.since, until_ms=until_ms, unrated=scope.unrated
             )
-
-
-def archived_call(row: ArchivedRow) -> PricedCall:
-    """Make of an archived row the call that is priced; the archive does not say why one is unrated."""
-    return PricedCall(
-        key=CallKey(row["start_ts"], row["call_id"], row["switch"]),
-        account_id=row["account_id"],
-        revision=row["revision"],
-        price=Price(
-            cost_micros=row["cost_micros"],
-            currency=row["currency"],
-            unrated=None if row["cost_micros"] is not None else UNKNOWN_REASON,
-            parts=_parts(row["parts"]) if row["parts"] else (),
-        ),
-    )
-
-
-def differs(old: Price, new: Price) -> bool:
-    """Tell whether a price changes: the money of the call or of a part, or the reason why there is none.
-
-    The rate that priced a part may have got another version that prices the same: that is no change.
-    """
-    if old.unrated == UNKNOWN_REASON and new.unrated is not None:
-        return False
-    return _money(old) != _money(new)
-
-
-def _money(price: Price) -> tuple[object, ...]:
-    return (price.cost_micros, price.currency, price.unrated, [part.cost_micros for part in price.parts])

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from maintenance.prune.run import prune_days
 from maintenance.recover.archived import not_archived
-from maintenance.rerate.run import archived_call
+from maintenance.rerate.price_change import archived_call
 from tests.archiving import archive_now
 from tests.integration.export_app.conftest import Ask
 from tollbook.archive.answered import answered_calls
