@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from esl_listener.channels import ChannelComparison
-from tollbook.model.leg import Leg, lost
+from tollbook.model.leg import Leg, end_as_lost
 from tollbook.store.calls.switch_processes import OpenLeg
 
 # The channel list lags up to 200 ms, and a leg can be between two states: one denial proves nothing.
@@ -56,8 +56,8 @@ class ChannelReconciler:
     def _gone(self, open_leg: OpenLeg, core: str, reason: str) -> GoneLeg:
         leg = open_leg.leg
         if _restarted(open_leg, core):
-            return GoneLeg(leg=lost(leg, open_leg.seen_us), reason="the switch restarted, a leg is lost")
-        return GoneLeg(leg=lost(leg, self._alive_us.get(leg.key, 0)), reason=reason)
+            return GoneLeg(leg=end_as_lost(leg, open_leg.seen_us), reason="the switch restarted, a leg is lost")
+        return GoneLeg(leg=end_as_lost(leg, self._alive_us.get(leg.key, 0)), reason=reason)
 
 
 def _restarted(open_leg: OpenLeg, core: str) -> bool:

@@ -8,8 +8,7 @@ from pyiceberg.table import Table
 from tollbook.archive import lookup
 from tollbook.model.call_key import CallKey
 from tollbook.model.call_tree import calls_of
-from tollbook.model.late_legs import LegKey
-from tollbook.model.leg import Leg
+from tollbook.model.leg import Leg, LegKey
 
 _MS_PER_DAY = 86_400_000
 

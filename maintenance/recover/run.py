@@ -23,8 +23,7 @@ from tollbook.errors import DataError, UsageError
 from tollbook.log import log_line
 from tollbook.model.event import header_names
 from tollbook.model.fold import FoldSettings
-from tollbook.model.late_legs import LegKey
-from tollbook.model.leg import Leg
+from tollbook.model.leg import Leg, LegKey
 from tollbook.store.calls.batch import Pricer, Refused, Written, write_around_poison
 from tollbook.store.database import Connection, check_schema, connect
 from tollbook.store.days.partitions import Partitions

@@ -1,4 +1,4 @@
-"""Hangup causes and what they mean for the caller: Q.850 and FreeSWITCH's own, from `switch_channel.c`."""
+"""Hangup causes and what they mean to the caller: Q.850's, and FreeSWITCH's own from `switch_channel.c`."""
 
 from tollbook.model.vocabulary import Disposition
 
@@ -21,7 +21,7 @@ UNSUPPORTED_CERTIFICATE INVALID_IDENTITY STALE_DATE REJECT_ALL
 """
 CAUSES = frozenset(_NAMES.split())
 
-# These say that nothing went wrong or that the caller left, so a more telling cause is looked for first.
+# They say that nothing went wrong, or that the caller left: a more telling cause is looked for first.
 _UNTELLING = frozenset({"SUCCESS", "NORMAL_CLEARING", "ORIGINATOR_CANCEL"})
 
 _BUSY = frozenset({"USER_BUSY", "BUSY_EVERYWHERE"})
@@ -63,7 +63,7 @@ def is_telling(cause: str) -> bool:
 
 
 def unanswered_disposition(cause: str, *, rang: bool) -> Disposition:
-    """Say what became of an unanswered call: busy, rejected, no_answer or failed."""
+    """Return what became of an unanswered call: busy, rejected, no_answer or failed."""
     if cause in _BUSY:
         return "busy"
     if cause in _REJECTED:

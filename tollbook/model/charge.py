@@ -6,7 +6,7 @@ from tollbook.model.vocabulary import Direction
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One thing that an answered call is charged for: `seconds` towards `number`."""
+    """One thing that an answered call is charged for: `seconds` to `number`."""
 
     direction: Direction
     number: str
@@ -14,11 +14,12 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PricedCharge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A part with its price: `billed_sec` after increments, and the rate that gave it.
+    """A charge with its price, and the rate that gave it.
 
-    `digits` is the number as prefixes were compared with it, E.164 where the account has a numbering plan. `rate` is
-    the rate's name, `version` the one of the plan `plan` that brought it; it is kept for ever under `rate_id`.
-    Without a rate `cost_micros` is 0 where the plan leaves the direction unpriced, None where it is unrated.
+    `billed_sec` is what increments make of `seconds`. `digits` is the number as prefixes were compared with it: E.164
+    where the account has a numbering plan. `rate` is the rate's name; it is kept for ever under `rate_id`. `version` is
+    that of the plan `plan` which brought it. Without a rate `cost_micros` is 0 where the plan does not price the
+    direction, and None where the charge is unrated.
     """
 
     direction: Direction
@@ -34,14 +35,14 @@ class PricedCharge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     @property
     def charge(self) -> Charge:
-        """What was priced, to price it again."""
+        """The charge alone, to price it again."""
         return Charge(direction=self.direction, number=self.number, seconds=self.seconds)
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a call costs, part by part. `cost_micros` is None, with the reason in `unrated`, when it is unrated.
+    """What a call costs, and what for. `cost_micros` is None when the call is unrated, and `unrated` has the reason.
 
-    `currency` is that of the plan in force at the call's start, None without a plan. Amounts of two currencies are
+    `currency` is that of the plan in force at the call's start; None without a plan. Amounts of two currencies are
     never added.
     """
 

@@ -1,8 +1,7 @@
-"""The headers of a FreeSWITCH event that we read, under our own names.
+"""The headers of a FreeSWITCH event that the rules of docs/calls.md use, under names of our own.
 
-An event has 150 to 300 headers; these are all that any rule of docs/calls.md uses. The wire decoders fill
-this struct directly, so a header that is not named here is never even turned into a string. Each field named
-here costs every event 0.2 µs, for every header is compared with every field's.
+An event has 150 to 300 headers. The wire decoders fill this struct directly, so a header that is not named here never
+becomes a string. Each field costs 0.2 µs an event, because every header is compared with every field's name.
 """
 
 from collections.abc import Mapping
@@ -66,13 +65,13 @@ _VARIABLES = {
 
 
 def header_names(account_variable: str = ACCOUNT_VARIABLE, parent_variable: str = PARENT_VARIABLE) -> dict[str, str]:
-    """Map each field of `SwitchEvent` to the header it is read from, with the operator's variables in place."""
+    """Map each field of `SwitchEvent` to the header that it is read from. The operator names two of the variables."""
     variables = {**_VARIABLES, "account": account_variable, "cdr_parent": parent_variable}
     return {**_HEADERS, **{field: f"variable_{name}" for field, name in variables.items()}}
 
 
 class SwitchEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One event of the switch. Texts are '' when absent; `*_us` are the switch's clock, epoch µs, 0 when absent."""
+    """One event of the switch. Absent texts are ''; `*_us` are epoch µs of the switch's clock, 0 when absent."""
 
     name: str = ""
     core: str = ""
@@ -125,8 +124,8 @@ INTEGER_FIELDS = frozenset(name for name, kind in SwitchEvent.__annotations__.it
 
 
 def event_type(headers: Mapping[str, str]) -> type[SwitchEvent]:
-    """Build the struct that reads each field of `SwitchEvent` from the header that `headers` names."""
-    # The fields are named again because msgspec renames only what the struct itself defines, not what it inherits.
+    """Return a struct like `SwitchEvent` that decodes each field from the header that `headers` maps it to."""
+    # The fields are listed again because msgspec renames only those that a struct defines, not those it inherits.
     fields = [(field.name, field.type, field.default) for field in msgspec.structs.fields(SwitchEvent)]
     made = msgspec.defstruct(
         "WireEvent",
@@ -142,18 +141,18 @@ def event_type(headers: Mapping[str, str]) -> type[SwitchEvent]:
 
 
 def tidy_text(value: str) -> str:
-    """Turn what FreeSWITCH writes for 'nothing' into '', and NULs, which PostgreSQL refuses, into U+FFFD."""
+    """Return a text without FreeSWITCH's mark for "nothing", and with U+FFFD for NUL, which PostgreSQL refuses."""
     return "" if value == "_undef_" else value.replace("\0", "\ufffd")
 
 
 def tidy_integer(value: str) -> int:
-    """Read a header of digits; anything else is 0, the switch's own 'not set'."""
-    # isascii: int() would also take Arabic digits, underscores and spaces, which no clock of the switch writes.
+    """Return the number in a header; 0, the switch's own "not set", when it is not all digits."""
+    # int() alone would also take Arabic digits, underscores and spaces, which no clock of the switch writes.
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0
 
 
 def event_from_headers(values: Mapping[str, str], headers: Mapping[str, str]) -> SwitchEvent:
-    """Build a `SwitchEvent` from decoded headers: the tolerant way, for what the fast decoder refuses."""
+    """Return the `SwitchEvent` of decoded headers: the tolerant way, for what the fast decoder refuses."""
     fields: dict[str, Any] = {}
     for field, header in headers.items():
         value = values.get(header)

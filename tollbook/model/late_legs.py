@@ -1,23 +1,20 @@
-"""Calls that are frozen: archived, and their legs pruned. A row made of a part of its legs would be a wrong one."""
+"""Frozen calls: they are archived and their legs pruned. A row computed from only some of its legs would be wrong."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import TypeAlias
 
 from tollbook.model.call_key import CallKey
 from tollbook.model.call_tree import calls_of
-from tollbook.model.leg import Leg
-
-LegKey: TypeAlias = tuple[str, str, int]
+from tollbook.model.leg import Leg, LegKey
 
 
 def find_frozen_legs(
     legs: Iterable[Leg], stored: Mapping[LegKey, CallKey], rows: Collection[CallKey], kept_from_us: int
 ) -> set[LegKey]:
-    """Give the legs of one switch whose call has lost legs, or may have.
+    """Return the keys of the legs, all of one switch, whose call has lost legs or may have.
 
-    `legs` are closed as for `calls_of`; `stored` names the row of each that is stored, `rows` those of them that are
-    there. Legs that began before `kept_from_us` were pruned, save for those of calls whose row is there. A call that
-    is up and has no stored legs was never heard of before, however long it has been up.
+    `legs` must be closed, as for `calls_of`. `stored` maps each leg that is stored to its row, and `rows` holds those
+    of these rows that still exist. Legs that began before `kept_from_us` were pruned, except those of calls whose row
+    exists. A call that is up and has no stored legs was never heard of before, however long it has been up.
     """
     found: set[LegKey] = set()
     for call in calls_of(legs):

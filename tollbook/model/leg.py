@@ -1,28 +1,32 @@
 """A leg: one life of one FreeSWITCH channel, and the facts that its events state about it.
 
-Facts only ever accumulate. `Leg.merged` is commutative, associative and idempotent: each slot keeps the smallest
-of a total order, so no order of events, no duplicate and no second listener changes what a leg ends up as.
+Facts only accumulate. `Leg.merged` is commutative, associative and idempotent, because each slot keeps the smallest of
+a total order: no order of events, no duplicate and no second listener changes the leg that results.
 """
 
 import re
 from collections.abc import Iterable
-from typing import Self
+from typing import Final, Self, TypeAlias
 
 import msgspec
 
 from tollbook.model.event import SwitchEvent
 from tollbook.model.parent import Parent, parent_named_by
 
-# Which source is believed when two speak of the same thing; smaller is better.
-FROM_EVENT = 0
-FROM_CDR_FILE = 1
-FROM_LOOK = 2
-ESTIMATED = 9
+# Which source is believed when two state the same fact: the smaller.
+FROM_EVENT: Final = 0
+FROM_CDR_FILE: Final = 1
+FROM_LOOK: Final = 2
+ESTIMATED: Final = 9
 
-# Clocks before 2000 or after 2100 are no clocks: they would ask for partitions of absurd days.
-_CLOCK_FROM_US = 946_684_800_000_000
-_CLOCK_UNTIL_US = 4_102_444_800_000_000
-_LONGEST_ID = 256
+# A time before 2000 or after 2100 counts as not set: it would ask for a partition of an absurd day.
+_CLOCK_FROM_US: Final = 946_684_800_000_000
+_CLOCK_UNTIL_US: Final = 4_102_444_800_000_000
+# FreeSWITCH makes no longer ids, and one would not fit the index.
+_LONGEST_ID_BYTES: Final = 256
+
+#: The identity of a leg: (switch, Unique-ID, Caller-Channel-Created-Time in µs).
+LegKey: TypeAlias = tuple[str, str, int]
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -65,7 +69,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     @property
     def loopback(self) -> bool:
-        """Tell whether the channel is one of mod_loopback's, which no wire ever carries."""
+        """Whether the channel is one of mod_loopback's, which no wire carries."""
         return self.channel.startswith("loopback/")
 
 
@@ -73,7 +77,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _preferred(one: Facts | None, other: Facts | None) -> Facts | None:
-    """Choose the better-sourced, then earlier, then (for a total order) bytewise smaller of two statements."""
+    """Choose one of two statements: the better source, else the earlier, else (for a total order) the smaller bytes."""
     if one is None or one is other:
         return other
     if other is None:
@@ -85,12 +89,12 @@ def _preferred(one: Facts | None, other: Facts | None) -> Facts | None:
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The facts known of one leg, keyed by (switch, uid, created_us).
+    """The facts known of one leg, as it is stored: one for each (switch, uid, created_us).
 
-    `create` comes from CHANNEL_CREATE, `look` from a `uuid_dump` of the live channel, `end` from
-    CHANNEL_HANGUP_COMPLETE, the switch's JSON CDR or, marked ESTIMATED, from its last sign of life;
-    `answered_us` from CHANNEL_ANSWER. `core` is the Core-UUID of the process it lived in, `seen_us` the newest
-    event time seen of it.
+    `create` comes from CHANNEL_CREATE, `look` from a `uuid_dump` of the live channel, and `end` from
+    CHANNEL_HANGUP_COMPLETE, from the switch's JSON CDR or, marked ESTIMATED, from the last sign of life. `answered_us`
+    comes from CHANNEL_ANSWER. `core` is the Core-UUID of the process it belongs to, `seen_us` the newest event time
+    seen of it.
     """
 
     switch: str
@@ -104,12 +108,12 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     end: Facts | None = None
 
     @property
-    def key(self) -> tuple[str, str, int]:
-        """The identity of the leg: (switch, Unique-ID, Caller-Channel-Created-Time in µs)."""
+    def key(self) -> LegKey:
+        """The identity of the leg."""
         return (self.switch, self.uid, self.created_us)
 
     def merged(self, other: Self) -> Self:
-        """Join what two observers know of the same leg."""
+        """Merge what two observers know of the same leg."""
         return type(self)(
             switch=self.switch,
             uid=self.uid,
@@ -123,9 +127,9 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         )
 
 
-def merge_all(legs: Iterable[Leg]) -> dict[tuple[str, str, int], Leg]:
-    """Merge any number of partial legs into one for each key."""
-    known: dict[tuple[str, str, int], Leg] = {}
+def merge_all(legs: Iterable[Leg]) -> dict[LegKey, Leg]:
+    """Merge partial legs into one leg for each key."""
+    known: dict[LegKey, Leg] = {}
     for leg in legs:
         key = leg.key
         before = known.get(key)
@@ -134,7 +138,7 @@ def merge_all(legs: Iterable[Leg]) -> dict[tuple[str, str, int], Leg]:
 
 
 def facts_of(event: SwitchEvent, source: int = FROM_EVENT) -> Facts:
-    """Take from an event what the rules need; its clocks are sane or 0."""
+    """Return what the rules need of an event. Absurd times are 0."""
     return Facts(
         at_us=event.at_us,
         source=source,
@@ -177,7 +181,7 @@ _SIP_HOST = re.compile(r"(?:sips?:)?(?:[^@]*@)?(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:;
 
 
 def _host(url: str) -> str:
-    """Take the host out of a SIP URL: `sip:15551230001@sbc.example:5060;transport=tcp`, `sip:[2001:db8::1]`."""
+    """Return the host of a SIP URL: `sip:15551230001@sbc.example:5060;transport=tcp`, `sip:[2001:db8::1]`."""
     found = _SIP_HOST.match(url.strip("<>"))
     return (found[1] or found[2]) if found else ""
 
@@ -186,21 +190,25 @@ def _clock(us: int) -> int:
     return us if _CLOCK_FROM_US <= us < _CLOCK_UNTIL_US else 0
 
 
-def lost(leg: Leg, last_sign_us: int) -> Leg:
-    """End a leg that nobody will hang up any more, at its last sign of life; any other end is believed before this."""
+def end_as_lost(leg: Leg, last_sign_us: int) -> Leg:
+    """Return a leg that nobody will hang up any more, ended at its last sign of life (epoch µs).
+
+    That end is an estimate: any other is believed before it.
+    """
     at_us = max(leg.seen_us, _clock(last_sign_us), leg.created_us)
-    said = leg.create or leg.look or Facts()
-    end = msgspec.structs.replace(said, at_us=at_us, source=ESTIMATED, hangup_us=at_us, answered_us=leg.answered_us)
+    known = leg.create or leg.look or Facts()
+    end = msgspec.structs.replace(known, at_us=at_us, source=ESTIMATED, hangup_us=at_us, answered_us=leg.answered_us)
     return msgspec.structs.replace(leg, end=end)
 
 
 def leg_of(event: SwitchEvent, switch: str) -> Leg | None:
-    """State what an event says about its leg; None when it speaks of no leg (no id or no Created-Time).
+    """Return what an event states about its leg; None when it makes none.
 
-    Ids longer than FreeSWITCH makes them (256 bytes) are refused: they would not fit the index.
+    An event makes no leg without a Unique-ID or a sane Created-Time, with an id of more than 256 bytes, or when it is
+    not one of the four that state something about a leg.
     """
     created_us = _clock(event.created_us)
-    if not created_us or not event.uid or len(event.uid.encode()) > _LONGEST_ID:
+    if not created_us or not event.uid or len(event.uid.encode()) > _LONGEST_ID_BYTES:
         return None
     at_us = _clock(event.at_us)
     create = look = end = None

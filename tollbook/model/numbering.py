@@ -1,7 +1,7 @@
-"""Numbering plans: numbers as an account dials them become E.164 digits, or are said to be no number of that plan.
+"""Numbering plans: a number as an account dials it becomes E.164 digits, or has no reading in the plan.
 
-Pure; the plans are rows of the table `numbering`. Nothing is guessed: a number that has no reading in the plan, or
-two that differ, has none.
+Pure functions; the plans are rows of the table `numbering`. Nothing is guessed: a number that has no reading in the
+plan, or two that differ, gets no digits. docs/rating.md has the plans and the rules.
 """
 
 import re
@@ -13,17 +13,17 @@ import msgspec
 
 from tollbook.model.numbers import SEPARATORS, digits_of
 
-# Country code and number: 15 digits at most (E.164), and none that is shorter than those of Niue. Numbers in +1 and +7
-# have 11.
+# Country code and number: at most 15 digits (E.164), and at least the 7 of Niue, whose numbers are the shortest.
+# Numbers in +1 and +7 have 11.
 _E164: Final = r"[17]\d{10}|[2-689]\d{6,14}"
-# More than the prefixes of any numbering plan and a number of E.164: no pattern ever sees a longer one.
+# Longer than any plan's prefixes with an E.164 number: no pattern is tried on more.
 _LONGEST_DIALLED: Final = 32
 
 
 class DialledNumber(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a number is. `digits` None: no number that the plan knows, and `reason` says why.
+    """What a dialled number is. `digits` is None when the plan has no reading of it, and `reason` says why.
 
-    `short`: a short code, a number of its own and not the beginning of others.
+    `short` marks a short code: a number of its own, not the beginning of others.
     """
 
     digits: str | None
@@ -33,7 +33,7 @@ class DialledNumber(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NumberingRow:
-    """A row of the table `numbering`, whose comments say what each column is."""
+    """A row of the table `numbering`; the comments on its columns say what each is."""
 
     numbering_id: str
     name: str
@@ -46,7 +46,7 @@ class NumberingRow:
 
 
 class NumberingPlan:
-    """How the numbers of an account are dialled. A row with a pattern that is none reads no number."""
+    """How an account dials. A row with a pattern that is no regular expression has no reading of any number."""
 
     def __init__(self, row: NumberingRow) -> None:
         self.numbering_id: Final = row.numbering_id
@@ -55,7 +55,7 @@ class NumberingPlan:
         self._international: list[re.Pattern[str]] = []
         self._national: list[re.Pattern[str]] = []
         self._short: re.Pattern[str] | None = None
-        own = "|".join(f"(?:{one})" for one in (row.national_number, row.bare_number) if one)
+        own = "|".join(f"(?:{pattern})" for pattern in (row.national_number, row.bare_number) if pattern)
         try:
             self._own = re.compile(own, re.ASCII)
             self._international += [_pattern(prefix, _E164) for prefix in row.international_prefixes]
@@ -65,10 +65,10 @@ class NumberingPlan:
             if row.short_code:
                 self._short = re.compile(row.short_code, re.ASCII)
         except re.error as error:
-            self._broken = f"numbering plan {row.numbering_id} has a pattern that is none ({error})"
+            self._broken = f"numbering plan {row.numbering_id} has a pattern that is no regular expression ({error})"
 
     def parse(self, number: str) -> DialledNumber:
-        """Read a number as it was dialled; separators that people write are nothing. Never raises."""
+        """Return what the number is that was dialled so. Separators are ignored. Never raises."""
         if self._broken:
             return DialledNumber(digits=None, reason=self._broken)
         digits = digits_of(number)
@@ -77,13 +77,13 @@ class NumberingPlan:
         readings = set(self._readings(digits, plus=number.lstrip(SEPARATORS).startswith("+")))
         if len(readings) == 1:
             return readings.pop()
-        told = "no number" if not readings else "more than one number"
-        return DialledNumber(digits=None, reason=f"{told} of numbering plan {self.numbering_id}")
+        what = "no number" if not readings else "more than one number"
+        return DialledNumber(digits=None, reason=f"{what} of numbering plan {self.numbering_id}")
 
     def _readings(self, digits: str, *, plus: bool) -> Iterator[DialledNumber]:
         for pattern in (_PLUS,) if plus else self._international:
             found = pattern.fullmatch(digits)
-            if found and self._is_one(found[1]):
+            if found and self._is_valid(found[1]):
                 yield DialledNumber(digits=found[1])
         if plus:
             return
@@ -93,8 +93,8 @@ class NumberingPlan:
         if self._short and self._short.fullmatch(digits):
             yield DialledNumber(digits=digits, short=True)
 
-    def _is_one(self, e164: str) -> bool:
-        """Refuse a number of the own country that is none: +44 (0)20 7946 0000."""
+    def _is_valid(self, e164: str) -> bool:
+        """Whether a number is abroad or one of the plan's own country, which +44 (0)20 7946 0000 is not."""
         if not self._country_code or not e164.startswith(self._country_code):
             return True
         return self._own.fullmatch(e164.removeprefix(self._country_code)) is not None

@@ -1,4 +1,4 @@
-"""Whose child a leg is: the first line of the contract's table that applies, read at the leg's creation."""
+"""Whose child a leg is: the first line that applies of the table in docs/calls.md, read at the leg's creation."""
 
 from collections.abc import Callable
 
@@ -8,21 +8,21 @@ from tollbook.model.event import SwitchEvent
 
 
 class Parent(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The leg that this one was made for: its Unique-ID, and the header that says so."""
+    """The leg that this one was made for: its Unique-ID, and the header that names it."""
 
     uid: str
     named_by: str
 
 
 def _other_leg(event: SwitchEvent) -> str:
-    # After `sofia recover` Other-Type is remembered from before the crash and names nobody reliably. A leg that came
-    # in was made by nobody here: when only its end was heard, the header names whom it was bridged to last.
+    # After `sofia recover` Other-Type is remembered from before the crash and cannot be relied on. A leg that came in
+    # was made by no leg of this switch: when only its end was heard, the header names the leg it was bridged to last.
     made_here = event.channel_direction == "outbound" and event.recovered != "true"
     return event.other_uid if made_here and event.other_type == "originator" else ""
 
 
 def _queue_member(event: SwitchEvent) -> str:
-    # A uuid-standby agent has a leg of its own, up before and after the member's: a call of its own.
+    # The leg of a uuid-standby agent is up before and after the member's: it is a call of its own.
     return event.cc_member if event.cc_side == "agent" and event.cc_agent_type == "callback" else ""
 
 
@@ -47,7 +47,7 @@ _RULES: tuple[tuple[str, Callable[[SwitchEvent], str]], ...] = (
 
 
 def parent_named_by(event: SwitchEvent) -> Parent | None:
-    """Name the leg that `event`'s leg hangs under, with the header that named it; None for a root."""
+    """Return the parent of an event's leg, with the header that names it; None for a root."""
     for header, parent_of in _RULES:
         uid = parent_of(event)
         if uid and uid != event.uid:

@@ -1,4 +1,4 @@
-"""Rates: what a minute towards numbers with a prefix costs. The columns of the table `rate`, in their order."""
+"""Rates: what a minute to numbers with a prefix costs. The columns of the table `rate`, in their order."""
 
 import msgspec
 
@@ -6,10 +6,10 @@ from tollbook.model.vocabulary import Direction
 
 
 class RateTerms(msgspec.Struct, frozen=True, gc=False):
-    """What a minute towards numbers with `prefix` costs, from `valid_from_ts` until before `valid_to_ts` (epoch ms).
+    """What a minute to numbers with `prefix` costs, from `valid_from_ts` until before `valid_to_ts` (epoch ms).
 
-    Money is in micros of the plan's currency. `increment_sec` follows on `first_increment_sec`: 60/60, 30/6, 1/1 are
-    first/next. Positional in the order of the columns: a million of them are made from rows of the database.
+    Money is in micros of the plan's currency. Increments are first/next: 60/60, 30/6, 1/1. The fields are positional,
+    in the order of the columns, because a million of them are made from rows of the database.
     """
 
     direction: Direction
@@ -24,7 +24,7 @@ class RateTerms(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rate(RateTerms, frozen=True, gc=False):
-    """Terms in a plan: `version` is the one of the plan that brought them. A rate never changes, it is replaced."""
+    """The terms in a plan. `version` is the plan's version that brought them. A rate never changes: it is replaced."""
 
     rate_id: int
     version: int

@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A call as its legs tell it, unpriced. Times are epoch ms; what only the end decides is None before it."""
+    """A call as its legs give it, unpriced. Times are epoch ms; what only the end decides is None while it is up."""
 
     switch: str
     call_id: str

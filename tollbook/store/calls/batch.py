@@ -15,8 +15,8 @@ from tollbook.model.call_key import CallKey
 from tollbook.model.call_tree import Call, calls_of
 from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings, fold
-from tollbook.model.late_legs import LegKey, find_frozen_legs
-from tollbook.model.leg import Leg, merge_all
+from tollbook.model.late_legs import find_frozen_legs
+from tollbook.model.leg import Leg, LegKey, merge_all
 from tollbook.model.record import Row
 from tollbook.store.calls import call_rows, legs
 from tollbook.store.calls.legs import StoredLeg

@@ -20,7 +20,7 @@ from tollbook.config import Settings
 from tollbook.errors import DataError, UsageError
 from tollbook.model.event import header_names
 from tollbook.model.fold import FoldSettings
-from tollbook.model.leg import lost
+from tollbook.model.leg import end_as_lost
 from tollbook.store.calls.batch import write_batch
 from tollbook.store.database import connect
 from tollbook.store.days.partitions import Partitions
@@ -159,7 +159,9 @@ def test_an_estimate_becomes_exact(settings: Settings, folder: Path, database_ur
     with connect(database_url, name="test") as connection:
         for file in files:
             leg = leg_of_file(file.read_bytes(), HEADERS)
-            gone = lost(type(leg)(switch=leg.switch, uid=leg.uid, created_us=leg.created_us, create=leg.create), 0)
+            gone = end_as_lost(
+                type(leg)(switch=leg.switch, uid=leg.uid, created_us=leg.created_us, create=leg.create), 0
+            )
             write_batch(connection, [gone], FoldSettings(), Tariffs().price, Partitions())
     (before,) = rows(database_url).values()
     assert (before["disposition"], before["estimated"]) == ("lost", True)

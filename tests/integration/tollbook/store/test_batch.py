@@ -18,7 +18,7 @@ from tollbook.errors import DataError, StoreUnavailable
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.event import event_from_headers, header_names
 from tollbook.model.fold import FoldSettings
-from tollbook.model.leg import ESTIMATED, Facts, Leg, leg_of, lost
+from tollbook.model.leg import ESTIMATED, Facts, Leg, end_as_lost, leg_of
 from tollbook.model.parent import Parent
 from tollbook.model.record import COLUMNS, Row
 from tollbook.simulator.recording import load
@@ -271,11 +271,11 @@ def test_a_correction_remembers_the_accounts_before(database: Connection) -> Non
 
 def test_a_lost_call_is_marked_and_the_switchs_word_unmarks_it(database: Connection) -> None:
     up = leg("a", account="acme")
-    write(database, [lost(up, T0 + 20 * SECOND)])
+    write(database, [end_as_lost(up, T0 + 20 * SECOND)])
     (row,) = table(database)
     assert (row["disposition"], row["estimated"], row["end_ts"]) == ("lost", True, T0 // 1000 + 20_000)
     write(database, [leg("a", end_s=60, account="acme")])
-    write(database, [lost(up, T0 + 90 * SECOND)])
+    write(database, [end_as_lost(up, T0 + 90 * SECOND)])
     (row,) = table(database)
     assert (row["disposition"], row["estimated"], row["duration_sec"], row["revision"]) == ("answered", False, 60, 2)
     assert row["prior_accounts"] == []

@@ -14,7 +14,7 @@ from tollbook.model.event import SwitchEvent, event_from_headers, header_names
 from tollbook.model.explain.explain import Explanation, explain
 from tollbook.model.explain.leg_view import LegView
 from tollbook.model.fold import FoldSettings, fold
-from tollbook.model.leg import Leg, leg_of, lost, merge_all
+from tollbook.model.leg import Leg, end_as_lost, leg_of, merge_all
 from tollbook.model.record import COLUMNS, Row
 from tollbook.model.trunks import TrunkRules
 from tollbook.simulator.recording import load
@@ -233,7 +233,7 @@ def test_a_leg_known_from_its_end_alone_says_so() -> None:
 def test_an_estimated_end_says_so() -> None:
     """Of the leg, of the end and of the disposition."""
     (begun,) = leg("x", end=False)
-    told = only([lost(begun, T0 + 5_000_000)])
+    told = only([end_as_lost(begun, T0 + 5_000_000)])
     assert told.legs[0].ended_by == "estimate"
     assert "estimated" in told.rules["end_ts"]
     assert told.rules["disposition"] == "the end of leg 1 (root) is an estimate"

@@ -10,7 +10,7 @@ from tollbook.model.call_tree import calls_of
 from tollbook.model.charge import Charge
 from tollbook.model.event import SwitchEvent
 from tollbook.model.fold import FoldSettings, fold
-from tollbook.model.leg import Leg, leg_of, lost, merge_all
+from tollbook.model.leg import Leg, end_as_lost, leg_of, merge_all
 from tollbook.model.numbers import owner_key
 from tollbook.model.record import Row
 from tollbook.model.trunks import TrunkRules
@@ -149,7 +149,7 @@ def test_a_recovered_leg_goes_on_with_the_one_before() -> None:
 def test_a_lost_leg_that_is_recovered_is_open_again_and_ends_unmarked() -> None:
     before = created("r")
     (gone,) = legs(before)
-    estimate = lost(gone, T0 + 10 * SECOND)
+    estimate = end_as_lost(gone, T0 + 10 * SECOND)
     after = created("r", at=30, recovered="true", answered_us=T0 + SECOND)
     facts = [*legs(before, after), estimate]
     (row,) = [fold(call, FoldSettings(), "fs") for call in calls_of(merge_all(facts).values())]
@@ -162,7 +162,7 @@ def test_a_lost_call_ends_at_the_last_sign_of_life_and_says_so() -> None:
     )
     known = merge_all(legs(created("x", user="1000"), answered))
     (leg,) = known.values()
-    (row,) = [fold(call, FoldSettings(), "fs") for call in calls_of([leg.merged(lost(leg, T0 + 20 * SECOND))])]
+    (row,) = [fold(call, FoldSettings(), "fs") for call in calls_of([leg.merged(end_as_lost(leg, T0 + 20 * SECOND))])]
     assert (row.disposition, row.estimated, row.duration_sec, row.billsec) == ("lost", True, 20, 18)
     assert row.parts == (Charge(direction="internal", number="2000", seconds=18),)
 
@@ -171,7 +171,10 @@ def test_the_switch_s_own_word_replaces_an_estimate() -> None:
     create = created("x", user="1000")
     (leg,) = legs(create)
     (exact,) = legs(ended(create, answered=1, hangup=7))
-    for merged in (leg.merged(lost(leg, T0 + 99 * SECOND)).merged(exact), exact.merged(lost(leg, T0 + 99 * SECOND))):
+    for merged in (
+        leg.merged(end_as_lost(leg, T0 + 99 * SECOND)).merged(exact),
+        exact.merged(end_as_lost(leg, T0 + 99 * SECOND)),
+    ):
         (row,) = [fold(call, FoldSettings(), "fs") for call in calls_of([merged.merged(leg)])]
         assert (row.disposition, row.estimated, row.duration_sec) == ("answered", False, 7)
 
@@ -181,7 +184,7 @@ def test_a_leg_lost_inside_a_call_whose_end_the_switch_told_makes_no_lost_call()
     root = created("root", user="1000")
     zombie = created("z", at=1, channel="loopback/app-b", loopback_other="root")
     (leg,) = legs(zombie)
-    known = merge_all([*legs(root, ended(root, answered=1, hangup=30)), lost(leg, 0)])
+    known = merge_all([*legs(root, ended(root, answered=1, hangup=30)), end_as_lost(leg, 0)])
     (row,) = [fold(call, FoldSettings(), "fs") for call in calls_of(known.values())]
     assert (row.disposition, row.duration_sec, row.estimated) == ("answered", 30, True)
 
