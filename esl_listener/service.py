@@ -1,14 +1,12 @@
 """Wiring: settings become switches, an inbox and a writer; signals end them in order."""
 
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable
 from typing import TypeAlias
 
 import gevent
-import sdnotify
 from gevent.event import Event
 from prometheus_client import CollectorRegistry, start_http_server
 
@@ -25,6 +23,7 @@ from tollbook.config import Settings
 from tollbook.errors import SettingsError, StoreUnavailable, SwitchRefused, SwitchUnavailable
 from tollbook.log import log_line
 from tollbook.spool_files import dead_letter_folder
+from tollbook.systemd import notify, watchdog_interval_s
 
 _log = logging.getLogger("tollbook.listen")
 
@@ -66,19 +65,18 @@ def listen(settings: Settings) -> None:
         lambda: Backlog(legs=len(inbox), spool_bytes=spooler.bytes, spool_full=bool(spooler.problem)),
     )
     _connect_first(switches)
-    notifier = sdnotify.SystemdNotifier()
     tasks: list[Task] = [
         gevent.spawn(writer.run),
         gevent.spawn(spooler.run, lambda: writer.away),
         *(gevent.spawn(switch.run) for switch in switches),
     ]
     writing, spooling = tasks[:2]
-    notifier.notify(f"READY=1\nSTATUS=listening to {len(switches)} switches")
-    while not stop.wait(_watchdog_s()):
+    notify(f"READY=1\nSTATUS=listening to {len(switches)} switches")
+    while not stop.wait(watchdog_interval_s()):
         if any(task.dead for task in tasks):
             break  # a bug: end with its traceback, and let systemd start us again
-        notifier.notify("WATCHDOG=1")
-    notifier.notify("STOPPING=1")
+        notify("WATCHDOG=1")
+    notify("STOPPING=1")
     leaving: list[Task] = [gevent.spawn(switch.stop) for switch in switches]
     gevent.joinall(leaving)
     _end_writing(writer, writing)
@@ -158,9 +156,3 @@ def _serve_metrics(settings: Settings, metrics: Metrics, backlog: Callable[[], B
         start_http_server(settings.metrics_bind.port, settings.metrics_bind.host, registry=registry)
     except OSError as error:
         raise SettingsError(f"TOLLBOOK_METRICS_BIND={settings.metrics_bind}: {error.strerror}") from error
-
-
-def _watchdog_s() -> float:
-    """Half of what systemd's WatchdogSec allows; a beat every 5 s without one."""
-    usec = os.environ.get("WATCHDOG_USEC", "")
-    return int(usec) / 2_000_000 if usec.isdigit() else 5.0

@@ -1,9 +1,11 @@
 """`tollbook listen` as a process, real recordings over a real socket, rows in a real PostgreSQL."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +178,26 @@ def test_sigterm_writes_everything_first(start: Start, database_url: str, record
     with psycopg.connect(database_url) as connection:
         row = connection.execute("SELECT count(*), count(end_ts) FROM call_cdr").fetchone()
     assert row == (len(wanted(NAMES)) * 10,) * 2
+
+
+def test_systemd_is_told_of_the_start_the_stop_and_that_it_is_alive(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """READY once it listens, WATCHDOG twice in the time that the unit allows, STOPPING at SIGTERM."""
+    with SwitchThread() as switch, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+        listener = start("listen", esl=switch.url)
+        assert systemd.recv(1000) == b"READY=1\nSTATUS=listening to 1 switches"
+        assert switch.connection_count >= 1
+        assert [systemd.recv(1000) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        assert listener.stop() == 0, listener.output
+        systemd.setblocking(False)
+        rest: list[bytes] = []
+        with suppress(BlockingIOError):
+            while True:
+                rest.append(systemd.recv(1000))
+        assert rest[-1] == b"STOPPING=1"
+        assert set(rest[:-1]) <= {b"WATCHDOG=1"}
