@@ -4,12 +4,12 @@ import msgspec
 
 from maintenance.archive.run import archive_calls
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import Record, walk
+from tollbook.archive.scan import walk
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.record import COLUMNS, Row
+from tollbook.model.record import COLUMNS, Record, Row
 from tollbook.model.selection import Selection
 from tollbook.store import outbox
 from tollbook.store.calls import call_rows

@@ -12,6 +12,7 @@ from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
 from export_app.web.parameters import LAST_MS
+from tollbook.model.call_key import CallKey
 from tollbook.model.filters import Filters
 from tollbook.model.selection import Order
 
@@ -26,7 +27,7 @@ _PURPOSE: Final = b"tollbook cursor 3: /v1/calls"
 _Ms: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LAST_MS)]
 _Seconds: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LAST_MS // 1000)]
 _Transaction: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_CallId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z")]
+_Text: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z")]
 
 
 class _Cursor(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True, tag=True):
@@ -34,23 +35,30 @@ class _Cursor(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid
     made_s: _Seconds  # epoch seconds
 
 
-class CallsCursor(_Cursor, frozen=True, kw_only=True, tag="c"):
+class _PageCursor(_Cursor, frozen=True, kw_only=True):
+    start_ts: _Ms
+    call_id: _Text
+    switch: _Text
+
+    @property
+    def key(self) -> CallKey:
+        """The key of the last row of the page."""
+        return CallKey(self.start_ts, self.call_id, self.switch)
+
+
+class CallsCursor(_PageCursor, frozen=True, kw_only=True, tag="c"):
     """The window [since, until) in epoch ms and the order of a walk, and the key of the last row of the page."""
 
     since: _Ms
     until: _Ms
     order: Order
-    start_ts: _Ms
-    call_id: _CallId
 
 
-class ChangesCursor(_Cursor, frozen=True, kw_only=True, tag="u"):
-    """The time from which a walk over changes began, and the key of the last row of the page."""
+class ChangesCursor(_PageCursor, frozen=True, kw_only=True, tag="u"):
+    """The time from which a walk over changes began, and the position of the last row of the page."""
 
     updated_since: _Ms
     changed: _Transaction
-    start_ts: _Ms
-    call_id: _CallId
 
 
 class SyncCursor(_Cursor, frozen=True, kw_only=True, tag="s"):

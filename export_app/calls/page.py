@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from operator import itemgetter
+from typing import cast
 
 from export_app.auth.identity import CDR, Identity
 from export_app.calls import cursor as cursors
@@ -11,14 +12,11 @@ from export_app.calls.cursor import CallsCursor, ChangesCursor, SyncCursor
 from export_app.calls.query import CallsQuery, Since, Walk, asked, within_window
 from export_app.database import Database
 from tollbook.archive.reader import Archive
+from tollbook.model.record import Record
 from tollbook.model.selection import Changes, Selection
+from tollbook.model.tiers import key_of, read_columns
 from tollbook.store.calls import changes as changed_calls
-from tollbook.store.calls.pages import Record
 from tollbook.store.database import Connection
-
-# Read with the columns that are shown, behind them if need be: where the next page begins.
-_KEY: Final = ("start_ts", "call_id")
-_CHANGE_KEY: Final = ("changed", *_KEY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,17 +37,16 @@ def read(database: Database, archive: Archive, identity: Identity, query: CallsQ
     """
     identity.require(CDR)
     wanted = asked(query, identity, now_ms)
+    columns = read_columns(query.columns)
     if isinstance(wanted, Selection):
         # One more tells whether there is a next page.
-        rows = two_tiers.read_page(database, archive, wanted, _read_columns(query.columns, _KEY), query.limit + 1)
+        rows = two_tiers.read_page(database, archive, wanted, columns, query.limit + 1)
         return calls_page(rows, wanted, query, identity.key_hash, now_ms)
     with database.connection() as connection:
         within_window(wanted.updated_since, changed_calls.window_start(connection))
         walk = _from_the_first(wanted, identity, connection) if isinstance(wanted, Since) else wanted
     with database.reading(identity.accounts) as connection:
-        found = changed_calls.read_changes(
-            connection, walk.changes, _read_columns(query.columns, _CHANGE_KEY), query.limit + 1
-        )
+        found = changed_calls.read_changes(connection, walk.changes, (*columns, "changed"), query.limit + 1)
     return changes_page(found, walk, query, identity.key_hash, now_ms)
 
 
@@ -59,59 +56,49 @@ def _from_the_first(wanted: Since, identity: Identity, connection: Connection) -
     return Walk(updated_since=wanted.updated_since, changes=changes)
 
 
-def _read_columns(columns: tuple[str, ...], key: tuple[str, ...]) -> tuple[str, ...]:
-    return (*columns, *(name for name in key if name not in columns))
-
-
-def _key_of(row: Record, columns: tuple[str, ...], key: tuple[str, ...]) -> Record:
-    read = _read_columns(columns, key)
-    return tuple(row[read.index(name)] for name in key)
-
-
 def calls_page(rows: Sequence[Record], selection: Selection, query: CallsQuery, key_hash: bytes, now_ms: int) -> Page:
-    """Make a page of what was read for it: up to one row more than its limit, each with its key."""
+    """Make a page of the rows that were read for it: up to one more than its limit, in `read_columns`."""
     kept, next_cursor = rows[: query.limit], None
     if len(rows) > query.limit:
-        start_ts, call_id = cast("tuple[int, str]", _key_of(kept[-1], query.columns, _KEY))
         cursor = CallsCursor(
             since=selection.since,
             until=selection.until,
             order=selection.order,
             filters=selection.filters,
-            start_ts=start_ts,
-            call_id=call_id,
             made_s=now_ms // 1000,
+            **key_of(kept[-1])._asdict(),
         )
         next_cursor = cursors.encode(cursor, key_hash)
-    return _page(kept, query, until=selection.until, next_cursor=next_cursor)
+    return Page(columns=query.columns, rows=_shown(kept, query.columns), until=selection.until, next_cursor=next_cursor)
 
 
 def changes_page(found: changed_calls.ChangedPage, walk: Walk, query: CallsQuery, key_hash: bytes, now_ms: int) -> Page:
-    """The same for changes. The last page has a cursor too, from which the next sync goes on."""
-    kept, filters = found.rows[: query.limit], walk.changes.filters
+    """The same for changes, with `changed` as the last column. The last page has a cursor too, for the next sync."""
+    kept, filters, made_s = found.rows[: query.limit], walk.changes.filters, now_ms // 1000
+    next_cursor = sync_cursor = None
     if len(found.rows) > query.limit:
-        changed, start_ts, call_id = cast("tuple[int, int, str]", _key_of(kept[-1], query.columns, _CHANGE_KEY))
         cursor = ChangesCursor(
             updated_since=walk.updated_since,
             filters=filters,
-            changed=changed,
-            start_ts=start_ts,
-            call_id=call_id,
-            made_s=now_ms // 1000,
+            changed=cast("int", kept[-1][-1]),
+            made_s=made_s,
+            **key_of(kept[-1])._asdict(),
         )
-        return _page(kept, query, until=now_ms, next_cursor=cursors.encode(cursor, key_hash))
-    sync = SyncCursor(first=found.horizon, filters=filters, made_s=now_ms // 1000)
-    return _page(kept, query, until=now_ms, sync_cursor=cursors.encode(sync, key_hash))
+        next_cursor = cursors.encode(cursor, key_hash)
+    else:
+        sync_cursor = cursors.encode(SyncCursor(first=found.horizon, filters=filters, made_s=made_s), key_hash)
+    return Page(
+        columns=query.columns,
+        rows=_shown(kept, query.columns),
+        until=now_ms,
+        next_cursor=next_cursor,
+        sync_cursor=sync_cursor,
+    )
 
 
-def _page(
-    rows: Sequence[Record],
-    query: CallsQuery,
-    *,
-    until: int,
-    next_cursor: str | None = None,
-    sync_cursor: str | None = None,
-) -> Page:
-    width = len(query.columns)
-    shown = rows if not rows or len(rows[0]) == width else [row[:width] for row in rows]
-    return Page(columns=query.columns, rows=shown, until=until, next_cursor=next_cursor, sync_cursor=sync_cursor)
+def _shown(rows: Sequence[Record], columns: tuple[str, ...]) -> Sequence[Record]:
+    """Take the columns that are shown out of rows of `read_columns`."""
+    places = list(map(read_columns(columns).index, columns))
+    if len(places) == 1:
+        return [(row[places[0]],) for row in rows]
+    return list(map(itemgetter(*places), rows))

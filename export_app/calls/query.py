@@ -22,13 +22,10 @@ from export_app.web.parameters import (
     without_default,
 )
 from tollbook.model.filters import Filters
-from tollbook.model.record import COLUMNS
-from tollbook.model.selection import Changes, Order, Selection
+from tollbook.model.record import COLUMNS, EXTRA_COLUMNS
+from tollbook.model.selection import ChangePosition, Changes, Order, Selection
 
 DEFAULT_LIMIT: Final = 1000
-
-# What a page may show beyond the 16 columns of the public record, when it is asked for by name.
-EXTRA_COLUMNS: Final = ("currency", "switch", "revision", "estimated", "updated_ts", "parts")
 _ALL_COLUMNS: Final = (*COLUMNS, *EXTRA_COLUMNS)
 _COLUMN: Final = "|".join(_ALL_COLUMNS)
 
@@ -145,11 +142,11 @@ def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Sin
                 since=cursor.since,
                 until=cursor.until,
                 order=cursor.order,
-                after=(cursor.start_ts, cursor.call_id),
+                after=cursor.key,
                 filters=cursor.filters,
             )
         case ChangesCursor():
-            after = (cursor.changed, cursor.start_ts, cursor.call_id)
+            after = ChangePosition(cursor.changed, cursor.key)
             first, updated_since = cursor.changed, cursor.updated_since
         case SyncCursor():
             # Everything before its first transaction had ended when it was made.

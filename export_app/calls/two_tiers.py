@@ -1,38 +1,29 @@
 """Where calls are read from: the seam between the API and the two tiers that hold calls."""
 
 from collections.abc import Sequence
-from operator import itemgetter
 
 from export_app.database import Database
 from tollbook.archive.reader import Archive
-from tollbook.model import tiers
 from tollbook.model.call_key import CallKey
+from tollbook.model.record import Record
 from tollbook.model.selection import Selection
-from tollbook.model.tiers import ROW_COLUMNS
+from tollbook.model.tiers import merge_tiers
 from tollbook.store.calls import pages
-from tollbook.store.calls.pages import Record
 from tollbook.store.days.window import hot
 
 
 def read_page(
-    database: Database, archive: Archive, selection: Selection, columns: Sequence[str], limit: int
+    database: Database, archive: Archive, selection: Selection, columns: tuple[str, ...], limit: int
 ) -> Sequence[Record]:
-    """Read up to `limit` rows of a selection, in its order, with these columns (times in epoch ms, parts as JSON text).
+    """Read up to `limit` rows of a selection, in its order; `columns` are those of `tollbook.model.tiers.read_columns`.
 
-    The connection is given back before the archive is read, which happens only when the page reaches into it. Raises
-    StoreUnavailable and ArchiveError.
+    The connection is returned to the pool before the archive is read, which happens only when the page reaches into
+    it. Raises StoreUnavailable and ArchiveError.
     """
-    wide = (*ROW_COLUMNS, *(name for name in columns if name not in ROW_COLUMNS))
     with database.reading(selection.accounts) as connection:
-        kept = hot(connection, selection, lambda one: pages.read_page(one, selection, wide, limit))
+        kept = hot(connection, selection, lambda inside: pages.read_page(inside, selection, columns, limit))
 
-    def archived(older: Selection, wanted: int, without: frozenset[CallKey]) -> Sequence[Record]:
-        return archive.page(older, wanted, without, wide)
+    def read_archive(older: Selection, wanted: int, without: frozenset[CallKey]) -> Sequence[Record]:
+        return archive.page(older, wanted, without, columns)
 
-    rows = tiers.page(selection, limit, kept, archived)
-    if tuple(columns) == wide:
-        return rows
-    if len(columns) == 1:
-        place = wide.index(columns[0])
-        return [(row[place],) for row in rows]
-    return list(map(itemgetter(*map(wide.index, columns)), rows))
+    return merge_tiers(selection, limit, kept, read_archive)

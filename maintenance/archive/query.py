@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import Record, walk
+from tollbook.archive.scan import walk
 from tollbook.config import Settings
+from tollbook.model.record import Record
 from tollbook.model.selection import Selection
 
 

@@ -12,9 +12,9 @@ from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, SettingsError
 from tollbook.model.call_key import CallKey
-from tollbook.model.record import COLUMNS
+from tollbook.model.record import Record
 from tollbook.model.selection import Selection
-from tollbook.model.tiers import Record
+from tollbook.model.tiers import KEYED_COLUMNS
 
 # Fewer than threads: while storage is slow, the calls that PostgreSQL keeps are still served.
 MAX_READERS: Final = 4
@@ -32,9 +32,9 @@ class Archive:
         self._catalog: Catalog | None = None
 
     def page(
-        self, selection: Selection, limit: int, without: frozenset[CallKey], columns: tuple[str, ...] = COLUMNS
+        self, selection: Selection, limit: int, without: frozenset[CallKey], columns: tuple[str, ...] = KEYED_COLUMNS
     ) -> Sequence[Record]:
-        """Read archived calls, for `tollbook.model.tiers.page`; raises ArchiveError."""
+        """Read archived calls, for `tollbook.model.tiers.merge_tiers`; raises ArchiveError."""
         with self._reader():
             # Loaded anew for each page: the merge wants an archive that is no older than its look at PostgreSQL.
             table = load_calls(self._opened())

@@ -17,14 +17,13 @@ from tollbook.archive.row_filter import matching, started
 from tollbook.archive.schema import ARCHIVE_COLUMNS, START_FIELD, TIMES, account_of
 from tollbook.archive.windows import Extent, Span, to_plan, to_read
 from tollbook.model.call_key import CallKey
-from tollbook.model.record import COLUMNS
+from tollbook.model.record import COLUMNS, Record
 from tollbook.model.selection import Selection
-from tollbook.model.tiers import Record
+from tollbook.model.tiers import KEYED_COLUMNS, key_of
 
 # What `walk` holds in memory at once.
 PAGE_ROWS = 10_000
 
-_START_TS, _CALL_ID = COLUMNS.index("start_ts"), COLUMNS.index("call_id")
 _US = 1000
 
 
@@ -33,19 +32,17 @@ def page(
     selection: Selection,
     limit: int,
     without: Collection[CallKey] = frozenset(),
-    columns: tuple[str, ...] = COLUMNS,
+    columns: tuple[str, ...] = KEYED_COLUMNS,
 ) -> list[Record]:
-    """Read the first `limit` archived calls of a selection, none of them with a key of `without`.
+    """Read the first `limit` archived calls of a selection, in its order, without those whose key is in `without`.
 
-    `columns`: the public 16, and behind them what else is wanted; null where the archive has no such column.
-
-    Memory is bounded by the limit and `tollbook.archive.windows.MOST_ROWS`, whatever the archive holds. Raises
-    ArchiveError.
+    `columns` begin with KEYED_COLUMNS; a column that the archive does not have is None in every row. Memory is bounded
+    by the limit and `tollbook.archive.windows.MOST_ROWS`, whatever the archive holds. Raises ArchiveError.
     """
     with archive_errors("reading the archive"):
         span = _span(table, selection)
         found = _Found(selection=selection, limit=limit, without=without, columns=columns)
-        kept = tuple(name for name in dict.fromkeys((*columns, *CallKey._fields)) if name in ARCHIVE_COLUMNS)
+        kept = tuple(name for name in columns if name in ARCHIVE_COLUMNS)
         for planned in to_plan(span, selection.order) if span else ():
             tasks = [(task, _extent(task.file, planned)) for task in plan(table, _row_filter(selection, planned))]
             extents = [extent for _, extent in tasks]
@@ -59,16 +56,19 @@ def page(
 
 
 def walk(table: Table, selection: Selection, *, limit: int | None = None) -> Iterator[Record]:
-    """Read all archived calls of a selection, or the first `limit`, page by page. Raises ArchiveError on its way."""
+    """Read all archived calls of a selection, or the first `limit`, in COLUMNS, page by page.
+
+    Raises ArchiveError, also after the first row.
+    """
     left = limit
     while left is None or left > 0:
         wanted = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
         rows = page(table, selection, wanted)
-        yield from rows
+        yield from (row[: len(COLUMNS)] for row in rows)
         if len(rows) < wanted:
             return
         left = None if left is None else left - wanted
-        selection = replace(selection, after=_place(rows[-1]))
+        selection = replace(selection, after=key_of(rows[-1]))
 
 
 class _Found:
@@ -90,7 +90,7 @@ class _Found:
 
     def add(self, rows: Any) -> None:
         """Take in what belongs into the page, and forget what no longer does."""
-        rows = _left(_behind(rows, self._selection), self._without)
+        rows = _left(_after(rows, self._selection), self._without)
         if rows.num_rows:
             rows = rows if self._rows is None else pa.concat_tables([self._rows, rows], promote_options="permissive")
             self._rows = rows.sort_by(self._order).slice(0, self._limit)
@@ -104,10 +104,7 @@ class _Found:
 
 def _span(table: Table, selection: Selection) -> Span | None:
     """Give the times that a page can lie in, in µs: the selection's, its cursor's, the archive's."""
-    first, end = selection.since, selection.until
-    if selection.after is not None:
-        first = max(first, selection.after[0]) if selection.order == "asc" else first
-        end = min(end, selection.after[0] + 1) if selection.order == "desc" else end
+    first, end = selection.remaining
     months = _months(table)
     if months is None:
         return None
@@ -150,13 +147,15 @@ def _row_filter(selection: Selection, span: Span) -> Any:
     return ex.And(started(span.first, span.end), matching(selection.accounts, selection.filters))
 
 
-def _behind(rows: Any, selection: Selection) -> Any:
-    """Leave out the rows up to and with the cursor's; at its moment they are told apart by their id."""
+def _after(rows: Any, selection: Selection) -> Any:
+    """Keep the rows that come after the page before; no row of the span starts before its last one, in `order`."""
     if selection.after is None:
         return rows
-    at = pa.scalar(selection.after[0] * _US, pa.int64()).cast(pa.timestamp("us", "UTC"))
+    start, call_id, switch = selection.after
+    at = pa.scalar(start * _US, pa.int64()).cast(pa.timestamp("us", "UTC"))
     beyond = pc.less if selection.order == "desc" else pc.greater
-    return rows.filter(pc.or_(beyond(rows["start_ts"], at), beyond(rows["call_id"], selection.after[1])))
+    same_id = pc.and_(pc.equal(rows["call_id"], call_id), beyond(rows["switch"], switch))
+    return rows.filter(pc.or_(beyond(rows["start_ts"], at), pc.or_(beyond(rows["call_id"], call_id), same_id)))
 
 
 def _left(rows: Any, without: Collection[CallKey]) -> Any:
@@ -177,10 +176,3 @@ def _values(name: str, rows: Any) -> list[object]:
     if name == "account_id":
         return [account_of(archived) for archived in column.to_pylist()]
     return column.to_pylist()
-
-
-def _place(row: Record) -> tuple[int, str]:
-    start, call_id = row[_START_TS], row[_CALL_ID]
-    assert isinstance(start, int)
-    assert isinstance(call_id, str)
-    return start, call_id

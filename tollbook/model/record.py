@@ -1,12 +1,14 @@
 """The public record: 16 columns, one row per call."""
 
+from typing import Final, LiteralString, TypeAlias
+
 import msgspec
 
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Charge
 from tollbook.model.vocabulary import Direction, Disposition
 
-COLUMNS = (
+COLUMNS: Final[tuple[LiteralString, ...]] = (
     "call_id",
     "account_id",
     "direction",
@@ -24,6 +26,18 @@ COLUMNS = (
     "agent_id",
     "cost_micros",
 )
+# What can be shown of a call beyond those, when it is asked for by name.
+EXTRA_COLUMNS: Final[tuple[LiteralString, ...]] = (
+    "currency",
+    "switch",
+    "revision",
+    "estimated",
+    "updated_ts",
+    "parts",
+)
+
+# The values of a call's columns, in the order in which they were asked for: times in epoch ms, `parts` as JSON text.
+Record: TypeAlias = tuple[object, ...]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,9 +1,10 @@
-"""Which calls are asked for: the same selection for both tiers, PostgreSQL and the archive."""
+"""Which calls a query selects: the same selection for both tiers, PostgreSQL and the archive."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from tollbook.model.accounts import Accounts
+from tollbook.model.call_key import CallKey
 from tollbook.model.filters import NO_FILTERS, Filters
 
 Order: TypeAlias = Literal["asc", "desc"]
@@ -11,27 +12,43 @@ Order: TypeAlias = Literal["asc", "desc"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """Calls that started in [since, until), epoch ms, in `order` of (start_ts, call_id).
+    """Calls that started in [since, until), epoch ms, in `order` of their keys.
 
-    `after`: the (start_ts, call_id) of the last row of the page before; the next page begins behind it, in `order`.
+    `after`: the key of the last row of the page before; the next page begins after it, in `order`.
     """
 
     accounts: Accounts
     since: int
     until: int
     order: Order = "desc"
-    after: tuple[int, str] | None = None
+    after: CallKey | None = None
     filters: Filters = NO_FILTERS
+
+    @property
+    def remaining(self) -> tuple[int, int]:
+        """The times [first, end), epoch ms, at which the calls that come after `after` can have started."""
+        if self.after is None:
+            return self.since, self.until
+        if self.order == "asc":
+            return max(self.since, self.after.start_ts), self.until
+        return self.since, min(self.until, self.after.start_ts + 1)
+
+
+class ChangePosition(NamedTuple):
+    """Where a row stands among changes: the transaction that wrote it, and the key of its call."""
+
+    changed: int
+    key: CallKey
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Changes:
-    """Calls whose rows transaction `first` or a later one wrote, in the order of (changed, start_ts, call_id).
+    """Calls whose rows were written by transaction `first` or a later one, in the order of their positions.
 
-    `after`: that key of the last row of the page before; it takes the place of `first`.
+    `after`: the position of the last row of the page before; it takes the place of `first`.
     """
 
     accounts: Accounts
     first: int
-    after: tuple[int, int, str] | None = None
+    after: ChangePosition | None = None
     filters: Filters = NO_FILTERS

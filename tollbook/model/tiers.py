@@ -16,15 +16,27 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 from tollbook.model.call_key import CallKey
-from tollbook.model.record import COLUMNS
+from tollbook.model.record import COLUMNS, Record
 from tollbook.model.selection import Selection
 
-Record: TypeAlias = tuple[object, ...]
+# What the rows of both tiers begin with: the record, and what its key has besides.
+KEYED_COLUMNS: Final = (*COLUMNS, "switch")
 
-# Both tiers give rows that begin with these: with their key.
-ROW_COLUMNS: Final = (*COLUMNS, "switch")
+_START_TS, _CALL_ID, _SWITCH = map(KEYED_COLUMNS.index, CallKey._fields)
 
-_START_TS, _CALL_ID, _SWITCH = map(ROW_COLUMNS.index, CallKey._fields)
+
+def read_columns(shown: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns to read, those of the key among them, so that these can be shown."""
+    return tuple(dict.fromkeys((*KEYED_COLUMNS, *shown)))
+
+
+def key_of(row: Record) -> CallKey:
+    """Return the key of a row of `read_columns`."""
+    start_ts, call_id, switch = row[_START_TS], row[_CALL_ID], row[_SWITCH]
+    assert isinstance(start_ts, int)
+    assert isinstance(call_id, str)
+    assert isinstance(switch, str)
+    return CallKey(start_ts, call_id, switch)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,43 +51,21 @@ class Hot:
     superseded: frozenset[CallKey] = frozenset()
 
 
-# Gives up to so many archived rows of a selection in its order, none of them under these keys.
+# Reads up to so many archived rows of a selection, in its order, except those with these keys.
 ReadArchive: TypeAlias = Callable[[Selection, int, frozenset[CallKey]], Sequence[Record]]
 
 
-def page(selection: Selection, limit: int, hot: Hot, read_archive: ReadArchive) -> Sequence[Record]:
-    """Give the first `limit` rows of both tiers; `hot.rows` are up to `limit` rows of the selection in its order.
+def merge_tiers(selection: Selection, limit: int, hot: Hot, read_archive: ReadArchive) -> Sequence[Record]:
+    """Return the first `limit` rows of both tiers; `hot.rows` are up to `limit` rows of the selection in its order.
 
     The archive is read only when the page reaches into it.
     """
     older = replace(selection, until=min(selection.until, hot.window_start))
-    late = [row for row in hot.rows if _start(row) < hot.window_start]
+    first, end = older.remaining
+    late = [key for key in map(key_of, hot.rows) if key.start_ts < hot.window_start]
     newer = len(hot.rows) - len(late)
     wanted = limit if selection.order == "asc" else limit - newer
-    if wanted <= 0 or not _reaches(older):
+    if wanted <= 0 or first >= end:
         return hot.rows[:limit]
-    known = hot.superseded | {_key(row) for row in late}
-    archived = read_archive(older, wanted, known)
-    return list(islice(merge(hot.rows, archived, key=_key, reverse=selection.order == "desc"), limit))
-
-
-def _reaches(older: Selection) -> bool:
-    """Tell whether any call can begin in the span, behind the row of the page before."""
-    if older.since >= older.until:
-        return False
-    if older.after is None:
-        return True
-    return older.after[0] >= older.since if older.order == "desc" else older.after[0] < older.until
-
-
-def _start(row: Record) -> int:
-    start = row[_START_TS]
-    assert isinstance(start, int)
-    return start
-
-
-def _key(row: Record) -> CallKey:
-    call_id, switch = row[_CALL_ID], row[_SWITCH]
-    assert isinstance(call_id, str)
-    assert isinstance(switch, str)
-    return CallKey(_start(row), call_id, switch)
+    archived = read_archive(older, wanted, hot.superseded.union(late))
+    return list(islice(merge(hot.rows, archived, key=key_of, reverse=selection.order == "desc"), limit))

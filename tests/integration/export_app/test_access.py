@@ -16,6 +16,7 @@ from export_app.calls.query import CallsQuery
 from export_app.context import Services
 from tollbook.errors import SettingsError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
+from tollbook.model.call_key import CallKey
 from tollbook.model.filters import Filters
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Selection
@@ -170,7 +171,7 @@ def busy_url(postgres_url: str) -> Iterator[str]:
 def test_a_page_reads_along_an_index(busy_url: str, order: str, accounts: Accounts) -> None:
     """A page in the middle reads its own rows and no more, sorts nothing, and costs what the first page costs."""
     with connect(busy_url, name="test", autocommit=True) as connection:
-        middle = (START + 10_000 * 43_200, "8")
+        middle = CallKey(START + 10_000 * 43_200, "8", "fs1")
         window = {"accounts": accounts, "since": 0, "until": 2 * START}
         selection = Selection(**window, order=order, after=middle)
         unguarded = shape(connection, selection, 100)

@@ -11,9 +11,9 @@ from flask.testing import FlaskClient
 from psycopg import sql
 from werkzeug.test import TestResponse
 
-from export_app.calls.query import EXTRA_COLUMNS, CallsQuery
+from export_app.calls.query import CallsQuery
 from tollbook.model.charge import Price
-from tollbook.model.record import COLUMNS, Row
+from tollbook.model.record import COLUMNS, EXTRA_COLUMNS, Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows, pages
 from tollbook.store.database import Connection, connect

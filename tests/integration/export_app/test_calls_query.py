@@ -11,10 +11,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from export_app.calls.cursor import CallsCursor, ChangesCursor, SyncCursor, encode
-from export_app.calls.query import EXTRA_COLUMNS
 from export_app.web.parameters import LAST_MS
 from tollbook.model.filters import MAX_BILLSEC, Filters
-from tollbook.model.record import COLUMNS
+from tollbook.model.record import COLUMNS, EXTRA_COLUMNS
 from tollbook.store import keys
 
 START = 1_790_000_000_000
@@ -86,7 +85,7 @@ def test_a_cursor_that_a_client_signed_itself_is_read_from_or_refused(
     ms, transaction = (0, 0) if least else (LAST_MS, 2**63 - 1)
     filters = Filters(min_billsec=0 if least else MAX_BILLSEC, number="\U0010ffff")
     common = {"filters": filters, "made_s": ms // 1000}
-    last = {"start_ts": ms, "call_id": "a"}
+    last = {"start_ts": ms, "call_id": "a", "switch": "fs1"}
     for cursor in (
         CallsCursor(**common, **last, since=ms, until=ms, order="asc"),
         CallsCursor(**common, **last, since=0, until=LAST_MS, order="desc"),
@@ -96,7 +95,7 @@ def test_a_cursor_that_a_client_signed_itself_is_read_from_or_refused(
         answer = ask(cursor=encode(cursor, keys.key_hash(key)))
         expired = isinstance(cursor, CallsCursor | ChangesCursor) and least
         assert answer.get_json().get("code") == ("expired_cursor" if expired else None)
-    odd = CallsCursor(**common, start_ts=START, call_id="\0", since=0, until=START, order="asc")
+    odd = CallsCursor(**common, start_ts=START, call_id="\0", switch="", since=0, until=START, order="asc")
     assert ask(cursor=encode(odd, keys.key_hash(key))).get_json()["code"] == "bad_cursor"
 
 

@@ -63,6 +63,20 @@ def test_a_sync_goes_on_where_the_last_one_ended(ask: Ask, put: Put) -> None:
     assert sync(ask, cursor=cursor)[0] == []
 
 
+def test_one_id_on_two_switches_in_one_change_is_two_rows(ask: Ask, put: Put, accounts: Connection) -> None:
+    """One transaction wrote them, and a page ends between them."""
+    with accounts.transaction():
+        for switch in ("fs2", "fs1", "fs3"):
+            put("twin", switch=switch)
+    query: dict[str, object] = {"updated_since": 0, "limit": 1, "fields": "switch"}
+    found: list[str] = []
+    for _ in range(3):
+        answer = ask(**query).get_json()
+        found += [row["switch"] for row in answer["rows"]]
+        query = {"limit": 1, "fields": "switch", "cursor": answer.get("next_cursor")}
+    assert (found, query["cursor"]) == (["fs1", "fs2", "fs3"], None)
+
+
 def test_a_long_call_that_ends_after_the_sync_comes_with_the_next(ask: Ask, put: Put) -> None:
     """It began days before; it is told when it is up, and again when it has ended."""
     nothing = dict.fromkeys(("answer_ts", "end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"))

@@ -12,7 +12,6 @@ from dataclasses import replace
 import msgspec
 import pytest
 from flask.testing import FlaskClient
-from psycopg import sql
 
 from export_app.web.parameters import LAST_MS
 from maintenance.archive.run import archive_calls
@@ -22,15 +21,16 @@ from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.reader import Archive
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
-from tollbook.model import tiers
 from tollbook.model.accounts import EveryAccount, OneAccount
+from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price
 from tollbook.model.filters import Filters
-from tollbook.model.record import COLUMNS, Row
+from tollbook.model.record import COLUMNS, Record, Row
 from tollbook.model.selection import Order, Selection
-from tollbook.model.tiers import Record
+from tollbook.model.tiers import KEYED_COLUMNS, key_of, merge_tiers
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
+from tollbook.store.calls.pages import read_page
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import MS_PER_DAY, Partitions
 from tollbook.store.days.window import hot
@@ -44,13 +44,16 @@ WORDS = ("answered", "no_answer", None)
 
 
 def made(count: int, *, seed: int = 1) -> list[tuple[Row, Price]]:
-    """Calls of some accounts, over all days, many at the same millisecond."""
+    """Calls of some accounts, over all days, many at the same millisecond, some with one id on two switches."""
     dice = random.Random(seed)
     rows: list[tuple[Row, Price]] = []
     for number in range(count):
         start = FIRST * MS_PER_DAY + dice.randrange(100 * 24) * 3_600_000 + dice.randrange(3)
+        call_id, switch = f"{dice.randrange(16**8):08x}-{number}", "sw1"
+        if rows and dice.randrange(4) == 0:
+            start, call_id, switch = rows[-1][0].key._replace(switch=f"sw{number}")
         row = Row(
-            switch="sw1", call_id=f"{dice.randrange(16**8):08x}-{number}",
+            switch=switch, call_id=call_id,
             account_id=dice.choice(("acme", "acme", "other", None)),
             direction=dice.choice(("inbound", "outbound")), from_num=dice.choice(("1001", "+49301", "30%")),
             to_num=f"+4{dice.randrange(10**4)}", start_ts=start, answer_ts=None, end_ts=start + 5000, duration_sec=5,
@@ -74,45 +77,13 @@ def database(database_url: str) -> Iterator[Connection]:
 
 
 def wanted(rows: Sequence[tuple[Row, Price]], keep: Callable[[Row], bool], order: Order = "desc") -> list[Record]:
-    """What a walk must give: sorted in Python, by the public order."""
+    """What a walk must give, with the switch behind the public columns: sorted in Python by the keys."""
     found = [
-        tuple(price.cost_micros if name == "cost_micros" else getattr(row, name) for name in COLUMNS)
+        tuple(price.cost_micros if name == "cost_micros" else getattr(row, name) for name in KEYED_COLUMNS)
         for row, price in rows
         if keep(row)
     ]
-    return sorted(found, key=place, reverse=order == "desc")
-
-
-def place(record: Record) -> tuple[int, str]:
-    start, call_id = record[COLUMNS.index("start_ts")], record[COLUMNS.index("call_id")]
-    assert isinstance(start, int)
-    assert isinstance(call_id, str)
-    return start, call_id
-
-
-def newest(selection: Selection, limit: int) -> Callable[[Connection], list[Record]]:
-    """Read a page of PostgreSQL in either order, without filters but the account."""
-
-    def read(connection: Connection) -> list[Record]:
-        conditions = [
-            "start_ts >= %(since)s",
-            "start_ts < %(until)s",
-            "(%(account)s::text IS NULL OR account_id = %(account)s)",
-        ]
-        if selection.after is not None:
-            conditions.append(f"(start_ts, call_id) {'<' if selection.order == 'desc' else '>'} (%(at)s, %(id)s)")
-        query = sql.SQL(  # pyright: ignore[reportArgumentType]
-            f"SELECT {', '.join(tiers.ROW_COLUMNS)} FROM call_cdr WHERE {' AND '.join(conditions)}"
-            f" ORDER BY start_ts {selection.order}, call_id {selection.order} LIMIT {limit}"
-        )
-        at, call_id = selection.after or (None, None)
-        named = {
-            "since": selection.since, "until": selection.until, "at": at, "id": call_id,
-            "account": selection.accounts.account_id if isinstance(selection.accounts, OneAccount) else None,
-        }  # fmt: skip
-        return connection.execute(query, named).fetchall()
-
-    return read
+    return sorted(found, key=key_of, reverse=order == "desc")
 
 
 @pytest.mark.parametrize("order", ["desc", "asc"])
@@ -134,16 +105,16 @@ def test_a_walk_over_the_border_while_days_are_pruned(settings: Settings, databa
             prune_days(settings, today=min(next(days), FIRST + 130))  # after PostgreSQL was read, before the archive is
             table = load_calls(catalog)
             assert table is not None
-            return scan.page(table, *asked, columns=tiers.ROW_COLUMNS)  # pyright: ignore[reportArgumentType]
+            return scan.page(table, *asked)  # pyright: ignore[reportArgumentType]
 
         while True:
             limit = dice.choice((1, 100, 997, 3000))
-            kept = hot(database, selection, newest(selection, limit))
-            page = tiers.page(selection, limit, kept, read_archive)
-            got += [row[: len(COLUMNS)] for row in page]
+            kept = hot(database, selection, lambda one: read_page(one, selection, KEYED_COLUMNS, limit))  # noqa: B023
+            page = merge_tiers(selection, limit, kept, read_archive)
+            got += page
             if len(page) < limit:
                 break
-            selection = replace(selection, after=place(page[-1]))
+            selection = replace(selection, after=key_of(page[-1]))
     assert next(days) > FIRST + 65
     assert got == wanted([*rows, late], lambda row: True, order)
 
@@ -185,7 +156,7 @@ def test_pages_of_the_archive_in_both_orders_with_every_filter(settings: Setting
             got: list[Record] = []
             while page := scan.page(table, selection, 700):
                 got += page
-                selection = replace(selection, after=place(page[-1]))
+                selection = replace(selection, after=key_of(page[-1]))
             mine = wanted(
                 rows,
                 lambda row: keep(row) and account in (None, row.account_id) and since <= row.start_ts < until,  # noqa: B023
@@ -193,7 +164,8 @@ def test_pages_of_the_archive_in_both_orders_with_every_filter(settings: Setting
             )
             assert got == mine, (filters, account, order)
         everything = Selection(accounts=OneAccount("acme"), since=0, until=4_000_000_000_000)
-        assert list(scan.walk(table, everything)) == wanted(rows, lambda row: row.account_id == "acme")
+        mine = wanted(rows, lambda row: row.account_id == "acme")
+        assert list(scan.walk(table, everything)) == [row[: len(COLUMNS)] for row in mine]
         assert len(list(scan.walk(table, everything, limit=17))) == 17
         known = frozenset(row.key for row, _ in rows[:6000])
         left = scan.page(table, everything, ROWS, known)
@@ -220,13 +192,14 @@ def test_the_first_and_the_last_moment_can_be_asked_for(settings: Settings, data
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        for since, until, after in itertools.product((0, LAST_MS), (0, LAST_MS), (None, (0, ""), (LAST_MS, "z"))):
+        ends = (None, CallKey(0, "", ""), CallKey(LAST_MS, "z", "z"))
+        for since, until, after in itertools.product((0, LAST_MS), (0, LAST_MS), ends):
             selection = Selection(accounts=EveryAccount(), since=since, until=until, order=order, after=after)
-            behind = after is None or (after[0] == 0) == (order == "asc")
+            behind = after is None or (after.start_ts == 0) == (order == "asc")
             assert len(scan.page(table, selection, 10)) == (since == 0 and until == LAST_MS and behind)
 
 
-def key_of(connection: Connection, account: str) -> str:
+def api_key(connection: Connection, account: str) -> str:
     tariffs.add_account(connection, tariffs.Account(account_id=account, name=account, plan_id=None))
     return keys.create(connection, account_id=account, scopes=["cdr"])[1]
 
@@ -238,7 +211,7 @@ def test_the_api_walks_from_one_tier_into_the_other(
     rows = made(3000)
     put(database, rows)
     archive_calls(settings, now=True)
-    key = key_of(database, "acme")
+    key = api_key(database, "acme")
     cursor, got, days = {}, list[list[str]](), itertools.count(FIRST + 40, 10)
     while cursor is not None:
         prune_days(settings, today=min(next(days), FIRST + 130))
@@ -253,6 +226,31 @@ def test_the_api_walks_from_one_tier_into_the_other(
     assert [line[5] for line in got] == [str(record[5]) for record in mine]
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("tier", ["PostgreSQL", "archive"])
+def test_one_id_on_two_switches_in_one_millisecond_is_two_calls(
+    settings: Settings, database: Connection, client: FlaskClient, order: Order, tier: str
+) -> None:
+    """A page ends between them: each is on one page, once."""
+    (row, price), *_ = made(1)
+    row = msgspec.structs.replace(row, account_id="acme")
+    twins = [(msgspec.structs.replace(row, switch=f"fs{number}"), price) for number in range(3)]
+    put(database, [*twins, (msgspec.structs.replace(row, start_ts=row.start_ts + 1), price)])
+    archive_calls(settings, now=True)
+    if tier == "archive":
+        prune_days(settings, today=row.start_ts // MS_PER_DAY + 60)
+        assert database.execute("SELECT count(*) FROM call_cdr").fetchone() == (0,)
+    headers, found = {"x-api-key": api_key(database, "acme")}, list[tuple[int, str]]()
+    query: dict[str, object] = {"order": order, "limit": 1, "fields": "start_ts,switch"}
+    for _ in range(4):
+        answer = client.get("/v1/calls", query_string=query, headers=headers).get_json()
+        found += [(row["start_ts"], row["switch"]) for row in answer["rows"]]
+        query["cursor"] = answer.get("next_cursor")
+    assert query["cursor"] is None
+    expected = [*((row.start_ts, f"fs{number}") for number in range(3)), (row.start_ts + 1, row.switch)]
+    assert found == (expected if order == "asc" else expected[::-1])
+
+
 def test_a_broken_archive_is_told_and_never_a_short_page(
     settings: Settings, database: Connection, client: FlaskClient
 ) -> None:
@@ -262,7 +260,7 @@ def test_a_broken_archive_is_told_and_never_a_short_page(
     archive_calls(settings, now=True)
     prune_days(settings, today=TODAY)
     shutil.rmtree(settings.data_dir / "archive")
-    headers = {"x-api-key": key_of(database, "acme")}
+    headers = {"x-api-key": api_key(database, "acme")}
     answer = client.get("/v1/calls", headers=headers)
     assert (answer.status_code, answer.json and answer.json["code"]) == (503, "archive_unavailable")
     assert answer.headers["Retry-After"]

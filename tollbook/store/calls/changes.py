@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString, cast
 
+from tollbook.model.record import Record
 from tollbook.model.selection import Changes
-from tollbook.store.calls.pages import Record, selected
-from tollbook.store.calls.where import Parameters, matching
+from tollbook.store.calls.pages import selected
+from tollbook.store.calls.where import Parameters, after_parameters, matching
 from tollbook.store.database import LONGEST_TRANSACTION_S, Connection, scalar, store_errors
 
 _XID_BITS: Final = 64
@@ -30,7 +31,7 @@ def read_changes(connection: Connection, changes: Changes, columns: Sequence[str
         horizon = _horizon(connection)
         conditions, parameters = matching(changes.accounts, changes.filters)
         query = f"{selected(columns)} WHERE {' AND '.join([*conditions, *_between(changes, horizon, parameters)])}"
-        query = f"{query} ORDER BY changed, start_ts, call_id LIMIT %(limit)s"
+        query = f"{query} ORDER BY changed, start_ts, call_id, switch LIMIT %(limit)s"
         rows = connection.execute(query, {**parameters, "limit": limit}, binary=True).fetchall()
     return ChangedPage(rows=rows, horizon=horizon)
 
@@ -78,8 +79,12 @@ def _horizon(connection: Connection) -> int:
 def _between(changes: Changes, horizon: int, parameters: Parameters) -> list[LiteralString]:
     conditions: list[LiteralString] = ["changed >= %(first)s::xid8", "changed < %(horizon)s::xid8"]
     # There is no cast from bigint to xid8; from text there is.
-    parameters |= {"first": str(changes.after[0] if changes.after else changes.first), "horizon": str(horizon)}
+    first = changes.after.changed if changes.after else changes.first
+    parameters |= {"first": str(first), "horizon": str(horizon)}
     if changes.after is not None:
-        conditions.append("(changed, start_ts, call_id) > (%(first)s::xid8, %(at)s, %(id)s)")
-        _, parameters["at"], parameters["id"] = changes.after
+        conditions.append(
+            "(changed, start_ts, call_id, switch)"
+            " > (%(first)s::xid8, %(after_start_ts)s, %(after_call_id)s, %(after_switch)s)"
+        )
+        parameters |= after_parameters(changes.after.key)
     return conditions

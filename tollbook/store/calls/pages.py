@@ -1,37 +1,16 @@
 """Pages of `call_cdr`, read by key."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final, LiteralString, TypeAlias
+from collections.abc import Sequence
+from typing import Final, LiteralString
 
+from tollbook.model.record import COLUMNS, EXTRA_COLUMNS, Record
 from tollbook.model.selection import Selection
-from tollbook.store.calls.where import Parameters, matching
+from tollbook.store.calls.where import Parameters, after_parameters, matching
 from tollbook.store.database import Connection, store_errors
 
-Record: TypeAlias = tuple[object, ...]
-
-# Every column that a page may have, the 16 first, as it is selected.
-_SELECTED: Final[Mapping[str, LiteralString]] = {
-    "call_id": "call_id",
-    "account_id": "account_id",
-    "direction": "direction",
-    "from_num": "from_num",
-    "to_num": "to_num",
-    "start_ts": "start_ts",
-    "answer_ts": "answer_ts",
-    "end_ts": "end_ts",
-    "duration_sec": "duration_sec",
-    "billsec": "billsec",
-    "answered": "answered",
-    "disposition": "disposition",
-    "hangup_cause": "hangup_cause",
-    "queue_id": "queue_id",
-    "agent_id": "agent_id",
-    "cost_micros": "cost_micros",
-    "currency": "currency",
-    "switch": "switch",
-    "revision": "revision",
-    "estimated": "estimated",
-    "updated_ts": "updated_ts",
+# How a column is selected, where it is not by its name alone.
+_SELECTED: Final[dict[str, LiteralString]] = {
+    **{name: name for name in (*COLUMNS, *EXTRA_COLUMNS)},
     "parts": "parts::text",
     "changed": "changed::text::bigint",
 }
@@ -40,7 +19,7 @@ _SELECTED: Final[Mapping[str, LiteralString]] = {
 def read_page(connection: Connection, selection: Selection, columns: Sequence[str], limit: int) -> list[Record]:
     """Read up to `limit` rows of a selection, in its order, with these columns; `parts` as JSON text.
 
-    Raises StoreUnavailable. Called inside `access.reading`, it gives what the API's role may see.
+    Raises StoreUnavailable. Called inside `row_security.reading`, it gives what the API's role may see.
     """
     conditions, parameters = _where(selection)
     query = f"{selected(columns)} {conditions} LIMIT %(limit)s"
@@ -67,10 +46,12 @@ def _where(selection: Selection) -> tuple[LiteralString, Parameters]:
         parameters["until"] = selection.until
     if selection.after is not None:
         conditions.append(
-            "(start_ts, call_id) < (%(at)s, %(id)s) AND start_ts <= %(at)s"
+            "(start_ts, call_id, switch) < (%(after_start_ts)s, %(after_call_id)s, %(after_switch)s)"
+            " AND start_ts <= %(after_start_ts)s"
             if newest_first
-            else "(start_ts, call_id) > (%(at)s, %(id)s) AND start_ts >= %(at)s"
+            else "(start_ts, call_id, switch) > (%(after_start_ts)s, %(after_call_id)s, %(after_switch)s)"
+            " AND start_ts >= %(after_start_ts)s"
         )
-        parameters["at"], parameters["id"] = selection.after
-    order: LiteralString = "start_ts DESC, call_id DESC" if newest_first else "start_ts, call_id"
+        parameters |= after_parameters(selection.after)
+    order: LiteralString = "start_ts DESC, call_id DESC, switch DESC" if newest_first else "start_ts, call_id, switch"
     return f"WHERE {' AND '.join(conditions)} ORDER BY {order}", parameters

@@ -3,6 +3,7 @@
 from typing import LiteralString, TypeAlias
 
 from tollbook.model.accounts import Accounts, OneAccount
+from tollbook.model.call_key import CallKey
 from tollbook.model.filters import AtLeast, BeginsWith, Condition, Equals, Filters, prefix_end
 
 Parameters: TypeAlias = dict[str, str | int | None]
@@ -16,6 +17,11 @@ def matching(accounts: Accounts, filters: Filters) -> tuple[list[LiteralString],
         conditions.append("call_cdr.account_id = %(account_id)s")
         parameters["account_id"] = accounts.account_id
     return conditions, parameters
+
+
+def after_parameters(key: CallKey) -> Parameters:
+    """Return the parameters of the key after which a page begins."""
+    return {"after_start_ts": key.start_ts, "after_call_id": key.call_id, "after_switch": key.switch}
 
 
 def _sql(condition: Condition, parameters: Parameters) -> LiteralString:

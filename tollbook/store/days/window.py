@@ -1,12 +1,13 @@
 """`hot_window`: where the calls that PostgreSQL keeps begin, and what of the archive is not yet as it shall be."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import starmap
 
 from tollbook.model.call_key import CallKey
+from tollbook.model.record import Record
 from tollbook.model.selection import Selection
-from tollbook.model.tiers import Hot, Record
+from tollbook.model.tiers import Hot
 from tollbook.store.database import Connection, store_errors
 
 # Held, shared, by a batch that touches calls as old as the window, while prune drops no legs.
@@ -49,10 +50,7 @@ def _superseded(connection: Connection, selection: Selection, start_ts: int) -> 
 
     They are few: of all that waits in the outbox, late calls alone.
     """
-    first, end = selection.since, min(selection.until, start_ts)
-    if selection.after is not None:
-        first = max(first, selection.after[0]) if selection.order == "asc" else first
-        end = min(end, selection.after[0] + 1) if selection.order == "desc" else end
+    first, end = replace(selection, until=min(selection.until, start_ts)).remaining
     rows = connection.execute(
         "SELECT start_ts, call_id, switch FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s", (first, end)
     ).fetchall()

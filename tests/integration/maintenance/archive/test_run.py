@@ -21,13 +21,12 @@ from maintenance.archive_cli import archive
 from tests.archiving import MONTH, START, archive_now, archived, call, claim, store, stored, waiting
 from tollbook.archive._pyarrow import read
 from tollbook.archive.catalog import catalog_properties, load_calls, open_catalog
-from tollbook.archive.scan import Record
 from tollbook.archive.schema import archived_account
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, SchemaError, SettingsError
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import PricedCharge
-from tollbook.model.record import COLUMNS
+from tollbook.model.record import COLUMNS, Record
 from tollbook.store import outbox
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
@@ -150,7 +149,7 @@ def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
 def test_a_kill_after_the_claim_loses_nothing(settings: Settings, database: Connection) -> None:
     store(database, call("c1"), call("c2"))
     assert claim(database) is not None
-    store(database, call("c2", disposition="CHANGED"))
+    store(database, call("c2", disposition="lost"))
     assert archive_now(settings) == "archived: 2 rows appended, 0 replaced, 0 deleted, 2 files"
     assert archived(settings) == stored(database)
 
@@ -161,7 +160,7 @@ def test_a_kill_between_commit_and_acknowledge_doubles_nothing(settings: Setting
     assert batch is not None
     with open_catalog(settings, writing=True) as catalog:
         commit(ensure_table(catalog), batch.batch_id, parse(outbox.read_csv(database, batch)))
-    store(database, call("c1", disposition="CHANGED"), call("c3"))
+    store(database, call("c1", disposition="lost"), call("c3"))
     assert archive_now(settings) == (
         "archived: 1 rows appended, 1 replaced, 0 deleted, 1 files, 1 batches found written by an earlier run"
     )
@@ -301,7 +300,7 @@ def test_a_row_that_changes_between_claim_and_acknowledge_stays(settings: Settin
     assert batch is not None
     with open_catalog(settings, writing=True) as catalog:
         commit(ensure_table(catalog), batch.batch_id, parse(outbox.read_csv(database, batch)))
-    store(database, call("c1", disposition="CHANGED"))
+    store(database, call("c1", disposition="lost"))
     assert outbox.acknowledge(database, batch.batch_id) == 1
     assert waiting(database) == 1
     assert archive_now(settings).startswith("archived: 0 rows appended, 1 replaced")
@@ -313,7 +312,7 @@ def test_a_row_that_the_listener_holds_is_left_for_later(
 ) -> None:
     store(database, call("c1"), call("c2"))
     with connect(database_url, name="listener") as listener:
-        call_rows.upsert(listener, [call("c1", disposition="CHANGED")])
+        call_rows.upsert(listener, [call("c1", disposition="lost")])
         assert archive_now(settings).startswith("archived: 1 rows appended")
         listener.commit()
     assert archive_now(settings).startswith("archived: 1 rows appended")
@@ -358,7 +357,7 @@ def test_pages_follow_each_other_by_key(settings: Settings, database: Connection
     after = None
     while page := archived(settings, "acme", after=after, limit=7):
         pages += page
-        after = (page[-1][5], page[-1][0])
+        after = CallKey(page[-1][5], page[-1][0], "sw1")
     assert pages == stored(database)
     assert archived(settings, "acme", since=START + 1, until=START + 2) == stored(database)[-6:-3]
 

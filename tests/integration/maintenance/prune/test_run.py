@@ -15,7 +15,7 @@ from maintenance.prune.report import PruneReport
 from maintenance.prune.run import prune_days, requeue_day
 from rating.engine import Tariffs
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import Record, walk
+from tollbook.archive.scan import walk
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, DataError, StoreUnavailable, TooLate
 from tollbook.model.accounts import EveryAccount
@@ -23,7 +23,7 @@ from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Facts, Leg
 from tollbook.model.parent import Parent
-from tollbook.model.record import Row
+from tollbook.model.record import Record, Row
 from tollbook.model.selection import Selection
 from tollbook.store.calls import call_rows
 from tollbook.store.calls.batch import write_around_poison, write_batch

@@ -47,6 +47,7 @@ cursors = st.one_of(
         order=st.sampled_from(["asc", "desc"]),
         start_ts=ms,
         call_id=text,
+        switch=text,
     ),
     st.builds(
         ChangesCursor,
@@ -56,6 +57,7 @@ cursors = st.one_of(
         changed=transactions,
         start_ts=ms,
         call_id=text,
+        switch=text,
     ),
     st.builds(SyncCursor, filters=filters, made_s=seconds, first=transactions),
 )
@@ -67,6 +69,7 @@ a_cursor = CallsCursor(
     order="desc",
     start_ts=1_767_225_600_000,
     call_id="8f4b3c52-6f0e-4f5e-9a54-6c9a5f0f6a4e",
+    switch="fs1",
 )
 
 
@@ -124,7 +127,9 @@ def test_a_cursor_that_a_client_signed_itself_is_refused_when_it_is_none() -> No
     assert decode(signed(msgspec.msgpack.encode(a_cursor) + b"\x00"), KEY) is None
 
 
-CHANGING = ChangesCursor(filters=NO_FILTERS, made_s=1, updated_since=1, changed=1, start_ts=1, call_id="c")
+CHANGING = ChangesCursor(
+    filters=NO_FILTERS, made_s=1, updated_since=1, changed=1, start_ts=1, call_id="c", switch="fs1"
+)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +141,7 @@ CHANGING = ChangesCursor(filters=NO_FILTERS, made_s=1, updated_since=1, changed=
             for value in (-1, LAST_MS + 1, 1.5, "1")
         ],
         *[(a_cursor, {"made_s": value}) for value in (-1, 2**63, 2**64 - 1, None)],
-        *[(a_cursor, {"call_id": value}) for value in ("a\0b", "\0", "\n\0", 7, None)],
+        *[(a_cursor, {name: value}) for name in ("call_id", "switch") for value in ("a\0b", "\0", "\n\0", 7, None)],
         (a_cursor, {"order": "sideways"}),
         *[(CHANGING, {name: value}) for name in ("changed", "updated_since", "start_ts") for value in (-1, 2**63)],
         (SyncCursor(filters=NO_FILTERS, made_s=1, first=1), {"first": 2**63}),

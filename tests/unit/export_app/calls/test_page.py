@@ -1,6 +1,7 @@
 """Pages: what a query asks for, and where the next page begins."""
 
 import datetime as dt
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -11,8 +12,10 @@ from export_app.calls.page import Page, calls_page, changes_page
 from export_app.calls.query import CallsQuery, Since, Walk, asked, within_window
 from export_app.web.errors import ApiError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
+from tollbook.model.call_key import CallKey
 from tollbook.model.filters import Filters
-from tollbook.model.selection import Changes, Selection
+from tollbook.model.selection import ChangePosition, Changes, Selection
+from tollbook.model.tiers import read_columns
 from tollbook.store.calls.changes import ChangedPage
 from tollbook.store.keys import Key
 
@@ -40,16 +43,20 @@ def sent(cursor: Cursor | None = None, **query: object) -> CallsQuery:
 
 
 def walking(filters: Filters = LONG, made_s: int = MADE_S) -> CallsCursor:
-    return CallsCursor(filters=filters, made_s=made_s, since=5, until=50, order="asc", start_ts=30, call_id="c")
+    return CallsCursor(
+        filters=filters, made_s=made_s, since=5, until=50, order="asc", start_ts=30, call_id="c", switch="fs1"
+    )
 
 
 def changing(updated_since: int = 5) -> ChangesCursor:
     return ChangesCursor(
-        filters=LONG, made_s=MADE_S, updated_since=updated_since, changed=700, start_ts=30, call_id="c"
+        filters=LONG, made_s=MADE_S, updated_since=updated_since, changed=700, start_ts=30, call_id="c", switch="fs1"
     )
 
 
-SELECTED = Selection(accounts=OneAccount("acme"), since=5, until=50, order="asc", after=(30, "c"), filters=LONG)
+SELECTED = Selection(
+    accounts=OneAccount("acme"), since=5, until=50, order="asc", after=CallKey(30, "c", "fs1"), filters=LONG
+)
 
 
 def test_until_is_now_when_left_out() -> None:
@@ -143,34 +150,31 @@ def test_changes_that_postgresql_no_longer_holds_are_refused() -> None:
     assert refused.value.code == "too_long_ago"
 
 
-def rows(*keys: tuple[object, ...]) -> list[tuple[object, ...]]:
-    """Rows of one column, with their keys behind it."""
-    return [(f"+49{number}", *key) for number, key in enumerate(keys)]
+def row(key: CallKey, *more: object) -> tuple[object, ...]:
+    """A row as it is read to show to_num: the columns that are always read, and what comes after them."""
+    values = {**key._asdict(), "to_num": f"+49{key.start_ts}"}
+    return (*(values.get(name) for name in read_columns(["to_num"])), *more)
 
 
 def made(count: int, limit: int = 2) -> Page:
-    keys = [(9 - number, f"c{number}") for number in range(count)]
-    return calls_page(rows(*keys), SELECTED, sent(fields="to_num", limit=limit), ACME.key_hash, NOW)
+    found = [row(CallKey(9 - number, f"c{number}", "fs1")) for number in range(count)]
+    return calls_page(found, SELECTED, sent(fields="to_num", limit=limit), ACME.key_hash, NOW)
 
 
-def test_the_next_page_begins_behind_the_last_row_handed_out() -> None:
-    """The one row more that was read is not handed out: it only tells that there is a next page."""
+def test_the_next_page_begins_after_the_last_row_of_this_one() -> None:
+    """The one row more that was read is not shown: it only says that there is a next page."""
     page = made(3)
-    assert (page.columns, page.rows) == (("to_num",), [("+490",), ("+491",)])
+    assert (page.columns, page.rows) == (("to_num",), [("+499",), ("+498",)])
     following = asked(sent(limit=2).model_copy(update={"cursor": page.next_cursor}), ACME, NOW)
-    assert following == Selection(
-        accounts=OneAccount("acme"), since=5, until=50, order="asc", after=(8, "c1"), filters=LONG
-    )
+    assert following == replace(SELECTED, after=CallKey(8, "c1", "fs1"))
 
 
-def test_a_key_that_is_shown_is_read_once() -> None:
-    """Wherever it stands among the fields."""
-    found = [("c9", 9), ("c8", 8), ("c7", 7)]
-    page = calls_page(found, SELECTED, sent(fields="call_id,start_ts", limit=2), ACME.key_hash, NOW)
-    assert page.rows == found[:2]
-    following = asked(CallsQuery(cursor=page.next_cursor), ACME, NOW)
-    assert isinstance(following, Selection)
-    assert following.after == (8, "c8")
+@pytest.mark.parametrize("fields", [None, "switch,start_ts,call_id", "updated_ts,parts,call_id"])
+def test_columns_are_shown_in_the_order_asked_for(fields: str | None) -> None:
+    """Whatever else is read with them."""
+    query = sent(fields=fields) if fields else sent()
+    page = calls_page([read_columns(query.columns)], SELECTED, query, ACME.key_hash, NOW)
+    assert page.rows == [page.columns] == [query.columns]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
@@ -181,20 +185,22 @@ def test_the_last_page_has_no_cursor(count: int) -> None:
 
 
 def changed_page(count: int) -> Page:
-    keys = [(600 + number, number, "c") for number in range(count)]
+    found = [row(CallKey(number, "c", "fs1"), 600 + number) for number in range(count)]
     walk = asked(sent(changing()), ACME, NOW)
     assert isinstance(walk, Walk)
-    found = ChangedPage(rows=rows(*keys), horizon=900)
-    return changes_page(found, walk, sent(fields="to_num", limit=2), ACME.key_hash, NOW)
+    query = sent(fields="to_num", limit=2)
+    return changes_page(ChangedPage(rows=found, horizon=900), walk, query, ACME.key_hash, NOW)
 
 
-def test_changes_go_on_behind_the_last_row_and_end_with_a_sync_cursor() -> None:
+def test_changes_go_on_after_the_last_row_and_end_with_a_sync_cursor() -> None:
     """Which begins with the oldest transaction that had not ended."""
     page = changed_page(3)
     assert (page.rows, page.sync_cursor) == ([("+490",), ("+491",)], None)
     following = asked(CallsQuery(cursor=page.next_cursor), ACME, NOW)
-    changes = Changes(accounts=OneAccount("acme"), first=601, after=(601, 1, "c"), filters=LONG)
-    assert following == Walk(updated_since=5, changes=changes)
+    after = ChangePosition(601, CallKey(1, "c", "fs1"))
+    assert following == Walk(
+        updated_since=5, changes=Changes(accounts=OneAccount("acme"), first=601, after=after, filters=LONG)
+    )
     last = changed_page(2)
     assert (len(last.rows), last.next_cursor) == (2, None)
     following = asked(CallsQuery(cursor=last.sync_cursor), ACME, NOW)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tollbook.model.accounts import OneAccount
 from tollbook.model.call_key import CallKey
+from tollbook.model.record import Record
 from tollbook.model.selection import Order, Selection
-from tollbook.model.tiers import ROW_COLUMNS, Hot, Record, page
+from tollbook.model.tiers import KEYED_COLUMNS, Hot, key_of, merge_tiers
 
 DAY = 10
 DAYS = 6
@@ -72,18 +73,18 @@ def _rows(calls: dict[CallKey, str], selection: Selection, limit: int) -> list[R
     keys = sorted(key for key, said in calls.items() if said == WANTED)
     inside = [key for key in keys if selection.since <= key.start_ts < selection.until]
     if selection.order == "desc":
-        behind = [key for key in inside[::-1] if selection.after is None or key[:2] < selection.after]
+        behind = [key for key in inside[::-1] if selection.after is None or key < selection.after]
     else:
-        behind = [key for key in inside if selection.after is None or key[:2] > selection.after]
+        behind = [key for key in inside if selection.after is None or key > selection.after]
     return [_record(key) for key in behind[:limit]]
 
 
 def _record(key: CallKey) -> Record:
-    return tuple({**key._asdict(), "direction": WANTED}.get(name) for name in ROW_COLUMNS)
+    return tuple({**key._asdict(), "direction": WANTED}.get(name) for name in KEYED_COLUMNS)
 
 
-def places(rows: Sequence[Record]) -> list[tuple[object, object]]:
-    return [(row[ROW_COLUMNS.index("start_ts")], row[ROW_COLUMNS.index("call_id")]) for row in rows]
+def keys(rows: Sequence[Record]) -> list[CallKey]:
+    return list(map(key_of, rows))
 
 
 # What can befall the tiers while somebody reads; nothing of it changes which calls there are.
@@ -99,7 +100,7 @@ OLD = ("archived", "both", "waiting", "corrected", "deleted", "open")
 YOUNG = ("both", "waiting", "corrected", "deleted", "open")
 
 calls = st.dictionaries(
-    st.builds(CallKey, st.integers(0, DAYS * DAY - 1), st.sampled_from("abcd"), st.just("fs1")),
+    st.builds(CallKey, st.integers(0, DAYS * DAY - 1), st.sampled_from("abc"), st.sampled_from(("fs1", "fs2"))),
     st.tuples(st.sampled_from(OLD), st.sampled_from(YOUNG), *[st.sampled_from((WANTED, OTHER))] * 2),
     max_size=60,
 )
@@ -125,18 +126,17 @@ def test_a_walk_gives_every_call_once_in_order(
     truth = {key: now for key, (old, young, now, _) in calls.items()
              if (old if key.start_ts < window * DAY else young) != "deleted"}  # fmt: skip
     selection = Selection(accounts=OneAccount("acme"), since=since, until=until, order=order)
-    wanted = places(_rows(truth, selection, 1000))
-    got: list[tuple[object, object]] = []
+    wanted = keys(_rows(truth, selection, 1000))
+    got: list[CallKey] = []
     for between, within in [*happen, *[("nothing", "nothing")] * 100]:
         HAPPENINGS[between](world)
         hot = world.read_hot(selection, limit)
         HAPPENINGS[within](world)
-        rows = places(page(selection, limit, hot, world.read_archive))
+        rows = keys(merge_tiers(selection, limit, hot, world.read_archive))
         got += rows
         if len(rows) < limit:
             break
-        start, call_id = rows[-1]
-        selection = replace(selection, after=(start, call_id))  # pyright: ignore[reportArgumentType]
+        selection = replace(selection, after=rows[-1])
     assert got == wanted
 
 
@@ -152,10 +152,10 @@ def test_the_archive_is_not_asked_when_no_page_reaches_it(order: Order) -> None:
         window_start=50,
     )
     selection = Selection(accounts=OneAccount("acme"), since=50, until=100, order=order)
-    assert len(page(selection, 10, hot, read_archive)) == 2
-    whole = replace(selection, since=0, after=(55, "a") if order == "asc" else None)
+    assert len(merge_tiers(selection, 10, hot, read_archive)) == 2
+    whole = replace(selection, since=0, after=CallKey(55, "a", "fs1") if order == "asc" else None)
     limit = 2 if order == "desc" else 10  # a page that is full, or one that begins behind the archive's end
-    assert len(page(whole, limit, hot, read_archive)) == 2
+    assert len(merge_tiers(whole, limit, hot, read_archive)) == 2
 
 
 def test_the_archive_is_asked_for_no_more_than_the_page_lacks() -> None:
@@ -167,5 +167,7 @@ def test_the_archive_is_asked_for_no_more_than_the_page_lacks() -> None:
 
     hot = Hot(rows=[_record(CallKey(start, "a", "fs1")) for start in (70, 60, 45)], window_start=50)
     selection = Selection(accounts=OneAccount("acme"), since=0, until=100)
-    assert places(page(selection, 5, hot, read_archive)) == [(70, "a"), (60, "a"), (45, "a"), (40, "b")]
+    assert keys(merge_tiers(selection, 5, hot, read_archive)) == [
+        CallKey(70, "a", "fs1"), CallKey(60, "a", "fs1"), CallKey(45, "a", "fs1"), CallKey(40, "b", "fs1")
+    ]  # fmt: skip
     assert asked == [(50, 3)]
