@@ -1,1 +1,1 @@
-"""`tollbook recover`: calls from the switch's own JSON CDR files."""
+"""`tollbook recover`: adds calls, and makes estimates exact, from the switch's own JSON CDR files."""

@@ -1,7 +1,7 @@
-"""A file of FreeSWITCH's mod_json_cdr becomes what it says of its leg.
+"""Parse a file of FreeSWITCH's mod_json_cdr into a leg.
 
-The file is written at the leg's end, so it holds the same facts as CHANNEL_HANGUP_COMPLETE. Its oldest caller
-profile is the one that the leg was created with, so it also stands in for a CHANNEL_CREATE that nobody heard.
+The file is written at the leg's end, so it holds the same facts as CHANNEL_HANGUP_COMPLETE. Its oldest caller profile
+is the one that the leg was created with, so it also replaces a CHANNEL_CREATE that the listener missed.
 """
 
 import json
@@ -15,9 +15,8 @@ from tollbook.errors import DataError
 from tollbook.model.event import event_from_headers
 from tollbook.model.leg import FROM_CDR_FILE, Leg, facts_of, leg_of
 
-MAX_FILE_BYTES = 16 * 1024 * 1024
-
-# With encode-values, switch_url_encode leaves none of these in any value; without it every file holds some.
+# If encode-values is on, no value contains any of these, because switch_url_encode escapes them; if it is off, every
+# file has some.
 _ALWAYS_ENCODED = frozenset(' "#&+:;<=>?@[\\]^`{|}')
 
 _TIMES = {
@@ -29,7 +28,7 @@ _TIMES = {
 
 
 def leg_of_file(content: bytes, headers: Mapping[str, str]) -> Leg:
-    """Read a file (percent-encoded or raw values, any bytes); raises DataError when it holds no leg's record.
+    """Return the leg of a file with percent-encoded or raw values and any bytes; raise DataError if it has none.
 
     `headers`: from `tollbook.model.event.header_names`, with the operator's variables.
     """

@@ -10,7 +10,7 @@ import pytest
 
 from maintenance.archive.run import archive_calls
 from maintenance.prune.run import prune_days
-from maintenance.recover.run import RecoveryReport, recover
+from maintenance.recover.run import recover_calls
 from rating.engine import Tariffs
 from tests.paths import CALLS
 from tollbook.archive.catalog import load_calls, open_catalog
@@ -49,10 +49,6 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def run(settings: Settings, folder: Path) -> RecoveryReport:
-    return recover(settings, folder, lambda read, total: None)
-
-
 def put(folder: Path, name: str = NAME) -> list[Path]:
     """Lay a recording's files into the folder."""
     return [Path(shutil.copy(file, folder)) for file in sorted((CALLS / name / "json_cdr").iterdir())]
@@ -89,7 +85,7 @@ def key(row: dict[str, Any]) -> tuple[Any, Any]:
 def test_no_part_of_an_archived_call_replaces_it(settings: Settings, folder: Path, left: list[int]) -> None:
     """Whichever of its files comes again after its legs are gone: they are listed, and the archive stays as it is."""
     put(folder)
-    run(settings, folder)
+    recover_calls(settings, folder)
     forget(settings)
     before = archived(settings)
     assert key(WANTED[0]) in before
@@ -97,7 +93,7 @@ def test_no_part_of_an_archived_call_replaces_it(settings: Settings, folder: Pat
     for number, file in enumerate(files):
         if number not in left:
             file.unlink()
-    done = run(settings, folder)
+    done = recover_calls(settings, folder)
     assert (done.legs, done.late, done.refused) == (0, len(left), 0)
     assert f"{len(left)} too late, moved to late/" in str(done)
     assert len(list((folder / "late").iterdir())) == len(left)
@@ -109,7 +105,7 @@ def test_a_call_that_the_archive_lacks_is_added(settings: Settings, folder: Path
     """Nobody heard it, and its files are found months later: it is archived, whole."""
     forget(settings)
     put(folder)
-    done = run(settings, folder)
+    done = recover_calls(settings, folder)
     assert (done.files, done.late, done.refused) == (3, 0, 0)
     archive_calls(settings, now=True)
     row = archived(settings)[key(WANTED[0])]
@@ -127,7 +123,7 @@ def test_a_leg_that_is_read_before_its_call_is_added_with_it(
     files = put(folder)
     for number, file in enumerate(sorted(files, key=lambda file: WANTED[0]["call_id"] in file.name)):
         file.rename(folder / f"{number}.json")
-    done = run(settings, folder)
+    done = recover_calls(settings, folder)
     assert (done.files, done.late) == (3, 0)
     archive_calls(settings, now=True)
     assert archived(settings)[key(WANTED[0])][9] == WANTED[0]["billsec"]
@@ -141,9 +137,9 @@ def test_an_archive_out_of_reach_leaves_the_files_where_they_are(settings: Setti
     os.utime(folder / "unreadable.json", (0, 0))  # nobody is still writing it
     os.rename(settings.data_dir / "archive", settings.data_dir / "elsewhere")
     with pytest.raises(ArchiveError):
-        run(settings, folder)
+        recover_calls(settings, folder)
     assert len(list(folder.glob("*.json"))) == 3
     assert [file.name for file in (folder / "refused").iterdir()] == ["unreadable.json"]
     os.rename(settings.data_dir / "elsewhere", settings.data_dir / "archive")
-    assert run(settings, folder).late == 0
+    assert recover_calls(settings, folder).late == 0
     assert not list(folder.glob("*.json"))

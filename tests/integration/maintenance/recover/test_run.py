@@ -13,7 +13,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from maintenance.recover.json_cdr import leg_of_file
-from maintenance.recover.run import recover
+from maintenance.recover.run import recover_calls
 from rating.engine import Tariffs
 from tests.paths import CALLS
 from tollbook.config import Settings
@@ -43,10 +43,6 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def run(settings: Settings, folder: Path) -> Any:
-    return recover(settings, folder, lambda read, total: None)
-
-
 def rows(url: str) -> dict[tuple[str, int], dict[str, Any]]:
     with psycopg.connect(url, row_factory=dict_row) as connection:
         found = connection.execute("SELECT * FROM call_cdr").fetchall()
@@ -64,7 +60,7 @@ def test_the_files_alone_give_every_row(settings: Settings, folder: Path, databa
         for file in (CALLS / name / "json_cdr").iterdir():
             shutil.copy(file, folder / f"{name}-{file.name}")
     files = len(list(folder.iterdir()))
-    done = run(settings, folder)
+    done = recover_calls(settings, folder)
     assert (done.files, done.refused, done.waiting) == (files, 0, 0)
     wanted = [row for name in NAMES for row in json.loads((CALLS / name / "rows.json").read_text())]
     found = rows(database_url)
@@ -86,7 +82,7 @@ def test_the_a_legs_alone_give_times_and_the_b_legs_the_rest(
         for file in files:
             if file.name.startswith("a_") == a_legs:
                 shutil.copy(file, folder)
-        assert run(settings, folder).refused == 0
+        assert recover_calls(settings, folder).refused == 0
         found = rows(database_url)
         assert found.keys() == {(row["call_id"], row["start_ts"]) for row in wanted}
         for want in wanted:
@@ -98,7 +94,7 @@ def test_reading_twice_changes_nothing(settings: Settings, folder: Path, databas
     for _ in range(2):
         for file in (CALLS / "attended_transfer" / "json_cdr").iterdir():
             shutil.copy(file, folder)
-        run(settings, folder)
+        recover_calls(settings, folder)
     assert [row["revision"] for row in rows(database_url).values()] == [1]
 
 
@@ -145,11 +141,11 @@ def test_a_file_still_being_written_waits_and_an_old_half_is_refused(settings: S
     hour_ago = time.time() - 3600
     os.utime(folder / "old.json", (hour_ago, hour_ago))
     (folder / "note.txt").write_text("not a CDR")
-    done = run(settings, folder)
+    done = recover_calls(settings, folder)
     assert (done.files, done.refused, done.waiting) == (1, 1, 1)
     assert sorted(path.name for path in folder.iterdir()) == ["note.txt", "refused", "young.json"]
     (folder / "young.json").write_bytes(whole.read_bytes())
-    assert run(settings, folder).files == 1
+    assert recover_calls(settings, folder).files == 1
 
 
 def test_an_estimate_becomes_exact(settings: Settings, folder: Path, database_url: str) -> None:
@@ -167,7 +163,7 @@ def test_an_estimate_becomes_exact(settings: Settings, folder: Path, database_ur
     assert (before["disposition"], before["estimated"]) == ("lost", True)
     for file in files:
         shutil.copy(file, folder)
-    run(settings, folder)
+    recover_calls(settings, folder)
     (after,) = rows(database_url).values()
     assert shown(after, want) == want
     assert (after["estimated"], after["revision"]) == (False, before["revision"] + 1)
@@ -175,4 +171,4 @@ def test_an_estimate_becomes_exact(settings: Settings, folder: Path, database_ur
 
 def test_a_folder_that_is_none_is_refused(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="log-dir"):
-        run(settings, tmp_path / "nowhere")
+        recover_calls(settings, tmp_path / "nowhere")
