@@ -1,13 +1,13 @@
-"""The dashboard at `/`: a page of our own files that reads the API with the visitor's key. It needs none itself."""
+"""The dashboard at `/`: a static page that calls the API with the visitor's key. The page itself needs no key."""
 
 from pathlib import Path
 from typing import Final
 
 from flask import Blueprint, Response, send_from_directory
 
-_PAGE: Final = Path(__file__).with_name("dashboard_page")
+_FILES: Final = Path(__file__).with_name("dashboard_page")
 
-# Only our own files, nothing inline, and nothing that parses text as HTML: callers choose names and numbers.
+# Only our own files, nothing inline, and no parsing of text as HTML, because callers choose names and numbers.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -18,18 +18,18 @@ dashboard = Blueprint("dashboard", __name__)
 
 @dashboard.get("/")
 def page() -> Response:
-    """Give the page."""
-    return _own("index.html")
+    """Return the page."""
+    return _send("index.html")
 
 
 @dashboard.get("/assets/<path:name>")
 def asset(name: str) -> Response:
-    """Give a script, the style or the picture of the page."""
-    return _own(name)
+    """Return a script, the stylesheet or the icon of the page."""
+    return _send(name)
 
 
-def _own(name: str) -> Response:
-    # Asked for anew each time, and mostly answered with 304: a new version is never mixed with an old one's files.
-    response = send_from_directory(_PAGE, name, max_age=0)
+def _send(name: str) -> Response:
+    # The browser revalidates each file, mostly with a 304, so that files of two versions are never mixed.
+    response = send_from_directory(_FILES, name, max_age=0)
     response.headers["Content-Security-Policy"] = _POLICY
     return response

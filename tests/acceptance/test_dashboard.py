@@ -274,7 +274,7 @@ def test_no_calls_are_said_to_be_none(site: Site) -> None:
     """Nothing is divided by nothing, and the page says what may be the matter."""
     page = site.enter("void")
     assert tiles(page) == {"Calls": "0", "ASR": "–", "ACD": "–", "Minutes": "0"}
-    expect(page.get_by_text("No calls in this time with this filter.")).to_be_visible()
+    expect(page.get_by_text("No calls match in this time.")).to_be_visible()
     assert page.locator("figure").count() == 0
     assert site.complaints == []
 
@@ -302,7 +302,7 @@ def test_filters_time_and_zone_choose_the_calls(site: Site) -> None:
     expect(page.locator(".tile .value").first).to_have_text("2")
     page.get_by_label("Time zone").fill("Asia/Atlantis")
     page.get_by_role("button", name="Show", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("Asia/Atlantis is no time zone")
+    expect(page.get_by_role("alert")).to_contain_text("Asia/Atlantis is not a time zone")
 
 
 def test_the_csv_is_of_the_calls_that_are_shown(site: Site) -> None:
@@ -325,7 +325,7 @@ def test_a_call_is_explained(site: Site) -> None:
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("USER_BUSY")
-    dialog.get_by_text("Why each column is what it is").click()
+    dialog.get_by_text("Why each column has its value").click()
     expect(dialog.get_by_text("hangup_cause", exact=True)).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).not_to_be_visible()
@@ -408,7 +408,7 @@ def test_a_server_that_is_gone_is_said_to_be(site: Site, filled: Filled, tmp_pat
         page = replace(site, url=url).enter()
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
-    expect(page.get_by_role("alert")).to_contain_text("of before")
+    expect(page.get_by_role("alert")).to_contain_text("from before")
     assert tiles(page)["Calls"] == "9"
 
 

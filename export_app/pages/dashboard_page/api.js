@@ -1,9 +1,9 @@
-// The API as this page uses it. The key lives in this tab's sessionStorage and goes out in a header, nowhere else.
+// The API, as this page uses it. The key is kept in this tab's sessionStorage and sent in a header, nowhere else.
 
 const KEY = "tollbook.key";
 
-/** What went wrong, in words for people; status 0: no answer came. */
-export class Failure extends Error {
+/** An error with a message for people. status: that of the response, 0 when there was none. */
+export class ApiError extends Error {
   constructor(status, message) {
     super(message);
     this.status = status;
@@ -16,37 +16,37 @@ export const key = {
   forget: () => sessionStorage.removeItem(KEY),
 };
 
-async function fetched(path, parameters) {
-  const known = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
-  const query = new URLSearchParams(known).toString();
-  let answer;
+async function request(path, parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const query = new URLSearchParams(given).toString();
+  let response;
   try {
-    // Relative, so that a web server in front may put this page below a path.
-    answer = await fetch(query ? `${path}?${query}` : path, { headers: { "x-api-key": key.get() ?? "" } });
+    // A relative address, so that a web server in front may serve this page under a path.
+    response = await fetch(query ? `${path}?${query}` : path, { headers: { "x-api-key": key.get() ?? "" } });
   } catch {
-    throw new Failure(0, "The server does not answer. Is `tollbook serve` up, and this computer online?");
+    throw new ApiError(0, "The server does not answer. Is `tollbook serve` running, and is this computer online?");
   }
-  if (answer.ok) return answer;
-  const told = await answer.json().catch(() => ({}));
-  throw new Failure(answer.status, told.message ?? `The server answered ${answer.status}, and did not say why.`);
+  if (response.ok) return response;
+  const body = await response.json().catch(() => ({}));
+  throw new ApiError(response.status, body.message ?? `The server answered ${response.status} without a reason.`);
 }
 
-/** Ask for JSON; throws Failure. */
-export async function ask(path, parameters = {}) {
-  return (await fetched(path, parameters)).json();
+/** Fetch JSON; throws ApiError. */
+export async function fetchJson(path, parameters = {}) {
+  return (await request(path, parameters)).json();
 }
 
-const CSV_PAGES = 50;
+const CSV_PAGES = 50; // of 10,000 calls: the file is put together in the browser's memory
 
-/** Fetch all calls of a selection as one CSV blob, a page at a time; tells `progress` how many pages are there. */
-export async function csv(parameters, progress) {
+/** Fetch the selected calls as one CSV blob, page by page; calls progress(pages) after each page. */
+export async function fetchCsv(parameters, progress) {
   const pieces = [];
   let cursor = null;
   for (let page = 1; page <= CSV_PAGES; page += 1) {
-    const answer = await fetched("v1/calls", { ...parameters, format: "csv", limit: 10000, cursor });
-    const text = await answer.text();
+    const response = await request("v1/calls", { ...parameters, format: "csv", limit: 10000, cursor });
+    const text = await response.text();
     pieces.push(page === 1 ? text : text.slice(text.indexOf("\r\n") + 2));
-    cursor = answer.headers.get("X-Next-Cursor");
+    cursor = response.headers.get("X-Next-Cursor");
     if (!cursor) return { blob: new Blob(pieces, { type: "text/csv;charset=utf-8" }), more: false };
     progress(page);
   }

@@ -1,45 +1,42 @@
-// The page: who looks, at which calls, and when they are fetched again.
+// The page: its key, its filter, and when it loads calls again.
 
-import { Failure, ask, csv, key } from "./api.js";
+import { ApiError, fetchCsv, fetchJson, key } from "./api.js";
 import { callDetail, callList } from "./calls.js";
 import { byId, el, replace } from "./dom.js";
 import { count, localOf, momentOf, sentence } from "./format.js";
 import { charts, ranking, tiles } from "./overview.js";
 
 const HOUR = 3_600_000;
-const HOURLY_UP_TO = 49 * HOUR; // longer is shown by day
+const HOURLY_UP_TO = 49 * HOUR; // a longer time is shown by day
 const CALLS_SHOWN = 50;
 const TOP = 10;
-const CALLS_EVERY = 5_000;
-const LEAST_PAUSE = 15_000; // between two looks at the sums; at least five times what a look took
+const CALLS_PAUSE = 5_000; // ms between two loads of the calls
+const STATS_PAUSE = 15_000; // ms between two loads of the statistics, or five times the duration of a load if that is more
 
 const form = byId("filter");
-const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const initial = { range: "24", from: "", to: "", tz: here, direction: "", disposition: "", queue_id: "", agent_id: "" };
+const browserZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const initial = { range: "24", from: "", to: "", tz: browserZone, direction: "", disposition: "", queue_id: "", agent_id: "" };
 
 let operator = false;
 let currency = null;
-let wanted = { ...initial }; // the filter as it was when it was last shown
-let generation = 0; // raised by each new filter: what an older one still brings is dropped
+let applied = { ...initial }; // the filter of what is shown; the form may hold a newer one
+let generation = 0; // incremented with each new filter: responses to older ones are dropped
 let timers = [];
 
-function notice(text) {
+function showNotice(text) {
   byId("notice").textContent = text;
   byId("notice").hidden = !text;
 }
 
-function failed(error) {
-  if (!(error instanceof Failure)) throw error;
-  if (error.status === 401) {
-    leave();
-    notice(`${sentence(error.message)}.`);
-  } else if (error.status === 0 || error.status >= 500) {
-    const before = byId("dashboard").hidden ? "" : " What stands here is of before; this page goes on trying.";
-    notice(`${sentence(error.message)}${before}`);
-  } else notice(`${sentence(error.message)}.`);
+function showError(error) {
+  if (!(error instanceof ApiError)) throw error;
+  const message = `${sentence(error.message)}${error.message.endsWith("?") ? "" : "."}`;
+  if (error.status === 401) signOut();
+  const stale = (error.status === 0 || error.status >= 500) && !byId("dashboard").hidden;
+  showNotice(stale ? `${message} The figures below are from before; this page keeps trying.` : message);
 }
 
-function leave() {
+function signOut() {
   generation += 1;
   timers.forEach(clearTimeout);
   key.forget();
@@ -49,17 +46,17 @@ function leave() {
   byId("who").textContent = "";
   for (const id of ["tiles", "charts", "rankings", "calls"]) replace(byId(id));
   byId("detail").close();
-  notice("");
+  showNotice("");
   byId("key").focus();
 }
 
-async function enter() {
+async function signIn() {
   let who;
   try {
-    who = await ask("v1/whoami");
+    who = await fetchJson("v1/whoami");
   } catch (error) {
     byId("enter").hidden = false;
-    failed(error);
+    showError(error);
     return;
   }
   operator = who.scopes.includes("operator");
@@ -71,118 +68,117 @@ async function enter() {
   show();
 }
 
-/** The window of the filter, epoch ms; throws Failure for one that is none. */
+/** Return the time window of the filter, epoch ms; throws ApiError when it does not end after it begins. */
 function chosenWindow() {
-  if (wanted.range !== "custom") {
+  if (applied.range !== "custom") {
     const until = Date.now();
-    return { since: until - wanted.range * HOUR, until };
+    return { since: until - applied.range * HOUR, until };
   }
-  const since = momentOf(wanted.from, wanted.tz);
-  const until = momentOf(wanted.to, wanted.tz);
-  if (!(since < until)) throw new Failure(400, "Give the time from which and the time to which, the earlier one first");
+  const since = momentOf(applied.from, applied.tz);
+  const until = momentOf(applied.to, applied.tz);
+  if (!(since < until)) throw new ApiError(400, "Enter both times, with From before To");
   return { since, until };
 }
 
-const filters = () => Object.fromEntries(["direction", "disposition", "queue_id", "agent_id"].map((name) => [name, wanted[name]]));
+const filters = () => Object.fromEntries(["direction", "disposition", "queue_id", "agent_id"].map((name) => [name, applied[name]]));
 
 function filterBy(name, value) {
   form.elements[name].value = value;
   form.requestSubmit();
 }
 
-async function loadSums(mine) {
+async function loadStats(ownGeneration) {
   const { since, until } = chosenWindow();
   const unit = until - since <= HOURLY_UP_TO ? "hour" : "day";
-  const asked = { since, until, tz: wanted.tz, ...filters() };
+  const parameters = { since, until, tz: applied.tz, ...filters() };
   const stats = async (group_by, more = {}) => {
-    const found = await ask("v1/stats", { ...asked, group_by, limit: TOP, ...more });
-    if (mine !== generation) throw new DOMException("an older filter", "AbortError");
+    const found = await fetchJson("v1/stats", { ...parameters, group_by, limit: TOP, ...more });
+    if (ownGeneration !== generation) throw new DOMException("an older filter", "AbortError");
     return found;
   };
-  // One after the other: each may take the database seconds, and others want it too.
+  // One after the other: each query may take the database seconds, and other users need it, too.
   const byTime = await stats(unit, { limit: 10000 });
   const byDisposition = await stats(`${unit},disposition`, { limit: 10000 });
   const total = byTime.total;
   currency = total.cost.length === 1 ? total.cost[0].currency : null;
   replace(byId("tiles"), ...tiles(total));
-  replace(byId("charts"), ...(total.calls ? charts(byTime, byDisposition, unit, wanted.tz) : []));
+  replace(byId("charts"), ...(total.calls ? charts(byTime, byDisposition, unit, applied.tz) : []));
   byId("empty").hidden = total.calls > 0;
-  byId("empty").textContent = "No calls in this time with this filter. Choose more time, or clear the filter. If there "
-    + "should be some, the operator can ask tollbook doctor whether the switch is heard.";
-  const early = byTime.from_ts > since ? "Older calls are in the archive, and not in these sums. " : "";
-  byId("progress").textContent = early;
+  byId("empty").textContent = "No calls match in this time. Choose a longer time or clear the filter. If there should "
+    + "be some, the operator can check with tollbook doctor that Tollbook hears the switch.";
+  byId("progress").textContent = byTime.from_ts > since ? "Older calls are in the archive and not in these totals." : "";
   if (!total.calls) {
     replace(byId("rankings"));
     return;
   }
-  const made = [
-    ranking("Top destinations", "Prefix", await stats("prefix", { direction: wanted.direction || "outbound" }), "prefix"),
+  const rankings = [
+    ranking("Top destinations", "Prefix", await stats("prefix", { direction: applied.direction || "outbound" }), "prefix"),
     ranking("Queues", "Queue", await stats("queue"), "queue_id", (value) => filterBy("queue_id", value)),
     ranking("Agents", "Agent", await stats("agent"), "agent_id", (value) => filterBy("agent_id", value)),
     operator ? ranking("Accounts", "Account", await stats("account"), "account_id") : null,
   ];
-  replace(byId("rankings"), ...made);
+  replace(byId("rankings"), ...rankings);
 }
 
-async function loadCalls(mine) {
+async function loadCalls(ownGeneration) {
   const { since, until } = chosenWindow();
-  const page = await ask("v1/calls", { since, until, limit: CALLS_SHOWN, ...filters() });
-  if (mine !== generation) return;
-  if (byId("detail").open) return; // its end gives the focus back to where it was
+  const page = await fetchJson("v1/calls", { since, until, limit: CALLS_SHOWN, ...filters() });
+  if (ownGeneration !== generation) return;
+  if (byId("detail").open) return; // when it closes, the focus goes back to the button that opened it
   byId("recent").hidden = page.rows.length === 0;
-  replace(byId("calls"), callList(page.rows, { zone: wanted.tz, operator, currency, open }));
+  replace(byId("calls"), callList(page.rows, { zone: applied.tz, operator, currency, open }));
 }
 
 async function open(call) {
   try {
-    const { calls } = await ask(`v1/calls/${encodeURIComponent(call.call_id)}`, { start_ts: call.start_ts });
+    const { calls } = await fetchJson(`v1/calls/${encodeURIComponent(call.call_id)}`, { start_ts: call.start_ts });
     const dialog = byId("detail");
-    replace(dialog, ...callDetail(calls[0], wanted.tz, () => dialog.close()));
+    replace(dialog, ...callDetail(calls[0], applied.tz, () => dialog.close()));
     dialog.showModal();
   } catch (error) {
-    failed(error);
+    showError(error);
   }
 }
 
-/** Load again and again while somebody looks at a window that ends now; each turn returns its pause in ms. */
-async function repeat(mine, turn, again = false) {
+/** Run load (loadStats or loadCalls) now, and again after a pause while its filter is applied and the window ends now. */
+async function repeat(ownGeneration, load, again = false) {
   const began = Date.now();
-  let live = wanted.range !== "custom";
+  let live = applied.range !== "custom";
   try {
-    if (!again || !document.hidden) await turn(mine);
-    if (mine === generation && byId("notice").dataset.from === turn.name) notice("");
+    if (!again || !document.hidden) await load(ownGeneration);
+    if (ownGeneration === generation && byId("notice").dataset.from === load.name) showNotice("");
   } catch (error) {
-    if (mine !== generation || error.name === "AbortError") return;
-    byId("notice").dataset.from = turn.name;
-    failed(error);
+    if (ownGeneration !== generation || error.name === "AbortError") return;
+    byId("notice").dataset.from = load.name;
+    showError(error);
     live = error.status === 0 || error.status === 429 || error.status >= 500;
   }
-  if (mine !== generation || !live) return;
-  const pause = turn === loadCalls ? CALLS_EVERY : Math.max(LEAST_PAUSE, 5 * (Date.now() - began));
-  timers.push(setTimeout(repeat, pause, mine, turn, true));
+  if (ownGeneration !== generation || !live) return;
+  const pause = load === loadCalls ? CALLS_PAUSE : Math.max(STATS_PAUSE, 5 * (Date.now() - began));
+  timers.push(setTimeout(repeat, pause, ownGeneration, load, true));
 }
 
 function show() {
   generation += 1;
   timers.forEach(clearTimeout);
   timers = [];
-  notice("");
-  wanted = Object.fromEntries(Object.keys(initial).map((name) => [name, form.elements[name].value.trim()]));
-  wanted.tz ||= here;
+  showNotice("");
+  applied = Object.fromEntries(Object.keys(initial).map((name) => [name, form.elements[name].value.trim()]));
+  applied.tz ||= browserZone;
   try {
-    new Intl.DateTimeFormat(undefined, { timeZone: wanted.tz });
+    new Intl.DateTimeFormat(undefined, { timeZone: applied.tz });
   } catch {
-    notice(`${wanted.tz} is no time zone: write a name such as Europe/Berlin.`);
+    showNotice(`${applied.tz} is not a time zone: enter a name such as Europe/Berlin.`);
     return;
   }
-  const changed = Object.entries(wanted).filter(([name, value]) => value !== initial[name]);
+  const changed = Object.entries(applied).filter(([name, value]) => value !== initial[name]);
   history.replaceState(null, "", changed.length ? `#${new URLSearchParams(changed)}` : location.pathname + location.search);
   byId("progress").textContent = "Loading…";
-  const mine = generation;
-  repeat(mine, loadSums).finally(() => {
-    if (mine === generation && byId("progress").textContent === "Loading…") byId("progress").textContent = "";
+  const ownGeneration = generation;
+  repeat(ownGeneration, loadStats).finally(() => {
+    if (ownGeneration === generation && byId("progress").textContent === "Loading…") byId("progress").textContent = "";
   });
-  repeat(mine, loadCalls);
+  repeat(ownGeneration, loadCalls);
 }
 
 function fill(values) {
@@ -196,17 +192,17 @@ async function download() {
   button.disabled = true;
   try {
     const { since, until } = chosenWindow();
-    const tell = (text) => { byId("progress").textContent = text; };
-    tell("Fetching the calls…");
-    const { blob, more } = await csv({ since, until, ...filters() }, (pages) => tell(`Fetching the calls… ${count(pages * 10000)}`));
+    const showProgress = (text) => { byId("progress").textContent = text; };
+    showProgress("Fetching the calls…");
+    const { blob, more } = await fetchCsv({ since, until, ...filters() }, (pages) => showProgress(`Fetching the calls… ${count(pages * 10000)}`));
     const url = URL.createObjectURL(blob);
-    const name = (ms) => new Date(ms).toISOString().slice(0, 16).replace(/[-:]/g, "");
-    el("a", { href: url, download: `calls-${name(since)}Z-${name(until)}Z.csv` }).click();
+    const stamp = (ms) => new Date(ms).toISOString().slice(0, 16).replace(/[-:]/g, "");
+    el("a", { href: url, download: `calls-${stamp(since)}Z-${stamp(until)}Z.csv` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
-    tell(more ? "The file has the newest 500,000 calls: choose less time for the rest, or use the API." : "");
+    showProgress(more ? "The file has the newest 500,000 calls. For the rest, choose a shorter time or use the API." : "");
   } catch (error) {
     byId("progress").textContent = "";
-    failed(error);
+    showError(error);
   } finally {
     button.disabled = false;
   }
@@ -214,19 +210,19 @@ async function download() {
 
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  notice("");
+  showNotice("");
   key.set(byId("key").value.trim());
-  enter();
+  signIn();
 });
-byId("leave").addEventListener("click", leave);
+byId("leave").addEventListener("click", signOut);
 byId("csv").addEventListener("click", download);
 form.addEventListener("submit", (event) => { event.preventDefault(); show(); });
 form.addEventListener("reset", (event) => { event.preventDefault(); fill(initial); show(); });
 form.elements.range.addEventListener("change", () => {
   const now = Date.now();
-  const last = Number(wanted.range) || 24;
+  const last = Number(applied.range) || 24;
   fill(form.elements.range.value === "custom" && !form.elements.from.value
-    ? { from: localOf(now - last * HOUR, wanted.tz), to: localOf(now, wanted.tz) } : {});
+    ? { from: localOf(now - last * HOUR, applied.tz), to: localOf(now, applied.tz) } : {});
   if (form.elements.range.value !== "custom") show();
 });
 for (const name of ["direction", "disposition", "tz"]) form.elements[name].addEventListener("change", show);
@@ -234,5 +230,5 @@ for (const name of ["direction", "disposition", "tz"]) form.elements[name].addEv
 byId("zones").append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone) => el("option", { value: zone })));
 fill(initial);
 fill(Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
-if (key.get()) enter();
-else leave();
+if (key.get()) signIn();
+else signOut();

@@ -1,4 +1,4 @@
-// Stacked bars as SVG: to look at, to walk through with the arrow keys, and as a table for whoever does neither.
+// Stacked bars as SVG, which the arrow keys move through, and the same numbers as a table.
 
 import { el, svg, table } from "./dom.js";
 
@@ -6,21 +6,21 @@ const HEIGHT = 220;
 const MARGIN = { left: 52, right: 8, top: 10, bottom: 24 };
 const LABEL_WIDTH = 64;
 
-/** The least of 1, 2, 5, 10, 20, … times a power of ten that is at least a quarter of `highest`. */
+/** Return the smallest of 1, 2, 5, 10, 20, … that is at least a quarter of `highest`, and at least `least`. */
 function step(highest, least) {
   const raw = Math.max(highest / 4, least);
   const power = 10 ** Math.floor(Math.log10(raw));
-  return [1, 2, 5, 10].map((one) => one * power).find((one) => one >= raw * 0.999999);
+  return [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= raw * 0.999999);
 }
 
 /**
- * Make a chart. points: [{label, tick, values}], values one for each of series: [{name, cls}]; format(value): text;
+ * Make a chart. points: [{label, tick, values}], with a value for each of series: [{name, cls}]; format(value): its text;
  * least: the smallest step of the axis.
  */
 export function chart({ title, points, series, format, least }) {
   const sum = (point) => point.values.reduce((total, value) => total + value, 0);
-  const told = (point) => {
-    const parts = series.map((one, n) => [one.name, point.values[n]]).filter(([, value]) => value > 0);
+  const describe = (point) => {
+    const parts = series.map(({ name }, n) => [name, point.values[n]]).filter(([, value]) => value > 0);
     const named = series.length > 1 ? parts.map(([name, value]) => `${name} ${format(value)}`).join(", ") : "";
     return `${point.label}: ${format(sum(point))}${named ? ` (${named})` : ""}`;
   };
@@ -31,8 +31,8 @@ export function chart({ title, points, series, format, least }) {
 
   function choose(n) {
     chosen = Math.max(0, Math.min(points.length - 1, n));
-    host.querySelectorAll(".bar").forEach((bar, place) => bar.classList.toggle("chosen", place === chosen));
-    readout.textContent = told(points[chosen]);
+    host.querySelectorAll(".bar").forEach((bar, index) => bar.classList.toggle("chosen", index === chosen));
+    readout.textContent = describe(points[chosen]);
   }
 
   function draw() {
@@ -45,19 +45,19 @@ export function chart({ title, points, series, format, least }) {
     const every = Math.ceil(LABEL_WIDTH / slot);
     const picture = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", tabindex: 0,
       "data-keep": `${title}, drawn`,
-      "aria-label": `${title}: ${format(total)} in total. Arrow keys walk through the bars.` });
+      "aria-label": `${title}: ${format(total)} in total. Use the arrow keys to move between the bars.` });
     for (let value = 0; value <= top + grid / 2; value += grid) {
       picture.append(svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value) }),
         svg("text", { class: "axis", x: MARGIN.left - 6, y: y(value) + 4, "text-anchor": "end" }, format(value)));
     }
     points.forEach((point, n) => {
       const x = MARGIN.left + n * slot;
-      const bar = svg("g", { class: "bar" }, svg("title", {}, told(point)),
+      const bar = svg("g", { class: "bar" }, svg("title", {}, describe(point)),
         svg("rect", { class: "slot", x, y: MARGIN.top, width: slot, height: inner.height }));
       let below = 0;
-      point.values.forEach((value, place) => {
+      point.values.forEach((value, index) => {
         if (value <= 0) return;
-        bar.append(svg("rect", { class: `fill ${series[place].cls}`, x: x + slot * 0.1, width: slot * 0.8,
+        bar.append(svg("rect", { class: `fill ${series[index].cls}`, x: x + slot * 0.1, width: slot * 0.8,
           y: y(below + value), height: y(below) - y(below + value) }));
         below += value;
       });
@@ -78,11 +78,11 @@ export function chart({ title, points, series, format, least }) {
   }
 
   new ResizeObserver(draw).observe(host);
-  const legend = series.length > 1 ? el("ul", { class: "legend" }, series.map((one) =>
+  const legend = series.length > 1 ? el("ul", { class: "legend" }, series.map(({ name, cls }) =>
     el("li", {}, svg("svg", { class: "key", viewBox: "0 0 10 10", "aria-hidden": "true" },
-      svg("rect", { class: `fill ${one.cls}`, width: 10, height: 10, rx: 2 })), one.name))) : null;
+      svg("rect", { class: `fill ${cls}`, width: 10, height: 10, rx: 2 })), name))) : null;
   const columns = [{ name: "Time", cell: (point) => point.label },
-    ...series.map((one, n) => ({ name: one.name, cls: "number", cell: (point) => format(point.values[n]) }))];
+    ...series.map(({ name }, n) => ({ name, cls: "number", cell: (point) => format(point.values[n]) }))];
   return el("figure", { class: "card" }, el("figcaption", {}, el("h2", {}, title)), legend, host, readout,
     el("details", { "data-keep": title }, el("summary", { "data-keep": `${title}, as a table` }, "As a table"), el("div", { class: "scroll" }, table(title, columns, points))));
 }

@@ -1,18 +1,18 @@
-// Numbers, money and moments as people read them. Money comes in micros, moments in epoch ms.
+// Numbers, money and times for people. Money is in micros, times are epoch ms.
 
 const whole = new Intl.NumberFormat();
 
-/** The API's messages are parts of a sentence; here they stand alone. */
+/** Capitalize a message of the API, which is written as part of a sentence. */
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** 12,345 */
+/** Format a number as 12,345. */
 export const count = (value) => whole.format(value);
 
-/** 0.4567 as 45.7 %; what could not be divided as a dash. */
+/** Format 0.4567 as 45.7%, and null as a dash. */
 export const percent = (value) =>
   value === null ? "–" : new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 }).format(value);
 
-/** 75 s as 1:15, 3700 s as 1:01:40. */
+/** Format 75 s as 1:15, 3700 s as 1:01:40, and null as a dash. */
 export function duration(seconds) {
   if (seconds === null) return "–";
   const all = Math.round(seconds);
@@ -21,7 +21,7 @@ export function duration(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(all % 60)}` : `${minutes}:${two(all % 60)}`;
 }
 
-/** An amount with its currency; digits: at least 2, at most `digits`. */
+/** Format an amount with its currency, with at least 2 and at most `digits` decimals. */
 export function money(micros, currency, digits = 2) {
   const shape = { minimumFractionDigits: 2, maximumFractionDigits: digits };
   if (currency) Object.assign(shape, { style: "currency", currency });
@@ -37,7 +37,7 @@ const shapes = {
   date: { day: "numeric", month: "short" },
 };
 
-/** A moment in a time zone; shape: moment, hour, second, clock, day or date. */
+/** Format a time in a time zone; shape: moment, hour, second, clock, day or date. */
 export const at = (ms, zone, shape = "moment") =>
   new Intl.DateTimeFormat(undefined, { ...shapes[shape], timeZone: zone }).format(ms);
 
@@ -45,16 +45,16 @@ function offset(ms, zone) {
   const shape = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric",
     second: "numeric", hourCycle: "h23", timeZone: zone };
   const parts = new Intl.DateTimeFormat("en-US", shape).formatToParts(ms);
-  const { year, month, day, hour, minute, second } = Object.fromEntries(parts.map((one) => [one.type, +one.value]));
+  const { year, month, day, hour, minute, second } = Object.fromEntries(parts.map(({ type, value }) => [type, +value]));
   return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(ms / 1000) * 1000;
 }
 
-/** The moment at which the clock of a zone shows `2026-03-29T08:00`; NaN for no such text. */
+/** Return when the clocks of a zone show a time such as 2026-03-29T08:00; NaN when it is not one. */
 export function momentOf(local, zone) {
   const shown = Date.parse(`${local}Z`);
   if (Number.isNaN(shown)) return NaN;
   return shown - offset(shown - offset(shown, zone), zone);
 }
 
-/** What the clock of a zone shows at a moment, as an input of type datetime-local takes it. */
+/** Return what the clocks of a zone show at a time, as the value of a datetime-local input. */
 export const localOf = (ms, zone) => new Date(ms + offset(ms, zone)).toISOString().slice(0, 16);

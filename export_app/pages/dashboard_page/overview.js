@@ -1,4 +1,4 @@
-// What calls add up to: the tiles, the charts over time, and who comes first.
+// The statistics: tiles, charts over time, and rankings.
 
 import { chart } from "./chart.js";
 import { el, svg, table } from "./dom.js";
@@ -9,31 +9,31 @@ export const DISPOSITIONS = ["answered", "abandoned", "cancelled", "busy", "no_a
 const tile = (name, value, note = "", cls = "") =>
   el("div", { class: `tile card ${cls}` }, el("h3", {}, name), el("p", { class: "value" }, value), el("p", { class: "muted" }, note));
 
-const costs = (cost, digits) => cost.map((one) => money(one.cost_micros, one.currency, digits)).join(" · ") || "–";
+const costs = (cost, digits) => cost.map((sum) => money(sum.cost_micros, sum.currency, digits)).join(" · ") || "–";
 
-/** The tiles of a total: a cost for each currency, for they are never added. */
+/** Make the tiles of a total. Each currency has its own: amounts of two currencies are never added. */
 export function tiles(total) {
   const made = [
     tile("Calls", count(total.calls), total.open ? `${count(total.open)} up now` : "none up now"),
     tile("ASR", percent(total.asr), `${count(total.answered)} answered`),
     tile("ACD", duration(total.acd_sec), "of answered calls"),
     tile("Minutes", count(Math.round(total.minutes)), "talked"),
-    ...total.cost.map((one) => tile("Cost", money(one.cost_micros, one.currency), one.currency ?? "currency not known")),
+    ...total.cost.map((sum) => tile("Cost", money(sum.cost_micros, sum.currency), sum.currency ?? "unknown currency")),
   ];
   if (total.unrated) made.push(tile("Unrated", count(total.unrated), "calls without a price", "warning"));
   return made;
 }
 
-/** Calls by disposition and cost by currency over time. unit: hour or day; zone: their time zone. */
+/** Make the charts over time: calls by disposition, and cost for each currency. unit: hour or day, in the time zone. */
 export function charts(byTime, byDisposition, unit, zone) {
-  const times = byTime.groups.map((one) => one[`${unit}_ts`]);
+  const times = byTime.groups.map((group) => group[`${unit}_ts`]);
   const label = (ms) => at(ms, zone, unit === "hour" ? "hour" : "day");
   const points = times.map((ms) => ({ label: label(ms), tick: at(ms, zone, unit === "hour" ? "clock" : "date") }));
   const found = new Map(times.map((ms) => [ms, new Map()]));
-  for (const one of byDisposition.groups) found.get(one[`${unit}_ts`])?.set(one.disposition, one.calls);
-  const others = new Set(byDisposition.groups.map((one) => one.disposition));
-  const names = [...DISPOSITIONS, ...[...others].filter((one) => one !== null && !DISPOSITIONS.includes(one)), null]
-    .filter((name) => others.has(name));
+  for (const group of byDisposition.groups) found.get(group[`${unit}_ts`])?.set(group.disposition, group.calls);
+  const present = new Set(byDisposition.groups.map((group) => group.disposition));
+  const names = [...DISPOSITIONS, ...[...present].filter((name) => name !== null && !DISPOSITIONS.includes(name)), null]
+    .filter((name) => present.has(name));
   const series = names.map((name) => ({
     name: name === null ? "up now" : name.replace("_", " "),
     cls: name === null ? "d-up" : DISPOSITIONS.includes(name) ? `d-${name}` : "d-other",
@@ -42,8 +42,8 @@ export function charts(byTime, byDisposition, unit, zone) {
     ...point, values: names.map((name) => found.get(times[n]).get(name) ?? 0),
   }));
   const made = [chart({ title: `Calls per ${unit}`, points: stacked, series, format: count, least: 1 })];
-  for (const currency of byTime.total.cost.map((one) => one.currency)) {
-    const cost = (group) => group.cost.find((one) => one.currency === currency)?.cost_micros ?? 0;
+  for (const currency of byTime.total.cost.map((sum) => sum.currency)) {
+    const cost = (group) => group.cost.find((sum) => sum.currency === currency)?.cost_micros ?? 0;
     made.push(chart({
       title: `Cost per ${unit}${currency ? `, ${currency}` : ""}`,
       points: points.map((point, n) => ({ ...point, values: [cost(byTime.groups[n])] })),
@@ -53,23 +53,23 @@ export function charts(byTime, byDisposition, unit, zone) {
   return made;
 }
 
-/** The groups of most calls. member: where a group's value stands; pick(value), if given, filters by it. */
+/** Make a ranking of the groups with the most calls. member: that of a group's value; pick(value), if given, filters by it. */
 export function ranking(title, head, stats, member, pick) {
-  const groups = stats.groups.filter((one) => one[member] !== null && one[member] !== "");
+  const groups = stats.groups.filter((group) => group[member] !== null && group[member] !== "");
   if (!groups.length) return null;
-  const most = Math.max(...groups.map((one) => one.calls));
-  const name = (one) => (pick
-    ? el("button", { type: "button", class: "link", title: `Show only ${head.toLowerCase()} ${one[member]}`,
-      "data-keep": `${member} ${one[member]}`,
-      onclick: () => pick(one[member]) }, one[member])
-    : one[member]);
-  const bar = (one) => svg("svg", { class: "share", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
-    svg("rect", { width: (100 * one.calls) / most, height: 4 }));
+  const most = Math.max(...groups.map((group) => group.calls));
+  const name = (group) => (pick
+    ? el("button", { type: "button", class: "link", title: `Show only ${head.toLowerCase()} ${group[member]}`,
+      "data-keep": `${member} ${group[member]}`,
+      onclick: () => pick(group[member]) }, group[member])
+    : group[member]);
+  const bar = (group) => svg("svg", { class: "share", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
+    svg("rect", { width: (100 * group.calls) / most, height: 4 }));
   return el("section", { class: "card" }, el("h2", {}, title), el("div", { class: "scroll" }, table(title, [
     { name: head, cell: name, cls: "name" },
-    { name: "Calls", cls: "number calls", cell: (one) => [count(one.calls), bar(one)] },
-    { name: "ASR", cls: "number", cell: (one) => percent(one.asr) },
-    { name: "ACD", cls: "number wide", cell: (one) => duration(one.acd_sec) },
-    { name: "Cost", cls: "number", cell: (one) => costs(one.cost) },
-  ], groups)), stats.more ? el("p", { class: "muted" }, `The ${groups.length} with most calls.`) : null);
+    { name: "Calls", cls: "number calls", cell: (group) => [count(group.calls), bar(group)] },
+    { name: "ASR", cls: "number", cell: (group) => percent(group.asr) },
+    { name: "ACD", cls: "number wide", cell: (group) => duration(group.acd_sec) },
+    { name: "Cost", cls: "number", cell: (group) => costs(group.cost) },
+  ], groups)), stats.more ? el("p", { class: "muted" }, `The ${groups.length} with the most calls.`) : null);
 }

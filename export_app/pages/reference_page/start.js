@@ -1,8 +1,8 @@
-// The key that "Authorize" takes goes out in the header x-api-key, and is forgotten with the page.
+// The key entered under "Authorize" is sent in the header x-api-key, and forgotten when the page is closed.
 
 async function start() {
   const spec = await (await fetch("../openapi.json")).json();
-  // Each field to try out would begin with its example: a time of long ago, somebody else's queue.
+  // Without this, Swagger UI prefills the fields with the examples: a time long ago, somebody else's queue.
   for (const path of Object.values(spec.paths)) {
     for (const parameter of path.get?.parameters ?? []) {
       delete parameter.example;
