@@ -1,4 +1,4 @@
-"""`/v1/docs`: the OpenAPI document in Swagger UI, to read and try out. Its files are those of flask-openapi3-swagger."""
+"""`/v1/docs`: the OpenAPI document in Swagger UI, to read and try out. The files are flask-openapi3-swagger's."""
 
 from pathlib import Path
 from typing import Final
