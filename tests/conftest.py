@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from tests.commands import Done, Running, Start, Tollbook, environment, run_here
 from tests.paths import ESL
 from tollbook.embedded import embedded_postgres
 from tollbook.store.database import Connection, connect
@@ -74,6 +75,36 @@ def database(database_url: str) -> Iterator[Connection]:
     """A connection to the fresh database."""
     with connect(database_url, name="test") as connection:
         yield connection
+
+
+@pytest.fixture
+def tollbook(database_url: str, tmp_path: Path) -> Tollbook:
+    """Run `tollbook ARGUMENTS` on the test's database to its end; settings by name, without TOLLBOOK_."""
+
+    def run(*arguments: str | bytes, **settings: str) -> Done:
+        return run_here(arguments, environment(**_settings(database_url, tmp_path) | settings), tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
+    """Start `tollbook ARGUMENTS` on the test's database; whatever still runs at the end is killed."""
+    started: list[Running] = []
+
+    def begin(*arguments: str, **settings: str) -> Running:
+        log = tmp_path / f"{arguments[0]}-{len(started)}.log"
+        running = Running(arguments, environment(**_settings(database_url, tmp_path) | settings), log)
+        started.append(running)
+        return running
+
+    yield begin
+    for running in started:
+        running.kill()
+
+
+def _settings(database_url: str, tmp_path: Path) -> dict[str, str]:
+    return {"database_url": database_url, "data_dir": str(tmp_path / "data")}
 
 
 def _on(url: str, database: str) -> str:

@@ -1,6 +1,8 @@
 """The command `tollbook account`."""
 
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import click
 
@@ -13,10 +15,11 @@ from tollbook.times import instant, written
 _NONE = "none"  # what is typed for no plan, or no numbering plan
 
 
-def _database() -> Connection:
-    connection = connect(load_settings().require_database_url(), name="account")
-    check_schema(connection)
-    return connection
+@contextmanager
+def _database() -> Generator[Connection]:
+    with connect(load_settings().require_database_url(), name="account") as connection:
+        check_schema(connection)
+        yield connection
 
 
 @click.group()

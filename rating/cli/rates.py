@@ -3,7 +3,8 @@
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -26,10 +27,11 @@ from tollbook.times import instant, written
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def _database() -> Connection:
-    connection = connect(load_settings().require_database_url(), name="rates")
-    check_schema(connection)
-    return connection
+@contextmanager
+def _database() -> Generator[Connection]:
+    with connect(load_settings().require_database_url(), name="rates") as connection:
+        check_schema(connection)
+        yield connection
 
 
 @click.group()

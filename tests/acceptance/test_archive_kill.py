@@ -7,7 +7,6 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -16,14 +15,14 @@ import pytest
 from pydantic import SecretStr
 
 from tests.archiving import archived, call, store, stored
+from tests.commands import Start
+from tests.waiting import wait_until
 from tollbook.archive._pyarrow import read
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.store.calls import call_rows
 from tollbook.store.database import connect
 from tollbook.store.days.partitions import MS_PER_DAY
-
-Start = Callable[..., object]
 
 ACCOUNTS = (None, "a", "b", "c", "d", "e", "f", "g")
 # Three days, of two or three months, all of them closed.
@@ -72,14 +71,11 @@ class Load(threading.Thread):
 
 def wait_for_session(watcher: psycopg.Connection[tuple[object, ...]], process: subprocess.Popen[bytes]) -> None:
     """Wait until a process has connected to the database, or is done: before that it has nothing to lose."""
-    deadline = time.monotonic() + PATIENCE_S
     query = (
         "SELECT FROM pg_stat_activity WHERE application_name IN ('tollbook archive', 'tollbook compact')"
         " AND datname = current_database()"
     )
-    while process.poll() is None and watcher.execute(query).fetchone() is None:
-        assert time.monotonic() < deadline, f"not connected within {PATIENCE_S} s"
-        time.sleep(0.005)
+    wait_until(lambda: process.poll() is not None or watcher.execute(query).fetchone(), PATIENCE_S, every_s=0.005)
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(100, marks=pytest.mark.soak)])

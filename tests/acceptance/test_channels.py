@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from tests.commands import Start
 from tests.paths import CALLS
+from tests.waiting import wait_until
 from tollbook.simulator.freshen import CallTemplate
 from tollbook.simulator.recording import Recording, load
 from tollbook.simulator.thread import SwitchThread
-
-Start = Callable[..., Any]
 
 
 def rows(url: str) -> list[dict[str, Any]]:
@@ -23,10 +23,7 @@ def rows(url: str) -> list[dict[str, Any]]:
 
 
 def wait_for(url: str, condition: Callable[[list[dict[str, Any]]], bool], timeout_s: float = 15) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition(found := rows(url)):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
+    wait_until(lambda: condition(rows(url)), timeout_s, every_s=0.05, what=lambda: rows(url))
 
 
 def until_first(recording: Recording, name: bytes) -> int:

@@ -1,6 +1,6 @@
 """The network between listener and switch fails in every way a proxy can: no call is lost, and no other switch waits.
 
-A switch that is restarted with calls up is in test_look.py.
+A switch that is restarted with calls up is in test_channels.py.
 """
 
 import contextlib
@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 
+from tests.acceptance.metrics import Metrics
 from tests.acceptance.played import CALLS, Calls, found
+from tests.commands import Start
+from tests.waiting import wait_until
 from tollbook.simulator.freshen import CallTemplate
 from tollbook.simulator.recording import load
 from tollbook.simulator.thread import SwitchThread
@@ -24,8 +26,6 @@ from tollbook.simulator.thread import SwitchThread
 # With CDR files, and without two whose number dialled names another call's id: `FreshCall.rows` leaves that as it was.
 NAMES = sorted({path.parent.name for path in CALLS.glob("*/json_cdr")} - {"eavesdrop", "pickup"})
 RECORDINGS = [load(CALLS / name) for name in NAMES[::3]]
-
-Start = Callable[..., Any]
 
 
 class Proxy:
@@ -56,10 +56,7 @@ class Proxy:
     def cut(self) -> None:
         """Forward half of the next chunk that the switch sends, and end every connection."""
         self._cut.set()
-        deadline = time.monotonic() + 10
-        while self._cut.is_set():
-            assert time.monotonic() < deadline, "the switch sent nothing to cut"
-            time.sleep(0.005)
+        wait_until(lambda: not self._cut.is_set(), 10, every_s=0.005, what=lambda: "to be sent something to cut")
 
     def half_close(self, *, towards_listener: bool) -> None:
         """End one direction of every connection; the other stays open."""
@@ -117,13 +114,6 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "json_cdr"
     made.mkdir()
     return made
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 15) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s"
-        time.sleep(0.05)
 
 
 def recovered(start: Start, folder: Path) -> None:
@@ -236,16 +226,13 @@ def test_one_switch_s_trouble_is_not_another_s(start: Start, database_url: str, 
     assert connections(listener) == 2
 
 
-def test_sessions_that_nobody_heard_of_are_looked_for(start: Start, database_url: str) -> None:
+def test_sessions_that_nobody_heard_of_are_looked_for(start: Start, database_url: str, metrics: Metrics) -> None:
     """A CREATE that never came shows in the next heartbeats; the call is found while it is up."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        bind = f"127.0.0.1:{free.getsockname()[1]}"
     recording = load(CALLS / "outbound_answered")
     end = next(index for index, event in enumerate(recording.events) if event.name == b"CHANNEL_HANGUP_COMPLETE")
     with SwitchThread(heartbeat_s=0.3) as switch:
         calls = Calls(switch, RECORDINGS)
-        listener = start("listen", esl=switch.url, metrics_bind=bind)
+        listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
         switch.wait_for_subscriber(20)
         time.sleep(1)  # past the looks at the start
         call = CallTemplate(recording).fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
@@ -253,8 +240,7 @@ def test_sessions_that_nobody_heard_of_are_looked_for(start: Start, database_url
         switch.happen(call, range(end))
         listener.wait_for("the switch counts sessions that no event told of: comparing channels")
         wait_until(lambda: found(database_url).keys() == calls.rows.keys())
-        with urlopen(f"http://{bind}/metrics", timeout=10) as answer:
-            assert re.search(r"^tollbook_sessions_unheard_total 2\.0$", answer.read().decode(), re.MULTILINE)
+        assert metrics["sessions_unheard_total"] == 2
         switch.emit(call, range(end, len(call.events)))
         wait_until(lambda: found(database_url) == calls.rows)
         listener.end()

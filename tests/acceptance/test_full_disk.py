@@ -7,22 +7,22 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.acceptance.metrics import Metrics
 from tests.acceptance.played import RECORDINGS, Calls, found
+from tests.acceptance.server import Server
+from tests.commands import Start
 from tollbook.simulator.thread import SwitchThread
 from tollbook.store.database import connect
 from tollbook.store.days.partitions import make_ready
 
-Start = Callable[..., Any]
-
 
 @pytest.fixture
-def database_url(server: Any) -> str:
+def database_url(server: Server) -> str:
     """A fresh, migrated database on the server that the tests take away."""
     return server.fresh_database()
 
@@ -48,7 +48,12 @@ def small_disk() -> Iterator[Callable[[str], Path | None]]:
 
 @pytest.mark.parametrize("full", ["the bound", "the disk"])
 def test_a_full_spool(
-    start: Start, server: Any, database_url: str, metrics: Any, small_disk: Callable[[str], Path | None], full: str
+    start: Start,
+    server: Server,
+    database_url: str,
+    metrics: Metrics,
+    small_disk: Callable[[str], Path | None],
+    full: str,
 ) -> None:
     """A spool that takes no more is an alarm; legs stay in memory, the reader goes on, and nothing is lost."""
     settings = {"spool_max": "300K"}
@@ -74,7 +79,7 @@ def test_a_full_spool(
 
 @pytest.fixture
 def database_on_small_disk(
-    server: Any, database_url: str, small_disk: Callable[[str], Path | None]
+    server: Server, database_url: str, small_disk: Callable[[str], Path | None]
 ) -> Iterator[Callable[[], Path | None]]:
     """Move the test's database to a file system of 100 MB, which is given; None where we may not mount one."""
     name = conninfo_to_dict(database_url)["dbname"]
@@ -115,7 +120,7 @@ def no_space_left(database_url: str, disk: Path) -> Iterator[str]:
 
 
 @contextmanager
-def files_too_large(server: Any, database_url: str) -> Iterator[str]:
+def files_too_large(server: Server, database_url: str) -> Iterator[str]:
     """Let no file of PostgreSQL's grow beyond a WAL segment's size: needs no rights, and stops the same write."""
     with connect(database_url, name="test", autocommit=True) as connection:
         make_ready(connection)
@@ -129,7 +134,7 @@ def files_too_large(server: Any, database_url: str) -> Iterator[str]:
         _limit_files(server, "unlimited")
 
 
-def _limit_files(server: Any, size: str) -> None:
+def _limit_files(server: Server, size: str) -> None:
     for pid in server.processes():
         owner = Path(f"/proc/{pid}").stat()
         # As its owner: root may have been denied the right over others' limits.
@@ -141,9 +146,9 @@ def _limit_files(server: Any, size: str) -> None:
 @pytest.mark.parametrize("full", ["its file system", "a limit on its files"])
 def test_postgresql_s_disk_is_full(
     start: Start,
-    server: Any,
+    server: Server,
     database_url: str,
-    metrics: Any,
+    metrics: Metrics,
     database_on_small_disk: Callable[[], Path | None],
     full: str,
 ) -> None:

@@ -3,28 +3,24 @@
 import json
 import socket
 import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
-import tollbook.model.record
+from tests.acceptance.played import found
+from tests.commands import Start
 from tests.paths import CALLS
+from tests.waiting import wait_until
 from tollbook.simulator.recording import Recording, load
 from tollbook.simulator.thread import SwitchThread
-from tollbook.store.database import Connection, connect
+from tollbook.store.database import Connection, connect, scalar
 from tollbook.store.tariffs.deck_import import replace_rates
 from tollbook.store.tariffs.tariffs import Account, add_account
 
 NAMES = sorted(folder.name for folder in CALLS.iterdir())
-COLUMNS = [column for column in tollbook.model.record.COLUMNS if column != "cost_micros"]
-
-Start = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -38,28 +34,10 @@ def wanted(names: list[str]) -> dict[tuple[str, int], dict[str, Any]]:
     return {(row["call_id"], row["start_ts"]): row for row in rows}
 
 
-def found(url: str) -> dict[tuple[str, int], dict[str, Any]]:
-    """The rows in the database, in the form of `rows.json`."""
-    with psycopg.connect(url, row_factory=dict_row) as connection:
-        rows = connection.execute("SELECT * FROM call_cdr").fetchall()
-    return {
-        (row["call_id"], row["start_ts"]): {
-            **{column: row[column] for column in COLUMNS},
-            "parts": [[part["direction"], part["number"], part["seconds"]] for part in row["parts"] or []],
-        }
-        for row in rows
-    }
-
-
 def wait_until_complete(url: str, calls: int, timeout_s: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout_s
+    complete = "SELECT count(*) FROM call_cdr WHERE end_ts IS NOT NULL"
     with psycopg.connect(url, autocommit=True) as connection:
-        while time.monotonic() < deadline:
-            row = connection.execute("SELECT count(*) FROM call_cdr WHERE end_ts IS NOT NULL").fetchone()
-            if row and row[0] >= calls:
-                return
-            time.sleep(0.05)
-    raise AssertionError(f"{row} of {calls} rows complete after {timeout_s} s")
+        wait_until(lambda: scalar(connection, complete) >= calls, timeout_s, every_s=0.05)
 
 
 @pytest.mark.parametrize("form", ["json", "plain"])
@@ -89,8 +67,7 @@ def test_two_listeners_on_one_switch_give_the_same_rows(
         listeners = [start("listen", esl=switch.url, data_dir=str(tmp_path / name)) for name in ("one", "two")]
         for listener in listeners:
             listener.wait_for("listening")
-        while switch.connection_count < 2:
-            time.sleep(0.02)
+        wait_until(lambda: switch.connection_count == 2)
         switch.play_interleaved(recordings)
         rows = wanted(NAMES)
         wait_until_complete(database_url, len(rows))
@@ -110,10 +87,7 @@ def test_a_listener_keeps_the_next_days_ready(start: Start, database_url: str) -
         with SwitchThread() as switch:
             listener = start("listen", esl=switch.url)
             switch.wait_for_subscriber(20)
-            deadline = time.monotonic() + 10
-            while (connection.execute(ahead).fetchone() or (0,))[0] < 9:  # yesterday, today and seven days
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_until(lambda: scalar(connection, ahead) == 9, 10)  # yesterday, today and seven days
             assert listener.stop() == 0
 
 
@@ -138,12 +112,15 @@ def test_a_new_deck_is_seen_without_a_restart_and_never_half(
         importing = threading.Thread(target=exchange, args=(connection, 40))
         importing.start()
         seen: list[tuple[object, ...]] = []
-        deadline = time.monotonic() + 60
+
+        def new_version_seen() -> bool:
+            nonlocal seen
+            switch.play(answered)
+            seen = reader.execute(prices).fetchall()
+            return 2 in {version for version, *_ in seen}
+
         with psycopg.connect(database_url, autocommit=True) as reader:
-            while 2 not in {version for version, *_ in seen}:
-                assert time.monotonic() < deadline
-                switch.play(answered)
-                seen = reader.execute(prices).fetchall()
+            wait_until(new_version_seen, 60, every_s=0)
         importing.join(30)
         assert listener.stop() == 0, listener.output
     assert set(seen) == {(1, 1, "EUR"), (2, 2, "EUR")}
@@ -157,9 +134,7 @@ def test_a_row_exists_while_the_call_is_up(start: Start, database_url: str) -> N
         listener = start("listen", esl=switch.url)
         switch.wait_for_subscriber(20)
         switch.emit(recording, creates)
-        deadline = time.monotonic() + 10
-        while not (rows := found(database_url)) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        rows = wait_until(lambda: found(database_url), 10)
         assert listener.stop() == 0
     (row,) = rows.values()
     (want,) = wanted(["outbound_answered"]).values()

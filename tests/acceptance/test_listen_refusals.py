@@ -1,18 +1,12 @@
 """Wrong settings and absent services: one clear line that says what to do, no traceback, an exit code."""
 
-import socket
-from collections.abc import Callable
-from typing import Any
-
 import psycopg
-import pytest
 
+from tests.commands import Running, Start, free_port
 from tollbook.simulator.thread import SwitchThread
 
-Start = Callable[..., Any]
 
-
-def ended(running: Any) -> tuple[int, str]:
+def ended(running: Running) -> tuple[int, str]:
     code = running.process.wait(30)
     assert "Traceback" not in running.output
     return code, running.output
@@ -26,17 +20,14 @@ def test_a_wrong_password_ends_the_start(start: Start) -> None:
 
 
 def test_a_closed_port_ends_the_start(start: Start) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        code, output = ended(start("listen", esl=f"esl://:x@127.0.0.1:{nobody.getsockname()[1]}"))
+    code, output = ended(start("listen", esl=f"esl://:x@127.0.0.1:{free_port()}"))
     assert code == 69
     assert "connection refused: is FreeSWITCH up" in output
 
 
-@pytest.mark.parametrize("command", ["listen"])
-def test_a_database_that_refuses_ends_the_start(start: Start, postgres_url: str, command: str) -> None:
+def test_a_database_that_refuses_ends_the_start(start: Start, postgres_url: str) -> None:
     url = postgres_url.replace("@/postgres?", "@/no_such_database?")
-    code, output = ended(start(command, esl="esl://:x@127.0.0.1:1", database_url=url))
+    code, output = ended(start("listen", esl="esl://:x@127.0.0.1:1", database_url=url))
     assert code == 75
     assert "no_such_database" in output
     assert "check TOLLBOOK_DATABASE_URL" in output

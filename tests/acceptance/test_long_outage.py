@@ -1,13 +1,14 @@
 """Ten minutes without PostgreSQL at 200 calls a second: all 120,000 calls, in as little time as they can be read."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.acceptance.metrics import Metrics
 from tests.acceptance.played import RECORDINGS, Calls, wrong_rows
+from tests.acceptance.server import Server
+from tests.commands import Start
 from tollbook.simulator.thread import SwitchThread
 
 COUNT = 10 * 60 * 200
@@ -15,11 +16,9 @@ COUNT = 10 * 60 * 200
 MOST_SPOOL_BYTES = 256 * 1024 * 1024
 MOST_MEMORY_KB = 200 * 1024
 
-Start = Callable[..., Any]
-
 
 @pytest.fixture
-def database_url(server: Any) -> str:
+def database_url(server: Server) -> str:
     """A fresh, migrated database on the server that the tests take away."""
     return server.fresh_database()
 
@@ -32,7 +31,7 @@ def peak_memory_kb(pid: int) -> int:
 
 
 @pytest.mark.soak  # the short one is test_outage.py
-def test_ten_minutes_at_200_calls_a_second(start: Start, server: Any, database_url: str, metrics: Any) -> None:
+def test_ten_minutes_at_200_calls_a_second(start: Start, server: Server, database_url: str, metrics: Metrics) -> None:
     """Down before the first of 120,000 calls, up after the last: each is there once and right; disk and memory hold."""
     with SwitchThread() as switch:
         calls = Calls(switch, RECORDINGS)

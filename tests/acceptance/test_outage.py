@@ -5,32 +5,32 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
+from tests.acceptance.metrics import Metrics
 from tests.acceptance.played import CALLS, RECORDINGS, Calls, found
+from tests.acceptance.server import Server
+from tests.commands import Start
 from tollbook.simulator.recording import load
 from tollbook.simulator.thread import SwitchThread
 
 # A rule of the database's that a test can change its mind about.
 TAKES = "CREATE OR REPLACE FUNCTION takes(uid text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT {} $$"
 
-Start = Callable[..., Any]
-
 
 @pytest.fixture
-def database_url(server: Any) -> str:
+def database_url(server: Server) -> str:
     """A fresh, migrated database on the server that the tests take away."""
     return server.fresh_database()
 
 
 def test_down_and_the_listener_killed(
-    start: Start, server: Any, database_url: str, metrics: Any, tmp_path: Path
+    start: Start, server: Server, database_url: str, metrics: Metrics, tmp_path: Path
 ) -> None:
     """Down while calls are made, the listener killed and started again meanwhile: all calls are right afterwards."""
     with SwitchThread() as switch:
@@ -62,7 +62,7 @@ def test_down_and_the_listener_killed(
     assert list((tmp_path / "data" / "spool").glob("*.spool")) == []
 
 
-def test_a_crash_of_the_server(start: Start, server: Any, database_url: str, metrics: Any) -> None:
+def test_a_crash_of_the_server(start: Start, server: Server, database_url: str, metrics: Metrics) -> None:
     """PostgreSQL killed at full load and started again, twice."""
     with SwitchThread() as switch:
         calls = Calls(switch, RECORDINGS)
@@ -81,7 +81,7 @@ def test_a_crash_of_the_server(start: Start, server: Any, database_url: str, met
     assert found(database_url) == calls.rows
 
 
-def test_a_signal_while_the_server_is_down(start: Start, server: Any, database_url: str) -> None:
+def test_a_signal_while_the_server_is_down(start: Start, server: Server, database_url: str) -> None:
     """SIGTERM during an outage: the process says what waits on the disk and ends with 0; the next start writes it."""
     with SwitchThread() as switch:
         calls = Calls(switch, RECORDINGS)
@@ -101,7 +101,7 @@ def test_a_signal_while_the_server_is_down(start: Start, server: Any, database_u
     assert found(database_url) == calls.rows
 
 
-def test_a_read_only_server(start: Start, server: Any, database_url: str, metrics: Any) -> None:
+def test_a_read_only_server(start: Start, server: Server, database_url: str, metrics: Metrics) -> None:
     """Read-only, as a standby is before it is promoted, and writable again."""
     with SwitchThread() as switch:
         calls = Calls(switch, RECORDINGS)
@@ -121,7 +121,7 @@ def test_a_read_only_server(start: Start, server: Any, database_url: str, metric
     assert found(database_url) == calls.rows
 
 
-def test_failing_over(start: Start, server: Any, standby: Any, database_url: str, metrics: Any) -> None:
+def test_failing_over(start: Start, server: Server, standby: Server, database_url: str, metrics: Metrics) -> None:
     """A URL that names primary and standby finds the one that takes writes."""
     url = database_url.replace("?host=", f"?target_session_attrs=read-write&host={standby.folder / 'address'},")
     with SwitchThread() as switch:
@@ -140,7 +140,7 @@ def test_failing_over(start: Start, server: Any, standby: Any, database_url: str
     assert found(database_url.replace(str(server.folder), str(standby.folder))) == calls.rows
 
 
-def test_a_lock_held_by_somebody(start: Start, server: Any, database_url: str, metrics: Any) -> None:
+def test_a_lock_held_by_somebody(start: Start, server: Server, database_url: str, metrics: Metrics) -> None:
     """A lock on the table for longer than we wait for one: an outage like any other."""
     with SwitchThread() as switch, psycopg.connect(database_url) as somebody:
         calls = Calls(switch, RECORDINGS)
@@ -158,7 +158,7 @@ def test_a_lock_held_by_somebody(start: Start, server: Any, database_url: str, m
 
 
 @contextmanager
-def standing_still(server: Any) -> Iterator[None]:
+def standing_still(server: Server) -> Iterator[None]:
     """Stop the process that takes connections and the one that serves the writer; both go on at the end."""
     standing = server.processes()
     for pid in standing:
@@ -171,7 +171,7 @@ def standing_still(server: Any) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-def test_a_server_that_hangs(start: Start, server: Any, database_url: str) -> None:
+def test_a_server_that_hangs(start: Start, server: Server, database_url: str) -> None:
     """A server that stands still answers nobody, its own limits included. SIGTERM then ends in order all the same."""
     with SwitchThread() as switch:
         calls = Calls(switch, RECORDINGS)
@@ -189,7 +189,7 @@ def test_a_server_that_hangs(start: Start, server: Any, database_url: str) -> No
 
 
 @pytest.mark.soak  # 30 s; the short one is the test before this
-def test_a_server_that_hangs_is_given_up(start: Start, server: Any, database_url: str, metrics: Any) -> None:
+def test_a_server_that_hangs_is_given_up(start: Start, server: Server, database_url: str, metrics: Metrics) -> None:
     """After 30 s the batch that hangs is taken back and put on the disk too, where no end of ours can reach it."""
     with SwitchThread() as switch:
         calls = Calls(switch, RECORDINGS)
@@ -210,7 +210,7 @@ def test_a_server_that_hangs_is_given_up(start: Start, server: Any, database_url
     assert found(database_url) == calls.rows
 
 
-def test_a_refused_leg_waits_for_a_retry(start: Start, server: Any, database_url: str, tmp_path: Path) -> None:
+def test_a_refused_leg_waits_for_a_retry(start: Start, server: Server, database_url: str, tmp_path: Path) -> None:
     """A leg that PostgreSQL refuses becomes a dead letter with its reason, alone, and written once it is taken."""
     refused, taken = (load(CALLS / name) for name in ("outbound_answered", "answer_caller_hangs_up"))
     (row,) = refused.rows
@@ -243,7 +243,7 @@ def test_a_refused_leg_waits_for_a_retry(start: Start, server: Any, database_url
     assert list((tmp_path / "data" / "dead-letters").iterdir()) == []
 
 
-def test_two_listeners_on_one_data_directory_have_a_spool_each(start: Start, server: Any, tmp_path: Path) -> None:
+def test_two_listeners_on_one_data_directory_have_a_spool_each(start: Start, server: Server, tmp_path: Path) -> None:
     with SwitchThread() as switch:
         listeners = [start("listen", esl=switch.url) for _ in range(2)]
         for listener in listeners:

@@ -4,13 +4,14 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.acceptance.played import CALLS, Calls, found, wrong_rows
+from tests.commands import Start
+from tests.waiting import wait_until
 from tollbook.simulator.freshen import CallTemplate
 from tollbook.simulator.recording import load
 from tollbook.simulator.thread import SwitchThread
@@ -25,8 +26,6 @@ COUNT = 25_000
 BEFORE = 50
 UP = 20
 
-Start = Callable[..., Any]
-
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
@@ -34,13 +33,6 @@ def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="tollbook-tests-"))
     yield made
     shutil.rmtree(made)
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s"
-        time.sleep(0.1)
 
 
 @pytest.mark.soak  # the short one is test_a_listener_that_stands_still, in test_connection.py
@@ -70,7 +62,7 @@ def test_a_minute_of_standing_still(start: Start, database_url: str, folder: Pat
         switch.wait_for_subscriber(60)
         # Those that are up were created in the silence: only a look tells of them.
         begun = {(row["call_id"], row["start_ts"]) for call in up for row in call.rows}
-        wait_until(lambda: begun <= found(database_url).keys())
+        wait_until(lambda: begun <= found(database_url).keys(), 60, every_s=0.1)
         for call in up:
             switch.emit(call, range(end, len(recording.events)))
         calls.play_unpaced(BEFORE)

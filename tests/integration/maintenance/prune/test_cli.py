@@ -3,33 +3,18 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
+from tests.commands import Tollbook
 from tollbook.model.charge import Price
 from tollbook.model.record import COLUMNS, Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import MS_PER_DAY, Partitions, date_of
 
-TOLLBOOK = Path(sys.executable).with_name("tollbook")
 DAY = int(time.time()) // 86_400 - 40
-
-
-@pytest.fixture
-def environment(database_url: str, tmp_path: Path) -> dict[str, str]:
-    return {**os.environ, "TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_DATA_DIR": str(tmp_path)}
-
-
-def tollbook(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([TOLLBOOK, *arguments], env=environment, capture_output=True, timeout=120, check=False)
-    # Not text=True: it would make one of the two bytes with which a line of CSV ends.
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture
@@ -50,33 +35,33 @@ def stored(database: Connection) -> list[Row]:
     return rows
 
 
-def test_prune_says_what_it_did(environment: dict[str, str], stored: list[Row], database: Connection) -> None:
+def test_prune_says_what_it_did(tollbook: Tollbook, stored: list[Row], database: Connection) -> None:
     """Archived, tried dry, pruned, and pruned again with nothing left to do; without a terminal there is no bar."""
-    assert tollbook(environment, "archive", "run", "--now").returncode == 0
-    dry = tollbook(environment, "prune", "--dry-run")
+    assert tollbook("archive", "run", "--now").returncode == 0
+    dry = tollbook("prune", "--dry-run")
     assert (dry.returncode, dry.stderr) == (0, "")
     assert dry.stdout.splitlines() == [
         f"{date_of(DAY)}: 2 calls, verified in the archive",
         "would prune: 1 days of calls (2 calls that the archive holds), 0 days of legs, 0 late calls;"
         " 0 calls would move to the late ones",
     ]
-    done = tollbook(environment, "prune")
+    done = tollbook("prune")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{date_of(DAY)}: 2 calls, verified in the archive, dropped; 0 are open")
     assert database.execute("SELECT count(*) FROM call_cdr").fetchone() == (0,)
-    assert tollbook(environment, "prune").stdout.startswith("pruned: 0 days of calls")
-    lines = tollbook(environment, "archive", "query", "--account", "acme").stdout.splitlines()
+    assert tollbook("prune").stdout.startswith("pruned: 0 days of calls")
+    lines = tollbook("archive", "query", "--account", "acme").stdout.splitlines()
     assert [json.loads(line)["call_id"] for line in lines] == ["c1", "c0"]
 
 
 def test_a_refusal_names_the_day_the_account_and_the_way_out(
-    environment: dict[str, str], stored: list[Row], database: Connection
+    tollbook: Tollbook, stored: list[Row], database: Connection
 ) -> None:
     """Exit code 65, and nothing is dropped; what it says to do is what helps."""
-    tollbook(environment, "archive", "run", "--now")
+    tollbook("archive", "run", "--now")
     database.execute("UPDATE call_cdr SET cost_micros = 7 WHERE call_id = 'c1'")
     for options in ((), ("--dry-run",)):
-        refused = tollbook(environment, "prune", *options)
+        refused = tollbook("prune", *options)
         assert refused.returncode == 65
         assert f"{date_of(DAY)} is not dropped, nor any later day" in refused.stderr
         assert (
@@ -85,10 +70,10 @@ def test_a_refusal_names_the_day_the_account_and_the_way_out(
         )
         assert "Traceback" not in refused.stderr
     assert database.execute("SELECT count(*) FROM call_cdr").fetchone() == (2,)
-    sent = tollbook(environment, "prune", "--send-again", str(date_of(DAY)))
+    sent = tollbook("prune", "--send-again", str(date_of(DAY)))
     assert sent.stdout == "2 calls wait for the archive again: run `tollbook archive run`, then prune\n"
-    tollbook(environment, "archive", "run", "--now")
-    assert tollbook(environment, "prune").returncode == 0
+    tollbook("archive", "run", "--now")
+    assert tollbook("prune").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -99,25 +84,23 @@ def test_a_refusal_names_the_day_the_account_and_the_way_out(
         (("--send-again", "1999-01-01"), 65, "PostgreSQL has no calls of 1999-01-01"),
     ],
 )
-def test_wrong_use_is_refused(environment: dict[str, str], options: tuple[str, ...], code: int, message: str) -> None:
-    done = tollbook(environment, "prune", *options)
+def test_wrong_use_is_refused(tollbook: Tollbook, options: tuple[str, ...], code: int, message: str) -> None:
+    done = tollbook("prune", *options)
     assert done.returncode == code
     assert message in done.stderr
 
 
-def test_a_query_prints_json_lines_or_csv(environment: dict[str, str], stored: list[Row]) -> None:
+def test_a_query_prints_json_lines_or_csv(tollbook: Tollbook, stored: list[Row]) -> None:
     """The same calls, newest first, in the public columns; --since and --until cut them."""
-    tollbook(environment, "archive", "run", "--now")
+    tollbook("archive", "run", "--now")
     wanted = [
         {name: 5 if name == "cost_micros" else getattr(row, name) for name in COLUMNS} for row in reversed(stored)
     ]
-    lines = tollbook(environment, "archive", "query", "--account", "acme").stdout.splitlines()
+    lines = tollbook("archive", "query", "--account", "acme").stdout.splitlines()
     assert [json.loads(line) for line in lines] == wanted
     assert list(json.loads(lines[0])) == list(COLUMNS)
-    table = list(
-        csv.reader(io.StringIO(tollbook(environment, "archive", "query", "--all", "--csv").stdout, newline=""))
-    )
+    table = list(csv.reader(io.StringIO(tollbook("archive", "query", "--all", "--csv").stdout, newline="")))
     assert table[0] == list(COLUMNS)
     assert table[1:] == [["" if value is None else str(value) for value in row.values()] for row in wanted]
     for cut in (("--until", str(date_of(DAY))), ("--since", str(date_of(DAY + 1)))):
-        assert tollbook(environment, "archive", "query", "--account", "acme", *cut).stdout == ""
+        assert tollbook("archive", "query", "--account", "acme", *cut).stdout == ""

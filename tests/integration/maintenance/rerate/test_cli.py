@@ -1,13 +1,7 @@
 """`tollbook rerate` as a billing engineer runs it: what it says, what it changes in both tiers, what it keeps."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,47 +10,20 @@ import pytest
 from pydantic import SecretStr
 
 from rating.loader import load_tariffs
+from tests.commands import Start, Tollbook
+from tests.waiting import wait_until
 from tollbook.archive._pyarrow import read
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.model.charge import Charge
 from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
-from tollbook.store.database import Connection, connect
+from tollbook.store.database import Connection
 from tollbook.store.days.partitions import MS_PER_DAY, Partitions
-
-TOLLBOOK = Path(sys.executable).with_name("tollbook")
-Tollbook = Callable[..., subprocess.CompletedProcess[str]]
 
 START = 1_790_000_000_123  # 2026-09-21T14:13:20Z
 OLD = "prefix,per_min,increment,name\n49,0.06,1/1,Germany\n44,0.12,1/1,UK\n"
 DEARER = "prefix,per_min,increment,name\n49,0.09,1/1,Germany\n44,0.12,1/1,UK\n33,0.30,1/1,France\n"
-
-
-@pytest.fixture
-def environment(database_url: str, tmp_path: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("TOLLBOOK_", "PYICEBERG_"))}
-    return {**kept, "TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_DATA_DIR": str(tmp_path / "data")}
-
-
-@pytest.fixture
-def tollbook(environment: dict[str, str], tmp_path: Path) -> Tollbook:
-    """Run `tollbook ARGUMENTS` on the test's database to its end."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [TOLLBOOK, *arguments], env=environment, capture_output=True, text=True, timeout=120, cwd=tmp_path
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
-
-    return run
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Connection]:
-    with connect(database_url, name="test", autocommit=True) as connection:
-        yield connection
 
 
 def deck(tollbook: Tollbook, tmp_path: Path, content: str, plan: str = "retail", currency: str = "EUR") -> None:
@@ -233,7 +200,7 @@ def test_what_cannot_be_meant_is_refused(tollbook: Tollbook, arguments: tuple[st
 
 
 def test_a_run_that_was_killed_is_run_again(
-    tollbook: Tollbook, database: Connection, database_url: str, tmp_path: Path, environment: dict[str, str]
+    tollbook: Tollbook, start: Start, database: Connection, database_url: str, tmp_path: Path
 ) -> None:
     """Whatever it had done stands; the next run does the rest; each call has its old price in the history once."""
     deck(tollbook, tmp_path, OLD)
@@ -242,15 +209,9 @@ def test_a_run_that_was_killed_is_run_again(
     for begin in range(0, number, 3_000):
         put(database, *(call(f"c{one}", ("4930123", 60), start=START + one) for one in range(begin, begin + 3_000)))
     deck(tollbook, tmp_path, DEARER)
-    process = subprocess.Popen([TOLLBOOK, "rerate", "--account", "acme"], env=environment, cwd=tmp_path)
-    try:
-        deadline = time.monotonic() + 60
-        while not _history(database_url) and time.monotonic() < deadline:
-            time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-    finally:
-        process.kill()
-        process.wait()
+    rerate = start("rerate", "--account", "acme")
+    wait_until(lambda: _history(database_url), 60, every_s=0.001)
+    rerate.kill()
     done_before = _history(database_url)
     assert 0 < done_before < number, "the kill came too early or too late to show anything"
     said = tollbook("rerate", "--account", "acme").stdout.splitlines()[0]

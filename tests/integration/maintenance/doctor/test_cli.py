@@ -3,19 +3,19 @@
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
 import pytest
 
+from tests.commands import Done, Tollbook
 from tollbook.simulator.thread import SwitchThread
 from tollbook.store.calls.switch_processes import SwitchProcess, note
 from tollbook.store.database import connect
 from tollbook.store.days.partitions import CALLS, LEGS, make_ready, partition_name
 
-Start = Callable[..., Any]
 DAY_MS = 86_400_000
 
 
@@ -46,24 +46,23 @@ def execute(url: str, *commands: LiteralString) -> None:
             connection.execute(command)
 
 
-def examined(running: Any) -> tuple[int, dict[str, dict[str, str]]]:
+def examined(done: Done) -> tuple[int, dict[str, dict[str, str]]]:
     """The exit code, and the findings of `doctor --json` by check."""
-    code = running.process.wait(30)
-    found = json.loads(running.output)
-    assert {"OK": 0, "WARN": 1, "FAIL": 2}[found["status"]] == code
-    assert "a-secret" not in running.output
-    return code, {one["check"]: one for one in found["findings"]}
+    found = json.loads(done.stdout)
+    assert {"OK": 0, "WARN": 1, "FAIL": 2}[found["status"]] == done.returncode
+    assert "a-secret" not in done.stdout + done.stderr
+    return done.returncode, {one["check"]: one for one in found["findings"]}
 
 
 def not_ok(findings: dict[str, dict[str, str]]) -> dict[str, str]:
     return {check: one["status"] for check, one in findings.items() if one["status"] != "OK"}
 
 
-def test_all_is_well(start: Start, switch: SwitchThread, esl: str) -> None:
+def test_all_is_well(tollbook: Tollbook, switch: SwitchThread, esl: str) -> None:
     """Everything is looked at, each in one line, without colour for a file; the exit code is 0."""
-    running = start("doctor", esl=esl)
-    assert running.process.wait(30) == 0, running.output
-    lines = running.output.splitlines()
+    done = tollbook("doctor", esl=esl)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
     assert lines[-1] == f"{len(lines) - 1} OK, 0 WARN, 0 FAIL"
     address = f"127.0.0.1:{switch.address[1]}"
     for check in (
@@ -72,11 +71,11 @@ def test_all_is_well(start: Start, switch: SwitchThread, esl: str) -> None:
         f"switch {address} clock", "spool", "dead letters", "archive",
     ):  # fmt: skip
         assert any(line.startswith(f"OK    {check} ") for line in lines), check
-    assert "\x1b" not in running.output
-    assert "a-secret" not in running.output
+    assert "\x1b" not in done.stdout
+    assert "a-secret" not in done.stdout
 
 
-def test_switches_that_do_not_answer(start: Start, switch: SwitchThread, esl: str) -> None:
+def test_switches_that_do_not_answer(tollbook: Tollbook, switch: SwitchThread, esl: str) -> None:
     """A wrong password, a closed port and silence are told apart; the other switch and the rest are looked at."""
     with socket.socket() as closed, socket.socket() as silent:
         closed.bind(("127.0.0.1", 0))
@@ -85,7 +84,7 @@ def test_switches_that_do_not_answer(start: Start, switch: SwitchThread, esl: st
         refused, mute = (f"127.0.0.1:{one.getsockname()[1]}" for one in (closed, silent))
         wrong = f"localhost:{switch.address[1]}"
         code, found = examined(
-            start("doctor", "--json", esl=f"{esl},esl://:wrong@{wrong},esl://:a-secret@{refused},esl://:x@{mute}")
+            tollbook("doctor", "--json", esl=f"{esl},esl://:wrong@{wrong},esl://:a-secret@{refused},esl://:x@{mute}")
         )
     assert code == 2
     assert found[f"switch {wrong}"]["found"] == "refuses the password"
@@ -96,10 +95,10 @@ def test_switches_that_do_not_answer(start: Start, switch: SwitchThread, esl: st
     assert set(not_ok(found)) == {f"{kind} {one}" for kind in ("switch", "heartbeat") for one in (wrong, refused, mute)}
 
 
-def test_an_unmigrated_database(start: Start, postgres_url: str, switch: SwitchThread) -> None:
+def test_an_unmigrated_database(tollbook: Tollbook, postgres_url: str, switch: SwitchThread) -> None:
     execute(postgres_url, "CREATE DATABASE doctor_empty")
     url = postgres_url.replace("@/postgres?", "@/doctor_empty?")
-    code, found = examined(start("doctor", "--json", esl=switch.url, database_url=url))
+    code, found = examined(tollbook("doctor", "--json", esl=switch.url, database_url=url))
     assert code == 2
     assert not_ok(found) == {"schema": "FAIL"}
     assert "schema is none" in found["schema"]["found"]
@@ -114,23 +113,23 @@ def test_an_unmigrated_database(start: Start, postgres_url: str, switch: SwitchT
         ("postgresql://me:a-secret/x@127.0.0.1:5432/tollbook", "TOLLBOOK_DATABASE_URL cannot be read"),
     ],
 )
-def test_no_database(start: Start, switch: SwitchThread, url: str, told: str) -> None:
+def test_no_database(tollbook: Tollbook, switch: SwitchThread, url: str, told: str) -> None:
     """What needs no database is looked at all the same."""
-    code, found = examined(start("doctor", "--json", esl=switch.url, database_url=url))
+    code, found = examined(tollbook("doctor", "--json", esl=switch.url, database_url=url))
     assert code == 2
     assert told in found["database"]["found"]
     assert not_ok(found) == {"database": "FAIL", "archive": "FAIL"}
 
 
-def test_wrong_settings(start: Start) -> None:
-    code, found = examined(start("doctor", "--json", esl="esl://a-secret@", retention_days="0"))
+def test_wrong_settings(tollbook: Tollbook) -> None:
+    code, found = examined(tollbook("doctor", "--json", esl="esl://a-secret@", retention_days="0"))
     assert code == 2
     assert not_ok(found) == {"settings": "FAIL"}
     for name in ("TOLLBOOK_ESL: ", "TOLLBOOK_RETENTION_DAYS: "):
         assert name in found["settings"]["found"]
 
 
-def test_nobody_listens_and_partitions_run_out(start: Start, switch: SwitchThread, database_url: str) -> None:
+def test_nobody_listens_and_partitions_run_out(tollbook: Tollbook, switch: SwitchThread, database_url: str) -> None:
     """A heartbeat of three minutes ago, and tomorrow's the last partition."""
     today = int(time.time()) // 86_400
     with connect(database_url, name="test", autocommit=True) as connection:
@@ -138,7 +137,7 @@ def test_nobody_listens_and_partitions_run_out(start: Start, switch: SwitchThrea
         heard(connection, switch, ago_s=190)
         for kind in (CALLS, LEGS):
             connection.execute(f"DROP TABLE {partition_name(kind.table, today + 2)}".encode())
-    code, found = examined(start("doctor", "--json", esl=switch.url))
+    code, found = examined(tollbook("doctor", "--json", esl=switch.url))
     assert code == 2
     heartbeat = f"heartbeat 127.0.0.1:{switch.address[1]}"
     assert not_ok(found) == {"partitions": "FAIL", heartbeat: "FAIL"}
@@ -147,7 +146,7 @@ def test_nobody_listens_and_partitions_run_out(start: Start, switch: SwitchThrea
     assert "tollbook listen" in found[heartbeat]["remedy"]
 
 
-def test_what_piles_up_is_a_warning(start: Start, database_url: str, esl: str, tmp_path: Path) -> None:
+def test_what_piles_up_is_a_warning(tollbook: Tollbook, database_url: str, esl: str, tmp_path: Path) -> None:
     """Zombies, calls without a price or an account, an old outbox, a spool: each told, none of them a failure."""
     now_ms = int(time.time() * 1000)
     old_ms = (now_ms // DAY_MS - 1) * DAY_MS
@@ -174,8 +173,8 @@ def test_what_piles_up_is_a_warning(start: Start, database_url: str, esl: str, t
     for path in ("spool/0000000000000001.spool", "spool-2/0000000000000003.spool", "dead-letters/leg-1.json"):
         (tmp_path / "data" / path).parent.mkdir(parents=True)
         (tmp_path / "data" / path).write_bytes(bytes(2048))
-    running = start("doctor", "--json", esl=esl)
-    code, found = examined(running)
+    done = tollbook("doctor", "--json", esl=esl)
+    code, found = examined(done)
     assert code == 1
     told = {check: found[check]["found"] for check in not_ok(found)}
     assert told.pop("open calls").startswith("1 for more than a day, the oldest zombie for ")
@@ -186,4 +185,4 @@ def test_what_piles_up_is_a_warning(start: Start, database_url: str, esl: str, t
         "spool": "4.0 KiB wait for PostgreSQL, the fullest spool is at 0% of its limit",
         "dead letters": "1 files",
     }
-    assert "\\u001b" not in running.output
+    assert "\\u001b" not in done.stdout

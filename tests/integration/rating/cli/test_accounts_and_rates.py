@@ -1,35 +1,14 @@
 """`tollbook account` and `tollbook rates` as an operator types them: what they do, say, and end with."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-TOLLBOOK = Path(sys.executable).with_name("tollbook")
-Tollbook = Callable[..., subprocess.CompletedProcess[str]]
+from tests.commands import Tollbook
 
 DECK = "prefix,per_min,increment,name\n49,0.012,60/60,Germany\n4930,0.01,1/1,Berlin\n"
-
-
-@pytest.fixture
-def tollbook(database_url: str, tmp_path: Path) -> Tollbook:
-    """Run `tollbook ARGUMENTS` on the test's database to its end."""
-
-    def run(*arguments: str | bytes, **settings: str) -> subprocess.CompletedProcess[str]:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("TOLLBOOK_")}
-        environment |= {"TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_DATA_DIR": str(tmp_path / "data"), **settings}
-        done = subprocess.run(
-            [os.fsencode(TOLLBOOK), *(os.fsencode(one) for one in arguments)],
-            env=environment, capture_output=True, text=True, timeout=60, cwd=tmp_path,
-        )  # fmt: skip
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
-
-    return run
 
 
 @pytest.fixture
@@ -268,7 +247,7 @@ def test_an_id_of_odd_bytes_is_refused_in_one_line(tollbook: Tollbook) -> None:
 
 def test_without_a_schema_or_a_server_the_commands_say_what_to_do(tollbook: Tollbook, database_url: str) -> None:
     gone = database_url.replace("@/", "@/no_such_").replace("?host", "_?host")
-    done = tollbook("account", "list", TOLLBOOK_DATABASE_URL=gone)
+    done = tollbook("account", "list", database_url=gone)
     assert done.returncode == 75
     assert "check TOLLBOOK_DATABASE_URL" in done.stderr
     with psycopg.connect(database_url) as connection:

@@ -1,18 +1,16 @@
 """`tollbook explain` as installed, on a real database: readable, complete, and obeyed by no terminal."""
 
+import functools
 import json
-import os
 import re
-import subprocess
-import sys
 import unicodedata
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
+from tests.commands import Tollbook
 from tests.paths import CALLS
 from tollbook.model.event import SwitchEvent, event_from_headers, header_names
 from tollbook.model.fold import FoldSettings
@@ -25,12 +23,9 @@ from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.deck_import import replace_rates
 
-TOLLBOOK = Path(sys.executable).with_name("tollbook")
 DECK = "prefix,name,per_min,connection_fee,increment\n1,US and Canada,0.012,0,6/6\n80,Premium carrier,0.05,0.01,1/1\n"
 T0 = 1_790_000_000_000_000
 HOSTILE = "\x1b]0;owned\x07[red]x[/red]\r\n\x9b2J\u202eevil\u2028<b>\x7f"
-
-Explain = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def recorded(name: str) -> list[Leg]:
@@ -66,25 +61,12 @@ def write(database: Connection) -> Callable[[list[Leg]], None]:
 
 
 @pytest.fixture
-def explain(database_url: str) -> Explain:
+def explain(tollbook: Tollbook) -> Tollbook:
     """Run `tollbook explain ARGUMENTS`."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("TOLLBOOK_")}
-        environment |= {"TOLLBOOK_DATABASE_URL": database_url, "PYTHONUTF8": "1"}
-        return subprocess.run(
-            [TOLLBOOK, "explain", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=60,
-        )
-
-    return run
+    return functools.partial(tollbook, "explain")
 
 
-def test_a_call_is_explained_for_people(write: Callable[[list[Leg]], None], explain: Explain) -> None:
+def test_a_call_is_explained_for_people(write: Callable[[list[Leg]], None], explain: Tollbook) -> None:
     """Its legs as a tree, every column with its rule, the price with its arithmetic, within 100 columns."""
     name = "transfer_outbound_to_third_party"
     write(recorded(name))
@@ -101,14 +83,14 @@ def test_a_call_is_explained_for_people(write: Callable[[list[Leg]], None], expl
     assert lines[-1] == "0.001200 + 0.013334 = 0.014534 USD"
 
 
-def test_json_is_what_the_api_answers(write: Callable[[list[Leg]], None], explain: Explain) -> None:
+def test_json_is_what_the_api_answers(write: Callable[[list[Leg]], None], explain: Tollbook) -> None:
     """The same members; ASCII alone, for some terminals obey characters beyond it."""
     write(recorded("recover"))
     done = explain(str(row_of("recover")["call_id"]), "--json")
     assert done.stdout.isascii()
     body = json.loads(done.stdout)
     (call,) = body["calls"]
-    assert list(call) == [*COLUMNS, "revision", "estimated", "note", "legs", "rules", "price"]
+    assert list(call) == [*COLUMNS, "switch", "revision", "estimated", "note", "legs", "rules", "price"]
     assert [len(leg["lives"]) for leg in call["legs"]] == [2, 2]
     wanted = row_of("recover")
     assert {column: call[column] for column in COLUMNS if column != "cost_micros"} == {
@@ -134,7 +116,7 @@ def hostile(at_us: int = T0, call_id: str = f"id{HOSTILE}") -> list[Leg]:
     return [leg for event in (create, orphan, *ends) if (leg := leg_of(event, HOSTILE))]
 
 
-def test_nothing_a_caller_sends_is_obeyed(write: Callable[[list[Leg]], None], explain: Explain) -> None:
+def test_nothing_a_caller_sends_is_obeyed(write: Callable[[list[Leg]], None], explain: Tollbook) -> None:
     """Neither markup nor an escape sequence, a line break or a turn of the writing; in errors neither."""
     write(hostile())
     for arguments in ((f"id{HOSTILE}",), (f"id{HOSTILE}", "--json")):
@@ -149,13 +131,13 @@ def test_nothing_a_caller_sends_is_obeyed(write: Callable[[list[Leg]], None], ex
     assert unknown.stderr.isprintable() or unknown.stderr[:-1].isprintable()
 
 
-def test_an_unknown_id_is_one_clear_line(explain: Explain) -> None:
+def test_an_unknown_id_is_one_clear_line(explain: Tollbook) -> None:
     done = explain("nothing")
     assert (done.returncode, done.stdout) == (64, "")
     assert done.stderr == "tollbook: no call here has the id nothing\n"
 
 
-def test_at_picks_a_call_of_an_id_that_was_used_again(write: Callable[[list[Leg]], None], explain: Explain) -> None:
+def test_at_picks_a_call_of_an_id_that_was_used_again(write: Callable[[list[Leg]], None], explain: Tollbook) -> None:
     """The newest that started by then: as ISO 8601, to the second or with milliseconds, or in epoch ms."""
     write(recorded("same_call_id_twice"))
     both = explain("evil-1@x").stdout
@@ -171,7 +153,9 @@ def test_at_picks_a_call_of_an_id_that_was_used_again(write: Callable[[list[Leg]
     assert (wrong.returncode, wrong.stderr.count("\n")) == (64, 1)
 
 
-def test_pruned_legs_are_said_to_be(write: Callable[[list[Leg]], None], database: Connection, explain: Explain) -> None:
+def test_pruned_legs_are_said_to_be(
+    write: Callable[[list[Leg]], None], database: Connection, explain: Tollbook
+) -> None:
     write(recorded("outbound_answered"))
     database.execute("DELETE FROM call_leg")
     database.commit()

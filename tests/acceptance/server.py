@@ -1,0 +1,72 @@
+"""A PostgreSQL that the tests take away, hang, and bring back."""
+
+import itertools
+import os
+import signal
+import subprocess
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import psycopg
+
+from tollbook.embedded import embedded_postgres
+
+
+class Server:
+    """A PostgreSQL that goes away and comes back at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running: AbstractContextManager[str] | None = None
+        self._numbers = itertools.count()
+        self.url = f"postgresql://postgres@/postgres?host={folder / 'address'}"
+
+    def start(self) -> None:
+        if self._running is None:
+            self._running = embedded_postgres(self.folder, fsync=False)
+            url = self._running.__enter__()
+            # Each start has its socket in another folder.
+            (self.folder / "address").unlink(missing_ok=True)
+            (self.folder / "address").symlink_to(url.partition("host=")[2])
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.__exit__(None, None, None)
+            self._running = None
+
+    def crash(self) -> None:
+        """What `pg_ctl -m immediate` does: no checkpoint, no goodbye."""
+        self.signal(signal.SIGQUIT)
+        self.stop()
+
+    def take_over(self, primary: "Server") -> None:
+        """Start with all that another server, which has stopped, has committed: what its standby would have."""
+        # As it is: with its owner, who under root is another than us.
+        subprocess.run(["cp", "-a", primary.folder / "postgresql", self.folder], check=True)
+        self.start()
+
+    def signal(self, number: int) -> None:
+        os.kill(self._pid, number)
+
+    def processes(self) -> list[int]:
+        """The process that takes connections, and the one that serves the listener's writer."""
+        with psycopg.connect(self.url) as connection:
+            found = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'tollbook listen'")
+            return [self._pid, *(pid for (pid,) in found)]
+
+    @property
+    def _pid(self) -> int:
+        return int((self.folder / "postgresql" / "postmaster.pid").read_text().split()[0])
+
+    def execute(self, command: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(command)
+
+    def fresh_database(self) -> str:
+        """The URL of a new, empty, migrated database."""
+        name = f"fresh_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy")
+        return self[name]
+
+    def __getitem__(self, database: str) -> str:
+        return self.url.replace("@/postgres?", f"@/{database}?")
