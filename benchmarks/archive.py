@@ -63,7 +63,7 @@ def rows(count: int, accounts: int, *, since_ms: int, days: int = 20) -> Any:
         "duration_sec": [number % 600 for number in range(count)],
         "billsec": [number % 598 for number in range(count)],
         "answered": [1] * count,
-        "disposition": ["ANSWERED"] * count,
+        "disposition": ["answered"] * count,
         "hangup_cause": ["NORMAL_CLEARING"] * count,
         "queue_id": [None] * count,
         "agent_id": [None] * count,
@@ -157,7 +157,7 @@ def fill_day(connection: "Connection[Any]", accounts: int, count: int, noon: dt.
                                   switch, revision)
             SELECT %(noon)s || '-' || number, 'account' || number %% %(accounts)s, 'outbound', '+4930' || number,
                    '+4930' || number, start, start + 2000, start + 62000,
-                   62, 60, 1, 'ANSWERED', 'NORMAL_CLEARING', 1234,
+                   62, 60, 1, 'answered', 'NORMAL_CLEARING', 1234,
                    'sw1', 1
             FROM generate_series(0, %(count)s - 1) AS number,
                  LATERAL (SELECT %(since)s + number::bigint * %(day)s / %(count)s) AS at (start)

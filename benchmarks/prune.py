@@ -41,11 +41,12 @@ FILL = """
     INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec,
         billsec, answered, disposition, hangup_cause, cost_micros, switch, revision, parts)
     SELECT md5(n::text)::uuid::text, 'account ' || n %% 10, 'outbound', '+49301000' || n %% 1000, '+4930' || n,
-        start_ts, start_ts + 4000, CASE WHEN n > %(open)s THEN start_ts + 64000 END, 64, 60, 1, 'answered',
-        'NORMAL_CLEARING', n %% 100000, 'sw1', 1,
+        start_ts, start_ts + 4000, CASE WHEN ended THEN start_ts + 64000 END, CASE WHEN ended THEN 64 END,
+        CASE WHEN ended THEN 60 END, 1, CASE WHEN ended THEN 'answered' END, 'NORMAL_CLEARING',
+        CASE WHEN ended THEN n %% 100000 END, 'sw1', ended::int,
         '[{"direction":"outbound","number":"+4930123456","seconds":60,"cost_micros":1234}]'
     FROM generate_series(1, %(count)s) AS n,
-        LATERAL (SELECT %(start)s + n * 86400000::bigint / %(count)s - 1) AS at (start_ts)
+        LATERAL (SELECT %(start)s + n * 86400000::bigint / %(count)s - 1, n > %(open)s) AS call (start_ts, ended)
 """
 QUEUE = """
     INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, since)

@@ -13,7 +13,7 @@ from tollbook.errors import DataError, SchemaBehind, SchemaError, SettingsError,
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
 # The revision of tollbook/store/migrations that this version reads and writes.
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0001"
 
 CONNECT_TIMEOUT_S = 10
 

@@ -113,7 +113,7 @@ def days_ahead(connection: Connection, today: int) -> int:
 def last_seen_us(connection: Connection, address: str) -> int | None:
     """Give the last sign of life of a switch (epoch µs, its clock); None when it was never heard."""
     with store_errors():
-        row = connection.execute("SELECT max(seen_us) FROM switch_life WHERE address = %s", (address,)).fetchone()
+        row = connection.execute("SELECT max(seen_us) FROM switch_process WHERE address = %s", (address,)).fetchone()
     return cast("tuple[int | None]", row)[0]
 
 
@@ -121,7 +121,7 @@ def unheard(connection: Connection, address: str) -> int:
     """Count the sessions that the newest process of a switch counted and told nothing of."""
     with store_errors():
         row = connection.execute(
-            "SELECT unheard FROM switch_life WHERE address = %s ORDER BY seen_us DESC LIMIT 1", (address,)
+            "SELECT unheard FROM switch_process WHERE address = %s ORDER BY seen_us DESC LIMIT 1", (address,)
         ).fetchone()
     return row[0] if row else 0
 

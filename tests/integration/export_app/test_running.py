@@ -67,8 +67,9 @@ def filled(accounts: Connection) -> Connection:
     Partitions().ensure(accounts, call_days=[START // MS_PER_DAY], leg_days=())
     accounts.execute(
         """
-        INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, end_ts, answered, switch)
-        SELECT md5(n::text), 'acme', 'outbound', '1001', '+49' || n, %s + n, 1, 0, 'fs1'
+        INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, end_ts, duration_sec, billsec,
+                              answered, disposition, cost_micros, switch, revision)
+        SELECT md5(n::text), 'acme', 'outbound', '1001', '+49' || n, %s + n, 1, 0, 0, 0, 'failed', 0, 'fs1', 1
         FROM generate_series(0, 9999) AS n
         """,
         (START,),

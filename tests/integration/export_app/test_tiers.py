@@ -40,7 +40,7 @@ TODAY = 20_780  # 2026-11-23
 FIRST = TODAY - 100  # days of calls: a hundred, thirty of which PostgreSQL is to keep
 ROWS = 30_000
 END = (TODAY + 1) * MS_PER_DAY
-WORDS = ("answered", "no_answer", None)
+WORDS = ("answered", "no_answer", "busy")
 
 
 def made(count: int, *, seed: int = 1) -> list[tuple[Row, Price]]:
@@ -56,8 +56,8 @@ def made(count: int, *, seed: int = 1) -> list[tuple[Row, Price]]:
             switch=switch, call_id=call_id,
             account_id=dice.choice(("acme", "acme", "other", None)),
             direction=dice.choice(("inbound", "outbound")), from_num=dice.choice(("1001", "+49301", "30%")),
-            to_num=f"+4{dice.randrange(10**4)}", start_ts=start, answer_ts=None, end_ts=start + 5000, duration_sec=5,
-            billsec=dice.randrange(100), answered=0, disposition=dice.choice(WORDS), hangup_cause="",
+            to_num=f"+4{dice.randrange(10**4)}", start_ts=start, answer_ts=start, end_ts=start + 5000, duration_sec=5,
+            billsec=dice.randrange(100), answered=1, disposition=dice.choice(WORDS), hangup_cause="",
             queue_id=dice.choice(("support", None)), agent_id=None, estimated=False, parts=None,
         )  # fmt: skip
         rows.append((row, Price(cost_micros=dice.randrange(10**6), parts=())))
@@ -93,7 +93,8 @@ def test_a_walk_over_the_border_while_days_are_pruned(settings: Settings, databa
     put(database, rows)
     archive_calls(settings, now=True)
     prune_days(settings, today=FIRST + 60)
-    open_row = msgspec.structs.replace(rows[0][0], call_id="open", end_ts=None, start_ts=(FIRST + 20) * MS_PER_DAY)
+    up = dict.fromkeys(("end_ts", "duration_sec", "billsec", "disposition"))
+    open_row = msgspec.structs.replace(rows[0][0], call_id="open", start_ts=(FIRST + 20) * MS_PER_DAY, **up)
     put(database, [(open_row, None)])
     late = (open_row, Price(cost_micros=None, parts=()))
     dice, days = random.Random(2), itertools.count(FIRST + 60)

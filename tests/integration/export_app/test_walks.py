@@ -30,8 +30,10 @@ def filled(accounts: Connection) -> Connection:
     Partitions().ensure(accounts, call_days=days, leg_days=())
     accounts.execute(
         """
-        INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, end_ts, answered, switch)
-        SELECT account || md5(n::text), account, 'outbound', '1001', '+49' || n, %s + n / 3 * 3 * %s, 1, 0, 'fs1'
+        INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, end_ts, duration_sec, billsec,
+                              answered, disposition, cost_micros, switch, revision)
+        SELECT account || md5(n::text), account, 'outbound', '1001', '+49' || n, %s + n / 3 * 3 * %s, 1, 0, 0,
+               0, 'failed', 0, 'fs1', 1
         FROM generate_series(0, %s) AS n, unnest(ARRAY['acme', 'other']) AS account
         """,
         (START, STEP_MS, CALLS - 1),

@@ -1,4 +1,4 @@
-"""`switch_life`: the processes of the switches that were heard, and the legs that they left open."""
+"""`switch_process`: the processes of the switches that were heard, and the legs that they left open."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def note(connection: Connection, processes: Collection[SwitchProcess]) -> None:
     ordered = sorted(processes, key=lambda process: process.core)
     with store_errors(), connection.transaction():
         connection.execute(
-            "INSERT INTO switch_life AS known (core, address, switch, seen_us, unheard)"
+            "INSERT INTO switch_process AS known (core, address, switch, seen_us, unheard)"
             " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
             " ON CONFLICT (core) DO UPDATE SET"
             "  address = excluded.address, seen_us = greatest(known.seen_us, excluded.seen_us),"
@@ -58,7 +58,7 @@ def open_legs(connection: Connection, address: str) -> list[OpenLeg]:
     with store_errors():
         found = connection.execute(
             "SELECT life.seen_us, leg.switch, leg.uid, leg.created_us, leg.facts::text"
-            " FROM switch_life AS life JOIN call_leg AS leg ON leg.core = life.core AND NOT leg.ended"
+            " FROM switch_process AS life JOIN call_leg AS leg ON leg.core = life.core AND NOT leg.ended"
             " WHERE life.address = %s",
             (address,),
             binary=True,

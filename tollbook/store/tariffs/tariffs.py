@@ -58,12 +58,12 @@ RateRow: TypeAlias = tuple[str, str, int, int, int, int, int, int | None, str, i
 
 def version(connection: Connection) -> int:
     """Give the number that every change to accounts, numbers, numbering plans, plans or rates raises."""
-    return int(str(scalar(connection, "SELECT version FROM deck_version")))
+    return int(str(scalar(connection, "SELECT version FROM tariff_version")))
 
 
 def bump(connection: Connection) -> None:
     """Tell every listener, at commit, that tariffs changed."""
-    connection.execute("UPDATE deck_version SET version = version + 1")
+    connection.execute("UPDATE tariff_version SET version = version + 1")
 
 
 def accounts(connection: Connection) -> list[Account]:

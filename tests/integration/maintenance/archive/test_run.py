@@ -39,7 +39,7 @@ def test_the_archive_reads_as_postgresql_does(settings: Settings, database: Conn
         database,
         call("plain"),
         call("no account", None),
-        call("unicode", "Müller & Söhne/50%", disposition=odd, from_num=odd, agent_id=odd, hangup_cause=""),
+        call("unicode", "Müller & Söhne/50%", from_num=odd, queue_id=odd, agent_id=odd, hangup_cause=""),
         call("unrated", "unknown", cost_micros=None),
         call("unanswered", answer_ts=None, answered=0, billsec=0, cost_micros=0, queue_id="support"),
         call("named like none", "_none"),

@@ -152,9 +152,9 @@ def test_what_piles_up_is_a_warning(tollbook: Tollbook, database_url: str, esl: 
     old_ms = (now_ms // DAY_MS - 1) * DAY_MS
     with connect(database_url, name="test", autocommit=True) as connection:
         connection.execute(
-            "INSERT INTO call_cdr (call_id, direction, from_num, to_num, start_ts, answered, switch)"
-            " VALUES ('zombie', 'inbound', '1', '2', %s, 1, 'fs')",
-            (old_ms,),
+            "INSERT INTO call_cdr (call_id, direction, from_num, to_num, start_ts, answer_ts, answered, switch)"
+            " VALUES ('zombie', 'inbound', '1', '2', %s, %s, 1, 'fs')",
+            (old_ms, old_ms),
         )
         connection.execute(
             "INSERT INTO call_leg VALUES ('zombie', %s, 'fs', 'zombie', %s, 'core', false, '{}')",
@@ -162,9 +162,10 @@ def test_what_piles_up_is_a_warning(tollbook: Tollbook, database_url: str, esl: 
         )
         for name, reason in (("a", "no rate for outbound 49"), ("b", "no rate for outbound 44"), ("c", "x\x1b[2J")):
             connection.execute(
-                "INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, end_ts, answered,"
-                " switch, unrated) VALUES (%s, 'acme', 'outbound', '1', '2', %s, %s, 1, 'fs', %s)",
-                (name, now_ms, now_ms, reason),
+                "INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts,"
+                " duration_sec, billsec, answered, disposition, switch, unrated, revision)"
+                " VALUES (%s, 'acme', 'outbound', '1', '2', %s, %s, %s, 0, 0, 1, 'answered', 'fs', %s, 1)",
+                (name, now_ms, now_ms, now_ms, reason),
             )
         connection.execute(
             "INSERT INTO archive_outbox (start_ts, call_id, switch, since, batch_id) VALUES"

@@ -48,8 +48,9 @@ def test_pages_give_every_answered_call_once_in_order(database: Connection) -> N
     """Calls of one millisecond are told apart by their id; open and unanswered calls are left out."""
     rows = [row(name, START + at) for at in (0, 0, 5) for name in ("b", "a", "ü", "A")]
     call_rows.upsert(database, list({one.key: (one, price(1)) for one in rows}.values()))
-    call_rows.upsert(database, [(row("busy", answered=0, answer_ts=None, parts=None), price(0, parts=()))])
-    call_rows.upsert(database, [(row("up", end_ts=None, disposition=None, parts=None), None)])
+    call_rows.upsert(database, [(row("busy", answered=0, answer_ts=None, billsec=0, parts=None), price(0, parts=()))])
+    up = dict.fromkeys(("end_ts", "duration_sec", "billsec", "disposition", "parts"))
+    call_rows.upsert(database, [(row("up", **up), None)])
     found: list[CallKey] = []
     after = None
     while page := rerate.page(database, EVERYTHING, after=after, limit=3):

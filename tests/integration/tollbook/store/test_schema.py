@@ -1,19 +1,66 @@
 """`db upgrade`: once or a hundred times, alone or together, the schema is the same; others' schemas are refused."""
 
+import re
 import threading
 from collections.abc import Iterator
+from importlib.resources import files
+from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.errors import CheckViolation
 
 from tollbook.errors import SchemaError, StoreUnavailable
-from tollbook.store.database import SCHEMA_REVISION, check_schema, connect
+from tollbook.model.vocabulary import DIRECTIONS, DISPOSITIONS
+from tollbook.store.database import SCHEMA_REVISION, Connection, check_schema, connect
 from tollbook.store.schema import upgrade
 
-SHAPE = """
-    SELECT table_name, column_name, data_type, is_nullable, column_default
-    FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
-"""
+# All that the server knows of a schema, less what Alembic keeps there; each row begins with the name of a table.
+CATALOG: dict[str, LiteralString] = {
+    "relations": """
+        SELECT relname, relkind::text, relpersistence::text, relrowsecurity, relforcerowsecurity,
+               pg_get_partkeydef(oid), pg_get_expr(relpartbound, oid), reloptions, relacl::text
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    """,
+    "columns": """
+        SELECT relname, attnum, attname, format_type(atttypid, atttypmod), attnotnull, attidentity::text,
+               attgenerated::text, collname, pg_get_expr(adbin, adrelid), attacl::text
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid AND relkind IN ('r', 'p')
+            LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+            LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+        WHERE relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped
+    """,
+    "constraints": """
+        SELECT relname, conname, pg_get_constraintdef(pg_constraint.oid), convalidated, condeferrable
+        FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid WHERE connamespace = 'public'::regnamespace
+    """,
+    "indexes": """
+        SELECT tablename, indexdef, indisvalid FROM pg_indexes JOIN pg_index ON indexrelid = indexname::regclass
+        WHERE schemaname = 'public'
+    """,
+    "triggers": """
+        SELECT relname, pg_get_triggerdef(pg_trigger.oid), tgenabled::text
+        FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+        WHERE relnamespace = 'public'::regnamespace AND NOT tgisinternal
+    """,
+    "functions": """
+        SELECT pg_get_functiondef(oid), proacl::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    """,
+    "policies": """
+        SELECT tablename, policyname, permissive, roles::text, cmd, qual, with_check
+        FROM pg_policies WHERE schemaname = 'public'
+    """,
+    "sequences": """
+        SELECT seqrelid::regclass::text, seqtypid::regtype::text, seqstart, seqincrement, seqmax, seqmin, seqcycle
+        FROM pg_sequence
+    """,
+    "types": """
+        SELECT typname, typtype::text FROM pg_type
+        WHERE typnamespace = 'public'::regnamespace AND typtype NOT IN ('c', 'b')
+    """,
+    "schema": "SELECT nspacl::text FROM pg_namespace WHERE nspname = 'public'",
+}
 
 
 @pytest.fixture
@@ -26,9 +73,23 @@ def empty_url(postgres_url: str, request: pytest.FixtureRequest) -> Iterator[str
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def shape(url: str) -> list[tuple[object, ...]]:
+def shape(url: str) -> dict[str, set[tuple[object, ...]]]:
+    """The schema as the catalog tells it, by kind of object."""
     with psycopg.connect(url) as connection:
-        return connection.execute(SHAPE).fetchall()
+        return {
+            kind: {row for row in connection.execute(query).fetchall() if "alembic_version" not in str(row[0])}
+            for kind, query in CATALOG.items()
+        }
+
+
+def values_of(connection: Connection, constraint: str) -> set[str]:
+    """The texts that a CHECK of one column lists."""
+    row = connection.execute(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s AND conparentid = 0"
+        " ORDER BY conrelid LIMIT 1", (constraint,),
+    ).fetchone()  # fmt: skip
+    assert row
+    return set(re.findall(r"'([^']*)'", row[0]))
 
 
 def check(url: str) -> None:
@@ -46,6 +107,55 @@ def test_an_upgrade_makes_the_schema_that_this_version_knows(empty_url: str) -> 
         check(empty_url)
     upgrade(empty_url)
     check(empty_url)
+
+
+def test_schema_sql_is_the_sum_of_the_migrations(empty_url: str, database_url: str) -> None:
+    """In all that the catalog knows: tables, columns, constraints, indexes, triggers, functions, policies, grants."""
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(files("tollbook.store").joinpath("schema.sql").read_bytes())
+    written, migrated = shape(empty_url), shape(database_url)
+    assert all(written[kind] for kind in written if kind != "types")
+    for kind in CATALOG:
+        assert written[kind] - migrated[kind] == set(), f"{kind} of schema.sql that the migrations do not make"
+        assert migrated[kind] - written[kind] == set(), f"{kind} that schema.sql lacks"
+
+
+def test_the_checks_list_what_the_record_can_be(database: Connection) -> None:
+    """Each direction and each disposition of the model, and no other: one more needs a migration, and this says so."""
+    assert values_of(database, "call_cdr_direction") == set(DIRECTIONS)
+    assert values_of(database, "rate_direction_check") == set(DIRECTIONS)
+    assert values_of(database, "call_cdr_disposition") == set(DISPOSITIONS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"direction": "sideways"}, {"disposition": "ANSWERED"}, {"answered": 2}, {"billsec": -1}, {"cost_micros": -1},
+        {"duration_sec": -1}, {"disposition": None}, {"billsec": None}, {"duration_sec": None}, {"revision": 0},
+        {"end_ts": None}, {"answer_ts": None}, {"answered": 0}, {"cost_micros": None}, {"unrated": "no rate"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_row_that_contradicts_itself_is_refused(database: Connection, wrong: dict[str, object]) -> None:
+    """A complete call has all that its end decides, and a cost or a reason; one that is up has none of it."""
+    whole: dict[str, object] = {
+        "start_ts": -1, "call_id": "a", "switch": "fs", "direction": "inbound", "from_num": "", "to_num": "",
+        "answer_ts": 0, "end_ts": 1, "duration_sec": 0, "billsec": 0, "answered": 1, "disposition": "answered",
+        "cost_micros": 0, "revision": 1,
+    }  # fmt: skip
+    up = dict.fromkeys(("end_ts", "duration_sec", "billsec", "disposition", "cost_micros"))
+    put(database, whole)
+    put(database, whole | {"call_id": "unrated", "cost_micros": None, "unrated": "no rate"})
+    put(database, whole | up | {"call_id": "up", "revision": 0})
+    with pytest.raises(CheckViolation, match="call_cdr"):
+        put(database, whole | {"call_id": "wrong"} | wrong)
+
+
+def put(connection: Connection, row: dict[str, object]) -> None:
+    """Write a row as it stands."""
+    insert = sql.SQL("INSERT INTO call_cdr ({}) VALUES ({})")
+    names, values = map(sql.Identifier, row), map(sql.Placeholder, row)
+    connection.execute(insert.format(sql.SQL(", ").join(names), sql.SQL(", ").join(values)), row)
 
 
 def test_an_upgrade_again_changes_nothing(database_url: str) -> None:
@@ -112,6 +222,6 @@ def test_an_upgrade_that_fails_leaves_nothing(empty_url: str) -> None:
         connection.execute("CREATE TABLE archive_outbox (x int)")
     with pytest.raises(StoreUnavailable, match="archive_outbox"):
         upgrade(empty_url)
-    assert {row[0] for row in shape(empty_url)} <= {"archive_outbox", "alembic_version"}
+    assert {row[0] for row in shape(empty_url)["relations"]} == {"archive_outbox"}
     with pytest.raises(SchemaError):
         check(empty_url)

@@ -1,4 +1,4 @@
-"""`switch_life`: the processes that were heard at an address, and the legs they left open."""
+"""`switch_process`: the processes that were heard at an address, and the legs they left open."""
 
 from dataclasses import replace
 
@@ -85,7 +85,7 @@ def test_a_process_that_moved_is_held_at_its_new_address(database: Connection) -
 
 
 def test_hostile_names_stay_values(database: Connection) -> None:
-    odd = "x\"}\\'; DROP TABLE switch_life; --"
+    odd = "x\"}\\'; DROP TABLE switch_process; --"
     note(database, [SwitchProcess(core=odd, address=odd, switch=odd, seen_us=T0)])
     write(database, up(odd, odd))
     assert open_at(database, odd) == {odd: 0}

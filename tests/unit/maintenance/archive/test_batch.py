@@ -14,7 +14,7 @@ START_MS = 1_790_000_000_123
 LINE: dict[str, str] = {
     "call_id": "c1", "account_id": "acme", "direction": "inbound", "from_num": "100", "to_num": "200",
     "start_ts": str(START_MS), "answer_ts": "", "end_ts": str(START_MS + 1000), "duration_sec": "1", "billsec": "0",
-    "answered": "0", "disposition": "NO ANSWER", "hangup_cause": "NO_ANSWER", "queue_id": "", "agent_id": "",
+    "answered": "0", "disposition": "no_answer", "hangup_cause": "NO_ANSWER", "queue_id": "", "agent_id": "",
     "cost_micros": "", "parts": "[]", "revision": "1", "switch": "sw", "estimated": "f",
     "currency": "EUR",
     "gone": "f", "deleted": "f", "prior_accounts": "[]",
