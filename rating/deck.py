@@ -8,13 +8,13 @@ from tollbook.model.vocabulary import Direction
 
 
 class Deck:
-    """The rates of one plan, indexed for the longest prefix: one dictionary probe for each length that occurs.
+    """The rates of one plan, indexed for the longest prefix: one dictionary lookup for each length that occurs.
 
     Measured against tries (docs/performance.md): as fast, and nothing to build.
     """
 
     def __init__(self, rates: Iterable[Rate]) -> None:
-        # A list only where a prefix has several rates, one after the other: a million lists of one are 90 MB.
+        # A list only where a prefix has several rates, one after another: a million lists of one take 90 MB.
         self._rates: dict[str, dict[str, Rate | list[Rate]]] = {}
         histories: list[list[Rate]] = []
         for rate in rates:
@@ -26,25 +26,25 @@ class Deck:
                 prefixes[rate.prefix] = history = [before, rate]
                 histories.append(history)
         for history in histories:
-            history.sort(key=_begin)
+            history.sort(key=_valid_from)
         self._lengths = {
             direction: sorted({len(prefix) for prefix in prefixes}, reverse=True)
             for direction, prefixes in self._rates.items()
         }
 
     def prices(self, direction: Direction) -> bool:
-        """Tell whether there is a rate for this direction at all."""
+        """Whether there is any rate for this direction."""
         return direction in self._rates
 
     def match(self, direction: Direction, digits: str, at_ts: int, *, whole: bool = False) -> Rate | None:
-        """Find the rate with the longest prefix of `digits` that is in force at `at_ts` (epoch ms).
+        """Return the rate with the longest prefix of `digits` that is in force at `at_ts` (epoch ms), if any.
 
-        `whole`: only a prefix that is all of `digits` will do.
+        With `whole` the prefix must be all of `digits`.
         """
         rates = self._rates.get(direction)
         if rates is None:
             return None
-        # A slice longer than the number is the number: it can match early, and is the longest all the same.
+        # A length beyond the number's gives the whole number. It may match before its turn, and is still the longest.
         for length in (len(digits),) if whole else self._lengths[direction]:
             if (found := rates.get(digits[:length])) is not None:
                 rate = _in_force(found, at_ts)
@@ -53,15 +53,15 @@ class Deck:
         return None
 
 
-def _begin(rate: Rate) -> int:
+def _valid_from(rate: Rate) -> int:
     return rate.valid_from_ts
 
 
 def _in_force(found: Rate | list[Rate], at_ts: int) -> Rate | None:
     if isinstance(found, list):
-        place = bisect_right(found, at_ts, key=_begin)
-        if place == 0:
+        index = bisect_right(found, at_ts, key=_valid_from)
+        if index == 0:
             return None
-        found = found[place - 1]
-    begun = found.valid_from_ts <= at_ts
-    return found if begun and (found.valid_to_ts is None or at_ts < found.valid_to_ts) else None
+        found = found[index - 1]
+    has_begun = found.valid_from_ts <= at_ts
+    return found if has_begun and (found.valid_to_ts is None or at_ts < found.valid_to_ts) else None

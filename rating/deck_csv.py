@@ -1,8 +1,8 @@
-"""Rates as a CSV file: columns by name, every bad row reported with its line, nothing taken unless all is right.
+"""Rates as a CSV file: columns by name, every bad row reported with its line, all rows taken or none.
 
 Columns: `prefix` and one of `per_min` (decimal currency units) or `per_min_micros` are required. Optional:
-`direction` (outbound), `connection_fee` or `connection_fee_micros` (0), `increment` as `60/60`, `30/6`, `1/1`, first
-and next (60/60), `valid_from` and `valid_to` as ISO 8601 (for ever), `name`.
+`direction` (default outbound), `connection_fee` or `connection_fee_micros` (0), `increment` as first/next: `60/60`,
+`30/6`, `1/1` (60/60), `valid_from` and `valid_to` as ISO 8601 (always), `name` (direction and prefix).
 """
 
 import csv
@@ -22,7 +22,7 @@ from tollbook.store.tariffs.deck_staging import PROBLEMS_SHOWN, problems_told
 from tollbook.store.tariffs.tariffs import RateRow
 from tollbook.times import instant, written
 
-COLUMNS = frozenset(
+DECK_COLUMNS = frozenset(
     (
         "direction",
         "prefix",
@@ -37,25 +37,26 @@ COLUMNS = frozenset(
     )
 )
 
-# A minute that costs more than a thousand units of any currency is a slip of a decimal point.
+# A minute that costs more than a thousand units of any currency is a misplaced decimal point.
 _MAX_MICROS = 1_000_000_000
-# Raises Inexact where the default context would round an amount to 28 digits, and so take it for a whole micro.
+# Raises Inexact where the default context would round an amount to 28 digits, which could make it a whole micro.
 _EXACT = Context(prec=28, traps=[Inexact, InvalidOperation])
 _MAX_INCREMENT_SEC = 3600
 _MAX_PREFIX_DIGITS = 18
 
-FOR_EVER_TS = 0
+# `valid_from` of a rate that has always been in force.
+ALWAYS_TS = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeckRow:
-    """One rate of a file, and the place where it stands there."""
+    """One rate of a file, and its place there."""
 
     place: str
     terms: RateTerms
 
     def values(self) -> tuple[object, ...]:
-        """Give the values in the order in which the store takes them."""
+        """Return the values in the order in which the store takes them."""
         return (self.place, *msgspec.structs.astuple(self.terms))
 
 
@@ -63,12 +64,13 @@ _Record: TypeAlias = "dict[str, str]"
 
 
 def parse_deck(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[DeckRow]:
-    """Read the rates of a deck from its files, (name, lines) each; a file alone needs no name.
+    """Parse the rates of a deck from its files, each (name, lines); a file alone needs no name.
 
-    Holds none of them. Raises DataError that names every bad line, at a file's first line or after the last rate: so
-    what was taken by then counts only when the end is reached. Times that overlap are found by the store.
+    Rates are yielded as they are read, and none is held. Raises DataError that names every bad line, at a file's first
+    line or after the last rate: so discard what was yielded unless the end is reached. The store finds rates whose
+    times overlap.
     """
-    shown: list[str] = []
+    problems: list[str] = []
     rates = bad = 0
     for name, lines in files:
         for line, record in _records(name, lines):
@@ -78,34 +80,34 @@ def parse_deck(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[DeckRow]:
             except ValueError as error:
                 bad += 1
                 if bad <= PROBLEMS_SHOWN:
-                    shown.append(f"{place}: {error}")
+                    problems.append(f"{place}: {error}")
                 continue
             rates += 1
             yield DeckRow(place=place, terms=terms)
     if bad:
-        raise DataError(problems_told(shown, bad))
+        raise DataError(problems_told(problems, bad))
     if not rates:
         raise DataError(problems_told(["the file holds no rates"], 1))
 
 
 def _records(name: str, lines: Iterable[str]) -> Iterator[tuple[int, _Record]]:
     reader = csv.reader(lines, strict=True)
-    of = f"{name}: " if name else ""
+    where = f"{name}: " if name else ""
     try:
         header = [column.strip().lower() for column in next(reader, list[str]())]
-        unknown = [column for column in header if column not in COLUMNS]
+        unknown = [column for column in header if column not in DECK_COLUMNS]
         if unknown:
-            raise DataError(f"{of}unknown column {unknown[0]!r}: known are {', '.join(sorted(COLUMNS))}")
+            raise DataError(f"{where}unknown column {unknown[0]!r}: known are {', '.join(sorted(DECK_COLUMNS))}")
         if len(set(header)) < len(header):
-            raise DataError(f"{of}a column stands twice in the first line")
+            raise DataError(f"{where}a column stands twice in the first line")
         if "prefix" not in header or not {"per_min", "per_min_micros"} & set(header):
-            raise DataError(f"{of}the first line must name the columns prefix and per_min (or per_min_micros)")
+            raise DataError(f"{where}the first line must name the columns prefix and per_min (or per_min_micros)")
         for values in reader:
             if values:
                 record = dict(zip(header, (value.strip() for value in values), strict=False))
                 yield reader.line_num, record if len(values) == len(header) else {"": f"{len(values)} fields"}
     except csv.Error as error:
-        raise DataError(f"{of}line {reader.line_num}: not CSV: {error}") from error
+        raise DataError(f"{where}line {reader.line_num}: not CSV: {error}") from error
 
 
 def _terms(record: _Record) -> RateTerms:
@@ -113,13 +115,13 @@ def _terms(record: _Record) -> RateTerms:
         raise ValueError(f"{record['']} where the first line names a different number of columns")
     direction = record.get("direction") or "outbound"
     if direction not in DIRECTIONS:
-        raise ValueError(f"direction {direction!r} is none of {', '.join(DIRECTIONS)}")
+        raise ValueError(f"direction {direction!r} is not one of {', '.join(DIRECTIONS)}")
     prefix = record["prefix"].removeprefix("+")
     if prefix and not (prefix.isascii() and prefix.isdigit() and len(prefix) <= _MAX_PREFIX_DIGITS):
         raise ValueError(f"prefix {record['prefix']!r} is not digits")
     first, following = _increments(record.get("increment") or "60/60")
     valid_from, valid_to = _instant(record.get("valid_from", "")), _instant(record.get("valid_to", ""))
-    if valid_to is not None and valid_to <= (valid_from or FOR_EVER_TS):
+    if valid_to is not None and valid_to <= (valid_from or ALWAYS_TS):
         raise ValueError("valid_to is not after valid_from")
     return RateTerms(
         direction=direction,
@@ -128,7 +130,7 @@ def _terms(record: _Record) -> RateTerms:
         connection_fee_micros=_price(record, "connection_fee"),
         increment_sec=following,
         first_increment_sec=first,
-        valid_from_ts=valid_from or FOR_EVER_TS,
+        valid_from_ts=valid_from or ALWAYS_TS,
         valid_to_ts=valid_to,
         name=record.get("name") or f"{direction} {prefix}".strip(),
     )
@@ -178,12 +180,12 @@ def _instant(text: str) -> int | None:
 
 
 def write_deck(out: TextIO, rates: Iterable[RateRow]) -> None:
-    """Write rates as a file that `parse_deck` reads back as they were."""
-    # Lines end as RFC 4180 says: with any other end csv leaves a lone CR in a name unquoted.
+    """Write rates as a CSV file that `parse_deck` parses to the same rates."""
+    # Lines end as in RFC 4180: with any other end the csv module leaves a lone CR in a name unquoted.
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(("direction", "prefix", "per_min", "connection_fee", "increment", "valid_from", "valid_to", "name"))
     for direction, prefix, per_min, fee, increment, first, begin, end, name, *_ in rates:
-        since, until = "" if begin == FOR_EVER_TS else written(begin), "" if end is None else written(end)
+        since, until = "" if begin == ALWAYS_TS else written(begin), "" if end is None else written(end)
         writer.writerow(
             (direction, prefix, format_amount(per_min), format_amount(fee), f"{first}/{increment}", since, until, name)
         )

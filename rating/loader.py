@@ -1,4 +1,4 @@
-"""Load what prices every account from the database: the package's only I/O beside its commands."""
+"""Load the tariffs of all accounts from the database: the only I/O of this package besides its commands."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -16,19 +16,20 @@ from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.tariffs import PlanRow, RateRow
 
 _NOTHING: Final = Tariffs()
-_GIVE_WAY_AFTER: Final = 1000
+# Rates loaded before other greenlets get their turn.
+_RATES_A_TURN: Final = 1000
 # One string for each, which a million rates share.
 _DIRECTIONS: Final[dict[str, Direction]] = {direction: direction for direction in DIRECTIONS}
 
 
 def load_tariffs(connection: Connection, before: Tariffs = _NOTHING) -> Tariffs:
-    """Read accounts and the decks of the plans they use; accounts and plans share them. Call in one snapshot.
+    """Load all accounts and the decks of the plans that they use. Call inside one snapshot of the database.
 
-    Decks whose version is still that of `before` are taken from there.
+    Decks are shared by plans and accounts, and taken over from `before` where their version is still the same.
     """
     rows = {row.plan_id: row for row in tariffs.plans(connection)}
     assigned = tariffs.assignments(connection)
-    used = {one.plan_id: _chain(one.plan_id, rows) for one in assigned if one.plan_id}
+    used = {row.plan_id: _with_bases(row.plan_id, rows) for row in assigned if row.plan_id}
     decks: dict[tuple[str, int], Deck] = {}
     for row in {row.plan_id: row for chain in used.values() for row in chain}.values():
         key = (row.plan_id, row.version)
@@ -44,21 +45,24 @@ def load_tariffs(connection: Connection, before: Tariffs = _NOTHING) -> Tariffs:
     }
     numberings = {row.numbering_id: NumberingPlan(row) for row in tariffs.numberings(connection)}
     by_account: dict[str, list[Assignment]] = {}
-    for one in assigned:
-        plan = plans[one.plan_id] if one.plan_id else None
-        by_account.setdefault(one.account_id, []).append(Assignment(from_ts=one.from_ts, plan=plan))
+    for row in assigned:
+        plan = plans[row.plan_id] if row.plan_id else None
+        by_account.setdefault(row.account_id, []).append(Assignment(from_ts=row.from_ts, plan=plan))
     accounts = {
-        one.account_id: AccountTariff(
-            assignments=tuple(by_account.get(one.account_id, ())),
-            numbering=numberings[one.numbering_id] if one.numbering_id else None,
+        account.account_id: AccountTariff(
+            assignments=tuple(by_account.get(account.account_id, ())),
+            numbering=numberings[account.numbering_id] if account.numbering_id else None,
         )
-        for one in tariffs.accounts(connection)
+        for account in tariffs.accounts(connection)
     }
     return Tariffs(accounts=accounts, decks=decks)
 
 
 def load_pricing(connection: Connection, trunk_rules: TrunkRules) -> tuple[FoldSettings, Tariffs]:
-    """Read, in one snapshot, all that a batch needs beside its legs. Call between transactions; raises our errors."""
+    """Load, in one snapshot, all that a batch needs besides its legs. Call between transactions.
+
+    Raises StoreUnavailable.
+    """
     with store_errors():
         try:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -68,8 +72,8 @@ def load_pricing(connection: Connection, trunk_rules: TrunkRules) -> tuple[FoldS
             connection.rollback()
 
 
-def _chain(plan_id: str, rows: dict[str, PlanRow]) -> list[PlanRow]:
-    """List a plan, its base, the base's base; the store lets no circle in."""
+def _with_bases(plan_id: str, rows: dict[str, PlanRow]) -> list[PlanRow]:
+    """Return a plan, its base, the base's base. The store accepts no circle."""
     chain: list[PlanRow] = []
     at: str | None = plan_id
     while at is not None:
@@ -79,12 +83,12 @@ def _chain(plan_id: str, rows: dict[str, PlanRow]) -> list[PlanRow]:
 
 
 def _rates(rows: Iterable[RateRow]) -> Iterator[Rate]:
-    """Make rates that share their values: a million of them have a few thousand names and prices, and half the size."""
+    """Make rates that share equal values: a million have a few thousand names and prices, and so half the size."""
     texts: dict[str, str] = {}
     numbers: dict[int, int] = {}
     for number, row in enumerate(rows):
-        if number % _GIVE_WAY_AFTER == 0:
-            time.sleep(0)  # in the listener, to its readers: a large deck takes seconds
+        if number % _RATES_A_TURN == 0:
+            time.sleep(0)  # lets the readers of the listener run: a large deck takes seconds
         direction, prefix, per_min, fee, increment, first, begin, end, name, rate_id, version, plan = row
         yield Rate(
             _DIRECTIONS[direction],

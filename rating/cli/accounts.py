@@ -29,9 +29,9 @@ def account() -> None:
 
 @account.command("add")
 @click.argument("account_id")
-@click.option("--name", help="The customer's name; the id without it.")
-@click.option("--plan", help="The rate plan that prices its calls; without one they are unrated.")
-@click.option("--numbering", help="How it dials, US or DE say; without it numbers are taken as their digits.")
+@click.option("--name", help="The customer's name. Default: the id.")
+@click.option("--plan", help="The rate plan that prices its calls. Without one they are unrated.")
+@click.option("--numbering", help="How it dials: US, DE, … Without one, numbers are taken as digits.")
 def add(account_id: str, name: str | None, plan: str | None, numbering: str | None) -> None:
     """Add the account ACCOUNT_ID, as the switch's account code spells it."""
     new = tariffs.Account(account_id=account_id, name=name or account_id, plan_id=plan, numbering_id=numbering)
@@ -44,15 +44,15 @@ def add(account_id: str, name: str | None, plan: str | None, numbering: str | No
 def list_accounts() -> None:
     """List accounts with their plans of today, their numbering plans, and which are disabled."""
     with _database() as connection:
-        for one in tariffs.accounts(connection):
-            columns = [one.account_id, one.name, one.plan_id or "(no plan)", one.numbering_id or "(digits)"]
-            click.echo("\t".join(columns + ["disabled"] * one.disabled))
+        for row in tariffs.accounts(connection):
+            columns = [row.account_id, row.name, row.plan_id or "(no plan)", row.numbering_id or "(digits)"]
+            click.echo("\t".join(columns + ["disabled"] * row.disabled))
 
 
 @account.command("disable")
 @click.argument("account_id")
 def disable(account_id: str) -> None:
-    """Refuse the API keys of ACCOUNT_ID from their next request on. Its calls are recorded and priced all the same."""
+    """Refuse the API keys of ACCOUNT_ID from their next request on. Its calls are still recorded and priced."""
     with _database() as connection:
         accounts.set_disabled(connection, account_id, disabled=True)
     click.echo(f"account {account_id} is disabled: its keys are refused, its calls are still recorded and priced")
@@ -61,7 +61,7 @@ def disable(account_id: str) -> None:
 @account.command("enable")
 @click.argument("account_id")
 def enable(account_id: str) -> None:
-    """Take the API keys of ACCOUNT_ID again."""
+    """Accept the API keys of ACCOUNT_ID again."""
     with _database() as connection:
         accounts.set_disabled(connection, account_id, disabled=False)
     click.echo(f"account {account_id} is enabled")
@@ -70,16 +70,16 @@ def enable(account_id: str) -> None:
 @account.command("plan")
 @click.argument("account_id")
 @click.argument("plan", required=False)
-@click.option("--from", "begin", metavar="TIME", help="When it begins, ISO 8601 (UTC); now without it.")
-@click.option("--to", "end", metavar="TIME", help="When the plan of before returns; never without it.")
+@click.option("--from", "begin", metavar="TIME", help="When it begins, ISO 8601 (UTC). Default: now.")
+@click.option("--to", "end", metavar="TIME", help="When the plan before it returns. Default: never.")
 def assign_plan(account_id: str, plan: str | None, begin: str | None, end: str | None) -> None:
-    """Put ACCOUNT_ID on PLAN (none: on none), and show its plans by date. A call is priced by the plan of its start."""
+    """Put ACCOUNT_ID on PLAN (none: no plan), and show its plans by date. The plan at its start prices a call."""
     now_ts = int(time.time() * 1000)
     from_ts, to_ts = _option("--from", begin), _option("--to", end)
     if from_ts is None:
         from_ts = now_ts
     if plan is None and (begin or end):
-        raise UsageError("--from and --to want a PLAN")
+        raise UsageError("--from and --to need a PLAN")
     if from_ts < 0 or (to_ts is not None and to_ts <= from_ts):
         raise UsageError("--to must come after --from, and both after 1970")
     with _database() as connection:
@@ -87,22 +87,22 @@ def assign_plan(account_id: str, plan: str | None, begin: str | None, end: str |
             accounts.assign(connection, account_id, None if plan == _NONE else plan, from_ts=from_ts, to_ts=to_ts)
         with connection.transaction():
             tariffs.require_account(connection, account_id)
-            for one in tariffs.assignments(connection, account_id):
-                begun = "always" if one.from_ts == 0 else written(one.from_ts)
-                click.echo(f"from {begun}\t{one.plan_id or '(no plan)'}")
+            for assignment in tariffs.assignments(connection, account_id):
+                begun = "always" if assignment.from_ts == 0 else written(assignment.from_ts)
+                click.echo(f"from {begun}\t{assignment.plan_id or '(no plan)'}")
 
 
 @account.command("numbering")
 @click.argument("account_id", required=False)
 @click.argument("numbering", required=False)
 def set_numbering(account_id: str | None, numbering: str | None) -> None:
-    """Say that ACCOUNT_ID dials as in NUMBERING (none: numbers are taken as digits). Alone: list what there is."""
+    """Set how ACCOUNT_ID dials (none: numbers are taken as digits). Without arguments: list the numbering plans."""
     with _database() as connection:
         if account_id is None:
-            for one in tariffs.numberings(connection):
-                click.echo(f"{one.numbering_id}\t{one.name}")
+            for row in tariffs.numberings(connection):
+                click.echo(f"{row.numbering_id}\t{row.name}")
         elif numbering is None:
-            raise UsageError("write which: tollbook account numbering ACCOUNT_ID NUMBERING, or none")
+            raise UsageError("name a numbering plan, or none: tollbook account numbering ACCOUNT_ID NUMBERING")
         else:
             accounts.set_numbering(connection, account_id, None if numbering == _NONE else numbering)
             click.echo(f"account {account_id}: numbering {numbering}")
@@ -110,14 +110,14 @@ def set_numbering(account_id: str | None, numbering: str | None) -> None:
 
 @account.group("number")
 def number() -> None:
-    """The numbers an account owns: they name the account of a call that carries no account code."""
+    """The numbers that accounts own. They name the account of a call without an account code."""
 
 
 @number.command("add")
 @click.argument("account_id")
 @click.argument("numbers", nargs=-1, required=True)
 def add_numbers(account_id: str, numbers: tuple[str, ...]) -> None:
-    """Give NUMBERS, as callers dial them, to the account ACCOUNT_ID."""
+    """Add NUMBERS, as callers dial them, to those that ACCOUNT_ID owns."""
     with _database() as connection:
         tariffs.add_numbers(connection, account_id, numbers)
     click.echo(f"{len(numbers)} numbers belong to {account_id}")
@@ -127,8 +127,8 @@ def add_numbers(account_id: str, numbers: tuple[str, ...]) -> None:
 def list_numbers() -> None:
     """List all numbers with the accounts that own them."""
     with _database() as connection:
-        for one, owner in sorted(tariffs.number_owners(connection).items()):
-            click.echo(f"{one}\t{owner}")
+        for owned, owner in sorted(tariffs.number_owners(connection).items()):
+            click.echo(f"{owned}\t{owner}")
 
 
 def _option(name: str, text: str | None) -> int | None:

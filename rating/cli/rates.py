@@ -41,32 +41,33 @@ def rates() -> None:
 
 @rates.command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
-@click.option("--plan", required=True, help="The plan whose rates the file replaces; made when it is new.")
-@click.option("--base", help="The plan that prices what this one has no rate for; none: no other.")
-@click.option("--currency", help="Three letters, ISO 4217. A new plan takes its base's without it, or USD.")
-@click.option("--dry-run", is_flag=True, help="Check the file, say what would change, and change nothing.")
+@click.option("--plan", required=True, help="The plan whose rates the file replaces. A new one is made.")
+@click.option("--base", help="The plan that prices what this one has no rate for. none: no other.")
+@click.option("--currency", help="Three letters, ISO 4217. Default of a new plan: its base's, else USD.")
+@click.option("--dry-run", is_flag=True, help="Check the file and print what would change. Changes nothing.")
 def import_rates(files: tuple[Path, ...], plan: str, base: str | None, currency: str | None, dry_run: bool) -> None:
-    """Replace the rates of a plan by those of FILE, or of several that are one deck: all or nothing."""
+    """Replace all rates of a plan by those of FILE, or of several FILEs that are one deck."""
     if currency is not None and not re.fullmatch("[A-Z]{3}", currency):
         raise UsageError(f"--currency {currency}: write three capital letters, for instance USD")
     console = Console(stderr=True)
-    with _database() as connection, Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
+    progress = Progress(console=console, transient=True, disable=not console.is_terminal)
+    with _database() as connection, progress:
         done = replace_rates(
             connection,
             plan,
             currency,
-            (row.values() for row in _rows(files, shown)),
+            (row.values() for row in _rows(files, progress)),
             base="" if base == "none" else base,
             source=" ".join(file.name for file in files),
             dry_run=dry_run,
         )
-    click.echo(_imported(done, dry_run=dry_run))
+    click.echo(_report(done, dry_run=dry_run))
 
 
 @rates.command("export")
-@click.option("--plan", required=True, help="The plan whose own rates are written, without those of its base.")
+@click.option("--plan", required=True, help="The plan whose own rates are written, without its base's.")
 def export(plan: str) -> None:
-    """Write a plan's rates of today as CSV, as `rates import` takes it."""
+    """Write a plan's rates of today as CSV that `rates import` takes."""
     with _database() as connection, store_errors():
         tariffs.require_plan(connection, plan)
         write_deck(sys.stdout, tariffs.rates(connection, plan, ordered=True))
@@ -76,19 +77,21 @@ def export(plan: str) -> None:
 def list_plans() -> None:
     """List plans: currency, version and base."""
     with _database() as connection, store_errors():
-        for one in tariffs.plans(connection):
-            base = f"\tbase {one.base_plan_id}" if one.base_plan_id else ""
-            click.echo(f"{one.plan_id}\t{one.currency}\tversion {one.version}{base}")
+        for plan in tariffs.plans(connection):
+            base = f"\tbase {plan.base_plan_id}" if plan.base_plan_id else ""
+            click.echo(f"{plan.plan_id}\t{plan.currency}\tversion {plan.version}{base}")
 
 
 @rates.command("explain")
 @click.argument("number")
 @click.option("--account", required=True, help="The account that calls.")
-@click.option("--at", metavar="TIME", help="When the call starts, ISO 8601 (UTC); now without it.")
-@click.option("--seconds", type=click.IntRange(0, 10**9), default=60, show_default=True, help="How long it is charged.")
+@click.option("--at", metavar="TIME", help="When the call starts, ISO 8601 (UTC). Default: now.")
+@click.option(
+    "--seconds", type=click.IntRange(0, 10**9), default=60, show_default=True, help="How many seconds are charged."
+)
 @click.option("--direction", type=click.Choice(DIRECTIONS), default="outbound")
 def explain_rate(number: str, account: str, at: str | None, seconds: int, direction: Direction) -> None:
-    """Say what a call to NUMBER would cost, by which rate, and how that is computed."""
+    """Print what a call to NUMBER would cost, by which rate, and how that is computed."""
     try:
         at_ts = int(time.time() * 1000) if at is None else instant(at)
     except ValueError as error:
@@ -97,32 +100,34 @@ def explain_rate(number: str, account: str, at: str | None, seconds: int, direct
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         loaded = load_tariffs(connection)
     price = loaded.price_charges(account, at_ts, True, [Charge(direction=direction, number=number, seconds=seconds)])
-    (part,) = price.parts
+    (charge,) = price.parts
     plan = loaded.accounts[account].plan_at(at_ts) if account in loaded.accounts else None
     click.echo(f"account {account}, {written(at_ts)}: {f'plan {plan.plan_id}' if plan else 'no plan'}")
-    if part.digits is not None:
-        click.echo(f"{direction} {number} is compared as {part.digits}")
+    if charge.digits is not None:
+        click.echo(f"{direction} {number} is compared as {charge.digits}")
     if price.unrated:
         click.echo(f"unrated: {price.unrated}")
         return
-    rate = loaded.rate_of(account, at_ts, part)
+    rate = loaded.rate_of(account, at_ts, charge)
     if rate is not None:
         click.echo(f"rate {rate.name} of plan {rate.plan_id}, version {rate.version}")
-    click.echo(explain_pricing(part, rate)[1])
+    click.echo(explain_pricing(charge, rate)[1])
     click.echo(f"{format_amount(price.cost_micros)} {price.currency}")
 
 
-def _rows(files: Iterable[Path], shown: Progress) -> Iterator[DeckRow]:
-    """Read files for as long as rates are taken, and show how far that is."""
+def _rows(files: Iterable[Path], progress: Progress) -> Iterator[DeckRow]:
+    """Yield the rates of the files, and show how far they have been read."""
     paths = tuple(files)
 
     def opened() -> Iterator[tuple[str, Iterable[str]]]:
         for path in paths:
-            with shown.open(path, "rt", encoding="utf-8-sig", newline="", description=f"reading {path.name}") as lines:
+            with progress.open(
+                path, "rt", encoding="utf-8-sig", newline="", description=f"reading {path.name}"
+            ) as lines:
                 yield path.name if len(paths) > 1 else "", _decoded(path, lines)
 
     yield from parse_deck(opened())
-    shown.add_task("comparing and exchanging", total=None)
+    progress.add_task("comparing and exchanging", total=None)
 
 
 def _decoded(path: Path, lines: Iterable[str]) -> Iterator[str]:
@@ -132,23 +137,25 @@ def _decoded(path: Path, lines: Iterable[str]) -> Iterator[str]:
         raise DataError(f"{path} is not UTF-8 text: save it as CSV UTF-8") from error
 
 
-def _imported(done: Imported, *, dry_run: bool) -> str:
-    """Tell an import: what it did, how many prefixes changed in which way, and the first of each."""
+def _report(done: Imported, *, dry_run: bool) -> str:
+    """Return the report of an import: what it did, how many prefixes changed in which way, and the first of each."""
     plan, compared = done.plan, done.compared
     base = f", base {plan.base_plan_id}" if plan.base_plan_id else ""
-    of = f"plan {plan.plan_id} ({plan.currency}{base})"
+    into = f"plan {plan.plan_id} ({plan.currency}{base})"
     if not compared.changed:
-        return f"{of} has these {compared.rates} rates already, since version {plan.version}"
+        return f"{into} has these {compared.rates} rates already, since version {plan.version}"
     verb = "would be imported" if dry_run else "imported"
-    told = [f"{compared.rates} rates {verb} into {of} as version {plan.version}; {compared.same} are as before"]
+    report = [f"{compared.rates} rates {verb} into {into} as version {plan.version}; {compared.same} are as before"]
     for kind in dict.fromkeys(change.kind for change in compared.changes):
-        some = [change for change in compared.changes if change.kind == kind]
-        told.append(f"  {some[0].total} {kind}")
-        for one in some:
-            prices = [format_amount(micros) for micros in (one.before_micros, one.after_micros) if micros is not None]
-            told.append(f"    {one.direction} {one.prefix or '(any number)'} {one.name}: {' -> '.join(prices)}")
-        if len(some) < some[0].total:
-            told.append(f"    and {some[0].total - len(some)} more")
+        listed = [change for change in compared.changes if change.kind == kind]
+        total = listed[0].total
+        report.append(f"  {total} {kind}")
+        for change in listed:
+            both = (change.before_micros, change.after_micros)
+            prices = " -> ".join(format_amount(micros) for micros in both if micros is not None)
+            report.append(f"    {change.direction} {change.prefix or '(any number)'} {change.name}: {prices}")
+        if len(listed) < total:
+            report.append(f"    and {total - len(listed)} more")
     if dry_run:
-        told.append("nothing was changed")
-    return "\n".join(told)
+        report.append("nothing was changed")
+    return "\n".join(report)

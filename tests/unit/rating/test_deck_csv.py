@@ -94,7 +94,7 @@ def test_a_bad_row_is_named_with_its_line(row: str, problem: str) -> None:
 
 
 def test_a_direction_must_be_one_that_calls_have() -> None:
-    assert "line 2: direction 'sideways' is none of inbound, outbound, internal" in problems(
+    assert "line 2: direction 'sideways' is not one of inbound, outbound, internal" in problems(
         "direction,prefix,per_min", "sideways,1,1"
     )
 
