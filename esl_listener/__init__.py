@@ -1,1 +1,1 @@
-"""Process 1: listens to the switches over their Event Sockets and writes the call records. Runs on gevent."""
+"""Process 1: listens to the switches' Event Sockets and writes the call records. Runs on gevent."""

@@ -1,6 +1,6 @@
 """The command `tollbook listen`."""
-# ruff: noqa: E402 - the patch comes before every other import: psycopg picks its wait function when it is
-# imported, and without the patch it reads nothing and says nothing.
+# ruff: noqa: E402 - the patch comes before every other import: psycopg picks its wait function when it is imported, and
+# unpatched that function blocks every greenlet.
 
 from gevent import monkey
 

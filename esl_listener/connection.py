@@ -1,8 +1,8 @@
 """One connection to a switch: greenswitch's InboundESL with its reader, parser and waits replaced.
 
-greenswitch 0.0.19 decodes an event before it splits the lines (a caller's `%0A` forges headers), loses what it
-had queued at a disconnect, spins for ever at an EOF inside a body, and waits without a bound in connect and send.
-Its connection and command sides, on gevent, are what we keep.
+greenswitch 0.0.19 decodes an event before it splits the lines (a caller's `%0A` forges headers), loses its queue at a
+disconnect, spins for ever at an EOF inside a body, and waits without a bound in connect and send. What we keep is how
+it connects and sends commands, on gevent.
 """
 
 import contextlib
@@ -23,15 +23,16 @@ from tollbook.esl.framing import Frame, Framer
 
 CONNECT_TIMEOUT_S = 10.0
 REPLY_TIMEOUT_S = 30.0
-# A goodbye waits behind 100,000 events at the worst, and while they come it is worth waiting for. A switch that says
-# nothing at all has hung: the rows of the others must not wait for it.
+# The answer to `exit` comes after all queued events, at most 100,000. It is worth waiting for while they come; a switch
+# that sends nothing at all has hung, and the rows of the other switches must not wait for it.
 LEAVE_TIMEOUT_S = 10.0
 LEAVE_SILENCE_S = 2.0
-# For what was read to find room in a full inbox, when the connection ends.
-HAND_ON_TIMEOUT_S = 5.0
-# After our own process has stood still (SIGSTOP, a paused machine) the time is over and data waits, both at once.
-_SECOND_GLANCE_S = 0.1
-# One chunk a turn: long enough to keep the switch's queue empty, short enough (1 ms) that sixteen switches and the
+# When the connection ends, so long may the events that were read wait for room in a full inbox.
+FINISH_TIMEOUT_S = 5.0
+# When our own process has stood still (SIGSTOP, a paused machine), the timeout is over and data waits, both at once. So
+# the socket is looked at a second time before the connection is given up.
+_SECOND_LOOK_S = 0.1
+# One chunk a turn: large enough to keep the switch's queue empty, short enough (1 ms) that sixteen switches and the
 # database share one thread fairly.
 CHUNK_BYTES = 256 * 1024
 
@@ -39,9 +40,9 @@ _EVENT_TYPE = b"text/event-"
 
 
 class EventSocket(InboundESL):
-    """Connects, authenticates, sends commands, and hands every event frame to `on_event` as it is read.
+    """Connects, authenticates, sends commands, and calls `on_event` with each event frame as it is read.
 
-    `on_event` must be quick and must not wait: FreeSWITCH's other clients stand still while we do not read.
+    `on_event` must be quick and must not wait: while we do not read, FreeSWITCH holds up its other clients too.
     """
 
     def __init__(self, address: EslAddress, on_event: Callable[[Frame], None]) -> None:
@@ -57,11 +58,11 @@ class EventSocket(InboundESL):
 
     @property
     def frames_refused(self) -> int:
-        """Count the frames that were too large or unreadable."""
+        """How many frames were too large or unreadable."""
         return self._framer.refused
 
     def connect(self) -> None:
-        """Connect and authenticate. Raises SwitchUnavailable (try later) or SwitchRefused (a setting is wrong)."""
+        """Connect and authenticate. Raises SwitchUnavailable (try later), SwitchRefused (a setting is wrong)."""
         try:
             self.sock = gevent.socket.create_connection((self.host, self.port), timeout=CONNECT_TIMEOUT_S)
         except OSError as error:
@@ -83,7 +84,7 @@ class EventSocket(InboundESL):
         self.authenticate()
 
     def authenticate(self) -> None:
-        """Send the password; raises SwitchRefused when it is wrong."""
+        """Send the password. Raises SwitchRefused when it is wrong."""
         reply = self.send(f"auth {self.password}")
         if not reply.startswith("+OK"):
             self.stop()
@@ -92,11 +93,11 @@ class EventSocket(InboundESL):
             )
 
     def send(self, data: str) -> str:
-        """Send a command and wait for its reply: Reply-Text, or the body of an api response.
+        """Send a command and return its reply: Reply-Text, or the body of an api response.
 
         Raises SwitchUnavailable when the connection ends first or REPLY_TIMEOUT_S passes.
         """
-        answer = self._ask(data, REPLY_TIMEOUT_S)
+        answer = self._send(data, REPLY_TIMEOUT_S)
         try:
             return answer.get(timeout=REPLY_TIMEOUT_S) or ""
         except gevent.Timeout as timeout:
@@ -104,7 +105,7 @@ class EventSocket(InboundESL):
             raise SwitchUnavailable(f"{self.address} did not answer within {REPLY_TIMEOUT_S:.0f} s") from timeout
 
     def receive_events(self) -> None:
-        """Read until the connection ends. Everything that was read has been handed on by then."""
+        """Read until the connection ends. By then `on_event` has had everything that was read."""
         try:
             while self.connected:
                 self._wait_for_data()
@@ -122,18 +123,18 @@ class EventSocket(InboundESL):
             self._close()
 
     def wait_closed(self) -> Exception:
-        """Wait until the connection has ended and tell why."""
+        """Wait until the connection has ended, and return why."""
         if self._receive_events_greenlet is not None:
             self._receive_events_greenlet.join()
         return self._failure or SwitchUnavailable(f"{self.address} closed the connection")
 
     def leave(self) -> None:
-        """End the session in order: the switch answers `exit` behind all events it had for us, so none is lost.
+        """Close the connection in order: the switch answers `exit` after all events that it had for us.
 
-        A switch that does not get to it in LEAVE_TIMEOUT_S, or says nothing for LEAVE_SILENCE_S, is left without.
+        If the answer takes longer than LEAVE_TIMEOUT_S, or nothing comes for LEAVE_SILENCE_S, close without it.
         """
         with contextlib.suppress(SwitchUnavailable):
-            goodbye = self._ask("exit", LEAVE_SILENCE_S)
+            goodbye = self._send("exit", LEAVE_SILENCE_S)
             begun_s = time.monotonic()
             silent_s = left_s = LEAVE_SILENCE_S
             while not goodbye.ready() and min(silent_s, left_s) > 0:
@@ -144,13 +145,13 @@ class EventSocket(InboundESL):
         self.stop()
 
     def stop(self) -> None:
-        """Close the connection and wait until the reader has handed on what it had read."""
+        """Close the connection, and wait until `on_event` has had what was read."""
         self._close()
         if self._receive_events_greenlet is not None and self._receive_events_greenlet is not gevent.getcurrent():
-            self._receive_events_greenlet.join(timeout=HAND_ON_TIMEOUT_S)
+            self._receive_events_greenlet.join(timeout=FINISH_TIMEOUT_S)
 
-    def _ask(self, data: str, timeout_s: float) -> "AsyncResult[str]":
-        """Send a command and give what its reply will be; raises SwitchUnavailable when it cannot be sent."""
+    def _send(self, data: str, timeout_s: float) -> "AsyncResult[str]":
+        """Send a command and return its future reply. Raises SwitchUnavailable when it cannot be sent."""
         if "\n" in data:
             raise ValueError("a command is one line")
         if not self.connected:
@@ -166,14 +167,14 @@ class EventSocket(InboundESL):
         return answer
 
     def _wait_for_data(self) -> None:
-        # wait_read goes through the hub's poll, where the database's socket is looked at too. A plain recv of a busy
-        # switch would always find data and never let go.
+        # wait_read goes through the hub, which polls the database's socket too. A plain recv from a busy switch would
+        # always find data and never yield to the hub.
         over = TimeoutError("timed out")
         try:
             gevent.socket.wait_read(self.sock.fileno(), timeout=self.silence_limit_s, timeout_exc=over)
         except TimeoutError:
             try:
-                gevent.socket.wait_read(self.sock.fileno(), timeout=_SECOND_GLANCE_S, timeout_exc=over)
+                gevent.socket.wait_read(self.sock.fileno(), timeout=_SECOND_LOOK_S, timeout_exc=over)
             except TimeoutError:
                 raise SwitchUnavailable(
                     f"{self.address}: no heartbeat for {self.silence_limit_s:.0f} s, the connection is dead"
@@ -203,7 +204,7 @@ class EventSocket(InboundESL):
         gone = self._failure or SwitchUnavailable(f"{self.address} closed the connection")
         while self._commands_sent:
             self._commands_sent.pop(0).set_exception(gone)
-        # shutdown first: close alone leaves a greenlet that waits in the hub for this socket waiting.
+        # shutdown first: after close alone, a greenlet that waits in the hub for this socket would wait on.
         if self.sock is not None:
             with contextlib.suppress(OSError):
                 self.sock.shutdown(blocking_socket.SHUT_RDWR)
@@ -211,7 +212,7 @@ class EventSocket(InboundESL):
 
 
 def _keep_alive(sock: Any) -> None:
-    """Let the kernel notice a peer that vanished: after 30 s, then 3 probes 10 s apart."""
+    """Let the kernel notice a peer that has vanished: 30 s of silence, then 3 probes 10 s apart."""
     sock.setsockopt(blocking_socket.SOL_SOCKET, blocking_socket.SO_KEEPALIVE, 1)
     sock.setsockopt(blocking_socket.IPPROTO_TCP, blocking_socket.TCP_KEEPIDLE, 30)
     sock.setsockopt(blocking_socket.IPPROTO_TCP, blocking_socket.TCP_KEEPINTVL, 10)

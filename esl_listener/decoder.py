@@ -1,7 +1,7 @@
 """Turn the body of an event frame into a `SwitchEvent`, whatever bytes it holds.
 
-Values are decoded after the lines are split, never before: a caller's display name may hold `%0A` and whatever
-looks like a header behind it.
+Values are decoded after the lines are split, never before: a caller's display name may hold `%0A` followed by
+something that looks like a header.
 """
 
 import json
@@ -24,7 +24,7 @@ from tollbook.model.event import (
 
 _encode = msgspec.json.Encoder().encode
 
-# An answer says one thing; reading it into a struct of its own takes a third of the time.
+# An answer says only when it was; decoding it into a struct of its own takes a third of the time.
 _ANSWER = b'{"Event-Name":"CHANNEL_ANSWER"'
 
 
@@ -52,11 +52,11 @@ class _Answer(
 
 
 class Decoder:
-    """Decodes both formats for the operator's variable names."""
+    """Decodes both formats, with the operator's names for the account and the parent variable."""
 
     def __init__(self, account_variable: str, parent_variable: str) -> None:
         self._headers = header_names(account_variable, parent_variable)
-        # An operator may bill by a variable that a rule reads too, say user_name: it is read once, and copied.
+        # An operator may bill by a variable that a rule also reads, say user_name: it is decoded once and copied.
         fields: dict[str, str] = {}
         self._copies: dict[str, str] = {}
         for field, header in self._headers.items():
@@ -64,18 +64,21 @@ class Decoder:
             if first != field:
                 self._copies[field] = first
         self._fields = {header.encode(): field for header, field in fields.items()}
-        # strict=False: every header is a JSON string, and the clocks are to be integers.
+        # strict=False: every header is a JSON string, and the clocks become integers.
         wire = {**self._headers, **{field: f"copied to {field}" for field in self._copies}}
         self._json = msgspec.json.Decoder(event_type(wire), strict=False)
         self._answer = msgspec.json.Decoder(_Answer, strict=False)
 
     def decode(self, kind: bytes, body: bytes) -> SwitchEvent:
-        """Decode an event frame's body; raises FrameRefused when there is no event in it."""
+        """Decode the body of an event frame of Content-Type `kind`. Raises FrameRefused when it holds no event."""
         return self.json(body) if kind == EVENT_JSON else self.plain(body)
 
     def json(self, body: bytes) -> SwitchEvent:
-        """Decode `event json`: fast, and tolerantly when bytes or types are not what FreeSWITCH should send,
-        or when a value needs tidying: NUL, which PostgreSQL refuses, or `_undef_`, which means nothing."""
+        """Decode the body of `event json`.
+
+        The fast way, or the tolerant one when bytes or types are not what FreeSWITCH should send, or a value must be
+        cleaned: NUL, which PostgreSQL refuses, or `_undef_`, which means that there is none.
+        """
         try:
             if body.startswith(_ANSWER):
                 said = self._answer.decode(body)
@@ -95,13 +98,12 @@ class Decoder:
             return self._tolerant(body)
         except RecursionError as error:
             raise FrameRefused(f"a JSON frame of {len(body)} bytes is nested too deeply") from error
-        # Looked for in the wanted headers alone: scanning the whole body for both took as long as decoding it.
+        # Searched for only in the headers that are used: scanning the whole body took as long as decoding it.
         kept = _encode(event)
         return self._tolerant(body) if b"_undef_" in kept or b"\\u0000" in kept else self._copied(event)
 
     def _tolerant(self, body: bytes) -> SwitchEvent:
         try:
-            # surrogates come from \ud800 escapes, which are no text for any database
             values = json.loads(body.decode("utf-8", "replace"), strict=False)
             if not isinstance(values, dict):
                 raise FrameRefused(f"a JSON frame of {len(body)} bytes holds no event")
@@ -111,9 +113,9 @@ class Decoder:
         return event_from_headers(headers, self._headers)
 
     def plain(self, body: bytes) -> SwitchEvent:
-        """Decode `event plain`: split the lines, then decode each wanted value."""
+        """Decode the body of `event plain`: split the lines, then decode the values that are used."""
         head, blank, rest = body.partition(b"\n\n")
-        # What follows the blank line is the event's own body, if it has one. Otherwise the frame's length was wrong.
+        # Bytes after the blank line are the event's own body, if it has one. If not, the frame's length was wrong.
         if not blank or (rest and b"\nContent-Length: " not in head):
             raise FrameRefused(f"a plain frame of {len(body)} bytes is cut off, or holds more than its event")
         fields: dict[str, Any] = {}
@@ -137,10 +139,11 @@ class Decoder:
 
 
 def _text(value: Any) -> str:
-    """Give a JSON value the text it has in a plain event: arrays as FreeSWITCH writes them there."""
+    """Return a JSON value as the text that it has in a plain event, where arrays are `ARRAY::a|:b`."""
     if isinstance(value, list):
-        return "ARRAY::" + "|:".join(_text(one) for one in cast("list[Any]", value))
+        return "ARRAY::" + "|:".join(_text(item) for item in cast("list[Any]", value))
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value)
+    # An escape like \ud800 decodes to a lone surrogate, which no database takes as text.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

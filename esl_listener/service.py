@@ -1,4 +1,4 @@
-"""Wiring: settings become switches, an inbox and a writer; signals end them in order."""
+"""The listener process: wires switches, inbox, spool and writer, and ends them in order at a signal."""
 
 import logging
 import signal
@@ -29,9 +29,9 @@ _log = logging.getLogger("tollbook.listen")
 
 Task: TypeAlias = "gevent.Greenlet[[], None]"
 
-# How long a stop lets PostgreSQL take what is left, before the rest goes to the spool.
+# At a stop PostgreSQL has this long to take what is left; the rest goes to the spool.
 DRAIN_TIMEOUT_S = 20.0
-# How long the writer and the switches may take to end, and then the disk to take what is left.
+# Then the writer and the switches have this long to end, and the disk to take the rest.
 _END_TIMEOUT_S = 5.0
 _DISK_TIMEOUT_S = 30.0
 
@@ -39,8 +39,8 @@ _DISK_TIMEOUT_S = 30.0
 def listen(settings: Settings) -> None:
     """Listen until SIGTERM or SIGINT, then write what was heard and return.
 
-    Raises at start, and only there, when a setting, the database or every switch fails; at the end, when neither
-    the database nor the disk took what was heard.
+    Raises our errors when a setting, the database or every switch fails at the start, and StoreUnavailable when at the
+    end neither the database nor the disk took what was heard. In between nothing raises: failures are tried again.
     """
     _make_data_dir(settings)
     metrics, inbox, liveness = Metrics(), Inbox(), Liveness()
@@ -86,7 +86,7 @@ def listen(settings: Settings) -> None:
     for task in tasks:
         if task.exception is not None:
             raise task.exception
-    _tell_the_end(inbox, spooler, metrics)
+    _report_end(inbox, spooler, metrics)
 
 
 def _make_data_dir(settings: Settings) -> None:
@@ -97,7 +97,7 @@ def _make_data_dir(settings: Settings) -> None:
 
 
 def _prepare(writer: Writer, spooler: Spooler) -> None:
-    """Insist on the database, unless a spool shows that we were stopped while it was away: then listening counts."""
+    """Connect to the database. It must be there, unless a spool shows that the last listener stopped in an outage."""
     if spooler.waiting:
         log_line(_log, logging.WARNING, "the last listener left legs on disk", spool_bytes=spooler.bytes)
     try:
@@ -109,29 +109,29 @@ def _prepare(writer: Writer, spooler: Spooler) -> None:
 
 
 def _end_writing(writer: Writer, writing: Task) -> None:
-    """Let the writer write what is left, as long as PostgreSQL takes it."""
+    """Let the writer write what is left, while PostgreSQL takes it."""
     writer.stop()
     deadline_s = time.monotonic() + DRAIN_TIMEOUT_S
     while not writing.dead and not writer.away and time.monotonic() < deadline_s:
         writing.join(0.05)
     writer.cut()
     writing.join(_END_TIMEOUT_S)
-    writing.kill(timeout=_END_TIMEOUT_S)  # it may be connecting, which no cut ends
+    writing.kill(timeout=_END_TIMEOUT_S)  # it may be connecting, which `cut` does not end
 
 
-def _tell_the_end(inbox: Inbox, spooler: Spooler, metrics: Metrics) -> None:
+def _report_end(inbox: Inbox, spooler: Spooler, metrics: Metrics) -> None:
     if inbox:
-        why = f"PostgreSQL is away, and nothing can be spooled: {spooler.problem}"
-        raise StoreUnavailable(f"stopped with {len(inbox)} legs unwritten: {why}")
+        reason = f"PostgreSQL is away, and nothing can be spooled: {spooler.problem}"
+        raise StoreUnavailable(f"stopped with {len(inbox)} legs unwritten: {reason}")
     if spooler.bytes:
-        told = "stopped, what PostgreSQL did not take waits on disk for the next start"
-        log_line(_log, logging.WARNING, told, events=metrics.events, spool_bytes=spooler.bytes)
+        message = "stopped, what PostgreSQL did not take waits on disk for the next start"
+        log_line(_log, logging.WARNING, message, events=metrics.events, spool_bytes=spooler.bytes)
     else:
         log_line(_log, logging.INFO, "stopped, everything written", events=metrics.events, rows=metrics.rows_written)
 
 
 def _connect_first(switches: list[SwitchListener]) -> None:
-    """Connect every switch once. One that is down, or refuses us, does not stop the others; it is tried again."""
+    """Connect every switch once, and raise only if all fail: one that is down, or refuses us, is tried again later."""
     failures: list[SwitchUnavailable | SwitchRefused] = []
 
     def attempt(switch: SwitchListener) -> None:
@@ -143,7 +143,7 @@ def _connect_first(switches: list[SwitchListener]) -> None:
     attempts: list[gevent.Greenlet[[SwitchListener], None]] = [gevent.spawn(attempt, switch) for switch in switches]
     gevent.joinall(attempts, raise_error=True)
     if len(failures) == len(switches):
-        # A refusal first: it is a setting that is wrong, and no restart will mend it.
+        # A refusal first: it means that a setting is wrong, which no restart mends.
         raise min(failures, key=lambda error: not isinstance(error, SwitchRefused))
 
 

@@ -1,4 +1,4 @@
-"""One switch: connect, subscribe, read, look; and again, for ever. One switch's trouble is never another's."""
+"""One switch: connect, subscribe, read, reconcile channels; and again, for ever. Switches never wait for each other."""
 
 import logging
 import time
@@ -25,21 +25,21 @@ from tollbook.store.calls.switch_processes import OpenLeg
 
 _log = logging.getLogger("tollbook.switch")
 
-# Fewer subscribed events is faster, and these give every row.
+# These events give every row; each further one would cost time.
 EVENTS = "CHANNEL_CREATE CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE HEARTBEAT"
-# A quiet look now and then finds what an overflowing switch dropped without a word.
+# Without any reason, channels are compared this often: an overflowing switch drops events without a word.
 RECONCILE_EVERY_S = 300.0
-# A look asks about every open leg, so it is not taken more often than this, whatever calls for one.
+# With a reason, no more often than this, because a comparison asks about every open leg.
 RECONCILE_AT_MOST_EVERY_S = 10.0
-# A connection that lasted so long was a good one: the next wait is the shortest again. After a shorter one waits grow,
-# for a switch that takes us in and shows us out is not to be knocked on four times a second; but they grow to 2 s only,
-# for what happens meanwhile is not heard.
+# After a connection that lasted this long, the next wait is the shortest again. After a shorter one the waits grow, so
+# that a switch that accepts and then drops us is not tried four times a second; but only to 2 s, because nothing is
+# heard meanwhile.
 STABLE_S = 1.0
 _MOST_FAILURES_AFTER_SUCCESS = 3
 
 
 class SwitchListener:
-    """Keeps one switch connected and hands what it says of its legs to `put`.
+    """Keeps one switch connected, and calls `put` with what it reports about its legs.
 
     `open_legs` reads the legs that are open in the database for a switch's address.
     """
@@ -70,7 +70,7 @@ class SwitchListener:
         self._stopping = False
 
     def connect(self) -> None:
-        """Connect and subscribe once; raises SwitchRefused or SwitchUnavailable."""
+        """Connect and subscribe once. Raises SwitchRefused or SwitchUnavailable."""
         connection = EventSocket(self.address, self._on_event)
         self._core = ""
         self._audit = SessionAudit()
@@ -107,10 +107,7 @@ class SwitchListener:
                 gevent.sleep(wait_s)
 
     def stop(self) -> None:
-        """Close the connection; all that was read has been handed on when this returns.
-
-        A switch that answers is left in order. One that has hung is left after LEAVE_SILENCE_S.
-        """
+        """Close the connection in order. When this returns, everything that was read has been put."""
         self._stopping = True
         if self._socket is not None:
             self._socket.leave()
@@ -119,7 +116,7 @@ class SwitchListener:
         connection = self._socket
         if connection is None:
             return
-        if self._stopping:  # asked to while we were connecting, when there was nothing to leave yet
+        if self._stopping:  # stopped while we were connecting, when there was nothing to leave yet
             connection.leave()
         reconciling: gevent.Greenlet[..., None] = gevent.Greenlet(self._keep_reconciling)
         reconciling.start()
@@ -145,9 +142,9 @@ class SwitchListener:
             self._wake.wait(next_s)
 
     def _reconcile(self) -> None:
-        """Start rows for calls that began unheard, and end the legs that are gone without an end.
+        """Start rows for calls that began unheard, and end legs that are gone without an end.
 
-        On a connection of its own: on the first one answers wait behind the queued events.
+        On a connection of its own: on the first one, answers come after all queued events.
         """
         legs = self._read_open_legs()
         asking = EventSocket(self.address, lambda _: None)
@@ -157,7 +154,7 @@ class SwitchListener:
                 lambda command: asking.send(f"api {command}"), self._decoder, legs, str(self.address)
             )
         finally:
-            # Without a goodbye: nothing comes over it that could be lost, and a switch that hangs would not answer.
+            # Not `leave`: nothing comes over it that could be lost, and a switch that hangs would not answer.
             asking.stop()
         if found is None:
             return
@@ -170,7 +167,10 @@ class SwitchListener:
             log_line(_log, logging.WARNING, gone.reason, leg=gone.leg.uid, switch=self.address)
 
     def _read_open_legs(self) -> list[OpenLeg]:
-        """Read in a greenlet of its own: a look is killed when its connection ends, but no query in its middle."""
+        """Return the legs that are open in the database for this switch. Raises our errors.
+
+        In a greenlet of its own: the caller is killed when the connection ends, and a query must not be.
+        """
 
         def read() -> list[OpenLeg] | TollbookError:
             try:
@@ -190,8 +190,8 @@ class SwitchListener:
         name = event.switchname or str(self.address)
         self._heard_us = event.at_us
         if not self._core and event.core:
-            # A process of the switch keeps its Core-UUID, and dies with its connections: one connection, one core.
-            # Only now a look can tell a restart, so this one does not wait its time.
+            # A process of the switch keeps its Core-UUID, and its connections end with it: one connection, one core.
+            # Only now can a comparison recognise a restart, so it is made at once.
             self._core = event.core
             self._reconcile_not_before_s = 0.0
             self._wake.set()
@@ -201,7 +201,7 @@ class SwitchListener:
             return
         self._metrics.events += 1
         leg = leg_of(event, name)
-        # A scanner that never authenticated is a session too, and all that is heard of it is an end without a leg.
+        # A scanner that never authenticates is a session too, and its only event is an end that names no leg.
         if event.name == "CHANNEL_CREATE" or (leg is None and event.name == "CHANNEL_HANGUP_COMPLETE"):
             self._audit.hear()
         if leg is None:

@@ -1,4 +1,4 @@
-"""Decoding: both formats tell the same, any bytes are survived, a caller's text stays inside its value."""
+"""Decoding: both formats give the same event, no bytes crash it, a caller's text stays inside its value."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from tollbook.simulator.encoding import percent_encode
 BOTH = sorted(path.parent for path in ESL.glob("calls/*/json.esl"))
 DECODER = Decoder("accountcode", "cdr_parent")
 
-# Their callers typed "%25" and "%0A", which plain events pass on as they are: see tests/unit/demo.
+# Their callers typed "%25" and "%0A", which plain events pass on as they are: see tests/unit/tollbook/simulator.
 LOSSY_IN_PLAIN = {"cid_9907", "cid_sip_percent_newline_injection"}
 
 
@@ -55,13 +55,14 @@ def test_plain_and_json_of_a_recording_decode_equally(folder: Path) -> None:
     pairs = list(zip(frames(folder / "plain.esl"), frames(folder / "json.esl"), strict=True))
     assert pairs
     for as_plain, as_json in pairs:
-        one, other = DECODER.decode(as_plain.type, as_plain.body), DECODER.decode(as_json.type, as_json.body)
+        from_plain = DECODER.decode(as_plain.type, as_plain.body)
+        from_json = DECODER.decode(as_json.type, as_json.body)
         # What the listener makes of an event: the fast reading of an answer leaves out what no rule needs.
-        assert leg_of(one, "fs") == leg_of(other, "fs")
-        if one.name != "CHANNEL_ANSWER":
-            assert fields(one) == fields(other)
-        assert one.name
-        assert one.uid or one.name == "CUSTOM"
+        assert leg_of(from_plain, "fs") == leg_of(from_json, "fs")
+        if from_plain.name != "CHANNEL_ANSWER":
+            assert fields(from_plain) == fields(from_json)
+        assert from_plain.name
+        assert from_plain.uid or from_plain.name == "CUSTOM"
 
 
 def test_an_answer_is_read_for_what_a_leg_needs_of_it() -> None:

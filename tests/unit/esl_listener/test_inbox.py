@@ -15,7 +15,7 @@ def leg(uid: str, **known: object) -> Leg:
 
 
 def taken(inbox: Inbox, most: int = 100) -> list[str]:
-    return [one.uid for one in inbox.take(most)]
+    return [taken_leg.uid for taken_leg in inbox.take(most)]
 
 
 def test_legs_come_out_in_the_order_in_which_they_were_first_heard() -> None:
@@ -54,7 +54,7 @@ def test_what_is_put_back_comes_first_and_is_joined_with_what_came_meanwhile() -
     inbox.put_back(batch)
     (first, *rest) = inbox.take(10)
     assert (first.uid, first.create, first.end) == ("a", Facts(dialed="1"), Facts(cause="USER_BUSY"))
-    assert [one.uid for one in rest] == ["b", "c"]
+    assert [later.uid for later in rest] == ["b", "c"]
 
 
 def test_waiting_ends_when_a_leg_comes_and_at_the_time_limit() -> None:
@@ -95,7 +95,7 @@ def test_two_readers_that_wait_with_facts_of_the_same_leg_lose_none(order: int) 
     inbox = Inbox(max_legs=1)
     inbox.put(leg("other"))
     facts = [leg("a", create=Facts(dialed="1")), leg("a", end=Facts(cause="USER_BUSY"))]
-    waiting = [gevent.spawn(inbox.put, one) for one in (facts if order else facts[::-1])]
+    waiting = [gevent.spawn(inbox.put, part) for part in (facts if order else facts[::-1])]
     gevent.sleep(0.01)
     assert taken(inbox) == ["other"]
     gevent.joinall(waiting, timeout=2, raise_error=True)

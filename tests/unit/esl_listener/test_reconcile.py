@@ -32,8 +32,9 @@ def close_gone(
 
 def ends(gone: list[GoneLeg]) -> dict[str, int]:
     """Seconds after T0 at which legs end; all of them by estimate."""
-    assert all(one.leg.end and one.leg.end.source == ESTIMATED for one in gone)
-    return {one.leg.uid: (one.leg.end.hangup_us - T0) // SECOND for one in gone if one.leg.end}
+    legs = [gone_leg.leg for gone_leg in gone]
+    assert all(leg.end and leg.end.source == ESTIMATED for leg in legs)
+    return {leg.uid: (leg.end.hangup_us - T0) // SECOND for leg in legs if leg.end}
 
 
 @pytest.mark.parametrize("core", ["now", ""])

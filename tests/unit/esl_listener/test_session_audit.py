@@ -19,7 +19,7 @@ S = 1_000_000
         pytest.param([(5, 0)], [0], id="the first beat says nothing"),
         pytest.param([(500, 0), (500, 0), (500, 0)], [0, 0, 0], id="what came before is not counted"),
         pytest.param([(5, 9), (8, 3), (9, 1)], [0, 0, 0], id="all heard"),
-        pytest.param([(5, 0), (8, 0), (8, 0), (8, 0)], [0, 0, 3, 0], id="a gap is told once, by the beat after it"),
+        pytest.param([(5, 0), (8, 0), (8, 0), (8, 0)], [0, 0, 3, 0], id="a gap is reported once, by the beat after it"),
         pytest.param([(5, 0), (8, 2), (8, 1), (9, 1)], [0, 0, 0, 0], id="a CREATE sent after the beat that counts it"),
         pytest.param([(0, 0), (9, 7), (18, 9), (27, 9)], [0, 0, 2, 0], id="always two ahead is a gap once"),
         pytest.param([(0, 0), (5, 0), (9, 0), (9, 0)], [0, 0, 5, 4], id="a gap that grows"),
@@ -30,13 +30,13 @@ S = 1_000_000
 )
 def test_gaps(beats: list[tuple[int, int]], unheard: list[int]) -> None:
     audit = SessionAudit()
-    told: list[int] = []
+    reported: list[int] = []
     for sessions, heard in beats:
         for _ in range(heard):
             audit.hear()
         gap = audit.beat(sessions)
-        told.append(gap.unheard if gap else 0)
-    assert told == unheard
+        reported.append(gap.unheard if gap else 0)
+    assert reported == unheard
 
 
 def test_a_gap_says_its_numbers() -> None:

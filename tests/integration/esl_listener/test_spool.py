@@ -1,17 +1,13 @@
-"""The spool's records and files: what damage costs, what a full disk leaves, who may use it."""
+"""The spool's files: in what order they are replayed, what a full disk leaves, who may use them."""
 
 import resource
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from esl_listener.segment import decode_segment, encode_record
+from esl_listener.segment import decode_segment
 from esl_listener.spool import SEGMENT_BYTES, Spool, open_own_spool
 from tollbook.errors import SettingsError
 from tollbook.model.leg import Facts, Leg
@@ -24,54 +20,9 @@ def leg(number: int, caller: str = "") -> Leg:
     return Leg(switch="fs", uid=f"leg-{number}", created_us=START_US + number, create=Facts(caller=caller))
 
 
-# Whatever callers call themselves, the magic of a record spelt in text included.
-LEGS = st.lists(st.text(max_size=20), min_size=1, max_size=8).map(
-    lambda callers: [leg(number, caller) for number, caller in enumerate(callers)]
-)
-
-
-@given(LEGS)
-def test_what_was_written_is_read(legs: list[Leg]) -> None:
-    found = decode_segment(b"".join(map(encode_record, legs)))
-    assert (list(found.legs), found.damaged, found.torn_bytes) == (legs, (), 0)
-
-
-@given(LEGS, st.data())
-def test_a_cut_loses_at_most_the_record_it_cuts(legs: list[Leg], data: st.DataObject) -> None:
-    """Wherever the file ends, every whole record before it is there, and nothing is taken for damage."""
-    whole = b"".join(map(encode_record, legs))
-    end = data.draw(st.integers(0, len(whole)))
-    ends = [len(b"".join(map(encode_record, legs[: count + 1]))) for count in range(len(legs))]
-    kept = sum(1 for one in ends if one <= end)
-    found = decode_segment(whole[:end])
-    assert list(found.legs) == legs[:kept]
-    assert found.damaged == ()
-    assert found.torn_bytes == end - ([0, *ends][kept])
-
-
-@given(LEGS, st.data())
-def test_a_wrong_byte_loses_at_most_its_record(legs: list[Leg], data: st.DataObject) -> None:
-    """Whichever byte is wrong, in a length or in a checksum too, all other records are there."""
-    whole = bytearray(b"".join(map(encode_record, legs)))
-    at = data.draw(st.integers(0, len(whole) - 1))
-    whole[at] ^= data.draw(st.integers(1, 255))
-    hit = next(number for number in range(len(legs)) if len(b"".join(map(encode_record, legs[: number + 1]))) > at)
-    found = decode_segment(bytes(whole))
-    assert list(found.legs) == [*legs[:hit], *legs[hit + 1 :]]
-    assert len(found.damaged) + (found.torn_bytes > 0) == 1
-
-
-def test_a_sound_record_that_is_no_leg_is_damage() -> None:
-    """A record of another version is kept for somebody to look at, and holds nobody up."""
-    body = encode_record(leg(1))[12:].replace(b'"uid"', b'"who"')
-    strange = struct.pack("<4sII", b"\xffTB\xfe", len(body), zlib.crc32(body)) + body
-    found = decode_segment(encode_record(leg(0)) + strange + encode_record(leg(2)))
-    assert (found.legs, found.damaged) == ((leg(0), leg(2)), (strange,))
-
-
 @contextmanager
 def opened(folder: Path, max_bytes: int = 1 << 30) -> Iterator[Spool]:
-    """A spool that is let go at the end, as a process does when it ends."""
+    """A spool that is unlocked at the end, as when its process ends."""
     spool = Spool(folder, max_bytes)
     spool.open()
     try:
@@ -128,7 +79,7 @@ def test_large_spools_have_many_segments(tmp_path: Path) -> None:
         assert drained(spool) == [leg(number, "x" * SEGMENT_BYTES) for number in range(5)]
 
 
-def test_the_bound_is_told_and_kept(tmp_path: Path) -> None:
+def test_the_bound_is_reported_and_kept(tmp_path: Path) -> None:
     """A spool that would grow over its bound takes nothing, and takes again when there is room."""
     with opened(tmp_path, max_bytes=1_000) as spool:
         assert spool.append([leg(0, "x" * 500)]) == ""
@@ -138,8 +89,8 @@ def test_the_bound_is_told_and_kept(tmp_path: Path) -> None:
         assert spool.append([leg(1, "x" * 500)]) == ""
 
 
-def test_a_disk_that_fills_up_loses_nothing_that_was_promised(tmp_path: Path) -> None:
-    """A write that stops half-way is told and leaves no trace; what was written before and after it is there."""
+def test_a_disk_that_fills_up_loses_nothing_that_was_confirmed(tmp_path: Path) -> None:
+    """A write that stops half-way is reported and leaves no trace; what was written before and after it is there."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with opened(tmp_path) as spool:
         assert spool.append([leg(0)]) == ""
@@ -151,11 +102,11 @@ def test_a_disk_that_fills_up_loses_nothing_that_was_promised(tmp_path: Path) ->
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert spool.append([leg(3)]) == ""
     found = [decode_segment(path.read_bytes()) for path in segments(tmp_path)]
-    assert [one.legs for one in found] == [(leg(0),), (leg(3),)]
-    assert [one.torn_bytes for one in found] == [0, 0]
+    assert [segment.legs for segment in found] == [(leg(0),), (leg(3),)]
+    assert [segment.torn_bytes for segment in found] == [0, 0]
 
 
-def test_a_segment_that_cannot_be_read_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_segment_that_cannot_be_read_holds_nothing_up(tmp_path: Path) -> None:
     with opened(tmp_path) as spool:
         spool.append([leg(0)])
         segments(tmp_path)[0].unlink()
@@ -167,15 +118,15 @@ def test_a_segment_that_cannot_be_read_holds_nobody_up(tmp_path: Path) -> None:
 
 
 def test_each_listener_has_a_spool_and_what_one_left_behind_is_adopted(tmp_path: Path) -> None:
-    one, two = open_own_spool(tmp_path, 1_000_000), open_own_spool(tmp_path, 1_000_000)
-    assert [one.folder.name, two.folder.name] == ["spool", "spool-2"]
-    assert one.append([leg(1)]) == two.append([leg(2)]) == ""
-    two.close()
-    three = open_own_spool(tmp_path, 1_000_000)  # the second's folder again, and its segment
-    assert (three.folder.name, drained(three)) == ("spool-2", [leg(2)])
-    assert three.append([leg(3)]) == ""
-    three.close()
-    one.close()
+    first, second = open_own_spool(tmp_path, 1_000_000), open_own_spool(tmp_path, 1_000_000)
+    assert [first.folder.name, second.folder.name] == ["spool", "spool-2"]
+    assert first.append([leg(1)]) == second.append([leg(2)]) == ""
+    second.close()
+    third = open_own_spool(tmp_path, 1_000_000)  # the second's folder again, and its segment
+    assert (third.folder.name, drained(third)) == ("spool-2", [leg(2)])
+    assert third.append([leg(3)]) == ""
+    third.close()
+    first.close()
     last = open_own_spool(tmp_path, 1_000_000)
     assert (last.folder.name, last.waiting) == ("spool", 2)
     assert drained(last) == [leg(1), leg(3)]
@@ -197,7 +148,7 @@ def test_a_spool_has_one_listener(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be used: Not a directory"):
         Spool(tmp_path / "file" / "spool", 1_000).open()

@@ -12,7 +12,7 @@ from tollbook.model.leg import Leg
 
 
 def spooled(folder: Path, legs: int, *, away: bool, max_bytes: int = 1 << 30) -> tuple[int, int, str]:
-    """Let so many legs wait in an inbox for 400; give what is in memory and on disk soon after, and the alarm."""
+    """Put so many legs into an inbox for 400; return how many are in memory and on disk soon after, and the alarm."""
     inbox, metrics, spool = Inbox(max_legs=400), Metrics(), Spool(folder, max_bytes)
     spool.open()
     spooler = Spooler(inbox, spool, metrics, folder)

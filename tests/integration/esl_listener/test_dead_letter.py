@@ -17,7 +17,7 @@ def test_the_same_leg_is_kept_once_and_other_facts_beside_it(tmp_path: Path) -> 
     """A replay refuses the same leg again; other facts about the same leg must not take its place."""
     assert save_leg(tmp_path, LEG, "one") == save_leg(tmp_path, LEG, "two")
     save_leg(tmp_path, Leg(switch="fs", uid=LEG.uid, created_us=LEG.created_us), "other facts")
-    assert sorted(one.reason for one in load_all(tmp_path)) == ["other facts", "two"]
+    assert sorted(letter.reason for letter in load_all(tmp_path)) == ["other facts", "two"]
 
 
 def test_damage_and_unreadable_files_are_listed(tmp_path: Path) -> None:
