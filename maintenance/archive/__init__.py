@@ -1,1 +1,1 @@
-"""`tollbook archive run`, `attach` and `query`: from the outbox into the archive, and back to it."""
+"""`tollbook archive run`, `attach` and `query`: writes the archive from the outbox, finds it again, and reads it."""

@@ -1,8 +1,8 @@
-"""`tollbook archive attach`: find the table again when the catalog was lost.
+"""`tollbook archive attach`: find the table again after its catalog was lost.
 
-Each commit writes a metadata file with the next number, and then has the catalog point to it. A file whose commit was
-killed before that is as good: its batch is still claimed in the outbox, and the next run finds it archived. One whose
-commit was refused has lost its manifests, so the newest that can be read whole is taken.
+Each commit writes a metadata file with the next number and then makes the catalog point to it. A file whose commit was
+killed in between is just as good: its batch is still claimed in the outbox, and the next run finds it archived. A file
+whose commit was refused has no manifests any more. So the newest file that can be read completely is used.
 """
 
 import re
@@ -27,9 +27,9 @@ _METADATA = re.compile(r"/(\d{5,})-[^/]+\.metadata\.json$")
 
 
 def attach_archive(settings: Settings, metadata: str | None = None) -> str:
-    """Register the table of the newest readable metadata file, or of the one at a location; say what was found.
+    """Register the table of the newest complete metadata file, or of the one at `metadata`; return what was found.
 
-    Raises UsageError when the catalog knows an archive, or none is found; ArchiveError, StoreUnavailable.
+    Raises UsageError if the catalog knows an archive or none is found; ArchiveError, StoreUnavailable.
     """
     with connect(settings.require_database_url(), name="attach", autocommit=True) as connection:
         check_schema(connection)
@@ -41,7 +41,7 @@ def attach_archive(settings: Settings, metadata: str | None = None) -> str:
             if catalog.table_exists(TABLE):
                 raise UsageError("the catalog knows an archive already: there is nothing to attach")
             found = metadata or _newest(catalog)
-            # Before the table can be written: what the database holds back may be in the archive.
+            # Before the table can be written: rows that wait in the database may be in the archive already.
             unverified = outbox.mark_unverified(connection)
             catalog.create_namespace_if_not_exists(NAMESPACE)
             snapshot = catalog.register_table(TABLE, found).current_snapshot()
@@ -60,19 +60,19 @@ def _newest(catalog: Catalog) -> str:
             return candidate
     raise UsageError(
         f"no archive is at {location}: check PYICEBERG_CATALOG__TOLLBOOK__WAREHOUSE or TOLLBOOK_DATA_DIR;"
-        " an archive must lie where it was written, because its files name each other by their whole paths"
+        " an archive must stay where it was written, because its files name each other by full paths"
     )
 
 
 def _candidates(io: FileIO, storage: Storage) -> Iterator[str]:
-    """Give the metadata files, the one with the highest number first, of equal ones the one written last."""
+    """Yield the metadata files, that with the highest number first; of equal numbers, that written last."""
     numbered = sorted(
-        ((int(match[1]), one.path) for one in storage.files("metadata") if (match := _METADATA.search(one.path))),
+        ((int(match[1]), file.path) for file in storage.files("metadata") if (match := _METADATA.search(file.path))),
         reverse=True,
     )
-    for _, same in groupby(numbered, key=lambda one: one[0]):
-        locations = [storage.location(path) for _, path in same]
-        yield from sorted(locations, key=lambda one: _read(io, one).last_updated_ms, reverse=True)
+    for _, same_number in groupby(numbered, key=lambda pair: pair[0]):
+        locations = [storage.location(path) for _, path in same_number]
+        yield from sorted(locations, key=lambda location: _read(io, location).last_updated_ms, reverse=True)
 
 
 def _read(io: FileIO, location: str) -> TableMetadata:
@@ -80,7 +80,7 @@ def _read(io: FileIO, location: str) -> TableMetadata:
 
 
 def _is_whole(io: FileIO, location: str) -> bool:
-    """Tell whether the manifests of the newest snapshot are there."""
+    """Return whether the manifests of the current snapshot exist."""
     snapshot = _read(io, location).current_snapshot()
     try:
         return snapshot is None or all(

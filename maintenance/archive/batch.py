@@ -1,4 +1,4 @@
-"""A claimed batch as the archive takes it: rows in the table's columns, and the corrections among them."""
+"""The content of a claimed batch: rows in the archive's columns, and which of them correct archived calls."""
 
 import io
 import json
@@ -13,9 +13,9 @@ from tollbook.store.outbox import OUTBOX_COLUMNS
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Correction:
-    """A call that may be archived already. `accounts`: the archived names it may stand under, None for any.
+    """A call that may be archived already, under one of these archived account names, or under any if None.
 
-    `gone`: it has no row any more.
+    `gone`: PostgreSQL has no row of it any more.
     """
 
     key: CallKey
@@ -25,7 +25,7 @@ class Correction:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchContent:
-    """`rows`: an Arrow table with the archive's columns; deleted calls are among the `corrections` alone."""
+    """`rows`: an Arrow table with the archive's columns. Deleted calls have no row, only a correction."""
 
     rows: Any
     corrections: tuple[Correction, ...]
@@ -34,27 +34,21 @@ class BatchContent:
 def parse(csv: bytes) -> BatchContent:
     """Parse what `tollbook.store.outbox.read_csv` returns."""
     table = _read(csv) if csv else _empty()
-    maybe_archived = pc.or_(pc.or_(table["gone"], table["deleted"]), pc.greater(pc.fill_null(table["revision"], 0), 1))
-    corrections = tuple(
-        _correction(*values)
-        for values in zip(
-            *(
-                table.filter(maybe_archived)[name].to_pylist()
-                for name in (*CallKey._fields, "account_id", "gone", "deleted", "prior_accounts")
-            ),
-            strict=True,
-        )
+    maybe_archived = table.filter(
+        pc.or_(pc.or_(table["gone"], table["deleted"]), pc.greater(pc.fill_null(table["revision"], 0), 1))
     )
+    names = (*CallKey._fields, "account_id", "gone", "deleted", "prior_accounts")
+    corrections = zip(*(maybe_archived[name].to_pylist() for name in names), strict=True)
     return BatchContent(
         rows=_rows(table.filter(pc.invert(table["gone"]))),
-        corrections=corrections,
+        corrections=tuple(_correction(*values) for values in corrections),
     )
 
 
 def _correction(
     start_ts: int, call_id: str, switch: str, account: str | None, gone: bool, deleted: bool, prior: str | None
 ) -> Correction:
-    """A deleted row took its history of accounts with it, so it is looked for under every account."""
+    """Return a row's correction. A deleted row has lost its history of accounts: any of them may have it."""
     accounts = None if gone or deleted else frozenset(map(archived_account, [account, *json.loads(prior or "[]")]))
     return Correction(key=CallKey(start_ts, call_id, switch), accounts=accounts, gone=gone)
 
@@ -72,7 +66,7 @@ def _empty() -> Any:
 def _read(csv: bytes) -> Any:
     return arrow_csv.read_csv(
         io.BytesIO(csv),
-        # One block: a row that is longer than a block is an error, and the batch fits in memory anyway.
+        # One block, because a row longer than a block is an error; the batch fits in memory anyway.
         read_options=arrow_csv.ReadOptions(column_names=OUTBOX_COLUMNS, block_size=len(csv) + 1),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
@@ -99,6 +93,6 @@ def _rows(table: Any) -> Any:
 
 
 def _archived_names(encoded: Any) -> Any:
-    """Rename account by account, not row by row: a batch has a thousand times more rows than accounts."""
-    names = pa.array([archived_account(one) for one in encoded.dictionary.to_pylist()], pa.large_string())
+    """Rename each account once, not each row: a batch has a thousand times more rows than accounts."""
+    names = pa.array([archived_account(account) for account in encoded.dictionary.to_pylist()], pa.large_string())
     return pc.fill_null(names.take(encoded.indices), NO_ACCOUNT)

@@ -1,8 +1,8 @@
 """Write one batch into the archive in one commit, exactly once.
 
-The batch's id stands in the summary of the snapshot. It is looked for in the same load of the table that the commit
-is based on, and the catalog refuses a commit whose base is no longer the newest: so of two archivers, or of a commit
-whose answer was lost and its second try, one lands and the other is refused.
+The summary of the snapshot has the batch's id. It is looked for in the same load of the table on which the commit is
+based, and the catalog refuses a commit whose base is no longer the newest. So of two archivers, or of a commit whose
+answer was lost and its second try, one succeeds and the other is refused.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from uuid import UUID
 
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
-from pyiceberg.table.snapshots import Summary
 
 from maintenance.archive.batch import BatchContent
 from maintenance.archive.corrections import corrected_files
@@ -21,13 +20,13 @@ from tollbook.model.call_key import CallKey
 
 BATCH_PROPERTY = "tollbook.batch-id"
 
-# Corrections that touch many files are written in parts of about so many rows, to bound the memory.
+# Corrections of many files are written in pieces of about this many rows, to bound the memory.
 _POOL_ROWS = 200_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Committed:
-    """What commits did, in rows, and in data files written."""
+    """What commits changed: rows, and data files written."""
 
     appended: int = 0
     replaced: int = 0
@@ -35,7 +34,7 @@ class Committed:
     files: int = 0
 
     def __add__(self, other: "Committed") -> "Committed":
-        """Sum up the commits of a run."""
+        """Return the sum of two."""
         return Committed(
             appended=self.appended + other.appended,
             replaced=self.replaced + other.replaced,
@@ -45,20 +44,21 @@ class Committed:
 
 
 def holds(table: Table, batch_id: UUID) -> bool:
-    """Tell whether the archive, as loaded, holds the batch."""
-    return bool(_snapshots(table, batch_id))
+    """Return whether the archive, as loaded, holds the batch."""
+    summaries = (snapshot.summary for snapshot in table.metadata.snapshots)
+    return any(summary is not None and summary[BATCH_PROPERTY] == str(batch_id) for summary in summaries)
 
 
 def commit(table: Table, batch_id: UUID, content: BatchContent) -> Committed:
-    """Append a batch's rows and take out what they correct, in one snapshot; nothing to do makes none.
+    """Append a batch's rows and remove what they correct, in one snapshot, or in none if there is nothing to do.
 
-    Raises ArchiveError, after which only a new load of the table tells whether the batch landed.
+    Raises ArchiveError, after which only loading the table again shows whether the commit succeeded.
     """
     with archive_errors("writing the archive"):
         change = _write(table, content)
         if change.removed or change.added:
             exchange(table, change.removed, change.added, {BATCH_PROPERTY: str(batch_id)})
-    deletions = {one.key for one in content.corrections if one.gone}
+    deletions = {correction.key for correction in content.corrections if correction.gone}
     replaced = len(change.corrected - deletions)
     return Committed(
         appended=content.rows.num_rows - replaced,
@@ -69,9 +69,9 @@ def commit(table: Table, batch_id: UUID, content: BatchContent) -> Committed:
 
 
 def exchange(table: Table, removed: list[DataFile], added: list[DataFile], properties: dict[str, str]) -> None:
-    """Commit one snapshot that takes files out and puts files in; raises what pyiceberg raises.
+    """Commit one snapshot that removes and adds files; raise what pyiceberg raises.
 
-    It is refused when the table has changed since it was loaded.
+    The catalog refuses it if the table has changed since it was loaded.
     """
     with table.transaction() as transaction:
         update = transaction.update_snapshot(snapshot_properties=properties)
@@ -90,7 +90,7 @@ class _Change:
 
 
 def _write(table: Table, content: BatchContent) -> _Change:
-    """Write the files of a change: the batch's rows, together with what is kept of the files that it corrects."""
+    """Write the files of a change: the batch's rows, and the rows that are kept of the files that it corrects."""
     change = _Change(removed=[], added=[], corrected=set())
     pool = [content.rows]
     for corrected in corrected_files(table, content.corrections) if content.corrections else ():
@@ -103,8 +103,3 @@ def _write(table: Table, content: BatchContent) -> _Change:
     if pool:
         change.added.extend(write_files(table, pa.concat_tables(pool)))
     return change
-
-
-def _snapshots(table: Table, batch_id: UUID) -> list[Summary]:
-    summaries = (snapshot.summary for snapshot in table.metadata.snapshots)
-    return [one for one in summaries if one is not None and one[BATCH_PROPERTY] == str(batch_id)]

@@ -1,8 +1,8 @@
-"""Find the data files that hold what a batch corrects, and what of them is to be kept.
+"""Find the data files with calls that a batch corrects, and the rows of them to keep.
 
 pyiceberg's own `delete` evaluates a filter in Python for every file, three times over, and takes minutes for ten
-thousand corrections over a thousand files. Here the plan asks for accounts and a span of time only, each file's bounds
-are compared with the sorted times of the corrections, and rows are matched by their exact key.
+thousand corrections in a thousand files. Here the plan asks only for accounts and a span of time, each file's bounds
+are compared with the sorted times of the corrections, and rows are matched by their exact keys.
 """
 
 from bisect import bisect_left, bisect_right
@@ -24,7 +24,7 @@ from tollbook.model.call_key import CallKey
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectedFile:
-    """A data file with rows that are corrected. `kept`: an Arrow table of its other rows."""
+    """A data file with corrected rows, whose keys are `corrected`. `kept`: an Arrow table of its other rows."""
 
     file: DataFile
     kept: Any
@@ -32,21 +32,18 @@ class CorrectedFile:
 
 
 def corrected_files(table: Table, corrections: Collection[Correction]) -> Iterator[CorrectedFile]:
-    """Read, one by one, the files of the archive as loaded that hold a correction's call, under any of its accounts.
-
-    `corrected` are the keys found.
-    """
-    known = [one for one in corrections if one.accounts is not None]
-    anywhere = [one for one in corrections if one.accounts is None]
-    tasks = {task.file.file_path: task for some in (known, anywhere) if some for task in _plan(table, some)}
-    keys = {one.key for one in corrections}
-    ids = pa.array({one.key.call_id for one in corrections}, pa.large_string())
+    """Yield, one by one, the files of the loaded archive that have a correction's call, under any of its accounts."""
+    of_accounts = [correction for correction in corrections if correction.accounts is not None]
+    anywhere = [correction for correction in corrections if correction.accounts is None]
+    tasks = {task.file.file_path: task for group in (of_accounts, anywhere) if group for task in _plan(table, group)}
+    keys = {correction.key for correction in corrections}
+    ids = pa.array({key.call_id for key in keys}, pa.large_string())
     for task in tasks.values():
         rows = read_file(table, task)
         hits = pc.indices_nonzero(pc.is_in(rows["call_id"], value_set=ids))
-        near = rows.take(hits)
-        starts = pc.divide(near["start_ts"].cast(pa.int64()), 1000)
-        hit_keys = map(CallKey, starts.to_pylist(), near["call_id"].to_pylist(), near["switch"].to_pylist())
+        same_id = rows.take(hits)
+        starts = pc.divide(same_id["start_ts"].cast(pa.int64()), 1000)
+        hit_keys = map(CallKey, starts.to_pylist(), same_id["call_id"].to_pylist(), same_id["switch"].to_pylist())
         found = {index: key for index, key in zip(hits.to_pylist(), hit_keys, strict=True) if key in keys}
         if found:
             kept = rows.filter(pa.array([index not in found for index in range(rows.num_rows)], pa.bool_()))
@@ -54,8 +51,8 @@ def corrected_files(table: Table, corrections: Collection[Correction]) -> Iterat
 
 
 def _plan(table: Table, corrections: Collection[Correction]) -> list[FileScanTask]:
-    starts = sorted({one.key.start_ts * 1000 for one in corrections})
-    accounts = {account for one in corrections for account in one.accounts or ()}
+    starts = sorted({correction.key.start_ts * 1000 for correction in corrections})
+    accounts = {account for correction in corrections for account in correction.accounts or ()}
     wanted = ex.And(ex.GreaterThanOrEqual("start_ts", starts[0]), ex.LessThanOrEqual("start_ts", starts[-1]))
     if accounts:
         wanted = ex.And(wanted, ex.In("account_id", accounts))
@@ -63,7 +60,7 @@ def _plan(table: Table, corrections: Collection[Correction]) -> list[FileScanTas
 
 
 def _may_hold(file: DataFile, starts_us: list[int]) -> bool:
-    """Tell from a file's bounds whether one of the sorted times can be in it; yes when it has no bounds."""
+    """Return whether one of the sorted times is within a file's bounds; True if it has no bounds."""
     lowest, highest = (file.lower_bounds or {}).get(START_FIELD), (file.upper_bounds or {}).get(START_FIELD)
     if lowest is None or highest is None:
         return True

@@ -1,7 +1,7 @@
-"""Write rows as data files of the archive: one an account and month, sorted by the calls' keys.
+"""Write rows as data files of the archive: one per account and month, sorted by the calls' keys.
 
 pyiceberg's own `append` filters the whole batch once for every partition, ignores sort orders and needs
-pyiceberg-core for months. One sort, and a slice for every partition, take about half of its time.
+pyiceberg-core for months. One sort and a slice per partition take about half of its time.
 """
 
 from itertools import accumulate
@@ -16,7 +16,7 @@ from tollbook.archive._pyarrow import iceberg_arrow, pa, pc
 
 
 def write_files(table: Table, rows: Any) -> list[DataFile]:
-    """Write an Arrow table with the archive's columns; the files belong to nothing until they are committed."""
+    """Write an Arrow table with the archive's columns; the files are part of no table until they are committed."""
     if rows.num_rows == 0:
         return []
     account, start = rows["account_id"], rows["start_ts"]
@@ -26,7 +26,7 @@ def write_files(table: Table, rows: Any) -> list[DataFile]:
         "start": start, "call": rows["call_id"], "switch": rows["switch"], "month": month, "name": account,
     })  # fmt: skip
     order = pc.sort_indices(keyed, sort_keys=[(key, "ascending") for key in ("account", "start", "call", "switch")])
-    # Without threads the groups come in the order of their first rows, which are the slices of the sorted rows.
+    # Without threads, the groups come in the order of their first rows, that is, as slices of the sorted rows.
     groups = keyed.select(["name", "month"]).take(order).group_by(["name", "month"], use_threads=False)
     partitions = groups.aggregate([([], "count_all")]).to_pylist()
     ends = accumulate(partition["count_all"] for partition in partitions)
@@ -36,17 +36,17 @@ def write_files(table: Table, rows: Any) -> list[DataFile]:
             write_uuid=write_uuid,
             task_id=number,
             schema=table.schema(),
-            # Fresh buffers: the writers' threads would wait for each other on shared ones.
-            record_batches=ordered.slice(end - one["count_all"], one["count_all"]).combine_chunks().to_batches(),
-            partition_key=partition_key(table, one["name"], one["month"]),
+            # Copied into buffers of its own: with shared ones the writers' threads would wait for each other.
+            record_batches=ordered.slice(end - part["count_all"], part["count_all"]).combine_chunks().to_batches(),
+            partition_key=partition_key(table, part["name"], part["month"]),
         )
-        for number, (one, end) in enumerate(zip(partitions, ends, strict=True))
+        for number, (part, end) in enumerate(zip(partitions, ends, strict=True))
     )
     return list(iceberg_arrow.write_file(io=table.io, table_metadata=table.metadata, tasks=tasks))
 
 
 def partition_key(table: Table, account: str, month: int) -> PartitionKey:
-    """Give the partition of an account, as archived, and a month, counted from January 1970."""
+    """Return the partition of an account, by its name in the archive, and a month, counted from January 1970."""
     values = [
         PartitionFieldValue(field=field, value=value)
         for field, value in zip(table.spec().fields, (account, month), strict=True)

@@ -1,22 +1,25 @@
-"""When an account's waiting rows are archived: pure.
+"""When an account's waiting rows are archived. Pure.
 
-Every flush writes a file for each account and month, and files are what costs: a commit to 10,000 accounts takes 40 s
-however few the rows, and a reader opens every file of its account. So rows wait until there are many, or a day is over.
+Each flush writes a file per account and month, and it is files that cost: a commit to 10,000 accounts takes 40 s
+however few the rows, and a reader opens every file of its account. So rows wait until there are many, or for a day.
 """
 
 from collections.abc import Sequence
 
 from tollbook.store.outbox import AccountWaiting
 
-# Half a row group of the archive: what a page of an hour reads anyway.
+# Half a row group of the archive, which a page of an hour reads anyway.
 FLUSH_ROWS = 10_000
 FLUSH_AGE_S = 24 * 3600.0
 
-# Accounts that are due within the hour go along with one that is due: some 24 commits a day, instead of one each run.
+# Accounts that are due within an hour are archived together with one that is due by its age. That makes some 24 commits
+# a day, instead of one per run.
 COMPANY_AGE_S = FLUSH_AGE_S - 3600.0
 
 
 def due(waiting: Sequence[AccountWaiting]) -> list[AccountWaiting]:
-    """Choose the accounts to flush now, in the order given; `waiting` may leave out those with few and young rows."""
-    late = any(one.oldest_s >= FLUSH_AGE_S for one in waiting)
-    return [one for one in waiting if one.rows >= FLUSH_ROWS or (late and one.oldest_s >= COMPANY_AGE_S)]
+    """Return the accounts to archive now, in the order given; `waiting` need not have those with few and young rows."""
+    overdue = any(account.oldest_s >= FLUSH_AGE_S for account in waiting)
+    return [
+        account for account in waiting if account.rows >= FLUSH_ROWS or (overdue and account.oldest_s >= COMPANY_AGE_S)
+    ]

@@ -1,4 +1,4 @@
-"""A batch as PostgreSQL's COPY writes it becomes the archive's rows and corrections: no database needed."""
+"""A batch as PostgreSQL's COPY writes it becomes the archive's rows and corrections."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def test_no_rows_give_an_empty_table() -> None:
     ids=["null", "empty", "comma", "quotes", "newline", "carriage return", "the word NULL", "nan", "end of copy",
          "spaces", "unicode", "leading zeros", "three million characters"],
 )  # fmt: skip
-def test_a_text_is_what_it_was(written: str, read: str | None) -> None:
+def test_a_text_is_read_back_as_it_was(written: str, read: str | None) -> None:
     assert only_row(agent_id=written)["agent_id"] == read
 
 
@@ -88,5 +88,5 @@ def test_every_account_and_none_has_an_archived_name_of_its_own(account: str | N
 
 
 def test_accounts_get_their_archived_names() -> None:
-    lines = [{**LINE, "account_id": one} for one in ("acme", "", "_none", "acme")]
+    lines = [{**LINE, "account_id": name} for name in ("acme", "", "_none", "acme")]
     assert parse(csv(*lines)).rows["account_id"].to_pylist() == ["acme", "_none", "__none", "acme"]

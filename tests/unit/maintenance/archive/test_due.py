@@ -20,7 +20,7 @@ def waiting(account: str | None, rows: int, oldest_s: float) -> AccountWaiting:
         ([waiting("a", FLUSH_ROWS - 1, HOUR)], []),
         ([waiting("a", 1, FLUSH_AGE_S)], ["a"]),
         ([waiting("a", 1, FLUSH_AGE_S - 1)], []),
-        # One that is a day old takes those along that soon will be; one that is full does not.
+        # An account due by its age takes along those that soon will be; one due by its rows does not.
         (
             [waiting("a", 1, FLUSH_AGE_S), waiting(None, 1, COMPANY_AGE_S), waiting("c", 1, COMPANY_AGE_S - 1)],
             ["a", None],
@@ -29,4 +29,4 @@ def waiting(account: str | None, rows: int, oldest_s: float) -> AccountWaiting:
     ],
 )
 def test_accounts_that_are_due(accounts: list[AccountWaiting], flushed: list[str | None]) -> None:
-    assert [one.account_id for one in due(accounts)] == flushed
+    assert [account.account_id for account in due(accounts)] == flushed
