@@ -1,4 +1,4 @@
-"""What docs/api.md shows works as it stands there: its curl lines and Python examples, on a real `tollbook serve`."""
+"""What docs/api.md shows works as printed there: its curl lines and Python examples, on a real `tollbook serve`."""
 
 import json
 import os
@@ -35,7 +35,7 @@ COST = 21_000
 
 @dataclass(frozen=True, kw_only=True)
 class Api:
-    """An API with calls of acme, and where examples run."""
+    """An API with calls of acme, and a folder to run examples in."""
 
     url: str
     key: str
@@ -43,7 +43,7 @@ class Api:
     database: Connection
 
     def run(self, *command: str) -> str:
-        """Run a command with the key and the address in its environment, and give what it printed."""
+        """Run a command with the key and the URL in its environment, and return its output."""
         done = subprocess.run(
             command,
             env={**os.environ, "KEY": self.key, "URL": self.url},
@@ -57,7 +57,7 @@ class Api:
         return done.stdout
 
     def store(self, *rows: Row) -> None:
-        """Store complete calls, at the same price each."""
+        """Store complete calls, all at the same price."""
         days = {row.start_ts // MS_PER_DAY for row in rows}
         Partitions().ensure(self.database, call_days=days, leg_days=days)
         call_rows.upsert(self.database, [(row, Price(cost_micros=COST, parts=(), currency="EUR")) for row in rows])
@@ -75,7 +75,7 @@ def row(call_id: str, start_ts: int, billsec: int = 60) -> Row:
 
 @pytest.fixture
 def api(database: Connection, start: Callable[..., Any], tmp_path: Path) -> Api:
-    """An API that answers."""
+    """An API that answers requests."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         bind = f"127.0.0.1:{found.getsockname()[1]}"
     database.autocommit = True
@@ -91,14 +91,14 @@ def api(database: Connection, start: Callable[..., Any], tmp_path: Path) -> Api:
 
 
 def test_there_are_examples() -> None:
-    """They are found: a document that is laid out otherwise would otherwise check nothing."""
+    """The examples are found; otherwise a change of the document's layout could leave the tests below without any."""
     assert len(CURL) >= 6
     assert len(PYTHON) == 2
 
 
 @pytest.mark.parametrize("line", CURL, ids=lambda line: re.sub(r"^.*8080|'$", "", line))
 def test_a_curl_line_works_as_it_is(api: Api, line: str) -> None:
-    """Pasted into a shell it gets an answer, with rows where it asks for rows."""
+    """Pasted into a shell, each line returns a result, with rows if it asks for rows."""
     printed = api.run("bash", "-c", f"{line.replace(BASE, api.url)} --fail-with-body --silent --show-error")
     if "-OJ" in line:
         (saved,) = api.folder.iterdir()
@@ -111,13 +111,13 @@ def test_a_curl_line_works_as_it_is(api: Api, line: str) -> None:
 
 
 def test_the_walk_in_python_adds_up_every_call(api: Api) -> None:
-    """In pages of 10 as well as in one."""
+    """The example adds up every call, in pages of 10 as well as in one."""
     for example in (PYTHON[0], PYTHON[0].replace("limit=10000", "limit=10")):
         assert api.run(sys.executable, "-c", example) == f"{ROWS * COST / 1e6:.6f}\n"
 
 
-def test_the_nightly_sync_in_python_ends_up_with_what_there_is(api: Api) -> None:
-    """Night after night: new calls come, changed ones are replaced, none is doubled; in small pages as in large."""
+def test_the_nightly_sync_in_python_matches_the_database(api: Api) -> None:
+    """After each sync the copy equals the table: new calls, changed calls, none twice, in small pages and in large."""
     now = time.time_ns() // 1_000_000
     nights: list[tuple[str, list[Row]]] = [
         (PYTHON[1], []),
@@ -137,8 +137,8 @@ def test_the_nightly_sync_in_python_ends_up_with_what_there_is(api: Api) -> None
         assert [(*key, json.loads(record)["billsec"]) for *key, record in found] == wanted
 
 
-def test_the_sync_says_what_the_api_says(api: Api) -> None:
-    """A failure that does not pass ends it with the API's message."""
+def test_the_sync_ends_with_the_apis_message(api: Api) -> None:
+    """An error that is not temporary ends the sync with the API's message."""
     keys.revoke(api.database, keys.every(api.database)[0].key_id)
     done = subprocess.run(
         [sys.executable, "-c", PYTHON[1]],
@@ -149,19 +149,19 @@ def test_the_sync_says_what_the_api_says(api: Api) -> None:
     assert "unknown or revoked" in done.stderr
 
 
-def test_the_power_query_recipe_names_what_is_there(api: Api) -> None:
-    """No engine for it runs here: its path, parameters, header and members are those of the document."""
+def test_the_power_query_recipe_matches_the_api(api: Api) -> None:
+    """Its path, parameters, header and members are those of the OpenAPI document; no engine for it runs here."""
     (recipe,) = re.findall(r"^```powerquery\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
-    told = json.loads(api.run("curl", "--silent", f"{api.url}/v1/openapi.json"))
+    document = json.loads(api.run("curl", "--silent", f"{api.url}/v1/openapi.json"))
     path = re.search(r'RelativePath = "(.*)"', recipe)
     assert path
-    resource = told["paths"][f"/{path[1]}"]["get"]
-    names = {one["name"] for one in resource["parameters"]}
+    resource = document["paths"][f"/{path[1]}"]["get"]
+    names = {parameter["name"] for parameter in resource["parameters"]}
     queries = re.findall(r"\[((?:since|cursor) = .*)\],?$", recipe, re.MULTILINE)
     assert len(queries) == 2
     assert {name for query in queries for name in re.findall(r"(?:^|, )(\w+) = ", query)} <= names
-    assert told["components"]["securitySchemes"]["key"]["name"] in recipe
-    assert {"rows", "next_cursor"} <= set(told["components"]["schemas"]["CallPage"]["properties"])
+    assert document["components"]["securitySchemes"]["key"]["name"] in recipe
+    assert {"rows", "next_cursor"} <= set(document["components"]["schemas"]["CallPage"]["properties"])
     assert set(re.findall(r'\{"(\w+)", ', recipe)) <= set(COLUMNS)
     assert recipe.count("(") == recipe.count(")")
     assert recipe.count("{") == recipe.count("}")

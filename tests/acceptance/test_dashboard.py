@@ -1,4 +1,4 @@
-"""The dashboard and the API's reference in a real browser, from a real `tollbook serve`."""
+"""The dashboard and the API reference in a real browser, served by a real `tollbook serve`."""
 
 import datetime as dt
 import os
@@ -47,7 +47,7 @@ def browser() -> Iterator[Browser]:
 
 @dataclass(kw_only=True)
 class Site:
-    """A dashboard with the calls of this hour's tests, the keys to it, and what its pages complained of."""
+    """A dashboard, the keys to it, and the errors that its pages logged."""
 
     browser: Browser
     url: str
@@ -56,7 +56,7 @@ class Site:
     complaints: list[str] = field(default_factory=list)
 
     def open(self, path: str = "/", *, width: int = 1280, scheme: str = "light") -> Page:
-        """Open a page in a browser of its own, somewhere in Berlin."""
+        """Open a page in a browser context of its own, in Berlin's time zone."""
         context = self.browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if scheme == "dark" else "light",
@@ -66,7 +66,7 @@ class Site:
         page = context.new_page()
         page.set_default_timeout(15_000)
         # A violation of the Content-Security-Policy is an error in the console.
-        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(f"{self.url}{path}")
         return page
@@ -106,22 +106,22 @@ def store(connection: Connection, now: int) -> None:
         row("up", now - MINUTE, **up),
         row("theirs", ago[9], account_id="other"),
     ]
-    days = {one.start_ts // MS_PER_DAY for one in rows}
+    days = {stored.start_ts // MS_PER_DAY for stored in rows}
     Partitions().ensure(connection, call_days=days, leg_days=days)
     call_rows.upsert(
         connection,
-        [(one, _price(one) if one.end_ts else None) for one in rows],
+        [(stored, _price(stored) if stored.end_ts else None) for stored in rows],
     )
 
 
-def _price(one: Row) -> Price:
-    assert one.account_id
-    return Price(cost_micros=1_050_000 * one.answered, parts=(), currency=ACCOUNTS[one.account_id])
+def _price(stored: Row) -> Price:
+    assert stored.account_id
+    return Price(cost_micros=1_050_000 * stored.answered, parts=(), currency=ACCOUNTS[stored.account_id])
 
 
 @contextmanager
 def serve(database_url: str, log: Path) -> Generator[str]:
-    """Run `tollbook serve`, and give its address."""
+    """Run `tollbook serve`, and yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         bind = f"127.0.0.1:{found.getsockname()[1]}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")}
@@ -154,7 +154,7 @@ class Filled:
 
 @pytest.fixture(scope="module")
 def filled(postgres_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
-    """One for all tests: they only look."""
+    """One database for all tests, which only read."""
     name = "tollbook_dashboard"
     url = postgres_url.replace("@/postgres?", f"@/{name}?")
     now = time.time_ns() // 1_000_000
@@ -162,7 +162,7 @@ def filled(postgres_url: str, template_database: str, tmp_path_factory: pytest.T
         administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
         with connect(url, name="test", autocommit=True) as database:
             store(database, now)
-            secrets = {one: keys.create(database, account_id=one, scopes=["cdr"])[1] for one in ACCOUNTS}
+            secrets = {owner: keys.create(database, account_id=owner, scopes=["cdr"])[1] for owner in ACCOUNTS}
             secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
         secrets["wrong"] = "sk_" + "x" * 43
         with serve(url, tmp_path_factory.mktemp("dashboard") / "serve.log") as address:
@@ -172,31 +172,32 @@ def filled(postgres_url: str, template_database: str, tmp_path_factory: pytest.T
 
 @pytest.fixture
 def site(browser: Browser, filled: Filled) -> Site:
-    """The dashboard, of which no page has complained yet."""
+    """The dashboard, without any logged error so far."""
     return Site(browser=browser, url=filled.url, keys=filled.keys, now=filled.now)
 
 
 def tiles(page: Page) -> dict[str, str]:
-    """What the tiles say."""
-    return {one.locator("h3").inner_text(): one.locator(".value").inner_text() for one in page.locator(".tile").all()}
+    """Return the value of each tile by its title."""
+    cards = page.locator(".tile").all()
+    return {card.locator("h3").inner_text(): card.locator(".value").inner_text() for card in cards}
 
 
 def drawn(page: Page, title: str) -> list[str]:
-    """What the bars of a chart that hold something say, oldest first."""
+    """Return the texts of a chart's non-empty bars, oldest first."""
     figure = page.locator("figure", has=page.get_by_role("heading", name=title))
     bars = figure.locator("g.bar", has=page.locator("rect.fill"))
     return [re.sub(r"^.*?\d\d:\d\d: ", "", bar.locator("title").text_content() or "") for bar in bars.all()]
 
 
 def texts(page: Page, title: str, column: str) -> list[str]:
-    """The cells of a column of the table in the card with a title."""
+    """Return the cells of a column in the table of the card with this title."""
     card = page.locator("section", has=page.get_by_role("heading", name=title))
     heads = card.locator("th").all_inner_texts()
-    return [one.locator("td").nth(heads.index(column)).inner_text() for one in card.locator("tbody tr").all()]
+    return [line.locator("td").nth(heads.index(column)).inner_text() for line in card.locator("tbody tr").all()]
 
 
 def test_a_key_opens_tiles_charts_rankings_and_calls(site: Site) -> None:
-    """The numbers are those of the calls; nothing is fetched from elsewhere, and no policy is broken."""
+    """All numbers are those of the calls; nothing is fetched from elsewhere, and no policy is violated."""
     page = site.enter()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -208,7 +209,7 @@ def test_a_key_opens_tiles_charts_rankings_and_calls(site: Site) -> None:
     counted = {name: sum(int(n) for bar in bars for n in re.findall(rf"{name} (\d+)", bar))
                for name in ("answered", "busy", "up now")}  # fmt: skip
     assert counted == {"answered": 5, "busy": 3, "up now": 1}
-    high = {name: sum(float(one.get_attribute("height") or 0) for one in page.locator(f"rect.d-{name}[y]").all())
+    high = {name: sum(float(bar.get_attribute("height") or 0) for bar in page.locator(f"rect.d-{name}[y]").all())
             for name in ("answered", "busy", "up")}  # fmt: skip
     assert high["answered"] / 5 == pytest.approx(high["busy"] / 3) == pytest.approx(high["up"])
     assert sum(Decimal(bar.removeprefix("€")) for bar in drawn(page, "Cost per hour")) == Decimal("5.25")
@@ -217,13 +218,13 @@ def test_a_key_opens_tiles_charts_rankings_and_calls(site: Site) -> None:
     )  # fmt: skip
     assert texts(page, "Queues", "Queue") == ["sales"]
     assert set(texts(page, "Recent calls", "Result")) == {"talking", "answered", "busy"}
-    assert all(one.startswith(site.url) for one in asked)
-    assert not any("sk_" in one for one in asked)
+    assert all(url.startswith(site.url) for url in asked)
+    assert not any("sk_" in url for url in asked)
     assert site.complaints == []
 
 
 def test_hostile_names_are_text(site: Site) -> None:
-    """In the list, in a ranking, in the details and in a filter: shown to the letter, and run nowhere."""
+    """HTML in a name is shown as text and never executed: in the list, in a ranking, in the details and in a filter."""
     page = site.enter()
     expect(page.locator("#calls").get_by_text(HOSTILE).first).to_be_visible()
     expect(page.get_by_role("button", name=HOSTILE)).to_be_visible()
@@ -237,8 +238,8 @@ def test_hostile_names_are_text(site: Site) -> None:
     assert site.complaints == []
 
 
-def test_a_wrong_key_is_told_what_to_do(site: Site) -> None:
-    """The form stays, with the API's words, and the key is not kept."""
+def test_a_wrong_key_shows_the_apis_message(site: Site) -> None:
+    """The form stays, with the API's message, and the key is not kept."""
     page = site.open()
     page.get_by_label("Key", exact=True).fill(site.keys["wrong"])
     page.keyboard.press("Enter")
@@ -248,8 +249,8 @@ def test_a_wrong_key_is_told_what_to_do(site: Site) -> None:
     assert not page.locator("#dashboard").is_visible()
 
 
-def test_a_key_is_forgotten_when_it_is_asked_to_be(site: Site) -> None:
-    """It is in this tab's sessionStorage alone, and gone from there and from the page afterwards."""
+def test_forget_key_removes_the_key(site: Site) -> None:
+    """The key is only in this tab's sessionStorage; Forget key removes it and all calls from the page."""
     page = site.enter()
     key = site.keys["acme"]
     assert page.evaluate("[Object.values(sessionStorage), localStorage.length, document.cookie]") == [[key], 0, ""]
@@ -270,8 +271,8 @@ def test_two_currencies_have_a_tile_and_a_chart_each(site: Site) -> None:
     assert texts(page, "Accounts", "Cost") == ["€5.25", "US$1.05"]
 
 
-def test_no_calls_are_said_to_be_none(site: Site) -> None:
-    """Nothing is divided by nothing, and the page says what may be the matter."""
+def test_no_calls_have_their_own_text(site: Site) -> None:
+    """Without calls nothing is divided by zero, and the page says what may be the reason."""
     page = site.enter("void")
     assert tiles(page) == {"Calls": "0", "ASR": "–", "ACD": "–", "Minutes": "0"}
     expect(page.get_by_text("No calls match in this time.")).to_be_visible()
@@ -280,7 +281,7 @@ def test_no_calls_are_said_to_be_none(site: Site) -> None:
 
 
 def test_filters_time_and_zone_choose_the_calls(site: Site) -> None:
-    """They are in the address too, so that a view can be handed on; the key is not."""
+    """Filter, time and time zone select the calls and are in the URL, so that a view can be shared; the key is not."""
     page = site.enter()
     page.get_by_label("Disposition").select_option("busy")
     expect(page.locator(".tile .value").first).to_have_text("3")
@@ -305,7 +306,8 @@ def test_filters_time_and_zone_choose_the_calls(site: Site) -> None:
     expect(page.get_by_role("alert")).to_contain_text("Asia/Atlantis is not a time zone")
 
 
-def test_the_csv_is_of_the_calls_that_are_shown(site: Site) -> None:
+def test_the_csv_has_the_calls_that_are_shown(site: Site) -> None:
+    """The CSV has the calls of the filter, in a file named after its time window."""
     page = site.enter()
     page.get_by_label("Disposition").select_option("busy")
     expect(page.locator(".tile .value").first).to_have_text("3")
@@ -318,7 +320,7 @@ def test_the_csv_is_of_the_calls_that_are_shown(site: Site) -> None:
 
 
 def test_a_call_is_explained(site: Site) -> None:
-    """Its facts, its price and the rules behind its columns; Escape closes it and gives the focus back."""
+    """The details show the facts, the price and the rules of a call; Escape closes them and restores the focus."""
     page = site.enter()
     button = page.locator("#calls tr", has_text="busy").first.get_by_role("button")
     button.focus()
@@ -332,7 +334,8 @@ def test_a_call_is_explained(site: Site) -> None:
     expect(button).to_be_focused()
 
 
-def test_a_chart_is_walked_through_by_keyboard_and_read_as_a_table(site: Site) -> None:
+def test_a_chart_works_by_keyboard_and_as_a_table(site: Site) -> None:
+    """The arrow and End keys select bars of a chart, whose numbers are also a table."""
     page = site.enter()
     figure = page.locator("figure").first
     figure.get_by_role("img", name="Calls per hour: 9 in total").focus()
@@ -343,8 +346,8 @@ def test_a_chart_is_walked_through_by_keyboard_and_read_as_a_table(site: Site) -
     assert sum(map(int, cells)) == 9
 
 
-def test_what_is_open_and_in_focus_is_so_after_loading_anew(site: Site) -> None:
-    """The page loads by itself: it must not take a table away from under its reader."""
+def test_a_reload_keeps_what_is_open_and_focused(site: Site) -> None:
+    """When the page loads new data by itself, an open table stays open and the focus stays where it was."""
     page = site.enter()
     page.locator("figure").first.get_by_text("As a table").click()
     page.locator("#calls tbody button").nth(3).focus()
@@ -358,7 +361,7 @@ def test_what_is_open_and_in_focus_is_so_after_loading_anew(site: Site) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_needs_no_sideways_scrolling(site: Site, scheme: str) -> None:
-    """At 360 pixels, with everything that the page has."""
+    """At 360 pixels, with everything that the page can show, nothing is wider than the screen."""
     page = site.enter("operator", width=360, scheme=scheme)
     expect(page.locator("#calls tbody tr")).to_have_count(10)
     expect(page.locator("#rankings").get_by_role("heading", name="Accounts")).to_be_visible()
@@ -368,8 +371,8 @@ def test_a_phone_needs_no_sideways_scrolling(site: Site, scheme: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
-def test_text_can_be_read_on_its_ground(site: Site) -> None:
-    """WCAG 2's 4.5 to 1, in both colour schemes, for every text that is drawn."""
+def test_every_text_has_enough_contrast(site: Site) -> None:
+    """Every visible text has WCAG 2's contrast of 4.5 to 1, in both colour schemes."""
     for scheme in ("light", "dark"):
         page = site.enter(scheme=scheme)
         expect(page.locator("#calls tbody tr")).to_have_count(9)
@@ -382,8 +385,8 @@ _FAINT = """() => {
     .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
   const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const ground = (element) => {
-    for (let one = element; one; one = one.parentElement) {
-      const colour = parts(getComputedStyle(one).backgroundColor);
+    for (let ancestor = element; ancestor; ancestor = ancestor.parentElement) {
+      const colour = parts(getComputedStyle(ancestor).backgroundColor);
       if (colour[3] !== 0) return colour;
     }
     return [255, 255, 255];
@@ -402,8 +405,8 @@ _FAINT = """() => {
 }"""
 
 
-def test_a_server_that_is_gone_is_said_to_be(site: Site, filled: Filled, tmp_path: Path) -> None:
-    """What was shown stays, and the page says that it is of before."""
+def test_a_missing_server_is_reported(site: Site, filled: Filled, tmp_path: Path) -> None:
+    """When the server is gone the figures stay, and the page says that they are from before."""
     with serve(filled.database_url, tmp_path / "serve.log") as url:
         page = replace(site, url=url).enter()
     page.get_by_role("button", name="Show", exact=True).click()
@@ -412,8 +415,8 @@ def test_a_server_that_is_gone_is_said_to_be(site: Site, filled: Filled, tmp_pat
     assert tiles(page)["Calls"] == "9"
 
 
-def test_the_reference_is_read_and_tried_out(site: Site) -> None:
-    """All resources are there, a key goes out in the header, and nothing is fetched from elsewhere."""
+def test_the_reference_can_be_tried_out(site: Site) -> None:
+    """The reference lists all resources and sends the key in a header; nothing is fetched from elsewhere."""
     page = site.open("/v1/docs")
     expect(page.locator(".opblock-summary-path", has_text="/v1/stats")).to_be_visible()
     page.get_by_role("button", name="Authorize").click()

@@ -1,4 +1,4 @@
-"""The application over a fresh database with two accounts, and calls to put into it."""
+"""The application over a fresh database with two accounts, and a way to store calls."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ def accounts(database: Connection) -> Connection:
 
 @pytest.fixture
 def put(accounts: Connection) -> Put:
-    """Write a call: complete, answered, outbound, of a minute, acme's, but for what is said. Also in other hands."""
+    """Return a function that stores a call: complete, answered, outbound, a minute long, of acme, unless changed."""
     partitions = Partitions()
 
     def write(call_id: str, connection: Connection = accounts, **changed: object) -> None:
@@ -71,19 +71,19 @@ def other_key(accounts: Connection) -> str:
 
 @pytest.fixture
 def operator_key(accounts: Connection) -> str:
-    """A key that sees all."""
+    """A key that can read all calls."""
     return keys.create(accounts, account_id=None, scopes=["operator"])[1]
 
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    """Settings with this test's database and a folder of its own."""
+    """Settings with this test's database and a data directory of its own."""
     return Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
 
 
 @pytest.fixture
 def services(settings: Settings) -> Iterator[Services]:
-    """What the application works with, open for the test."""
+    """The services of the application, open during the test."""
     services = Services.from_settings(settings)
     services.open()
     yield services
@@ -98,7 +98,7 @@ def client(services: Services) -> FlaskClient:
 
 @pytest.fixture
 def ask(client: FlaskClient, key: str) -> Ask:
-    """Ask /v1/calls with acme's key, or another; parameters by name."""
+    """Return a function that requests /v1/calls with acme's key, or another, and parameters by name."""
 
     def get(secret: str | None = key, path: str = "/v1/calls", **parameters: object) -> TestResponse:
         headers = {} if secret is None else {"x-api-key": secret}

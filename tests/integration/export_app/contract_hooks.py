@@ -1,4 +1,4 @@
-"""For schemathesis: what a schema cannot say about the parameters of `/v1/calls` and `/v1/stats`, said here."""
+"""Hooks for schemathesis: the rules about parameters of `/v1/calls` and `/v1/stats` that a schema cannot express."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from schemathesis import GenerationMode
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, **kwargs: Any) -> None:
-    """Make valid queries consistent: cursors are the server's, a window has an order, changes have no window."""
+    """Make valid queries consistent: no made-up cursor, since before until, and no window with updated_since."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE or not case.query:
         return
     case.query.pop("cursor", None)

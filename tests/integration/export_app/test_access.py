@@ -1,4 +1,4 @@
-"""Row-level security: PostgreSQL itself shows the API one account's rows, and plans as well as without."""
+"""Row-level security: PostgreSQL itself restricts the API to one account's rows, and plans as well as without."""
 
 import os
 import secrets
@@ -44,7 +44,7 @@ TABLES = {
 
 @pytest.fixture
 def filled(accounts: Connection, put: Put) -> Connection:
-    """Rows of both accounts and of none in every table."""
+    """Rows of both accounts, and of no account, in every table."""
     for account_id in ("acme", "other", None):
         put(f"of {account_id}", account_id=account_id, queue_id="q", agent_id="a", direction="inbound")
         accounts.execute(
@@ -61,7 +61,7 @@ def filled(accounts: Connection, put: Put) -> Connection:
 def test_a_query_without_a_where_gets_nothing_foreign(
     services: Services, filled: Connection, table: str, account_id: str, seen: set[str]
 ) -> None:
-    """Although the connection is a superuser's, whom PostgreSQL does not check by itself."""
+    """A query without WHERE returns only the account's rows, even on a superuser's connection."""
     with services.database.reading(OneAccount(account_id)) as connection:
         query = TABLES[table]
         assert {row[0] for row in connection.execute(query).fetchall()} == seen
@@ -70,14 +70,14 @@ def test_a_query_without_a_where_gets_nothing_foreign(
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_an_operator_sees_all_on_purpose(services: Services, filled: Connection, table: str) -> None:
-    """By a setting of its own: an empty account is no account's."""
+def test_an_operator_reads_all_on_purpose(services: Services, filled: Connection, table: str) -> None:
+    """Only a setting of its own opens all rows: an account without a name is no account."""
     with services.database.reading(EveryAccount()) as connection:
         assert {row[0] for row in connection.execute(TABLES[table]).fetchall()} >= {"acme", "other"}
 
 
-def test_the_role_without_a_setting_sees_nothing(filled: Connection) -> None:
-    """So a forgotten setting is no hole either."""
+def test_the_role_without_a_setting_reads_nothing(filled: Connection) -> None:
+    """A forgotten setting returns no rows at all."""
     with filled.transaction():
         filled.execute("SET LOCAL ROLE tollbook_api")
         for query in TABLES.values():
@@ -85,8 +85,8 @@ def test_the_role_without_a_setting_sees_nothing(filled: Connection) -> None:
 
 
 @pytest.mark.parametrize("table", ["api_key", "archive_outbox", "alembic_version"])
-def test_the_role_may_not_look_at_the_rest(filled: Connection, table: str) -> None:
-    """Keys above all."""
+def test_the_role_may_not_read_other_tables(filled: Connection, table: str) -> None:
+    """The role of the API has no right to other tables, least of all to that of the keys."""
     with filled.transaction(force_rollback=True):
         filled.execute("SET LOCAL ROLE tollbook_api")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -94,16 +94,16 @@ def test_the_role_may_not_look_at_the_rest(filled: Connection, table: str) -> No
 
 
 def test_a_read_writes_nothing_and_leaves_nothing_behind(services: Services, filled: Connection) -> None:
-    """The transaction is read-only; afterwards the connection is as it was, for a stranger."""
-    with pytest.raises(Exception, match="read-only"), services.database.reading(OneAccount("acme")) as one:
-        one.execute("DELETE FROM call_cdr")
+    """A read is a read-only transaction, and leaves neither role nor account on the pooled connection."""
+    with pytest.raises(Exception, match="read-only"), services.database.reading(OneAccount("acme")) as connection:
+        connection.execute("DELETE FROM call_cdr")
     with services.database.connection() as connection:
         row = connection.execute("SELECT current_user, current_setting('tollbook.account', true)").fetchone()
         assert row in (("postgres", ""), ("postgres", None))
 
 
 def test_no_parameter_reaches_another_account(ask: Ask, filled: Connection) -> None:
-    """Whatever is asked for by its name or by a cursor of another."""
+    """No parameter, path or made-up parameter name returns a row of another account."""
     foreign = {
         "since": "0", "until": str(START + 1), "updated_since": "0", "order": "asc", "limit": "10000",
         "direction": "inbound", "disposition": "answered", "number": "1001", "queue_id": "q", "agent_id": "a",
@@ -124,21 +124,21 @@ def test_no_parameter_reaches_another_account(ask: Ask, filled: Connection) -> N
 
 
 def shape(connection: Connection, selection: Selection, limit: int) -> dict[str, int]:
-    """The blocks that a page reads, and how many rows went through its busiest node."""
+    """Return how many blocks a page reads, how many rows went through its busiest node, and how often it sorts."""
     conditions, parameters = pages._where(selection)
     query = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {pages.selected(COLUMNS)} {conditions} LIMIT %(limit)s"
     (plan,) = connection.execute(query, {**parameters, "limit": limit}).fetchall()[0][0]
 
     def nodes(node: dict[str, object]) -> Iterator[dict[str, object]]:
         yield node
-        for one in node.get("Plans", []):
-            yield from nodes(one)
+        for child in node.get("Plans", []):
+            yield from nodes(child)
 
-    every = list(nodes(plan["Plan"]))
+    found = list(nodes(plan["Plan"]))
     return {
-        "blocks": every[0]["Shared Hit Blocks"] + every[0]["Shared Read Blocks"],
-        "rows": max(int(one["Actual Rows"]) for one in every),
-        "sorts": sum(one["Node Type"] == "Sort" for one in every),
+        "blocks": found[0]["Shared Hit Blocks"] + found[0]["Shared Read Blocks"],
+        "rows": max(int(node["Actual Rows"]) for node in found),
+        "sorts": sum(node["Node Type"] == "Sort" for node in found),
     }
 
 
@@ -169,7 +169,7 @@ def busy_url(postgres_url: str) -> Iterator[str]:
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("accounts", [OneAccount("a3"), EveryAccount()])
 def test_a_page_reads_along_an_index(busy_url: str, order: str, accounts: Accounts) -> None:
-    """A page in the middle reads its own rows and no more, sorts nothing, and costs what the first page costs."""
+    """A page in the middle reads only its own rows, sorts nothing, and costs what it costs without the policies."""
     with connect(busy_url, name="test", autocommit=True) as connection:
         middle = CallKey(START + 10_000 * 43_200, "8", "fs1")
         window = {"accounts": accounts, "since": 0, "until": 2 * START}
@@ -187,7 +187,7 @@ def test_a_page_reads_along_an_index(busy_url: str, order: str, accounts: Accoun
 
 @pytest.fixture
 def unprivileged_url(postgres_url: str) -> Iterator[str]:
-    """The URL of an empty database that belongs to a role which may not make roles, as on a managed server."""
+    """The URL of an empty database whose owner may not create roles, as on a managed server."""
     name = f"tollbook_plain_{secrets.token_hex(4)}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
@@ -197,8 +197,8 @@ def unprivileged_url(postgres_url: str) -> Iterator[str]:
         connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-def test_a_role_that_may_not_make_roles_is_told_what_to_do(unprivileged_url: str, postgres_url: str) -> None:
-    """The upgrade goes through, for calls are to be written; `serve` refuses until an administrator has helped."""
+def test_a_role_that_may_not_create_roles_gets_instructions(unprivileged_url: str, postgres_url: str) -> None:
+    """The upgrade succeeds, for calls must be written; `serve` starts only after somebody runs the GRANT it names."""
     upgrade(unprivileged_url)
     settings = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")}
     settings |= {"TOLLBOOK_DATABASE_URL": unprivileged_url, "TOLLBOOK_API_BIND": "127.0.0.1:0"}
@@ -216,15 +216,15 @@ def test_a_role_that_may_not_make_roles_is_told_what_to_do(unprivileged_url: str
 
 
 def test_a_database_whose_rights_are_missing_is_refused(filled: Connection) -> None:
-    """A restored one, for instance, whose policies were left behind."""
+    """`serve` refuses a database without its policies, such as an incompletely restored one."""
     row_security.check(filled)
     filled.execute("DROP POLICY tollbook_api ON call_leg")
     with pytest.raises(SettingsError, match="tollbook db upgrade"):
         row_security.check(filled)
 
 
-def test_who_was_granted_the_tables_sees_what_he_saw(filled: Connection, postgres_url: str) -> None:
-    """A dashboard's own role, say: only the API's is restricted."""
+def test_other_roles_are_not_restricted(filled: Connection, postgres_url: str) -> None:
+    """A role that was granted the tables, such as Grafana's, reads every row: only the API's role is restricted."""
     name = f"tollbook_grafana_{secrets.token_hex(4)}"
     filled.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
     filled.execute(sql.SQL("GRANT SELECT ON call_cdr TO {}").format(sql.Identifier(name)))

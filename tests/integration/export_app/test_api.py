@@ -1,4 +1,4 @@
-"""The API over a real PostgreSQL: who sees what, page by page, and what is said when something is wrong."""
+"""The API over a real PostgreSQL: who can read what, page by page, and what every error says."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ def call(call_id: str, account_id: str | None = "acme", start_ts: int = START, *
 
 
 def insert(connection: Connection, *rows: Row) -> None:
-    """Store rows, each that is complete with a price."""
+    """Store rows, each complete one with a price."""
     connection.autocommit = True
     Partitions().ensure(connection, call_days={row.start_ts // MS_PER_DAY for row in rows}, leg_days=())
     call_rows.upsert(
@@ -47,7 +47,7 @@ def insert(connection: Connection, *rows: Row) -> None:
 
 @pytest.fixture
 def get(client: FlaskClient, key: str) -> Get:
-    """Ask for /v1/calls with acme's key, or another."""
+    """Return a function that requests /v1/calls, or another path, with acme's key, or another."""
 
     def ask(query: str = "", *, secret: str | None = key, path: str = "/v1/calls") -> TestResponse:
         headers = {} if secret is None else {"x-api-key": secret}
@@ -57,7 +57,7 @@ def get(client: FlaskClient, key: str) -> Get:
 
 
 def refused(answer: TestResponse, status: int, code: str) -> str:
-    """Check a failure, and give its message."""
+    """Check an error response, and return its message."""
     assert (answer.status_code, answer.content_type) == (status, "application/json")
     body = json.loads(answer.data)
     assert list(body) == ["ok", "code", "message"]
@@ -66,7 +66,7 @@ def refused(answer: TestResponse, status: int, code: str) -> str:
 
 
 def test_json_rows_have_the_public_columns_in_order(accounts: Connection, get: Get) -> None:
-    """Exactly the 16, and no next_cursor on the last page."""
+    """A JSON row has exactly the 16 columns in order, and the last page has no next_cursor."""
     insert(accounts, call("a"))
     answer = get()
     assert answer.headers["Content-Type"] == "application/json"
@@ -84,7 +84,7 @@ def test_json_rows_have_the_public_columns_in_order(accounts: Connection, get: G
 
 
 def test_a_call_that_is_up_is_shown_with_nulls(accounts: Connection, get: Get) -> None:
-    """In JSON null, in CSV an empty field."""
+    """What only the end of a call decides is null in JSON, and an empty field in CSV."""
     nothing = dict.fromkeys(("answer_ts", "end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"))
     insert(accounts, call("up", **nothing, answered=0))
     (row,) = get().get_json()["rows"]
@@ -94,7 +94,7 @@ def test_a_call_that_is_up_is_shown_with_nulls(accounts: Connection, get: Get) -
 
 
 def test_csv_is_an_attachment_with_formulas_defused(accounts: Connection, get: Get) -> None:
-    """JSON is never altered, raw=1 alters CSV neither."""
+    """CSV is a download in which formulas are escaped; JSON is never changed, and with raw=1 CSV is not either."""
     insert(accounts, call("a", from_num='=cmd|"x"', to_num="+4930123456"))
     answer = get(f"format=csv&until={START + 1}")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
@@ -108,7 +108,7 @@ def test_csv_is_an_attachment_with_formulas_defused(accounts: Connection, get: G
 
 
 def test_since_is_included_and_until_is_not(accounts: Connection, get: Get) -> None:
-    """[since, until)."""
+    """The time window includes its start and excludes its end."""
     insert(accounts, *(call(str(ms), start_ts=START + ms) for ms in range(4)))
     rows = get(f"since={START + 1}&until={START + 3}").get_json()["rows"]
     assert [row["call_id"] for row in rows] == ["2", "1"]
@@ -116,12 +116,12 @@ def test_since_is_included_and_until_is_not(accounts: Connection, get: Get) -> N
 
 
 def test_a_since_in_the_future_finds_nothing(get: Get) -> None:
-    """A client whose clock is ahead of ours did nothing wrong."""
+    """A since in the future is an empty page, not an error: the client's clock may be ahead of ours."""
     assert get("since=4000000000000").get_json() == {"ok": True, "count": 0, "rows": []}
 
 
 def walk(get: Get, query: str, page: Callable[[TestResponse], tuple[list[Mapping[str, str]], str | None]]) -> list[str]:
-    """Follow the cursors to the end; give the ids in the order they came."""
+    """Follow the cursors to the end, and return the ids in the order they came."""
     found: list[str] = []
     cursor = None
     while True:
@@ -154,15 +154,15 @@ def test_a_walk_finds_every_row_once(
     page: Callable[..., tuple[list[Mapping[str, str]], str | None]],
     limit: int,
 ) -> None:
-    """Over several days, with many calls in one millisecond, and pages that end where the rows end."""
+    """Pages return each call once: over several days, with many calls in a millisecond, and with a full last page."""
     rows = [call(f"c{n:05}", start_ts=START + n // 50 * (MS_PER_DAY // 20)) for n in range(5000)]
     insert(accounts, *rows, *(call(f"x{n}", "other", START + n) for n in range(50)))
     newest_first = [row.call_id for row in sorted(rows, key=lambda row: (row.start_ts, row.call_id), reverse=True)]
     assert walk(get, f"format={form}&limit={limit}&until=4000000000000", page) == newest_first
 
 
-def test_a_walk_does_not_see_calls_that_begin_meanwhile(accounts: Connection, get: Get) -> None:
-    """`until` is frozen in the cursor, though the client left it out; calls that were there are all found."""
+def test_a_walk_does_not_see_calls_that_start_meanwhile(accounts: Connection, get: Get) -> None:
+    """A left-out `until` is fixed by the first page: later calls do not appear, and all earlier ones do."""
     insert(accounts, *(call(f"c{n}", start_ts=START - n) for n in range(30)))
     first = get("limit=10").get_json()
     insert(accounts, call("later", start_ts=START + 1), call("between", start_ts=START - 25))
@@ -173,8 +173,8 @@ def test_a_walk_does_not_see_calls_that_begin_meanwhile(accounts: Connection, ge
     assert len(set(found)) == len(found) == 31
 
 
-def test_an_account_sees_its_own_calls_alone(accounts: Connection, get: Get) -> None:
-    """An operator sees all, those of no account too."""
+def test_an_account_reads_only_its_own_calls(accounts: Connection, get: Get) -> None:
+    """An account reads its own calls; an operator reads all, also those without an account."""
     insert(accounts, call("a"), call("b", "other"), call("c", None))
     other = keys.create(accounts, account_id="other", scopes=["cdr"])[1]
     operator = keys.create(accounts, account_id=None, scopes=["operator"])[1]
@@ -186,8 +186,8 @@ def test_an_account_sees_its_own_calls_alone(accounts: Connection, get: Get) -> 
     assert [row["call_id"] for row in get().get_json()["rows"]] == ["a"]
 
 
-def test_a_cursor_serves_no_other_key(accounts: Connection, get: Get) -> None:
-    """Neither another account's, nor an edited one."""
+def test_a_cursor_works_only_unchanged_and_with_its_key(accounts: Connection, get: Get) -> None:
+    """A cursor is refused with another key, when it was edited, and with parameters that contradict it."""
     insert(accounts, *(call(f"{account}{n}", account, START + n) for n in range(3) for account in ("acme", "other")))
     cursor = get("limit=1").get_json()["next_cursor"]
     other = keys.create(accounts, account_id="other", scopes=["cdr"])[1]
@@ -199,7 +199,7 @@ def test_a_cursor_serves_no_other_key(accounts: Connection, get: Get) -> None:
 
 @pytest.mark.parametrize("secret", [None, ""])
 def test_a_key_is_needed(get: Get, secret: str | None) -> None:
-    """And the answer says where to put it."""
+    """Without a key the response is 401, and names the header to send it in."""
     answer = get(secret=secret)
     assert "x-api-key" in refused(answer, 401, "missing_key")
     assert answer.headers["WWW-Authenticate"].startswith("ApiKey ")
@@ -207,19 +207,19 @@ def test_a_key_is_needed(get: Get, secret: str | None) -> None:
 
 @pytest.mark.parametrize("secret", ["sk_" + "A" * 43, "sk_short", "Bearer x", "sk_" + "é" * 43])
 def test_an_unknown_key_is_refused(get: Get, secret: str) -> None:
-    """Whatever it looks like; the answer does not repeat it."""
+    """A key that is unknown, whatever its form, is refused with a message that does not repeat it."""
     assert secret not in refused(get(secret=secret), 401, "unknown_key")
 
 
 def test_a_revoked_key_is_refused_at_once(accounts: Connection, get: Get, key: str) -> None:
-    """The next request fails."""
+    """A revoked key fails from its next request on."""
     assert get().status_code == 200
     keys.revoke(accounts, keys.every(accounts)[0].key_id)
     refused(get(), 401, "unknown_key")
 
 
 def test_a_disabled_accounts_keys_are_refused_until_it_is_enabled(accounts: Connection, get: Get, key: str) -> None:
-    """From the next request on; an operator's key still reads its calls."""
+    """A disabled account's key fails from its next request on and works again later; an operator's key always works."""
     operator = keys.create(accounts, account_id=None, scopes=["operator"])[1]
     set_disabled(accounts, "acme", disabled=True)
     refused(get(), 401, "unknown_key")
@@ -229,21 +229,21 @@ def test_a_disabled_accounts_keys_are_refused_until_it_is_enabled(accounts: Conn
 
 
 def test_a_missing_scope_is_named(accounts: Connection, get: Get) -> None:
-    """403, and what to ask for; whoami still answers."""
+    """Without the scope the response is 403 and names it; whoami still answers."""
     secret = keys.create(accounts, account_id="acme", scopes=["stats"])[1]
     assert "scope cdr" in refused(get(secret=secret), 403, "missing_scope")
     assert get(secret=secret, path="/v1/whoami").get_json()["scopes"] == ["stats"]
 
 
-def test_whoami_tells_whose_key_it_is(get: Get, key: str) -> None:
-    """And shows of the key what `tollbook key list` shows."""
+def test_whoami_shows_whose_key_it_is(get: Get, key: str) -> None:
+    """whoami shows the account, the scopes and the beginning of the key, as `tollbook key list` does."""
     answer = get(path="/v1/whoami").get_json()
     assert answer == {"ok": True, "account_id": "acme", "scopes": ["cdr"], "key": key[:8]}
     refused(get("x=1", path="/v1/whoami"), 400, "unknown_parameter")
 
 
-def test_a_key_in_the_query_is_refused_before_it_is_looked_at(get: Get, key: str) -> None:
-    """A key in a URL is in a log somewhere: it works for nobody."""
+def test_a_key_in_the_query_is_refused_unread(get: Get, key: str) -> None:
+    """A key in the URL works for nobody, because it is in a log somewhere."""
     assert "header x-api-key" in refused(get(f"api_key={key}", secret=None), 400, "key_in_query")
     refused(get(f"x-api-key={key}", path="/healthz"), 400, "key_in_query")
 
@@ -261,22 +261,22 @@ def test_a_key_in_the_query_is_refused_before_it_is_looked_at(get: Get, key: str
     ],
 )
 def test_wrong_parameters_are_refused(get: Get, query: str, code: str) -> None:
-    """The table of all cases is in the unit tests; here they go through Flask."""
+    """A wrong parameter is refused by the running application; the unit tests have the table of all cases."""
     assert refused(get(query), 400, code)
 
 
-def test_there_is_json_for_what_is_not_there(client: FlaskClient, get: Get) -> None:
-    """404 and 405 too, with Allow."""
+def test_404_and_405_are_json(client: FlaskClient, get: Get) -> None:
+    """An unknown path and a wrong method are answered in JSON, the method with Allow."""
     assert "/v1/openapi.json" in refused(get(path="/v1/nothing"), 404, "not_found")
     answer = client.post("/v1/calls")
     refused(answer, 405, "method_not_allowed")
     assert "GET" in answer.headers["Allow"]
 
 
-def test_a_fault_of_ours_is_told_without_details(
+def test_an_internal_error_shows_no_details(
     client: FlaskClient, get: Get, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The details are in the log."""
+    """An unexpected exception is a 500 without details, which are in the log."""
 
     def fail(*args: object, **kwargs: object) -> None:
         raise ValueError("SELECT secret")
@@ -295,7 +295,7 @@ def cut_all(connection: Connection) -> None:
 
 
 def test_cut_connections_are_replaced(accounts: Connection, get: Get) -> None:
-    """After a restart of PostgreSQL no request meets a dead connection."""
+    """After a restart of PostgreSQL no request gets a dead connection."""
     assert get().status_code == 200
     cut_all(accounts)
     assert get().status_code == 200
@@ -304,7 +304,7 @@ def test_cut_connections_are_replaced(accounts: Connection, get: Get) -> None:
 def test_without_a_database_there_is_503_and_when_to_come_back(
     accounts: Connection, postgres_url: str, get: Get
 ) -> None:
-    """As long as it is away; afterwards all goes on as before."""
+    """While the database is away the response is 503 with Retry-After; afterwards requests work again."""
     assert get().status_code == 200
     name = sql.Identifier(accounts.info.dbname)
     with connect(postgres_url, name="test", autocommit=True) as outside:
@@ -322,7 +322,7 @@ def test_without_a_database_there_is_503_and_when_to_come_back(
 
 
 def test_a_schema_that_is_not_ours_is_not_ready(accounts: Connection, get: Get) -> None:
-    """/readyz says so, /healthz does not care."""
+    """With a wrong schema /readyz is 503, and /healthz is still 200."""
     assert get(path="/readyz", secret=None).get_json() == {"ok": True}
     accounts.execute("UPDATE alembic_version SET version_num = '9999'")
     answer = get(path="/readyz", secret=None)
@@ -332,23 +332,23 @@ def test_a_schema_that_is_not_ours_is_not_ready(accounts: Connection, get: Get) 
 
 
 @pytest.mark.parametrize("path", ["/v1/calls", "/v1/calls?format=csv", "/v1/openapi.json", "/healthz", "/nothing"])
-def test_every_answer_is_protected(get: Get, path: str) -> None:
-    """Not sniffed, not stored, not framed, nothing loaded."""
+def test_every_response_has_security_headers(get: Get, path: str) -> None:
+    """Every response forbids sniffing, storing, framing, and loading anything."""
     headers = get(path=path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cache-Control"] == "no-store"
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-def test_the_openapi_document_tells_what_there_is(get: Get) -> None:
-    """Every path, the parameters of calls, the columns in order, the key's header."""
+def test_the_openapi_document_lists_what_there_is(get: Get) -> None:
+    """The document has every path, the parameters of calls, the columns in order, and the header of the key."""
     document = json.loads(get(path="/v1/openapi.json", secret=None).data)
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
         "/v1/calls", "/v1/calls/{id}", "/v1/stats", "/v1/whoami", "/healthz", "/readyz",
     }  # fmt: skip
     listing = document["paths"]["/v1/calls"]["get"]
-    assert [one["name"] for one in listing["parameters"]] == list(CallsQuery.model_fields)
+    assert [parameter["name"] for parameter in listing["parameters"]] == list(CallsQuery.model_fields)
     assert set(listing["responses"]) == {"200", "400", "401", "403", "429", "503"}
     assert set(listing["responses"]["200"]["content"]) == {"application/json", "text/csv"}
     listed = document["components"]["schemas"]["ListedCall"]
@@ -357,7 +357,7 @@ def test_the_openapi_document_tells_what_there_is(get: Get) -> None:
     assert document["components"]["securitySchemes"]["key"]["name"] == "x-api-key"
 
 
-def test_the_use_of_a_key_is_noted_now_and_then(accounts: Connection, get: Get, key: str) -> None:
+def test_the_last_use_of_a_key_is_stored_once_a_minute(accounts: Connection, get: Get, key: str) -> None:
     """A second request within the minute writes nothing."""
     get()
     first = keys.every(accounts)[0].last_used_at
@@ -372,7 +372,7 @@ def test_the_use_of_a_key_is_noted_now_and_then(accounts: Connection, get: Get, 
 
 
 def test_only_the_hash_of_a_key_is_stored(accounts: Connection, key: str) -> None:
-    """Nothing in the row gives the key back."""
+    """No column of the key's row contains the key."""
     (row,) = accounts.execute("SELECT api_key::text FROM api_key").fetchall()
     assert key not in row[0]
     assert key[:12] not in row[0]

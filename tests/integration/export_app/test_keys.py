@@ -1,4 +1,4 @@
-"""Keys that work from some networks alone, and limits on requests and attempts."""
+"""Keys that work only from some networks, and the rate limit."""
 
 from dataclasses import replace
 from ipaddress import ip_network
@@ -17,7 +17,7 @@ PER_MINUTE = 5
 
 
 class Clock:
-    """Time that stands still until it is moved: a minute may end during a test."""
+    """A clock that stands still until it is moved, for otherwise a minute may end during a test."""
 
     def __init__(self) -> None:
         self.now = 1_000_000_010.0
@@ -32,8 +32,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def bounded(services: Services, clock: Clock) -> FlaskClient:
-    """A client of an application behind a proxy, with a low limit."""
+def limited(services: Services, clock: Clock) -> FlaskClient:
+    """A client of an application behind a proxy, with a low rate limit."""
     proxies = [ip_network("10.0.0.0/8")]
     limited = replace(services, rate_limit=RateLimit(PER_MINUTE, clock), trusted_proxies=proxies)
     return create_app(limited).test_client()
@@ -47,50 +47,50 @@ def whoami(
     return client.get("/v1/whoami", headers=sent, environ_base={"REMOTE_ADDR": peer})
 
 
-def test_a_key_works_from_its_networks(bounded: FlaskClient, accounts: Connection) -> None:
-    """Elsewhere it is refused, with the address that was seen; a stranger's header changes nothing."""
+def test_a_key_works_only_from_its_networks(limited: FlaskClient, accounts: Connection) -> None:
+    """From elsewhere it is refused with the address that was seen; X-Forwarded-For from a stranger changes nothing."""
     networks = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")]
     secret = keys.create(accounts, account_id="acme", scopes=["cdr"], networks=networks)[1]
-    assert whoami(bounded, secret).status_code == 200
-    assert whoami(bounded, secret, peer="2001:db8::7").status_code == 200
-    assert whoami(bounded, secret, peer="10.0.0.1", forwarded="192.0.2.9").status_code == 200
+    assert whoami(limited, secret).status_code == 200
+    assert whoami(limited, secret, peer="2001:db8::7").status_code == 200
+    assert whoami(limited, secret, peer="10.0.0.1", forwarded="192.0.2.9").status_code == 200
     for peer, forwarded in (("198.51.100.1", None), ("198.51.100.1", "192.0.2.7"), ("10.0.0.1", None)):
-        answer = whoami(bounded, secret, peer=peer, forwarded=forwarded)
+        answer = whoami(limited, secret, peer=peer, forwarded=forwarded)
         assert (answer.status_code, answer.get_json()["code"]) == (403, "address_not_allowed")
         assert peer in answer.get_json()["message"]
     assert keys.every(accounts)[0].networks == tuple(networks)
 
 
-def test_a_key_has_so_many_requests_a_minute(bounded: FlaskClient, key: str, other_key: str, clock: Clock) -> None:
-    """Then it waits, and is told how long; other keys do not wait with it."""
-    answers = [whoami(bounded, key) for _ in range(PER_MINUTE + 1)]
+def test_a_key_has_so_many_requests_a_minute(limited: FlaskClient, key: str, other_key: str, clock: Clock) -> None:
+    """Over its limit a key gets 429 and how long to wait; other keys are not affected."""
+    answers = [whoami(limited, key) for _ in range(PER_MINUTE + 1)]
     assert [answer.status_code for answer in answers] == [200] * PER_MINUTE + [429]
     last = answers[-1]
     assert last.get_json()["code"] == "too_many_requests"
     wait = int(last.headers["Retry-After"])
     assert 1 <= wait <= 60
     assert last.headers["X-Content-Type-Options"] == "nosniff"
-    assert whoami(bounded, other_key).status_code == 200
+    assert whoami(limited, other_key).status_code == 200
     clock.now += wait
-    assert whoami(bounded, key).status_code == 200
+    assert whoami(limited, key).status_code == 200
 
 
-def test_an_address_has_so_many_attempts_a_minute(bounded: FlaskClient, key: str, clock: Clock) -> None:
-    """With no key or a wrong one. A key that works is served all the same: others share its address."""
+def test_an_address_has_so_many_attempts_a_minute(limited: FlaskClient, key: str, clock: Clock) -> None:
+    """An address without a valid key is limited; a valid key still works from it, because clients may share it."""
     wrong = "sk_" + "A" * 43
-    codes = [whoami(bounded, wrong if number % 2 else None).status_code for number in range(ATTEMPTS_PER_MINUTE)]
+    codes = [whoami(limited, wrong if number % 2 else None).status_code for number in range(ATTEMPTS_PER_MINUTE)]
     assert set(codes) == {401}
-    answer = whoami(bounded, wrong)
+    answer = whoami(limited, wrong)
     assert (answer.status_code, answer.get_json()["code"]) == (429, "too_many_requests")
-    assert whoami(bounded, key).status_code == 200
-    assert whoami(bounded, wrong, peer="192.0.2.8").status_code == 401
-    # Through the proxy everybody has an address of his own.
-    assert whoami(bounded, wrong, peer="10.0.0.1", forwarded="192.0.2.7").status_code == 429
-    assert whoami(bounded, wrong, peer="10.0.0.1", forwarded="192.0.2.6").status_code == 401
+    assert whoami(limited, key).status_code == 200
+    assert whoami(limited, wrong, peer="192.0.2.8").status_code == 401
+    # Behind the proxy each client has its own address.
+    assert whoami(limited, wrong, peer="10.0.0.1", forwarded="192.0.2.7").status_code == 429
+    assert whoami(limited, wrong, peer="10.0.0.1", forwarded="192.0.2.6").status_code == 401
     clock.now += int(answer.headers["Retry-After"])
-    assert whoami(bounded, wrong).status_code == 401
+    assert whoami(limited, wrong).status_code == 401
 
 
-def test_health_is_not_limited(bounded: FlaskClient) -> None:
-    """Whoever watches asks often, and without a key."""
-    assert {bounded.get("/healthz").status_code for _ in range(2 * ATTEMPTS_PER_MINUTE)} == {200}
+def test_health_is_not_limited(limited: FlaskClient) -> None:
+    """Health checks are not limited: monitoring asks often, and without a key."""
+    assert {limited.get("/healthz").status_code for _ in range(2 * ATTEMPTS_PER_MINUTE)} == {200}

@@ -1,4 +1,4 @@
-"""`tollbook serve` and `tollbook key` as processes: what an operator meets."""
+"""`tollbook serve` and `tollbook key` as processes, as an operator runs them."""
 
 import json
 import os
@@ -40,14 +40,14 @@ def free_port() -> int:
 
 @pytest.fixture
 def environment(database_url: str) -> dict[str, str]:
-    """The settings of a process, on a port of its own."""
+    """The settings of a process, with a port of its own."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")}
     return {**ours, "TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_API_BIND": f"127.0.0.1:{free_port()}"}
 
 
 @pytest.fixture
 def run(environment: Mapping[str, str]) -> Run:
-    """Run a command to its end."""
+    """Return a function that runs a command to its end."""
 
     def run_command(*arguments: str, **changed: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -72,7 +72,7 @@ class Served:
             self.process = subprocess.Popen([TOLLBOOK, "serve"], env=environment, stdout=file, stderr=file)
 
     def get(self, path: str, key: str | None = None) -> tuple[HTTPResponse, bytes]:
-        """Ask on a connection of its own."""
+        """Request a path on a connection of its own."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
         try:
             connection.request("GET", path, headers={} if key is None else {"x-api-key": key})
@@ -82,7 +82,7 @@ class Served:
             connection.close()
 
     def wait_until_up(self) -> None:
-        """Wait for the first answer."""
+        """Wait for the first response."""
         deadline = time.monotonic() + DEADLINE_S
         while True:
             try:
@@ -95,25 +95,25 @@ class Served:
                 return
 
     def log(self) -> str:
-        """What it wrote so far."""
+        """Return what it has logged so far."""
         return self._log.read_text()
 
 
 @pytest.fixture
 def served(environment: Mapping[str, str], database: Connection, tmp_path: Path) -> Iterator[Served]:
-    """A `tollbook serve` that answers; afterwards it is gone."""
-    one = Served(environment, tmp_path / "serve.log")
+    """A `tollbook serve` that answers requests, killed after the test."""
+    server = Served(environment, tmp_path / "serve.log")
     try:
-        one.wait_until_up()
-        yield one
+        server.wait_until_up()
+        yield server
     finally:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.wait(DEADLINE_S)
+        if server.process.poll() is None:
+            server.process.kill()
+        server.process.wait(DEADLINE_S)
 
 
 def fill(connection: Connection, count: int) -> list[str]:
-    """Store calls of acme, several in one millisecond; give their ids, newest first."""
+    """Store calls of acme, several in one millisecond; return their ids, newest first."""
     connection.autocommit = True
     tariffs.add_account(connection, tariffs.Account(account_id="acme", name="Acme", plan_id=None))
     rows = [
@@ -131,7 +131,7 @@ def fill(connection: Connection, count: int) -> list[str]:
 
 
 def test_from_a_key_to_the_last_page(served: Served, run: Run, database: Connection) -> None:
-    """Several workers agree on the cursor; the log has neither key nor query."""
+    """A new key reads every page, in JSON and CSV, and the log contains neither the key nor a query string."""
     ids = fill(database, 3000)
     key = run("key", "create", "--account", "acme").stdout.strip()
     found: list[str] = []
@@ -154,7 +154,7 @@ def test_from_a_key_to_the_last_page(served: Served, run: Run, database: Connect
 
 
 def test_sigterm_ends_after_the_requests_under_way(served: Served, database: Connection) -> None:
-    """The answer comes whole; the process ends with 0 and all its workers with it."""
+    """On SIGTERM a running request gets its whole response, the process ends with 0, and nothing listens any more."""
     secret = keys.create(database, account_id=None, scopes=["operator"])[1]
     database.execute("LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE")  # the request waits until we commit
     answers: list[int] = []
@@ -173,39 +173,39 @@ def test_sigterm_ends_after_the_requests_under_way(served: Served, database: Con
 
 
 def test_ctrl_c_ends_it_too(served: Served) -> None:
-    """Without a traceback."""
+    """Ctrl-C ends the process with 0 and without a traceback."""
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(DEADLINE_S) == 0
     assert "Traceback" not in served.log()
 
 
 def test_it_tells_systemd_when_it_listens(environment: dict[str, str], database: Connection, tmp_path: Path) -> None:
-    """READY comes from the process that was started, whose connection would now be taken."""
+    """systemd's READY comes from the started process, when the socket accepts connections."""
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(path)
         notify.settimeout(DEADLINE_S)
-        one = Served({**environment, "NOTIFY_SOCKET": path}, tmp_path / "serve.log")
+        started = Served({**environment, "NOTIFY_SOCKET": path}, tmp_path / "serve.log")
         try:
             assert notify.recv(1000).startswith(b"READY=1")
-            one.get("/healthz")
+            started.get("/healthz")
         finally:
-            one.process.terminate()
-            one.process.wait(DEADLINE_S)
+            started.process.terminate()
+            started.process.wait(DEADLINE_S)
 
 
 def test_clients_that_do_not_read_do_not_stop_it(served: Served, database: Connection) -> None:
-    """More of them than there are threads: they are cut off, and others are answered soon after."""
+    """More clients that read nothing than there are threads are disconnected, while others are still served."""
     fill(database, 10_000)
     secret = keys.create(database, account_id="acme", scopes=["cdr"])[1]
     database.commit()
     request = f"GET /v1/calls?limit=10000 HTTP/1.1\r\nHost: x\r\nx-api-key: {secret}\r\n\r\n".encode()
     hanging = [socket.socket() for _ in range(WORKERS * THREADS + 4)]
     try:
-        for one in hanging:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            one.connect(("127.0.0.1", served.port))
-            one.sendall(request)
+        for client in hanging:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", served.port))
+            client.sendall(request)
         time.sleep(1)
         assert served.get("/healthz")[0].status == 200
         deadline = time.monotonic() + 1.5 * UNREAD_TIMEOUT_S
@@ -213,13 +213,13 @@ def test_clients_that_do_not_read_do_not_stop_it(served: Served, database: Conne
             assert time.monotonic() < deadline, served.log()
             time.sleep(0.2)
     finally:
-        for one in hanging:
-            one.close()
+        for client in hanging:
+            client.close()
     assert "Traceback" not in served.log()
 
 
 def one_line(done: "subprocess.CompletedProcess[str]", code: int) -> str:
-    """Check a failed start: one line on standard error, nothing else, this exit code."""
+    """Check a failed start: this exit code, and one line on standard error and nothing else; return it."""
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
@@ -228,39 +228,39 @@ def one_line(done: "subprocess.CompletedProcess[str]", code: int) -> str:
 
 
 def test_a_busy_port_is_one_line(run: Run) -> None:
-    """That names the setting."""
+    """A busy port ends the start with one line that names the setting."""
     with socket.create_server(("127.0.0.1", 0)) as busy:
         bind = Bind(host="127.0.0.1", port=busy.getsockname()[1])
-        said = one_line(run("serve", TOLLBOOK_API_BIND=str(bind)), 78)
-    assert f"TOLLBOOK_API_BIND={bind}: Address already in use" in said
+        message = one_line(run("serve", TOLLBOOK_API_BIND=str(bind)), 78)
+    assert f"TOLLBOOK_API_BIND={bind}: Address already in use" in message
 
 
 @pytest.mark.parametrize(
-    ("changed", "code", "said"),
+    ("changed", "code", "message"),
     [
         ({"TOLLBOOK_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}, 75, "check TOLLBOOK_DATABASE_URL"),
         ({"TOLLBOOK_API_BIND": "192.0.2.1:80"}, 78, "TOLLBOOK_API_BIND=192.0.2.1:80: Cannot assign"),
         ({"TOLLBOOK_API_BIND": "no.invalid:80"}, 78, "TOLLBOOK_API_BIND=no.invalid:80: "),
     ],
 )
-def test_a_start_that_cannot_be_is_one_line(run: Run, changed: dict[str, str], code: int, said: str) -> None:
-    """With what to do about it, and no traceback."""
-    assert said in one_line(run("serve", **changed), code)
+def test_an_impossible_start_is_one_line(run: Run, changed: dict[str, str], code: int, message: str) -> None:
+    """An impossible start ends with one line that says what to do, and no traceback."""
+    assert message in one_line(run("serve", **changed), code)
 
 
 def test_a_database_that_refuses_is_one_line(run: Run, database_url: str) -> None:
-    """A role that is not there."""
-    said = one_line(run("serve", TOLLBOOK_DATABASE_URL=database_url.replace("postgres@", "nobody_here@")), 75)
-    assert "nobody_here" in said
+    """A role that does not exist ends the start with one line that names it."""
+    message = one_line(run("serve", TOLLBOOK_DATABASE_URL=database_url.replace("postgres@", "nobody_here@")), 75)
+    assert "nobody_here" in message
 
 
 def test_an_empty_database_is_one_line(run: Run, postgres_url: str) -> None:
-    """`db upgrade` comes first."""
+    """A database without the schema ends the start with one line that names `tollbook db upgrade`."""
     assert "tollbook db upgrade" in one_line(run("serve", TOLLBOOK_DATABASE_URL=postgres_url), 75)
 
 
-def test_keys_are_made_listed_and_revoked(run: Run, database: Connection) -> None:
-    """A key alone on standard output, once; afterwards only how it begins."""
+def test_keys_are_created_listed_and_revoked(run: Run, database: Connection) -> None:
+    """create prints only the key on standard output; afterwards only its beginning is ever shown."""
     database.autocommit = True
     tariffs.add_account(database, tariffs.Account(account_id="acme", name="Acme", plan_id=None))
     made = run("key", "create", "--account", "acme", "--scope", "cdr")
@@ -280,7 +280,7 @@ def test_keys_are_made_listed_and_revoked(run: Run, database: Connection) -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["create"], "--account ACCOUNT or --operator"),
         (["create", "--account", "acme", "--operator"], "--account ACCOUNT or --operator"),
@@ -289,6 +289,6 @@ def test_keys_are_made_listed_and_revoked(run: Run, database: Connection) -> Non
         (["revoke", "77"], "tollbook key list"),
     ],
 )
-def test_a_wrong_key_command_says_what_to_do(run: Run, arguments: list[str], said: str) -> None:
-    """Exit code 64."""
-    assert said in one_line(run("key", *arguments), 64)
+def test_a_wrong_key_command_says_what_to_do(run: Run, arguments: list[str], message: str) -> None:
+    """A wrong `tollbook key` command ends with exit code 64 and says what to do."""
+    assert message in one_line(run("key", *arguments), 64)

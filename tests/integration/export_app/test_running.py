@@ -1,4 +1,4 @@
-"""The running server: its whole interface against its own document, and clients that hang."""
+"""A running server: its responses against its own OpenAPI document, and clients that hang."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ Put = Callable[..., None]
 
 
 def status(port: int, path: str) -> int:
-    """Ask on a connection of its own."""
+    """Return the status of a path, requested on a connection of its own."""
     connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
     try:
         connection.request("GET", path)
@@ -33,7 +33,7 @@ def status(port: int, path: str) -> int:
 
 @pytest.fixture
 def port(database_url: str, accounts: Connection, tmp_path: Path) -> Iterator[int]:
-    """The port of a `tollbook serve`; afterwards it is gone."""
+    """The port of a `tollbook serve`, ended after the test."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
     settings = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")} | {
@@ -77,8 +77,8 @@ def filled(accounts: Connection) -> Connection:
     return accounts
 
 
-def test_the_document_is_kept(port: int, filled: Connection, operator_key: str, tmp_path: Path) -> None:
-    """schemathesis, with all its checks, finds no answer that the OpenAPI document does not tell."""
+def test_responses_match_the_openapi_document(port: int, filled: Connection, operator_key: str, tmp_path: Path) -> None:
+    """schemathesis, with all its checks, finds no response that the OpenAPI document does not describe."""
     done = subprocess.run(
         [
             BIN / "st", "run", f"http://127.0.0.1:{port}/v1/openapi.json", "--header", f"x-api-key: {operator_key}",
@@ -96,17 +96,15 @@ def test_the_document_is_kept(port: int, filled: Connection, operator_key: str, 
     assert "No issues found" in done.stdout
 
 
-def test_exports_that_hang_hold_up_neither_writers_nor_readers(
-    port: int, filled: Connection, key: str, put: Put
-) -> None:
-    """50 clients ask for all and read nothing: rows are written on, no connection is held, the next one is served."""
+def test_hanging_exports_block_neither_writers_nor_readers(port: int, filled: Connection, key: str, put: Put) -> None:
+    """While 50 clients ask for pages and read nothing, rows are written, connections are free, others are served."""
     request = f"GET /v1/calls?limit=10000 HTTP/1.1\r\nHost: x\r\nx-api-key: {key}\r\n\r\n".encode()
     hanging = [socket.socket() for _ in range(50)]
     try:
-        for one in hanging:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            one.connect(("127.0.0.1", port))
-            one.sendall(request)
+        for client in hanging:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", port))
+            client.sendall(request)
         for number in range(200):
             put(f"new{number}", start_ts=START + number)
         assert filled.execute("SELECT count(*) FROM call_cdr WHERE call_id LIKE 'new%'").fetchone() == (200,)
@@ -117,5 +115,5 @@ def test_exports_that_hang_hold_up_neither_writers_nor_readers(
             time.sleep(0.05)
         assert status(port, "/healthz") == 200
     finally:
-        for one in hanging:
-            one.close()
+        for client in hanging:
+            client.close()

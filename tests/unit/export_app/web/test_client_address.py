@@ -1,4 +1,4 @@
-"""The client's address: told by proxies that are believed, and by nobody else."""
+"""The client's address, as reported by trusted proxies and nobody else."""
 
 from ipaddress import ip_address, ip_network
 
@@ -29,26 +29,26 @@ PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
         ("", "198.51.100.7", None),
     ],
 )
-def test_who_is_believed(peer: str, forwarded: str | None, client: str | None) -> None:
-    """The header is read from its end, as long as a proxy of ours wrote it."""
+def test_the_address_comes_from_trusted_proxies(peer: str, forwarded: str | None, client: str | None) -> None:
+    """X-Forwarded-For is read from its end, as long as a trusted proxy wrote it."""
     assert client_address(peer, forwarded, PROXIES) == (client and ip_address(client))
 
 
 @given(st.text(), st.none() | st.text() | st.lists(st.ip_addresses().map(str)).map(", ".join))
 def test_nothing_is_raised(peer: str, forwarded: str | None) -> None:
-    """The header is the client's."""
+    """No header raises an exception: the client chooses it."""
     client_address(peer, forwarded, PROXIES)
 
 
 @given(st.ip_addresses(v=4), st.lists(st.ip_addresses().map(str)).map(", ".join))
-def test_a_stranger_is_who_he_is(peer: object, forwarded: str) -> None:
-    """Whatever he sends."""
+def test_a_header_from_a_stranger_is_ignored(peer: object, forwarded: str) -> None:
+    """Whatever header an untrusted peer sends, its address is its own."""
     if not is_among(peer, PROXIES):
         assert client_address(str(peer), forwarded, PROXIES) == peer
 
 
 def test_an_address_is_among_networks_of_its_version() -> None:
-    """0.0.0.0/0 holds no IPv6."""
+    """A network contains only addresses of its version: 0.0.0.0/0 contains no IPv6 address."""
     assert is_among(ip_address("192.0.2.1"), [ip_network("0.0.0.0/0")])
     assert not is_among(ip_address("::1"), [ip_network("0.0.0.0/0")])
     assert not is_among(ip_address("192.0.2.1"), [])
