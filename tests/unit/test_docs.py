@@ -91,3 +91,36 @@ def test_the_check_of_commands_sees_what_does_not_exist() -> None:
     shown = "`tollbook frobnicate`, `tollbook db downgrade` and `tollbook rates import FILE --plan X --gently`"
     assert [unknown(words) for words in commands_named(shown)] == ["frobnicate", "downgrade", "--gently"]
     assert unknown(["rates", "import", "FILE", "--plan", "X", "--dry-run"]) is None
+
+
+# Wired together by a file that is not part of the walk: `service.py` gives switches the inbox and the writer.
+WIRED = frozenset({"esl_listener/switch.py", "esl_listener/inbox.py", "esl_listener/writer.py", "rating/engine.py"})
+
+
+def walks() -> list[tuple[str, list[str]]]:
+    """The walks of docs/architecture.md, each with the first file of every step."""
+    text = (ROOT / "docs" / "architecture.md").read_text().partition("## Three walks")[2].partition("\n## ")[0]
+    return [
+        (walk.partition("\n")[0], re.findall(r"^\d+\. \[`([^`]+)`\]", walk, re.MULTILINE))
+        for walk in text.split("\n### ")[1:]
+    ]
+
+
+def test_architecture_has_three_walks() -> None:
+    """An event to its row, a request to its page, an outbox row to its file."""
+    assert [name for name, _ in walks()] == [
+        "An event to its row", "A request to its page", "An outbox row to its file"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "files"), walks(), ids=[name for name, _ in walks()])
+def test_a_walk_visits_no_file_twice(name: str, files: list[str]) -> None:
+    """And every step is imported by one before it, unless it is wired to it elsewhere."""
+    assert len(set(files)) == len(files)
+    earlier = ""
+    for file in files:
+        package, _, name_of_file = file.removesuffix(".py").replace("/", ".").rpartition(".")
+        import_of_it = rf"^from {re.escape(package)}(\.{name_of_file} import | import .*\b{name_of_file}\b)"
+        imported = re.search(import_of_it, earlier, re.MULTILINE) is not None
+        assert imported or file == files[0] or file in WIRED, f"{name}: nothing before {file} imports it"
+        earlier += (ROOT / file).read_text()
