@@ -50,12 +50,12 @@ class Database:
 
     @contextmanager
     def reading(self, accounts: Accounts) -> Generator[Connection]:
-        """Lend a connection that reads one moment of these accounts' rows, and no others; see `store.row_security`."""
+        """Yield a connection that reads one snapshot of these accounts' rows only; see `store.row_security`."""
         with self.connection() as connection, row_security.reading(connection, accounts):
             yield connection
 
     @contextmanager
     def connection(self) -> Generator[Connection]:
-        """Lend a connection for the block; raises StoreUnavailable."""
+        """Yield a connection; raises StoreUnavailable."""
         with store_errors(), self._pool.connection() as connection:
             yield connection
