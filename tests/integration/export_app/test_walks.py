@@ -56,7 +56,7 @@ def writing(database_url: str, filled: Connection, put: Put) -> Iterator[None]:
                 at = START + number * 7919 * STEP_MS % (DAYS * MS_PER_DAY)
                 put(f"new{number}", connection, start_ts=at)
                 connection.execute(
-                    "UPDATE call_cdr SET billsec = %s, changed = DEFAULT WHERE call_id = 'acme' || md5(%s)"
+                    "UPDATE call_cdr SET duration_sec = %s, changed = DEFAULT WHERE call_id = 'acme' || md5(%s)"
                     " AND start_ts = %s",
                     (number, str(number), START + number // 3 * 3 * STEP_MS),
                 )
