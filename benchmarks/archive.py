@@ -37,8 +37,9 @@ from tollbook.embedded import embedded_postgres
 from tollbook.model.accounts import OneAccount
 from tollbook.model.selection import Selection
 from tollbook.store.database import connect
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
 from tollbook.store.schema import upgrade
+from tollbook.times import MS_PER_DAY, MS_PER_HOUR
 
 ROUNDS = 5
 FIRST_MS = 1_735_689_600_000  # 2025-01-01
@@ -120,7 +121,7 @@ def growth() -> None:
             with open_catalog(one, writing=True) as catalog:
                 for month in range(months):
                     for half in range(2):
-                        batch = later(template, month * MONTH_MS + half * 3_600_000)
+                        batch = later(template, month * MONTH_MS + half * MS_PER_HOUR)
                         commit(ensure_table(catalog), uuid4(), BatchContent(rows=batch, corrections=()))
             done = compact_archive(one, now=dt.datetime(2028, 1, 1, tzinfo=dt.UTC)).compacted
             print(f"growth: {months} months, {done.rows} rows, {done.files_before} files into {done.files_after}")

@@ -28,14 +28,15 @@ from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
 from tollbook.store.days import prune as store
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions, make_ready
+from tollbook.store.days.partitions import Partitions, make_ready
 from tollbook.store.schema import upgrade
+from tollbook.times import MS_PER_DAY, current_day
 
 CALLS = int(os.environ.pop("TOLLBOOK_BENCH_DAY", "1000000"))
 # Calls that are open, and so many that wait for the archive: together as many as prune moves at all.
 STAYING = MAX_MOVED // 2
 REPORT_S = 5.0
-TODAY = int(time.time()) // 86_400
+TODAY = current_day()
 
 FILL = """
     INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec,

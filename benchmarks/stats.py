@@ -21,8 +21,9 @@ from tollbook.model.selection import Selection
 from tollbook.store import row_security
 from tollbook.store.calls.stats import Counted, Spans, count
 from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
 from tollbook.store.schema import upgrade
+from tollbook.times import MS_PER_DAY
 
 CALLS = int(os.environ.get("TOLLBOOK_BENCH_CALLS", "1000000"))
 DAYS = 30

@@ -3,9 +3,7 @@
 from dataclasses import replace
 
 from tollbook.store.calls.switch_processes import SwitchProcess
-
-# The year 2100. A later clock is wrong, and PostgreSQL would refuse it again at every retry.
-_CLOCK_UNTIL_US = 4_102_444_800_000_000
+from tollbook.times import CLOCK_UNTIL_US
 
 # So many missed heartbeats mean a dead connection. A switch or a network may well pause for a few seconds, though.
 _MISSED = 3
@@ -23,7 +21,8 @@ class Liveness:
 
     def note(self, core: str, address: str, switch: str, seen_us: int, unheard: int = 0) -> None:
         """Note that process `core` lived at `seen_us`, and how many more of its sessions no event told of."""
-        if core and 0 < seen_us < _CLOCK_UNTIL_US:
+        # A later clock is wrong, and PostgreSQL would refuse it again at every retry.
+        if core and 0 < seen_us < CLOCK_UNTIL_US:
             self._add(SwitchProcess(core=core, address=address, switch=switch, seen_us=seen_us, unheard=unheard))
 
     def take(self) -> list[SwitchProcess]:

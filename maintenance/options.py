@@ -3,9 +3,7 @@
 import datetime as dt
 
 from tollbook.errors import UsageError
-from tollbook.times import instant
-
-_EPOCH = dt.date(1970, 1, 1)
+from tollbook.times import day_of, instant
 
 
 def time_option(text: str) -> int:
@@ -19,6 +17,6 @@ def time_option(text: str) -> int:
 def day_option(text: str) -> int:
     """Parse a date in ISO 8601 into days since 1970-01-01; raise UsageError."""
     try:
-        return (dt.date.fromisoformat(text) - _EPOCH).days
+        return day_of(dt.date.fromisoformat(text))
     except ValueError:
         raise UsageError(f"{text!r} is not a day like 2026-12-01") from None

@@ -15,8 +15,9 @@ from tollbook.store import outbox
 from tollbook.store.calls import call_rows
 from tollbook.store.calls.pages import read_page
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
 from tollbook.store.outbox import Batch
+from tollbook.times import MS_PER_DAY
 
 START = 1_790_000_000_123  # 2026-09-21
 MONTH = 31 * MS_PER_DAY

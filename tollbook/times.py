@@ -1,13 +1,41 @@
-"""Times as people write them, ISO 8601, and as the database has them, epoch ms. In UTC where no offset is given."""
+"""Times as people write them, ISO 8601, and as the database has them, epoch ms; days count from 1970-01-01. All UTC."""
 
 import datetime as dt
+import time
+from typing import Final
+
+SECONDS_PER_HOUR: Final = 3_600
+SECONDS_PER_DAY: Final = 24 * SECONDS_PER_HOUR
+MS_PER_HOUR: Final = 1000 * SECONDS_PER_HOUR
+MS_PER_DAY: Final = 1000 * SECONDS_PER_DAY
+US_PER_SECOND: Final = 1_000_000
+US_PER_DAY: Final = 1000 * MS_PER_DAY
+
+# A time before 2000 or from 2100 on counts as not set: it would ask for a partition of an absurd day.
+CLOCK_FROM_US: Final = 946_684_800 * US_PER_SECOND
+CLOCK_UNTIL_US: Final = 4_102_444_800 * US_PER_SECOND
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MS = dt.timedelta(milliseconds=1)
 
 
+def current_day() -> int:
+    """Return the number of the present day."""
+    return int(time.time()) // SECONDS_PER_DAY
+
+
+def date_of(day: int) -> dt.date:
+    """Return the date of a day's number."""
+    return _EPOCH.date() + dt.timedelta(days=day)
+
+
+def day_of(date: dt.date) -> int:
+    """Return the number of a date's day."""
+    return (date - _EPOCH.date()).days
+
+
 def instant(text: str) -> int:
-    """Read a time; raises ValueError that says how one is written."""
+    """Parse a time in ISO 8601, UTC unless it has an offset; raise ValueError that says how one is written."""
     try:
         when = dt.datetime.fromisoformat(text)
     except ValueError:

@@ -15,9 +15,10 @@ from export_app.web.parameters import LAST_MS
 from tollbook.model.call_key import CallKey
 from tollbook.model.filters import Filters
 from tollbook.model.selection import Order
+from tollbook.times import SECONDS_PER_DAY
 
 # A walk that rested for so long must begin anew: by then it would skip more than it would repeat.
-MAX_AGE_S: Final = 7 * 86_400
+MAX_AGE_S: Final = 7 * SECONDS_PER_DAY
 
 # A cursor of another resource, or of another form, gets another purpose.
 _PURPOSE: Final = b"tollbook cursor 3: /v1/calls"

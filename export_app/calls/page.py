@@ -17,6 +17,7 @@ from tollbook.model.selection import Changes, Selection
 from tollbook.model.tiers import key_of, read_columns
 from tollbook.store.calls import changes as changed_calls
 from tollbook.store.database import Connection
+from tollbook.store.days.window import read_window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ def read(database: Database, archive: Archive, identity: Identity, query: CallsQ
         rows = two_tiers.read_page(database, archive, wanted, columns, query.limit + 1)
         return calls_page(rows, wanted, query, identity.key_hash, now_ms)
     with database.connection() as connection:
-        within_window(wanted.updated_since, changed_calls.window_start(connection))
+        within_window(wanted.updated_since, read_window(connection).start_ts)
         walk = _from_the_first(wanted, identity, connection) if isinstance(wanted, Since) else wanted
     with database.reading(identity.accounts) as connection:
         found = changed_calls.read_changes(connection, walk.changes, (*columns, "changed"), query.limit + 1)

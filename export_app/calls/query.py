@@ -24,6 +24,7 @@ from export_app.web.parameters import (
 from tollbook.model.filters import Filters
 from tollbook.model.record import COLUMNS, EXTRA_COLUMNS
 from tollbook.model.selection import ChangePosition, Changes, Order, Selection
+from tollbook.times import SECONDS_PER_DAY
 
 DEFAULT_LIMIT: Final = 1000
 _ALL_COLUMNS: Final = (*COLUMNS, *EXTRA_COLUMNS)
@@ -178,7 +179,7 @@ def _cursor(query: CallsQuery, key_hash: bytes, now_ms: int) -> Cursor:
     # A sync cursor lasts as long as what it stands for: `within_window` sees to it.
     if not isinstance(cursor, SyncCursor) and now_ms // 1000 - cursor.made_s > cursors.MAX_AGE_S:
         raise ApiError(
-            400, "expired_cursor", f"this cursor is more than {cursors.MAX_AGE_S // 86_400} days old: {_ANEW}"
+            400, "expired_cursor", f"this cursor is more than {cursors.MAX_AGE_S // SECONDS_PER_DAY} days old: {_ANEW}"
         )
     held = _held(cursor)
     for name in ("since", "until", "order", "updated_since", *Filters.__struct_fields__):

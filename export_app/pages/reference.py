@@ -6,6 +6,8 @@ from typing import Final
 import flask_openapi3_swagger
 from flask import Blueprint, Response, send_from_directory
 
+from tollbook.times import SECONDS_PER_DAY
+
 _FILES: Final = Path(__file__).with_name("reference_page")
 _SWAGGER_FILES: Final = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
 
@@ -33,7 +35,7 @@ def own(name: str) -> Response:
 @reference.get("/swagger/<path:name>")
 def swagger(name: str) -> Response:
     """Return a file of Swagger UI."""
-    return _with_policy(send_from_directory(_SWAGGER_FILES, name, max_age=86_400))
+    return _with_policy(send_from_directory(_SWAGGER_FILES, name, max_age=SECONDS_PER_DAY))
 
 
 def _with_policy(response: Response) -> Response:

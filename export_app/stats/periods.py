@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
+from tollbook.times import MS_PER_HOUR
+
 Unit: TypeAlias = Literal["hour", "day", "month"]
 
 
@@ -52,7 +54,7 @@ def _hour(local: dt.datetime) -> int:
 
 def _next_hour(at: int, zone: ZoneInfo) -> int:
     # By the clock as it goes in this hour: where it is set, it is set at the end of one.
-    return _hour(_local(at, zone)) + 3_600_000
+    return _hour(_local(at, zone)) + MS_PER_HOUR
 
 
 def _next_day(at: int, zone: ZoneInfo) -> int:

@@ -22,6 +22,7 @@ from export_app.web.parameters import (
     quoted,
     without_default,
 )
+from tollbook.times import MS_PER_DAY
 
 UNITS: Final[tuple[periods.Unit, ...]] = ("hour", "day", "month")
 # The columns that the other groups are of.
@@ -37,8 +38,8 @@ COLUMN_OF: Final = {
 GROUPS: Final = (*UNITS, *COLUMN_OF)
 MAX_GROUPINGS: Final = 2
 MAX_SPANS: Final = 1000  # 41 days of hours, and some
-MAX_WINDOW_MS: Final = 366 * 86_400_000
-DEFAULT_WINDOW_MS: Final = 30 * 86_400_000
+MAX_WINDOW_MS: Final = 366 * MS_PER_DAY
+DEFAULT_WINDOW_MS: Final = 30 * MS_PER_DAY
 DEFAULT_GROUPS: Final = 1000
 
 _ONE = f"({'|'.join(GROUPS)})"

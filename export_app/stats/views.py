@@ -15,7 +15,8 @@ from export_app.stats.schema import Stats
 from export_app.web.openapi import get
 from export_app.web.responses import as_json
 from tollbook.model.selection import Selection
-from tollbook.store.calls.stats import Counted, Key, Spans, Sums, count, window_start
+from tollbook.store.calls.stats import Counted, Key, Spans, Sums, count
+from tollbook.store.days.window import read_window
 
 stats = key_blueprint("stats")
 
@@ -26,7 +27,7 @@ def sum_calls(query: StatsQuery) -> Response:
     identity = current_identity()
     identity.require(CDR)
     with services().database.reading(identity.accounts) as connection:
-        wanted = asked(query, now_ms=time.time_ns() // 1_000_000, window_start=window_start(connection))
+        wanted = asked(query, now_ms=time.time_ns() // 1_000_000, window_start=read_window(connection).start_ts)
         counted = count(
             connection,
             Selection(

@@ -7,14 +7,15 @@ however few the rows, and a reader opens every file of its account. So rows wait
 from collections.abc import Sequence
 
 from tollbook.store.outbox import AccountWaiting
+from tollbook.times import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 # Half a row group of the archive, which a page of an hour reads anyway.
 FLUSH_ROWS = 10_000
-FLUSH_AGE_S = 24 * 3600.0
+FLUSH_AGE_S = float(SECONDS_PER_DAY)
 
 # Accounts that are due within an hour are archived together with one that is due by its age. That makes some 24 commits
 # a day, instead of one per run.
-COMPANY_AGE_S = FLUSH_AGE_S - 3600.0
+COMPANY_AGE_S = FLUSH_AGE_S - SECONDS_PER_HOUR
 
 
 def due(waiting: Sequence[AccountWaiting]) -> list[AccountWaiting]:

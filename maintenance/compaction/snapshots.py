@@ -3,10 +3,11 @@
 from pyiceberg.table import Table
 
 from tollbook.archive.catalog import archive_errors
+from tollbook.times import SECONDS_PER_DAY
 
 # A reader keeps the snapshot that it began with, and may take this long. An uncommitted file may belong to a commit
 # that is under way until it is this old.
-KEEP_S = 3 * 24 * 3600.0
+KEEP_S = 3.0 * SECONDS_PER_DAY
 
 
 def old_snapshots(table: Table, *, now_s: float) -> list[int]:

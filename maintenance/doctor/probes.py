@@ -17,7 +17,7 @@ from tollbook.esl.framing import EVENT_PLAIN
 from tollbook.spool_files import dead_letter_folder, dead_letter_paths, segments, spool_folders
 from tollbook.store import health, row_security
 from tollbook.store.database import SCHEMA_REVISION, Connection, check_schema
-from tollbook.store.days.partitions import MS_PER_DAY
+from tollbook.times import MS_PER_DAY
 
 SWITCH_TIMEOUT_S = 4.0
 LOOK_BACK_DAYS = 3

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from maintenance.doctor.finding import Finding, fail, ok, warn
 from tollbook.store.days.partitions import DAYS_AHEAD
 from tollbook.store.health import OpenCalls, OutboxState, Server, Unrated
+from tollbook.times import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 # Three clocks decide how calls are priced and how they are closed after a restart. NTP always keeps within 2 s.
 SKEW_WARN_S = 2.0
@@ -24,18 +25,22 @@ HEARTBEAT_WARN_S = 60.0
 HEARTBEAT_FAIL_S = 180.0
 
 # Rows wait up to a day, so that files become larger; PostgreSQL keeps them for the whole retention.
-OUTBOX_WARN_S = 26 * 3600.0
-OUTBOX_FAIL_S = 3 * 86_400.0
+OUTBOX_WARN_S = 26.0 * SECONDS_PER_HOUR
+OUTBOX_FAIL_S = 3.0 * SECONDS_PER_DAY
 
 SPOOL_FAIL_SHARE = 0.8
 
 
 def age(seconds: float) -> str:
     """Return a duration in the largest unit that fits: `12 s`, `5 min`, `3 h`, `2 days`."""
-    for unit, length, limit in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+    for unit, length, limit in (
+        ("s", 1, 120),
+        ("min", 60, 2 * SECONDS_PER_HOUR),
+        ("h", SECONDS_PER_HOUR, 2 * SECONDS_PER_DAY),
+    ):
         if seconds < limit:
             return f"{seconds / length:.0f} {unit}"
-    return f"{seconds / 86_400:.0f} days"
+    return f"{seconds / SECONDS_PER_DAY:.0f} days"
 
 
 def size(count: int) -> str:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tollbook.errors import ArchiveError, DataError
 from tollbook.model.totals import Totals, differences
-from tollbook.store.days.partitions import MS_PER_DAY, date_of
 from tollbook.store.days.totals import DayTotals
+from tollbook.times import MS_PER_DAY, date_of
 
 # Calls that outlive their day are moved while every INSERT waits: 2,000 take some 30 ms. A day has that many open or
 # unarchived calls only if the archiver has not run for weeks.

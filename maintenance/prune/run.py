@@ -5,7 +5,6 @@ tiers to its drop, so nothing writes the archive meanwhile. A day on which the t
 dropped before an older one.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -28,8 +27,9 @@ from tollbook.store.database import Connection, check_schema, connect
 from tollbook.store.days import late, totals
 from tollbook.store.days import prune as store
 from tollbook.store.days.late import LateCall
-from tollbook.store.days.partitions import CALLS, LEGS, MS_PER_DAY, date_of, make_ready, standing_days
-from tollbook.store.days.window import window
+from tollbook.store.days.partitions import CALLS, LEGS, make_ready, standing_days
+from tollbook.store.days.window import read_window
+from tollbook.times import MS_PER_DAY, current_day, date_of
 
 # How long to wait for an archiver at work: it may be archiving what an outage left.
 _ARCHIVER_WAIT_S = 300.0
@@ -58,7 +58,7 @@ def prune_days(
     line for each day. Raises DataError for a day on which the archive differs, ArchiveError if the archive lags or
     cannot be reached, StoreUnavailable if a day is in use; what was dropped until then stays dropped.
     """
-    today = int(time.time()) // 86_400 if today is None else today
+    today = current_day() if today is None else today
     with connect(settings.require_database_url(), name="prune", autocommit=True) as connection:
         check_schema(connection)
         if not dry_run:
@@ -122,7 +122,7 @@ class _Pruning:
 
     def drop_legs(self, call_days: list[int]) -> int:
         """Drop the days of legs that are overdue once `call_days` are dropped; return their number."""
-        window_start = max([window(self.connection).start_ts, *((day + 1) * MS_PER_DAY for day in call_days)])
+        window_start = max([read_window(self.connection).start_ts, *((day + 1) * MS_PER_DAY for day in call_days)])
         days = overdue_leg_days(standing_days(self.connection, LEGS), window_start)
         if not self.dry_run:
             for day in days:

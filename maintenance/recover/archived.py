@@ -9,7 +9,7 @@ from tollbook.archive import lookup
 from tollbook.model.call_key import CallKey
 from tollbook.model.call_tree import calls_of
 from tollbook.model.leg import Leg, LegKey
-from tollbook.store.days.partitions import MS_PER_DAY
+from tollbook.times import MS_PER_DAY
 
 
 def not_archived(table: Table | None, legs: Sequence[Leg]) -> set[LegKey]:

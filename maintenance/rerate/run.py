@@ -19,6 +19,7 @@ from tollbook.errors import UsageError
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price
 from tollbook.store.database import Connection, check_schema, connect, store_errors
+from tollbook.store.days.window import read_window
 from tollbook.store.tariffs import price_history, tariffs
 from tollbook.store.tariffs import rerate as store
 from tollbook.store.tariffs.price_history import Replacement
@@ -65,7 +66,7 @@ def rerate_calls(
             unrated=request.unrated,
         )
         pricer = _load_pricer(connection)
-        archived_until = min(scope.until, store.window_start(connection))
+        archived_until = min(scope.until, read_window(connection).start_ts)
         total = store.count(connection, scope)
         run_id = None if dry_run else _begin(connection, request)
         report = RerateReport(dry_run=dry_run)

@@ -21,8 +21,9 @@ from tollbook.model.record import COLUMNS, Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
+from tollbook.times import MS_PER_DAY
 
 DOCUMENT = (ROOT / "docs" / "api.md").read_text()
 CURL = re.findall(r"^ {4}(curl .*)$", DOCUMENT, re.MULTILINE)

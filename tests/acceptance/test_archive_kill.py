@@ -22,7 +22,7 @@ from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.store.calls import call_rows
 from tollbook.store.database import connect
-from tollbook.store.days.partitions import MS_PER_DAY
+from tollbook.times import MS_PER_DAY
 
 ACCOUNTS = (None, "a", "b", "c", "d", "e", "f", "g")
 # Three days, of two or three months, all of them closed.

@@ -23,8 +23,9 @@ from tollbook.model.record import Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
+from tollbook.times import MS_PER_DAY
 
 TOLLBOOK = Path(sys.executable).with_name("tollbook")
 ACCOUNTS = {"acme": "EUR", "other": "USD", "void": "EUR"}

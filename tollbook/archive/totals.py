@@ -1,6 +1,5 @@
 """What a day's calls add up to in the archive: read from its files, which is what will be left of the day."""
 
-import datetime as dt
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -12,8 +11,8 @@ from tollbook.archive.row_filter import started
 from tollbook.archive.schema import account_of
 from tollbook.model.call_key import CallKey
 from tollbook.model.totals import Totals
+from tollbook.times import US_PER_DAY, date_of
 
-_US_PER_DAY = 86_400_000_000
 _SUMMED = ("billsec", "cost_micros")
 
 
@@ -23,11 +22,11 @@ def day_totals(table: Table, day: int, *, without: Collection[CallKey] = ()) -> 
     `without` are keys to leave out. A few files are in memory at once, of their rows only that day's and of these
     only what is added up. Raises ArchiveError.
     """
-    first, end = day * _US_PER_DAY, (day + 1) * _US_PER_DAY
+    first, end = day * US_PER_DAY, (day + 1) * US_PER_DAY
     wanted = started(first, end)
     columns = ("account_id", *_SUMMED, *(CallKey._fields if without else ()))
     found: dict[str | None, Totals] = {}
-    with archive_errors(f"adding up the archive's {dt.date(1970, 1, 1) + dt.timedelta(days=day)}"):
+    with archive_errors(f"adding up the archive's {date_of(day)}"):
         for batch in read_batches(table, plan(table, wanted), wanted, columns):
             for archived, totals in _by_account(_left(pa.table(batch), without)):
                 account = account_of(archived)

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tollbook.model.selection import Order
+from tollbook.times import US_PER_DAY
 
 # Rows that are read at once, by estimate: some 50 MB.
 MOST_ROWS = 200_000
 
 _GROWTH = 4
-_MONTH_US = 31 * 86_400_000_000
+_MONTH_US = 31 * US_PER_DAY
 _NARROWEST_US = 1_000_000
 
 

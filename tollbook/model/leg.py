@@ -12,6 +12,7 @@ import msgspec
 
 from tollbook.model.event import SwitchEvent
 from tollbook.model.parent import Parent, parent_named_by
+from tollbook.times import CLOCK_FROM_US, CLOCK_UNTIL_US
 
 # Which source is believed when two state the same fact: the smaller.
 FROM_EVENT: Final = 0
@@ -19,9 +20,6 @@ FROM_CDR_FILE: Final = 1
 FROM_LOOK: Final = 2
 ESTIMATED: Final = 9
 
-# A time before 2000 or after 2100 counts as not set: it would ask for a partition of an absurd day.
-_CLOCK_FROM_US: Final = 946_684_800_000_000
-_CLOCK_UNTIL_US: Final = 4_102_444_800_000_000
 # FreeSWITCH makes no longer ids, and one would not fit the index.
 _LONGEST_ID_BYTES: Final = 256
 
@@ -187,7 +185,7 @@ def _host(url: str) -> str:
 
 
 def _clock(us: int) -> int:
-    return us if _CLOCK_FROM_US <= us < _CLOCK_UNTIL_US else 0
+    return us if CLOCK_FROM_US <= us < CLOCK_UNTIL_US else 0
 
 
 def end_as_lost(leg: Leg, last_sign_us: int) -> Leg:

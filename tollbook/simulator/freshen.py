@@ -10,8 +10,8 @@ from tollbook.simulator.encoding import event_frame
 from tollbook.simulator.event import Header, RawEvent, parse_json
 from tollbook.simulator.recording import CdrFile, Recording, Row
 from tollbook.simulator.slots import SEQUENCE, Slot, SlotTable, Slotted, fill_values
+from tollbook.times import US_PER_SECOND
 
-_US_PER_S = 1_000_000
 _TIME_COLUMNS = ("start_ts", "answer_ts", "end_ts")
 
 
@@ -120,8 +120,8 @@ class CallTemplate:
         self._table = SlotTable(
             cores=frozenset(event.get(b"Core-UUID") or b"" for event in events),
             odd_ids=frozenset(filter(_is_odd, (event.get(b"Unique-ID") or b"" for event in events))),
-            first_s=min(stamps) // _US_PER_S,
-            last_s=max(stamps) // _US_PER_S,
+            first_s=min(stamps) // US_PER_SECOND,
+            last_s=max(stamps) // US_PER_SECOND,
         )
         cut = self._table.cut
         self.events = tuple(self._cut_event(event) for event in events)
@@ -135,7 +135,7 @@ class CallTemplate:
 
         The Core-UUID and the switch's name are the recorded ones unless given.
         """
-        shift_s = (now_us - self._first_us) // _US_PER_S
+        shift_s = (now_us - self._first_us) // US_PER_SECOND
         slots = self._slots
         values = fill_values(
             slots,

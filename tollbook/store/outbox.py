@@ -20,6 +20,7 @@ from psycopg.errors import LockNotAvailable
 from tollbook.errors import ArchiveError
 from tollbook.model.record import COLUMNS
 from tollbook.store.database import Connection, store_errors
+from tollbook.store.locks import ARCHIVE_LOCK
 
 # How long a row rests before it is archived: late legs come within seconds, and replacing costs more than waiting.
 GRACE_S = 60.0
@@ -29,7 +30,6 @@ BATCH_ROWS = 50_000
 
 # A compaction lets others in after each of its commits, and one of those takes less than this.
 LOCK_WAIT_S = 120.0
-_ARCHIVE_LOCK = 7_264_100_003
 
 # What `read_csv` gives; `prior_accounts` is a JSON array, with null for "no account".
 OUTBOX_COLUMNS = (*COLUMNS, "parts", "revision", "switch", "estimated", "currency", "gone", "deleted", "prior_accounts")
@@ -63,7 +63,7 @@ def sole_archiver(connection: Connection, *, wait_s: float = LOCK_WAIT_S) -> Gen
     with store_errors():
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{int(wait_s * 1000)}ms",))
         try:
-            connection.execute("SELECT pg_advisory_lock(%s)", (_ARCHIVE_LOCK,))
+            connection.execute("SELECT pg_advisory_lock(%s)", (ARCHIVE_LOCK,))
         except LockNotAvailable:
             raise ArchiveError(
                 f"another command is writing the archive and was not done in {wait_s:.0f} s:"
@@ -75,7 +75,7 @@ def sole_archiver(connection: Connection, *, wait_s: float = LOCK_WAIT_S) -> Gen
     finally:
         if not connection.closed:
             with store_errors():
-                connection.execute("SELECT pg_advisory_unlock(%s)", (_ARCHIVE_LOCK,))
+                connection.execute("SELECT pg_advisory_unlock(%s)", (ARCHIVE_LOCK,))
 
 
 def moment(connection: Connection) -> dt.datetime:

@@ -10,9 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from tollbook.errors import SchemaError, StoreUnavailable
+from tollbook.store.locks import UPGRADE_LOCK
 from tollbook.store.row_security import PREPARE
-
-_UPGRADE_LOCK = 7_264_100_001
 
 
 def upgrade(url: str) -> None:
@@ -27,7 +26,7 @@ def upgrade(url: str) -> None:
     try:
         with engine.connect() as connection:
             # Two `db upgrade` at once: the second waits here, then finds nothing to do.
-            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": UPGRADE_LOCK})
             connection.commit()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

@@ -5,6 +5,8 @@ from typing import Any
 import schemathesis
 from schemathesis import GenerationMode
 
+from tollbook.times import MS_PER_DAY
+
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, **kwargs: Any) -> None:
@@ -21,4 +23,4 @@ def before_call(context: Any, case: Any, **kwargs: Any) -> None:
         # A window of at most 1000 hours: a day before its end, and without an end none.
         begin = int(case.query.pop("since"))
         if "until" in case.query:
-            case.query["since"] = str(max(begin, int(case.query["until"]) - 86_400_000))
+            case.query["since"] = str(max(begin, int(case.query["until"]) - MS_PER_DAY))

@@ -23,9 +23,10 @@ from tollbook.model.selection import Selection
 from tollbook.store import row_security
 from tollbook.store.calls import pages
 from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
 from tollbook.store.schema import upgrade
 from tollbook.store.tariffs import tariffs
+from tollbook.times import MS_PER_DAY
 
 START = 1_790_000_000_000
 TOLLBOOK = Path(sys.executable).with_name("tollbook")

@@ -17,8 +17,9 @@ from tollbook.model.record import COLUMNS, EXTRA_COLUMNS, Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows, pages
 from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs.accounts import set_disabled
+from tollbook.times import MS_PER_DAY
 
 START = 1_790_000_000_000
 

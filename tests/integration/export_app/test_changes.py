@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from tollbook.store.calls.changes import first_since
 from tollbook.store.database import LONGEST_TRANSACTION_S, Connection, connect
-from tollbook.store.days.partitions import MS_PER_DAY
+from tollbook.times import MS_PER_DAY
 
 START = 1_790_000_000_000
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
+from tollbook.times import MS_PER_DAY
 
 START = 1_790_000_000_000
 DEADLINE_S = 30.0

@@ -17,7 +17,8 @@ from tollbook.model.record import Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
+from tollbook.times import MS_PER_DAY
 
 # 12:00 in Berlin of a day without a switch.
 NOON = int(datetime.fromisoformat("2025-06-01T12:00+02:00").timestamp()) * 1000

@@ -32,9 +32,10 @@ from tollbook.store import keys
 from tollbook.store.calls import call_rows
 from tollbook.store.calls.pages import read_page
 from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
 from tollbook.store.days.window import hot
 from tollbook.store.tariffs import tariffs
+from tollbook.times import MS_PER_DAY
 
 TODAY = 20_780  # 2026-11-23
 FIRST = TODAY - 100  # days of calls: a hundred, thirty of which PostgreSQL is to keep

@@ -22,10 +22,11 @@ from tollbook.model.leg import FROM_CDR_FILE, Leg, leg_of
 from tollbook.model.record import Row
 from tollbook.store.calls.batch import write_batch
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
 from tollbook.store.row_security import reading
 from tollbook.store.tariffs import price_history
 from tollbook.store.tariffs.price_history import Replacement
+from tollbook.times import MS_PER_DAY
 
 T0_US = 1_790_000_000_000_000
 DAY = T0_US // 1000 // MS_PER_DAY

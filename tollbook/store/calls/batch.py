@@ -22,14 +22,13 @@ from tollbook.store.calls import call_rows, legs
 from tollbook.store.calls.legs import StoredLeg
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.days import late
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
-from tollbook.store.days.window import window
+from tollbook.store.days.partitions import Partitions
+from tollbook.store.days.window import read_window
+from tollbook.store.locks import SWITCH_LOCKS
+from tollbook.times import MS_PER_DAY
 
 # Younger calls have all their legs: the shortest retention is a day, and legs are kept for two more.
 _SURELY_WHOLE_MS = MS_PER_DAY
-
-# The first key of the advisory locks that make the batches of one switch follow each other.
-_SWITCH_LOCK = 7264
 
 Pricer: TypeAlias = Callable[[Row], Price]
 
@@ -151,7 +150,7 @@ def _lock_and_read(connection: Connection, incoming: Iterable[Leg]) -> dict[LegK
         connection.execute(
             "SELECT pg_advisory_xact_lock(%s, switch) FROM"
             " (SELECT DISTINCT hashtext(name) AS switch FROM unnest(%s::text[]) AS name ORDER BY 1) AS ordered",
-            (_SWITCH_LOCK, list(switches)),
+            (SWITCH_LOCKS, list(switches)),
         )
         return {stored.leg.key: stored for stored in legs.related(connection, ids)}
 
@@ -163,7 +162,7 @@ def _hold_and_read(
     late.hold_legs(connection)
     stored = _lock_and_read(connection, new.values())
     row_keys = {key: one.row_key for key, one in stored.items()}
-    rows, kept_from_us = late.present(connection, set(row_keys.values())), window(connection).leg_us
+    rows, kept_from_us = late.present(connection, set(row_keys.values())), read_window(connection).leg_us
     by_switch: defaultdict[str, list[Leg]] = defaultdict(list)
     for leg in _merged(new, stored):
         by_switch[leg.switch].append(leg)

@@ -59,12 +59,6 @@ def first_since(connection: Connection, since_ms: int) -> int:
     return first
 
 
-def window_start(connection: Connection) -> int:
-    """Give where PostgreSQL's calls begin, epoch ms: those that started before are in the archive."""
-    with store_errors():
-        return cast("int", scalar(connection, "SELECT window_start FROM hot_window"))
-
-
 _FIRST_FROM: LiteralString = """
     SELECT changed::text::bigint, updated_ts FROM call_cdr
     WHERE changed >= %(first)s::xid8 AND changed < %(last)s::xid8

@@ -6,7 +6,7 @@ from typing import Final, LiteralString, TypeAlias, cast
 
 from tollbook.model.selection import Selection
 from tollbook.store.calls.where import matching
-from tollbook.store.database import Connection, scalar, store_errors
+from tollbook.store.database import Connection, store_errors
 
 Key: TypeAlias = tuple[str | int | None, ...]
 _Row: TypeAlias = tuple[str | None, int, int, int, int, int, int | None]
@@ -79,14 +79,6 @@ _QUERY: Final[LiteralString] = """
     FROM ranked WHERE place <= %(limit)s + 1 AND {grouped}
     ORDER BY place, currency
 """
-
-
-def window_start(connection: Connection) -> int:
-    """Give when the calls that stand in PostgreSQL begin, epoch ms: earlier ones are in the archive alone."""
-    with store_errors():
-        found = scalar(connection, "SELECT window_start FROM hot_window")
-    assert isinstance(found, int)
-    return found
 
 
 def count(

@@ -14,7 +14,7 @@ from tollbook.model.call_key import CallKey
 from tollbook.store.arrays import key_arrays
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.days.partitions import CALLS, partition_name
-from tollbook.store.days.window import LEG_LOCK
+from tollbook.store.locks import LEG_LOCK
 
 _FIRST = CallKey(-(2**63), "", "")
 

@@ -6,8 +6,6 @@ parent that one open reader makes every INSERT wait behind.
 What came before `hot_window` needs no partition of its own: `call_cdr_late` and `call_leg_late` reach up to there.
 """
 
-import datetime as dt
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import LiteralString
@@ -15,11 +13,10 @@ from typing import LiteralString
 from psycopg import sql
 
 from tollbook.store.database import Connection, store_errors
+from tollbook.store.locks import PARTITION_LOCK
+from tollbook.times import MS_PER_DAY, US_PER_DAY, current_day, date_of
 
 DAYS_AHEAD = 7
-MS_PER_DAY = 86_400_000
-# Held by whatever makes or drops a partition, until its transaction ends.
-PARTITION_LOCK = 7_264_100_002
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +29,7 @@ class Partitioned:
 
 
 CALLS = Partitioned(table="call_cdr", begins="window_start", units_per_day=MS_PER_DAY)
-LEGS = Partitioned(table="call_leg", begins="leg_start", units_per_day=MS_PER_DAY * 1000)
-
-
-def date_of(day: int) -> dt.date:
-    """Give the date of a day counted from 1970-01-01."""
-    return dt.date(1970, 1, 1) + dt.timedelta(days=day)
+LEGS = Partitioned(table="call_leg", begins="leg_start", units_per_day=US_PER_DAY)
 
 
 def partition_name(table: str, day: int) -> str:
@@ -78,8 +70,7 @@ class Partitions:
 
 def make_ready(connection: Connection) -> None:
     """Make yesterday's to next week's partitions."""
-    today = int(time.time()) // 86_400
-    days = range(today - 1, today + DAYS_AHEAD + 1)
+    days = range(current_day() - 1, current_day() + DAYS_AHEAD + 1)
     Partitions().ensure(connection, call_days=days, leg_days=days)
 
 

@@ -20,13 +20,12 @@ from tollbook.store.database import Connection, store_errors
 from tollbook.store.days.partitions import (
     CALLS,
     LEGS,
-    PARTITION_LOCK,
     Partitioned,
-    date_of,
     partition_name,
     standing_days,
 )
-from tollbook.store.days.window import LEG_LOCK
+from tollbook.store.locks import LEG_LOCK, PARTITION_LOCK
+from tollbook.times import date_of
 
 # How long an INSERT waits behind us at most, save for what we do while we have the lock: some 20 ms.
 LOCK_TIMEOUT_MS = 100

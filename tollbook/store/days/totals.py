@@ -9,7 +9,8 @@ from psycopg import sql
 from tollbook.model.call_key import CallKey
 from tollbook.model.totals import Totals
 from tollbook.store.database import Connection, store_errors
-from tollbook.store.days.partitions import CALLS, MS_PER_DAY, partition_name
+from tollbook.store.days.partitions import CALLS, partition_name
+from tollbook.times import MS_PER_DAY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,9 +10,6 @@ from tollbook.model.selection import Selection
 from tollbook.model.tiers import Hot
 from tollbook.store.database import Connection, store_errors
 
-# Held, shared, by a batch that touches calls as old as the window, while prune drops no legs.
-LEG_LOCK = 7_264_100_004
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
@@ -25,7 +22,7 @@ class Window:
     leg_us: int
 
 
-def window(connection: Connection) -> Window:
+def read_window(connection: Connection) -> Window:
     """Read the window."""
     with store_errors():
         row = connection.execute("SELECT window_start, leg_start FROM hot_window").fetchone()
@@ -39,7 +36,7 @@ def hot(connection: Connection, selection: Selection, read: Callable[[Connection
     Call inside `access.reading` or `access.snapshot`, which hold one moment. Raises StoreUnavailable.
     """
     with store_errors():
-        start_ts = window(connection).start_ts
+        start_ts = read_window(connection).start_ts
         rows = read(connection)
         outdated = _superseded(connection, selection, start_ts) if selection.since < start_ts else frozenset[CallKey]()
     return Hot(rows=rows, window_start=start_ts, superseded=outdated)

@@ -119,9 +119,3 @@ def accounts_of(connection: Connection, plan_id: str) -> set[str]:
             (plan_id,),
         ).fetchall()
     return {one for (one,) in rows}
-
-
-def window_start(connection: Connection) -> int:
-    """Give where the archive begins: calls that started earlier (epoch ms) have left PostgreSQL."""
-    with store_errors():
-        return int(str(scalar(connection, "SELECT window_start FROM hot_window")))

@@ -20,6 +20,7 @@ from tollbook.archive.catalog import open_catalog
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
 from tollbook.store.database import Connection
+from tollbook.times import MS_PER_DAY
 
 METHODS = (b"PUT ", b"GET ", b"HEAD ", b"POST ", b"DELETE ")
 ANSWER_503 = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -165,7 +166,7 @@ def test_a_compaction_whose_storage_fails_changes_nothing(
     local_settings: Settings, database: Connection, proxy: Proxy
 ) -> None:
     for number in range(3):
-        store(database, call(f"c{number}", start=START - 100 * 86_400_000 + number))
+        store(database, call(f"c{number}", start=START - 100 * MS_PER_DAY + number))
         archive_now(local_settings)
     for at in (3, 12):
         proxy.break_at("cut", at, for_ever=True)

@@ -30,7 +30,7 @@ from tollbook.model.record import COLUMNS, Record
 from tollbook.store import outbox
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import MS_PER_DAY
+from tollbook.times import MS_PER_DAY
 
 
 def test_the_archive_reads_as_postgresql_does(settings: Settings, database: Connection) -> None:

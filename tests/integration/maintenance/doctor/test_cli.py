@@ -15,8 +15,7 @@ from tollbook.simulator.thread import SwitchThread
 from tollbook.store.calls.switch_processes import SwitchProcess, note
 from tollbook.store.database import connect
 from tollbook.store.days.partitions import CALLS, LEGS, make_ready, partition_name
-
-DAY_MS = 86_400_000
+from tollbook.times import MS_PER_DAY, current_day
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +130,7 @@ def test_wrong_settings(tollbook: Tollbook) -> None:
 
 def test_nobody_listens_and_partitions_run_out(tollbook: Tollbook, switch: SwitchThread, database_url: str) -> None:
     """A heartbeat of three minutes ago, and tomorrow's the last partition."""
-    today = int(time.time()) // 86_400
+    today = current_day()
     with connect(database_url, name="test", autocommit=True) as connection:
         make_ready(connection)
         heard(connection, switch, ago_s=190)
@@ -149,7 +148,7 @@ def test_nobody_listens_and_partitions_run_out(tollbook: Tollbook, switch: Switc
 def test_what_piles_up_is_a_warning(tollbook: Tollbook, database_url: str, esl: str, tmp_path: Path) -> None:
     """Zombies, calls without a price or an account, an old outbox, a spool: each told, none of them a failure."""
     now_ms = int(time.time() * 1000)
-    old_ms = (now_ms // DAY_MS - 1) * DAY_MS
+    old_ms = (now_ms // MS_PER_DAY - 1) * MS_PER_DAY
     with connect(database_url, name="test", autocommit=True) as connection:
         connection.execute(
             "INSERT INTO call_cdr (call_id, direction, from_num, to_num, start_ts, answer_ts, answered, switch)"

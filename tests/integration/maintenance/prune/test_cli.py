@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import time
 
 import pytest
 
@@ -12,9 +11,10 @@ from tollbook.model.charge import Price
 from tollbook.model.record import COLUMNS, Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions, date_of
+from tollbook.store.days.partitions import Partitions
+from tollbook.times import MS_PER_DAY, current_day, date_of
 
-DAY = int(time.time()) // 86_400 - 40
+DAY = current_day() - 40
 
 
 @pytest.fixture

@@ -29,8 +29,9 @@ from tollbook.store.calls import call_rows
 from tollbook.store.calls.batch import write_around_poison, write_batch
 from tollbook.store.database import Connection, connect
 from tollbook.store.days import prune as store
-from tollbook.store.days.partitions import CALLS, LEGS, MS_PER_DAY, Partitions, date_of, standing_days
-from tollbook.store.days.window import window
+from tollbook.store.days.partitions import CALLS, LEGS, Partitions, standing_days
+from tollbook.store.days.window import read_window
+from tollbook.times import MS_PER_DAY, current_day, date_of
 
 TODAY = 20_780  # 2026-11-23
 DAY = TODAY - 31  # the newest day that is older than 30 days
@@ -96,7 +97,7 @@ def test_only_days_older_than_the_window_that_the_archive_holds_go(settings: Set
     assert (done.days, done.calls, done.moved) == (2, 3, 0)
     assert kept(database) == {"new"}
     assert standing_days(database, CALLS)[0] == DAY + 1
-    assert window(database).start_ts == (DAY + 1) * MS_PER_DAY
+    assert read_window(database).start_ts == (DAY + 1) * MS_PER_DAY
     assert len(archived(settings)) == 4
     assert pruned(settings) == PruneReport()
 
@@ -109,7 +110,7 @@ def test_a_dry_run_verifies_and_changes_nothing(settings: Settings, database: Co
     assert (done.days, done.calls, done.moved, done.dry_run) == (1, 1, 1, True)
     assert "would prune: 1 days" in str(done)
     assert kept(database) == {"a", "b"}
-    assert window(database).start_ts == 0
+    assert read_window(database).start_ts == 0
     assert database.execute("SELECT count(*) FROM pg_class").fetchone() == before
 
 
@@ -188,7 +189,7 @@ def test_a_day_that_differs_is_kept_and_every_later_one(
     assert "acme" not in str(refused.value)
     assert kept(database) >= {"c", "d"}
     assert "a" not in kept(database)
-    assert window(database).start_ts == (DAY - 1) * MS_PER_DAY
+    assert read_window(database).start_ts == (DAY - 1) * MS_PER_DAY
     with pytest.raises(DataError):
         pruned(settings, dry_run=True)
 
@@ -221,7 +222,7 @@ def test_partitions_stand_ready_even_when_pruning_refuses(settings: Settings, da
     database.execute("DELETE FROM archive_outbox")
     with pytest.raises(DataError):
         prune_days(settings, today=TODAY)
-    assert max(standing_days(database, CALLS)) > time.time() // 86_400
+    assert max(standing_days(database, CALLS)) > current_day()
 
 
 def test_old_calls_route_to_the_late_partition(settings: Settings, database: Connection) -> None:
@@ -272,7 +273,7 @@ def test_legs_go_two_days_after_their_calls(settings: Settings, database: Connec
     pruned(settings)
     assert kept(database) == {"day 1"}
     assert legs_kept(database) == {"day -1", "day 0", "day 1"}
-    assert window(database).leg_us == (DAY - 1) * MS_PER_DAY * 1000
+    assert read_window(database).leg_us == (DAY - 1) * MS_PER_DAY * 1000
     assert standing_days(database, LEGS)[0] == DAY - 1
 
 

@@ -23,14 +23,14 @@ from tollbook.model.leg import Facts, Leg
 from tollbook.model.selection import Selection
 from tollbook.store.calls.batch import write_batch
 from tollbook.store.database import connect
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
-from tollbook.store.days.window import window
+from tollbook.store.days.partitions import Partitions
+from tollbook.store.days.window import read_window
+from tollbook.times import MS_PER_DAY, US_PER_DAY
 
 NAME = "attended_transfer"  # one call of three legs
 WANTED = json.loads((CALLS / NAME / "rows.json").read_text())
 START = WANTED[0]["start_ts"]
 FOR_EVER = 4_000_000_000_000
-US_PER_DAY = MS_PER_DAY * 1000
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def forget(settings: Settings) -> None:
     archive_calls(settings, now=True)
     prune_days(settings, today=START // MS_PER_DAY + 60)
     with connect(settings.require_database_url(), name="test") as connection:
-        assert window(connection).leg_us > START * 1000
+        assert read_window(connection).leg_us > START * 1000
 
 
 def archived(settings: Settings) -> dict[tuple[Any, Any], tuple[object, ...]]:

@@ -19,7 +19,8 @@ from tollbook.model.charge import Charge
 from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
+from tollbook.times import MS_PER_DAY
 
 START = 1_790_000_000_123  # 2026-09-21T14:13:20Z
 OLD = "prefix,per_min,increment,name\n49,0.06,1/1,Germany\n44,0.12,1/1,UK\n"

@@ -17,7 +17,8 @@ from tollbook.model.charge import Price
 from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
+from tollbook.times import MS_PER_DAY
 
 DOCUMENT = (ROOT / "docs" / "archive.md").read_text()
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)

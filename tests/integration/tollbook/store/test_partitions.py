@@ -2,7 +2,6 @@
 
 import datetime as dt
 import threading
-import time
 
 import pytest
 
@@ -10,7 +9,8 @@ from tollbook.errors import DataError, StoreUnavailable
 from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect, store_errors
-from tollbook.store.days.partitions import DAYS_AHEAD, MS_PER_DAY, Partitions, make_ready, partition_name
+from tollbook.store.days.partitions import DAYS_AHEAD, Partitions, make_ready, partition_name
+from tollbook.times import MS_PER_DAY, current_day
 
 
 def partitions_of(connection: Connection, table: str) -> list[str]:
@@ -99,7 +99,7 @@ def test_days_that_stand_ready_are_not_asked_for_again(database: Connection) -> 
 
 def test_a_week_ahead_stands_ready(database: Connection) -> None:
     make_ready(database)
-    today = int(time.time()) // 86_400
+    today = current_day()
     for table in ("call_cdr", "call_leg"):
         days = {partition_name(table, day) for day in range(today, today + DAYS_AHEAD + 1)}
         assert days <= set(partitions_of(database, table))

@@ -12,10 +12,11 @@ from tollbook.model.charge import Charge, Price, PricedCharge
 from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import MS_PER_DAY, Partitions
+from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import price_history, rerate
 from tollbook.store.tariffs.price_history import Replacement
 from tollbook.store.tariffs.rerate import Scope
+from tollbook.times import MS_PER_DAY
 
 START = 1_790_000_000_123
 EVERYTHING = Scope(accounts=None, since=0, until=2**62, unrated=False)

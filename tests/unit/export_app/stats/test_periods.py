@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export_app.stats.periods import Unit, label, starts
+from tollbook.times import MS_PER_DAY
 
 
 def ms(moment: str) -> int:
@@ -76,7 +77,7 @@ def test_months_begin_at_the_time_zone_s_midnight() -> None:
     unit=st.sampled_from(["hour", "day", "month"]),
     zone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/St_Johns", "Asia/Kathmandu"]),
     since=st.integers(ms("2020-01-01T00:00Z"), ms("2030-01-01T00:00Z")),
-    length=st.integers(1, 100 * 86_400_000),
+    length=st.integers(1, 100 * MS_PER_DAY),
 )
 def test_spans_hold_every_moment_once(unit: Unit, zone: str, since: int, length: int) -> None:
     """The first holds `since`, they ascend, the last begins before `until`, and each begins where its name says."""

@@ -5,6 +5,7 @@ import pytest
 from maintenance.doctor import rules
 from maintenance.doctor.finding import Finding, Status, escaped, fail, ok, warn, worst
 from tollbook.store.health import OpenCalls, OutboxState, Server, Unrated
+from tollbook.times import MS_PER_DAY
 
 OK, WARN, FAIL = Status.OK, Status.WARN, Status.FAIL
 NOW_MS = 1_800_000_000_000
@@ -53,7 +54,7 @@ CASES = [
     (rules.heartbeat("fs:8021", 181.0), FAIL, "recorded 3 min ago"),
     (rules.open_calls(OpenCalls(count=0, call_id=None, start_ts=None), NOW_MS), OK, "none is older"),
     (
-        rules.open_calls(OpenCalls(count=3, call_id="abc", start_ts=NOW_MS - 3 * 86_400_000), NOW_MS),
+        rules.open_calls(OpenCalls(count=3, call_id="abc", start_ts=NOW_MS - 3 * MS_PER_DAY), NOW_MS),
         WARN,
         "3 for more than a day, the oldest abc for 3 days",
     ),

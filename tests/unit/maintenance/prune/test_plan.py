@@ -8,8 +8,8 @@ from maintenance.prune.plan import MAX_MOVED, VerifiedDay, overdue_days, overdue
 from tollbook.errors import ArchiveError, DataError
 from tollbook.model.call_key import CallKey
 from tollbook.model.totals import Difference, Totals, differences
-from tollbook.store.days.partitions import MS_PER_DAY
 from tollbook.store.days.totals import DayTotals
+from tollbook.times import MS_PER_DAY
 
 DAY = 20_749  # 2026-10-23
 ACCOUNTS = st.one_of(st.none(), st.sampled_from(("a", "b", "_none", "")))

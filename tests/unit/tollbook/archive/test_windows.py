@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from tollbook.archive.windows import MOST_ROWS, Extent, Span, to_plan, to_read
 from tollbook.model.selection import Order
+from tollbook.times import US_PER_DAY
 
-DAY = 86_400_000_000
+DAY = US_PER_DAY
 ORDERS = st.sampled_from(("asc", "desc"))
 SPANS = st.builds(
     lambda first, width: Span(first=first, end=first + width), st.integers(0, 2**55), st.integers(0, 2**52)
