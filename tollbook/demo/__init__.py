@@ -1,1 +1,1 @@
-"""A simulated FreeSWITCH: plays recorded calls to Event Socket clients over a real TCP socket."""
+"""`tollbook demo`: all of Tollbook on this machine, with real processes and a simulated switch."""

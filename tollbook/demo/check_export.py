@@ -1,4 +1,4 @@
-"""The API as an integrator uses it: over HTTP, with a key."""
+"""Reads the API as an integrator does: over HTTP, with a key."""
 
 import json
 import urllib.parse
@@ -17,7 +17,7 @@ class Export:
     key: str
 
     def ready(self) -> bool:
-        """Tell whether the API answers and reaches its database."""
+        """Return whether the API answers and reaches its database."""
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=_TIMEOUT_S) as answer:  # noqa: S310 - http
                 return answer.status == 200
@@ -25,7 +25,7 @@ class Export:
             return False
 
     def rows(self, since_ms: int) -> list[dict[str, Any]]:
-        """Read every call that began at or after `since_ms`, newest first, page by page."""
+        """Return every call that began at or after `since_ms` (epoch ms), newest first, read page by page."""
         rows: list[dict[str, Any]] = []
         cursor: dict[str, str] = {}
         while True:
@@ -36,7 +36,7 @@ class Export:
             cursor = {"cursor": page["next_cursor"]}
 
     def csv(self, since_ms: int) -> str:
-        """Read the first page of calls as CSV."""
+        """Return the first page of calls as CSV, at most 10,000."""
         return self._get({"since": str(since_ms), "format": "csv", "raw": "1", "limit": "10000"}).decode()
 
     def _get(self, parameters: dict[str, str]) -> bytes:

@@ -10,11 +10,11 @@ from tollbook.errors import UsageError
 @click.option("--esl", metavar="URL", help="Listen to your own switch instead: esl://:PASSWORD@HOST:8021")
 def demo(once: bool, esl: str | None) -> None:
     """Try everything on this machine: database, listener, archive and API, in a folder that is removed at the end."""
-    # Not before the command is asked for: --help needs none of it.
+    # Imported only when the demo runs: --help needs none of it.
     from tollbook.demo import run
 
     if once and esl:
-        raise UsageError("--once plays recorded calls: leave --esl out")
+        raise UsageError("--once plays recorded calls: leave out --esl")
     if once:
         run.once()
         return

@@ -1,4 +1,4 @@
-"""The processes of a demo: real `tollbook` commands, their output in files, stopped in order."""
+"""The processes of a demo: real `tollbook` commands that log to files and are stopped in order."""
 
 import os
 import signal
@@ -17,10 +17,10 @@ _TAIL_LINES = 15
 
 
 class Processes:
-    """Runs `tollbook` commands with the same settings. `folder` takes one log file a command."""
+    """Runs `tollbook` commands with the same settings. Each has a log file in `folder`."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str], *, keep: bool) -> None:
-        """`keep`: also hand on the TOLLBOOK_ settings of our own environment, where `settings` names no other."""
+        """`keep`: pass on the TOLLBOOK_ settings of our own environment too; those in `settings` win."""
         self._folder = folder
         mine = {key: value for key, value in os.environ.items() if not key.startswith("PYICEBERG_")}
         if not keep:
@@ -29,7 +29,7 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def run(self, *arguments: str) -> str:
-        """Run a command to its end and give what it printed; raises TollbookError with its own words."""
+        """Run a command to its end and return what it printed. Raises TollbookError with the command's own message."""
         done = subprocess.run(  # noqa: S603 - our own command, no shell
             _command(arguments),
             env=self._environment,
@@ -44,7 +44,7 @@ class Processes:
         return done.stdout.strip()
 
     def start(self, *arguments: str, ready: Callable[[], bool], timeout_s: float = 30.0) -> None:
-        """Start a command and wait until it is ready; raises TollbookError with the end of its log."""
+        """Start a command and wait until it is ready. Raises TollbookError with the end of its log."""
         name = arguments[0]
         with self._log(name).open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - our own command, no shell
@@ -64,13 +64,13 @@ class Processes:
             time.sleep(0.05)
 
     def check(self) -> None:
-        """Raise TollbookError when a process has ended that should run."""
+        """Raise TollbookError when a started process has ended."""
         for name, process in self._running.items():
             if process.poll() is not None:
                 raise TollbookError(f"`tollbook {name}` ended with {process.returncode}:\n{self._tail(name)}")
 
     def stop(self) -> None:
-        """Stop all, last started first."""
+        """Stop all processes, the last one that was started first."""
         for process in reversed(self._running.values()):
             if process.poll() is None:
                 process.terminate()

@@ -1,4 +1,4 @@
-"""The demo: real processes on embedded defaults, a simulated switch or your own, calls shown as they come."""
+"""Runs the demo: real processes on an embedded database, with a simulated switch or your own."""
 
 import signal
 import socket
@@ -43,7 +43,7 @@ class _Demo:
 
 
 def once() -> None:
-    """Play each shipped recording once, check rows, export and archive; raises TollbookError with the difference."""
+    """Play each shipped recording once, and check rows, export and archive. Raises TollbookError if a row is wrong."""
     with SwitchThread() as switch, _started(switch.url, own_settings=False) as demo:
         wanted: dict[str, list[dict[str, Any]]] = {}
 
@@ -57,17 +57,17 @@ def once() -> None:
             found = _wait_until_complete(demo, lambda: sum(map(len, wanted.values())))
         for row in reversed(found):
             demo.console.print(call_line(row), soft_wrap=True)
-        told = differences(wanted, found, "the API")
-        told += differences(wanted, from_csv(demo.export.csv(demo.since_ms), wanted), "the CSV")
+        wrong = differences(wanted, found, "the API")
+        wrong += differences(wanted, from_csv(demo.export.csv(demo.since_ms), wanted), "the CSV")
         with demo.console.status("archiving…"):
             demo.processes.run("archive", "run", "--now")
             archived = demo.processes.run("archive", "query", "--all", "--csv")
-        told += differences(wanted, from_csv(archived, wanted), "the archive")
-        _verdict(demo.console, sum(map(len, wanted.values())), told)
+        wrong += differences(wanted, from_csv(archived, wanted), "the archive")
+        _verdict(demo.console, sum(map(len, wanted.values())), wrong)
 
 
 def forever(esl: str | None) -> None:
-    """Show calls until Ctrl-C: of a simulated switch, or of the one at `esl`."""
+    """Show calls as they end, until Ctrl-C: of a simulated switch, or of the one at `esl`."""
     if esl is not None:
         with _started(esl, own_settings=True) as demo:
             _greet(demo, esl.rpartition("@")[2])
@@ -88,7 +88,7 @@ def _greet(demo: _Demo, switch: str) -> None:
 
 @contextmanager
 def _started(esl: str, *, own_settings: bool) -> Generator[_Demo]:
-    """Start database, listener and API in a folder that is removed at the end, whatever ends it."""
+    """Start database, listener and API in a folder that is removed at the end, also after an error or a signal."""
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="tollbook-demo-", ignore_cleanup_errors=True) as name:
@@ -126,7 +126,7 @@ def _as_ctrl_c(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _free_port(wanted: int) -> int:
-    """Take the port that the documentation names, or any other when that one is in use."""
+    """Return the wanted port, which the documentation names, or any free one when that is in use."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -163,13 +163,13 @@ def _show(demo: _Demo) -> None:
         shown = set(finished)
         if time.monotonic() - archived_s > _ARCHIVE_EVERY_S:
             archived_s = time.monotonic()
-            told = demo.processes.run("archive", "run", "--now")
-            if not told.startswith("archived: 0 rows"):
-                demo.console.print(told, style="dim", soft_wrap=True)
+            printed = demo.processes.run("archive", "run", "--now")
+            if not printed.startswith("archived: 0 rows"):
+                demo.console.print(printed, style="dim", soft_wrap=True)
         time.sleep(_POLL_S)
 
 
-def _verdict(console: Console, rows: int, told: list[Difference]) -> None:
-    if told:
-        raise TollbookError("the rows are not what they must be:\n  " + "\n  ".join(map(str, told)))
+def _verdict(console: Console, rows: int, wrong: list[Difference]) -> None:
+    if wrong:
+        raise TollbookError("the rows are not what they must be:\n  " + "\n  ".join(map(str, wrong)))
     console.print(f"\n{rows} calls played: every row right in the API, in CSV and in the archive.", style="bold green")

@@ -1,4 +1,4 @@
-"""What a demo prints: one line a call, as it ends. Callers choose names and numbers, so nothing is markup."""
+"""What a demo prints: a line for each call that has ended. Names and numbers are callers' text, so none is markup."""
 
 import datetime as dt
 from typing import Any
@@ -15,7 +15,7 @@ _ARROWS = {"inbound": "←", "outbound": "→", "internal": "↔"}
 
 
 def call_line(row: dict[str, Any]) -> Text:
-    """Make the line of one finished call."""
+    """Return the line of a call that has ended."""
     began = dt.datetime.fromtimestamp(row["start_ts"] / 1000, dt.UTC).astimezone()
     line = Text(f"{began:%H:%M:%S}  ", style="dim")
     line.append(f"{_ARROWS[row['direction']]} {row['direction']:<9}", style="cyan")
@@ -32,7 +32,7 @@ def call_line(row: dict[str, Any]) -> Text:
 
 
 def money(micros: int | None) -> str:
-    """Write an amount, or that there is none."""
+    """Return an amount in units of the currency, `unrated` without one."""
     return "unrated" if micros is None else f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
 
 
@@ -42,14 +42,16 @@ def _short(text: str, width: int) -> str:
 
 
 def welcome(console: Console, *, switch: str, url: str, key: str, operator_key: str) -> None:
-    """Say what runs and what to paste."""
-    told = Table.grid(padding=(0, 2))
-    told.add_row("switch", switch)
-    told.add_row("dashboard", f"{url}/  (asks for one of the keys)")
-    told.add_row("API", f"{url}/v1/calls")
-    told.add_row("API key", key)
-    told.add_row("operator's key", operator_key)
-    console.print(Panel(told, title="Tollbook demo", subtitle="Ctrl-C ends it and leaves nothing behind", expand=False))
+    """Print what runs, and a command to paste."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("switch", switch)
+    table.add_row("dashboard", f"{url}/  (asks for one of the keys)")
+    table.add_row("API", f"{url}/v1/calls")
+    table.add_row("API key", key)
+    table.add_row("operator's key", operator_key)
+    console.print(
+        Panel(table, title="Tollbook demo", subtitle="Ctrl-C ends it and leaves nothing behind", expand=False)
+    )
     console.print("Paste this in another terminal:\n", style="dim")
     # soft_wrap: a line that is wrapped cannot be pasted.
     console.print(f"curl -H 'x-api-key: {key}' '{url}/v1/calls?limit=5&format=csv'\n", soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""Runs the simulated switch as a process: `python -m tollbook.demo --play outbound_answered --loop`."""
+"""The simulated switch as a process: `python -m tollbook.simulator --play outbound_answered --loop`."""
 
 import asyncio
 import signal
@@ -17,7 +17,10 @@ from tollbook.simulator.switch import HEARTBEAT_S, SimulatedSwitch
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to play and how; `rate` in calls a second, None leaves the pace to `speed`."""
+    """What to play and how. `rate` is in calls a second; without it `speed` sets the pace.
+
+    `count` None: each recording once. `subscriber_timeout_s` None: do not wait for a subscriber.
+    """
 
     speed: float
     rate: float | None
@@ -33,21 +36,21 @@ class Program:
 @click.option("--port", default=8021, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option("--password", default="ClueCon", show_default=True)
 @click.option("--switch-name", default="fs-lab", show_default=True, help="FreeSWITCH-Switchname.")
-@click.option("--play", "names", multiple=True, metavar="NAME", help="Recording to play; more may follow it.")
+@click.option("--play", "names", multiple=True, metavar="NAME", help="Recording to play; more names may follow.")
 @click.argument("more_names", nargs=-1, metavar="[NAME]...")
 @click.option("--recordings", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Folder of recordings; without it, those shipped with Tollbook.")  # fmt: skip
-@click.option("--speed", default=1.0, show_default=True, help="Factor on the recorded pace; 0 does not wait.")
-@click.option("--rate", type=float, help="Calls to begin each second.")
+              help="Folder of recordings.  [default: those shipped with Tollbook]")  # fmt: skip
+@click.option("--speed", default=1.0, show_default=True, help="Factor on the recorded pace; 0: no waiting.")
+@click.option("--rate", type=float, help="Calls to begin per second.")
 @click.option("--count", type=int, help="Calls to play.  [default: each recording once]")
 @click.option("--loop", is_flag=True, help="Play again and again.")
 @click.option("--verbatim", is_flag=True, help="Send the recorded bytes, old ids and times included.")
-@click.option("--wait-for-subscriber", is_flag=True, help="Begin when a client listens to CHANNEL_CREATE.")
+@click.option("--wait-for-subscriber", is_flag=True, help="Begin when a client subscribes to CHANNEL_CREATE.")
 @click.option("--subscriber-timeout", default=600.0, show_default=True, help="Seconds to wait for it.")
 @click.option("--json-cdr-dir", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="Folder to write mod_json_cdr files to.")  # fmt: skip
 @click.option("--heartbeat", default=HEARTBEAT_S, show_default=True, help="Seconds between heartbeats.")
-@click.option("--exit-when-played", is_flag=True, help="Leave when all is played and read.")
+@click.option("--exit-when-played", is_flag=True, help="Exit when everything is played and read.")
 def main(
     host: str,
     port: int,
@@ -68,9 +71,9 @@ def main(
     exit_when_played: bool,
 ) -> None:
     """Simulate a FreeSWITCH that plays recorded calls to Event Socket clients."""
-    for given, wanted in ((speed, "--speed must be 0 or more"), (count or 0, "--count must be 0 or more")):
-        if given < 0:
-            raise click.UsageError(wanted)
+    for value, message in ((speed, "--speed must be 0 or more"), (count or 0, "--count must be 0 or more")):
+        if value < 0:
+            raise click.UsageError(message)
     if rate is not None and rate <= 0:
         raise click.UsageError("--rate must be above 0")
     try:
@@ -103,7 +106,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     bound_host, bound_port = await switch.start(host=host, port=port)
-    click.echo(f"listening on {bound_host}:{bound_port}")  # click.echo flushes: whoever started us waits for it
+    click.echo(f"listening on {bound_host}:{bound_port}")  # click.echo flushes: the parent process waits for this line
     playing = asyncio.create_task(_play(switch, player, recordings, program)) if player else None
     try:
         if playing is not None:
@@ -136,7 +139,7 @@ async def _play(switch: SimulatedSwitch, player: Player, recordings: int, progra
 
 
 async def _repeat(player: Player, recordings: int, count: int | None, speed: float) -> int:
-    """Play all recordings together, again when they have ended, until at least `count` calls were played."""
+    """Play all recordings together, again and again, until at least `count` calls were played (None: for ever)."""
     calls = played = 0
     while count is None or calls < count:
         played += await player.play(speed=speed)

@@ -1,4 +1,4 @@
-"""What the switch answers to `api` commands."""
+"""What the simulated switch answers to `api` commands."""
 
 from tollbook.simulator.channels import ChannelTable
 from tollbook.simulator.event import RawEvent

@@ -9,7 +9,7 @@ from tollbook.simulator.recording import CdrFile
 def write(folder: Path, cdr: CdrFile) -> Path:
     """Write a CDR file so that a reader sees all of it or nothing; return its path."""
     path = folder / cdr.name
-    # Renamed within the folder; the other suffix keeps it from whoever looks for *.json meanwhile.
+    # Renamed within the folder. The other suffix hides the unfinished file from a reader of *.json.
     unfinished = folder / f".{cdr.name}.tmp"
     unfinished.write_bytes(cdr.text)
     os.replace(unfinished, path)

@@ -1,4 +1,4 @@
-"""The channels that are up, as told by the events that were played."""
+"""The channels that are up, according to the events that were played."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from tollbook.simulator.event import Header, Playable
 
 _ENDS = frozenset((b"CHANNEL_HANGUP_COMPLETE", b"CHANNEL_DESTROY"))
 
-# Custom events carry a part of a channel's headers; so many are kept since its last full event.
+# Custom events carry only a part of a channel's headers; so many of them are kept after its last full event.
 _MAX_PARTIAL = 8
 
-# What a channel's own data consists of; the other headers of an event are about the event.
+# The headers that are a channel's own data; the other headers of an event are about the event.
 _CHANNEL_HEADERS = (
     b"Channel-",
     b"Caller-",
@@ -67,7 +67,7 @@ _SHOWN = {  # the columns of `show channels`, in its order, and the headers they
 
 @dataclass(kw_only=True)
 class _Channel:
-    """A channel's newest full event, and the partial ones since; headers are read only when asked for."""
+    """A channel's newest full event, and the partial ones after it; headers are parsed only when asked for."""
 
     full: Playable
     partial: list[Playable] = field(default_factory=list[Playable])
@@ -80,7 +80,7 @@ class _Channel:
 
 
 class ChannelTable:
-    """The channels that are up; `since_startup`: the sessions so far, `peak`: the most at once."""
+    """The channels that are up. `since_startup` counts the sessions so far, `peak` the most at once."""
 
     def __init__(self) -> None:
         self._channels: dict[bytes, _Channel] = {}
@@ -95,7 +95,7 @@ class ChannelTable:
         return unique_id in self._channels
 
     def note(self, event: Playable) -> None:
-        """Take in an event that is played: a CREATE adds its channel, an end removes it, others renew it."""
+        """Take in an event that is played: a CREATE adds its channel, an end removes it, others update it."""
         unique_id = event.unique_id
         if unique_id is None:
             return
@@ -115,11 +115,11 @@ class ChannelTable:
             channel.full, channel.partial = event, []
 
     def make_zombie(self, unique_id: bytes) -> None:
-        """Let a channel be gone without an end: it stays listed, and every question about it is denied."""
+        """Make a channel a zombie: gone without an end, still listed, denied when it is asked about."""
         self._zombies[unique_id] = self._channels.pop(unique_id)
 
     def dump(self, unique_id: bytes) -> tuple[Header, ...] | None:
-        """Return a channel's newest headers, those of its last event left out; None if it is not up."""
+        """Return a channel's newest headers, without those of its last event; None if it is not up."""
         channel = self._channels.get(unique_id)
         return None if channel is None else tuple(_channel_headers(channel.headers()).items())
 
@@ -132,7 +132,7 @@ class ChannelTable:
         return b'{"row_count":%d,"rows":[%s]}' % (len(rows), b",".join(rows))
 
     def clear(self) -> None:
-        """Forget all channels and counts, as a restart does."""
+        """Remove all channels and reset the counts, as a restart does."""
         self._channels.clear()
         self._zombies.clear()
         self.since_startup = self.peak = 0
@@ -147,5 +147,5 @@ def _row(headers: dict[bytes, bytes]) -> bytes:
     row = {column: headers.get(header, b"") for column, header in _SHOWN.items()}
     row["created"] = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(created_s)).encode()
     row["created_epoch"] = b"%d" % created_s
-    # Not by a JSON library: a caller's name can hold bytes that are not UTF-8, and the switch passes them on.
+    # Not with a JSON library: a caller's name can hold bytes that are not UTF-8, and the switch passes them on.
     return b"{" + b",".join(b'"%s":%s' % (name.encode(), json_string(value)) for name, value in row.items()) + b"}"

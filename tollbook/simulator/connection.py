@@ -1,4 +1,4 @@
-"""One client's socket: what its session answers and what the switch sends it, in one order."""
+"""One client's socket: the answers of its session and the events of the switch, in one order."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,16 +8,18 @@ from tollbook.errors import DataError
 from tollbook.simulator.event_queue import EventQueue
 from tollbook.simulator.session import AUTH_REQUEST, Host, Session
 
-# Sent in one write: enough to amortise the system call, and little to copy.
+# Items sent in one write: enough to amortise the system call, and little to copy.
 _BATCH = 32
 
-# The transport's own buffer, kept small against the queue: what is in there no longer counts as queued.
+# The transport's own buffer, kept small beside the queue, because what is in it no longer counts as queued.
 _HIGH_WATER_BYTES = 256 * 1024
 
 
 class ClientConnection(asyncio.Protocol):
-    """An asyncio protocol around a `Session` and an `EventQueue`; `changed` is called after every command,
-    `overflowed` when it is cut because its client reads too slowly."""
+    """An asyncio protocol around a `Session` and an `EventQueue`.
+
+    `changed` is called after every command, `overflowed` when the connection is cut because the client is too slow.
+    """
 
     def __init__(
         self, host: Host, *, queue: EventQueue, opened: Callable[["ClientConnection"], None],
@@ -48,7 +50,7 @@ class ClientConnection(asyncio.Protocol):
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client."""
+        """Drop the client."""
         self._transport = None
         self._queue.clear()
         self._closed(self)
@@ -56,7 +58,7 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer the commands that `data` completes."""
         if self.session.closing:
-            return  # it has said goodbye: what it sends now must not pile up
+            return  # the client has said exit: what it sends now must not pile up
         try:
             replies = self.session.feed(data)
         except DataError:
@@ -70,16 +72,16 @@ class ClientConnection(asyncio.Protocol):
             self.cut()
 
     def pause_writing(self) -> None:
-        """Keep what is to be sent in the queue: the client does not read."""
+        """Keep everything in the queue: the client does not read."""
         self._paused = True
 
     def resume_writing(self) -> None:
-        """Send on."""
+        """Send again."""
         self._paused = False
         self._flush()
 
     def send_event(self, render: Callable[[], bytes]) -> None:
-        """Queue an event; cut the connection when it has missed too many."""
+        """Queue an event; cut the connection when its client has missed too many."""
         self._queue.put_event(render)
         if self._queue.broken:
             self.cut()
@@ -91,7 +93,7 @@ class ClientConnection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._flush)
 
     def cut(self) -> None:
-        """Close the socket at once and send nothing more, as a killed process does."""
+        """Close the socket at once and send nothing more, as when a process is killed."""
         self._queue.clear()
         if self._transport is not None:
             self._transport.abort()

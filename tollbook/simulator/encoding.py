@@ -2,13 +2,13 @@
 
 import re
 
-# Everything outside printable ASCII, and these, leave FreeSWITCH percent-encoded. A "%" that already stands
-# before two hex digits is passed on as it is: so "%0A" in a caller's name and a real newline look alike.
+# FreeSWITCH percent-encodes everything outside printable ASCII, and these. It passes on a "%" that already stands
+# before two hex digits, so "%0A" in a caller's name and a real newline look alike.
 _UNSAFE = b'\r\n #%&+:;<=>?@[\\]^`{|}"'
 _TO_ENCODE = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^!$\x27()*,\-./0-9A-Z_a-z~%]")
 _MUST_ENCODE = frozenset(byte for byte in range(256) if byte < 32 or byte > 126 or byte in _UNSAFE)
 
-# "%25" before two hex digits cannot have been made from a "%": that one would not have been encoded.
+# "%25" before two hex digits was not encoded from a "%": that one would have been passed on.
 _TO_DECODE = re.compile(rb"%25(?![0-9A-Fa-f]{2})|%(?!25)[0-9A-F]{2}")
 
 _JSON_SPECIAL = re.compile(rb'[\x00-\x1f"\\]')
@@ -24,19 +24,19 @@ _JSON_ESCAPES = {
 
 
 def event_frame(content_type: bytes, body: bytes) -> bytes:
-    """Return `body` as the frame of an event, headers in the order FreeSWITCH sends them."""
+    """Return the frame of an event with this body, headers in FreeSWITCH's order."""
     return b"Content-Length: %d\nContent-Type: %s\n\n%s" % (len(body), content_type, body)
 
 
 def percent_encode(value: bytes) -> bytes:
-    """Encode a header value as FreeSWITCH does in plain events, its pass-through of "%XX" included."""
+    """Return a header value as FreeSWITCH encodes it in plain events, where "%XX" is passed through."""
     return _TO_ENCODE.sub(lambda found: b"%%%02X" % ord(found[0]), value)
 
 
 def percent_decode(value: bytes) -> bytes:
-    """Decode a plain header value so that `percent_encode` gives it back.
+    """Return the value that `percent_encode` encodes to this.
 
-    Where FreeSWITCH's pass-through makes it ambiguous ("%0A"), the encoded byte is assumed.
+    Where the pass-through makes that ambiguous ("%0A"), an encoded byte is assumed.
     """
     return _TO_DECODE.sub(_decode_escape, value)
 
@@ -47,7 +47,7 @@ def _decode_escape(found: re.Match[bytes]) -> bytes:
 
 
 def json_string(value: bytes) -> bytes:
-    """Return a JSON string as cJSON prints it: bytes above 0x7f pass through, valid UTF-8 or not."""
+    """Return a value as cJSON prints it in a JSON string: bytes above 0x7f pass through, valid UTF-8 or not."""
     return b'"' + _JSON_SPECIAL.sub(_escape_json, value) + b'"'
 
 

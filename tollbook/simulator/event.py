@@ -1,4 +1,4 @@
-"""An event: its headers in order, and its two renderings."""
+"""An event of the simulated switch: its headers in order, and its two formats."""
 
 import json
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _ARRAY_SEPARATOR = b"|:"
 
 
 class Playable(Protocol):
-    """What a switch can send: anything that names itself and renders itself in both formats."""
+    """What a switch can send: it has a name and can be rendered in both formats."""
 
     @property
     def name(self) -> bytes: ...
@@ -39,7 +39,7 @@ class Playable(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RawEvent:
-    """Headers as the switch holds them: any bytes, in order, some names twice; and an optional body."""
+    """Headers as the switch has them (any bytes, in order, some names twice), and an optional body."""
 
     headers: tuple[Header, ...]
     body: bytes = b""
@@ -66,7 +66,7 @@ class RawEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class SystemEvent:
-    """An event the switch makes itself, ready to be sent."""
+    """An event that the switch makes itself, ready to be sent."""
 
     event: RawEvent
 
@@ -100,7 +100,10 @@ class SystemEvent:
 
 
 def parse_plain(body: bytes) -> RawEvent:
-    """Read the body of a plain frame; lines are split before a value is decoded, or it could forge one."""
+    """Return the event in the body of a plain frame; raise DataError when there is none.
+
+    Lines are split before values are decoded, or a value could forge a line.
+    """
     head, _, rest = body.partition(b"\n\n")
     headers: list[Header] = []
     for line in head.split(b"\n"):
@@ -113,7 +116,10 @@ def parse_plain(body: bytes) -> RawEvent:
 
 
 def parse_json(body: bytes) -> RawEvent:
-    """Read the body of a JSON frame, keeping repeated names and bytes that are not UTF-8."""
+    """Return the event in the body of a JSON frame, with repeated names and bytes that are not UTF-8.
+
+    Raises DataError, or ValueError when the body is not JSON.
+    """
     pairs = cast(object, json.loads(body.decode("utf-8", "surrogateescape"), object_pairs_hook=tuple))
     if not isinstance(pairs, tuple):
         raise DataError("not a JSON object")

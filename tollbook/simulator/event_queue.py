@@ -3,18 +3,18 @@
 from collections import deque
 from collections.abc import Callable
 
-# mod_event_socket: MAX_QUEUE_LEN, and MAX_MISSED, the drops in a row after which it cuts a connection.
+# mod_event_socket's MAX_QUEUE_LEN, and MAX_MISSED, the drops in a row after which it cuts a connection.
 MAX_QUEUED = 100_000
 MAX_MISSED = 500
 
-# A client that sends commands and never reads an answer is cut at this many; the real one stops reading it.
+# A client that sends commands and never reads is cut at this many answers; FreeSWITCH would stop reading its commands.
 _MAX_REPLIES = 10_000
 
 
 class EventQueue:
-    """Events and replies in one order. `missed` counts the events dropped since the last that fitted.
+    """Events and replies in one order. `missed` counts the events dropped since the last one that fitted.
 
-    An event is rendered when its turn comes: 100,000 of them would be a gigabyte, and most are never sent.
+    An event is rendered only when it is sent: 100,000 rendered events would be a gigabyte, and most are never sent.
     """
 
     def __init__(self, max_queued: int = MAX_QUEUED) -> None:
@@ -27,7 +27,7 @@ class EventQueue:
 
     @property
     def broken(self) -> bool:
-        """True once the connection must be cut."""
+        """Whether the connection must be cut."""
         return self.missed > MAX_MISSED or len(self._queue) > self._max_queued + _MAX_REPLIES
 
     def put_event(self, render: Callable[[], bytes]) -> bool:
@@ -40,14 +40,14 @@ class EventQueue:
         return True
 
     def put_reply(self, reply: bytes) -> None:
-        """Queue the answer to a command, behind the events that wait."""
+        """Queue the answer to a command, after the events that wait."""
         self._queue.append(reply)
 
     def take(self, count: int) -> bytes:
         """Remove up to `count` items and return their bytes as one."""
         taken = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
-        return b"".join(one if isinstance(one, bytes) else one() for one in taken)
+        return b"".join(item if isinstance(item, bytes) else item() for item in taken)
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Drop what waits."""
         self._queue.clear()

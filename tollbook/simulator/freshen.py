@@ -8,7 +8,7 @@ from functools import cached_property
 from tollbook.esl.framing import EVENT_JSON, EVENT_PLAIN
 from tollbook.simulator.encoding import event_frame
 from tollbook.simulator.event import Header, RawEvent, parse_json
-from tollbook.simulator.recording import CdrFile, Recording, Row
+from tollbook.simulator.recording import CdrFile, ExpectedRow, Recording
 from tollbook.simulator.slots import SEQUENCE, Slot, SlotTable, Slotted, fill_values
 from tollbook.times import US_PER_SECOND
 
@@ -17,7 +17,7 @@ _TIME_COLUMNS = ("start_ts", "answer_ts", "end_ts")
 
 @dataclass(frozen=True, kw_only=True)
 class EventTemplate:
-    """One event of a recording, rendered and cut at its slots."""
+    """One event of a recording, in both formats, cut at its slots."""
 
     name: bytes
     subclass: bytes | None
@@ -28,7 +28,7 @@ class EventTemplate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FreshEvent:
-    """One event of a fresh copy; it is rendered when somebody wants it."""
+    """One event of a fresh copy, rendered only when it is sent."""
 
     template: EventTemplate
     values: Sequence[bytes]
@@ -85,8 +85,8 @@ class FreshCall:
         return [self.event(index) for index in range(len(self.template.events))]
 
     @property
-    def rows(self) -> list[Row]:
-        """The rows that must come of this copy, with its own ids and epoch ms."""
+    def rows(self) -> list[ExpectedRow]:
+        """The rows that this copy must give, with its own ids and times (epoch ms)."""
         return [self._row(row, call_id) for row, call_id in self.template.rows]
 
     def cdr_file(self, unique_id: bytes) -> CdrFile | None:
@@ -96,7 +96,7 @@ class FreshCall:
                 return CdrFile(unique_id=unique_id, name=name.fill(self.values).decode(), text=text.fill(self.values))
         return None
 
-    def _row(self, row: Row, call_id: Slotted) -> Row:
+    def _row(self, row: ExpectedRow, call_id: Slotted) -> ExpectedRow:
         fresh = row | {"call_id": call_id.fill(self.values).decode()}
         for column in _TIME_COLUMNS:
             value = row.get(column)
@@ -106,10 +106,10 @@ class FreshCall:
 
 
 class CallTemplate:
-    """A recording prepared for copying: all that can be done once is done here.
+    """A recording prepared for copying: everything that can be done once is done here.
 
-    The clock seconds of billing depend on where a call lies within a second, so a copy is shifted by whole
-    seconds.
+    A copy is shifted by whole seconds, because the clock seconds that are billed depend on where a call begins within
+    its second.
     """
 
     def __init__(self, recording: Recording) -> None:
@@ -131,9 +131,9 @@ class CallTemplate:
         )
 
     def fresh(self, now_us: int, *, core_uuid: str | None = None, switch_name: str | None = None) -> FreshCall:
-        """Return a copy that begins in the second up to `now_us`, epoch µs.
+        """Return a copy that begins within the second before `now_us` (epoch µs).
 
-        The Core-UUID and the switch's name are the recorded ones unless given.
+        It has the recorded Core-UUID and switch name unless others are given.
         """
         shift_s = (now_us - self._first_us) // US_PER_SECOND
         slots = self._slots
@@ -166,7 +166,7 @@ class CallTemplate:
 
 
 def fresh(recording: Recording, now_us: int) -> FreshCall:
-    """Return one fresh copy; for many copies keep a `CallTemplate`."""
+    """Return one fresh copy. For many copies keep a `CallTemplate`."""
     return CallTemplate(recording).fresh(now_us)
 
 

@@ -1,4 +1,4 @@
-"""Who a simulated switch is: the headers that all of its own events begin with, and its heartbeat."""
+"""The identity of a simulated switch: the headers with which its own events begin, and its heartbeat."""
 
 import time
 import uuid
@@ -12,7 +12,7 @@ MAX_SESSIONS = 20_000
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The line of FreeSWITCH's source that makes an event."""
+    """The place in FreeSWITCH's source that makes an event."""
 
     file: bytes
     function: bytes
@@ -35,7 +35,7 @@ class Sessions:
 
 @dataclass(frozen=True, kw_only=True)
 class SwitchIdentity:
-    """One life of a switch process; `started_us` is epoch µs."""
+    """One process of the switch. `started_us` is epoch µs."""
 
     switch_name: str
     started_us: int
@@ -47,7 +47,7 @@ class SwitchIdentity:
         return cls(switch_name=switch_name, started_us=now_us, core_uuid=str(uuid.uuid4()))
 
     def headers(self, name: bytes, source: Source, now_us: int) -> tuple[Header, ...]:
-        """Return the headers every event begins with; Event-Sequence is filled in when it is sent."""
+        """Return the headers with which every event begins. Event-Sequence is filled in when it is sent."""
         now = time.gmtime(now_us // 1_000_000)
         return (
             (b"Event-Name", name),
@@ -66,7 +66,7 @@ class SwitchIdentity:
         )
 
     def heartbeat(self, sessions: Sessions, now_us: int) -> RawEvent:
-        """Return the HEARTBEAT of this moment."""
+        """Return the HEARTBEAT for this moment."""
         return RawEvent(
             headers=(
                 *self.headers(b"HEARTBEAT", HEARTBEAT, now_us),

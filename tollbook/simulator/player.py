@@ -1,4 +1,4 @@
-"""Plays recordings on a switch: at their own pace, faster, at a rate of calls, or without waiting."""
+"""Plays recordings on a simulated switch: at their own pace, faster, at a rate of calls, or without waiting."""
 
 import asyncio
 import time
@@ -12,14 +12,14 @@ from tollbook.simulator.recording import CdrFile, Recording
 from tollbook.simulator.schedule import Cue, cues, round_robin
 from tollbook.simulator.switch import SimulatedSwitch
 
-# Without waiting, so many calls begin in each second of recorded time: calls interleave, and few are up.
+# When playing without waiting, so many calls begin per second of recorded time: they interleave, and few are up.
 _UNPACED_CALLS_PER_S = 50.0
 
-# Events sent before the loop is given a turn to write and to answer.
+# Events sent before the event loop gets a turn to write and to answer.
 _TURN = 32
 
-# Without waiting, events are held back while a client has so many unread; and for so long at the most, or a
-# client which never reads would stop the play. Then it gets what a real switch gives it: a full queue.
+# When playing without waiting, events are held back while a client has so many unread, but no longer than this, or a
+# client that never reads would stop the play. After that it gets what a real switch gives it: a full queue.
 _UNREAD = 2_000
 _PATIENCE_S = 60.0
 
@@ -28,7 +28,7 @@ _END = b"CHANNEL_HANGUP_COMPLETE"
 
 @dataclass(frozen=True, kw_only=True)
 class _Call:
-    """A call that is being played; `restarts` are those of the switch when it began."""
+    """A call that is being played. `restarts` is how often the switch had been restarted when the call began."""
 
     events: Sequence[Playable]
     cdr_file: Callable[[bytes], CdrFile | None]
@@ -36,7 +36,7 @@ class _Call:
 
 
 class Player:
-    """Plays on one switch; several plays may go on at once."""
+    """Plays recordings on one switch. Several plays may go on at once."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class Player:
         verbatim: bool = False,
         on_begin: Callable[[FreshCall], None] | None = None,
     ) -> None:
-        """Prepare recordings; `verbatim` plays the recorded bytes, else every call is a fresh copy.
+        """Prepare recordings. `verbatim` plays the recorded bytes; otherwise every call is a fresh copy.
 
-        `on_begin` is told of each fresh copy as it begins.
+        `on_begin` is called with each fresh copy as it begins.
         """
         self._on_begin = on_begin
         self._switch = switch
@@ -69,21 +69,23 @@ class Player:
     async def play_at_rate(self, *, calls_per_s: float, count: int | None = None, speed: float = 1.0) -> int:
         """Begin calls at a rate, the recordings in turn, until `count` have begun (None: for ever).
 
-        `speed` is the pace within each call; at 0 its events come all at once. Nobody is waited for.
+        Return the number of events played. `speed` is the pace within each call; at 0 its events come all at once.
+        Slow readers are not waited for.
         """
         starts = (number / calls_per_s for number in _numbers(count))
         return await self._run(cues(self._offsets_at(speed), starts), paced=True)
 
     async def play_unpaced(self, *, count: int | None = None, patient: bool = True) -> int:
-        """Play `count` calls (None: for ever), the recordings in turn, as fast as the readers read.
+        """Play `count` calls (None: for ever), the recordings in turn, as fast as the clients read.
 
-        Calls interleave as they would at 50 calls a second. Not `patient`, nobody is waited for.
+        Return the number of events played. Calls interleave as they would at 50 calls a second. Unless `patient`, slow
+        readers are not waited for.
         """
         starts = (number / _UNPACED_CALLS_PER_S for number in _numbers(count))
         return await self._run(cues(self._offsets_s, starts), paced=False, patient=patient)
 
     async def play_interleaved(self) -> int:
-        """Play one event of each recording in turn, as fast as the readers read."""
+        """Play one event of each recording in turn, as fast as the clients read; return how many were played."""
         return await self._run(round_robin([len(offsets) for offsets in self._offsets_s]), paced=False)
 
     def _offsets_at(self, speed: float) -> list[tuple[float, ...]]:
@@ -101,7 +103,7 @@ class Player:
             call = up.get(cue.call)
             if call is None:
                 call = up[cue.call] = self._begin(cue.call)
-            if call.restarts == self._switch.restarts:  # a restart ends its calls without a word
+            if call.restarts == self._switch.restarts:  # a restart ends its calls without an event
                 self._emit(call, cue.event)
                 played += 1
             if cue.event + 1 == len(call.events):
@@ -131,7 +133,7 @@ class Player:
         self._switch.emit(event, call.cdr_file(event.unique_id or b"") if wanted else None)
 
     async def _wait_until(self, due: float) -> None:
-        # Within a millisecond is now: the loop's clock is no finer, and to sleep for each event costs more.
+        # Less than a millisecond is not waited for: the loop's clock is no finer, and a sleep per event costs more.
         remaining = due - time.monotonic()
         if remaining > 0.001:
             await asyncio.sleep(remaining)
@@ -143,9 +145,12 @@ class Player:
 
 
 def _templates(recordings: Iterable[Recording]) -> list[CallTemplate]:
-    # Cutting a recording takes longer than playing it: one that is given many times is cut once.
-    cut: dict[int, CallTemplate] = {}
-    return [cut.get(id(one)) or cut.setdefault(id(one), CallTemplate(one)) for one in recordings]
+    # Making a template takes longer than playing it, so a recording that is given many times has one.
+    templates: dict[int, CallTemplate] = {}
+    return [
+        templates.get(id(recording)) or templates.setdefault(id(recording), CallTemplate(recording))
+        for recording in recordings
+    ]
 
 
 def _numbers(count: int | None) -> Iterable[int]:

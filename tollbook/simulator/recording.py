@@ -1,4 +1,4 @@
-"""A recorded scenario: the events of one or more calls, when they came, and what must be made of them."""
+"""A recorded scenario: the events of one or more calls, when they came, and the rows that they must give."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from tollbook.esl.framing import EVENT_JSON, Frame, Framer
 from tollbook.simulator.encoding import event_frame
 from tollbook.simulator.event import Header, RawEvent, parse_json, parse_plain
 
-Row = dict[str, object]
+ExpectedRow = dict[str, object]
 
 _SHIPPED = Path(__file__).parent / "recordings"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedEvent:
-    """An event with the bytes it was recorded in, to be sent verbatim."""
+    """An event with its recorded bytes, which are sent verbatim."""
 
     event: RawEvent
     plain: bytes
@@ -49,7 +49,7 @@ class RecordedEvent:
         return self.plain
 
     def json_frame(self, sequence: int) -> bytes:
-        """Return the recorded JSON frame, or one made from the plain frame if none was recorded."""
+        """Return the recorded JSON frame, or one made from the plain frame where none was recorded."""
         return self.json
 
 
@@ -64,21 +64,21 @@ class CdrFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """One scenario. `offsets_s`: seconds after the first event, one for each event, never falling."""
+    """One scenario. `offsets_s`: for each event, the seconds after the first one; they never fall."""
 
     name: str
     events: tuple[RecordedEvent, ...]
     offsets_s: tuple[float, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ExpectedRow, ...]
     cdr_files: tuple[CdrFile, ...]
 
     def cdr_file(self, unique_id: bytes) -> CdrFile | None:
-        """Return the CDR file of a leg, None if none was recorded."""
+        """Return the CDR file of a leg, None where none was recorded."""
         return next((cdr for cdr in self.cdr_files if cdr.unique_id == unique_id), None)
 
 
 def load(folder: Path) -> Recording:
-    """Read a recording's folder; raise DataError if it holds no plain.esl or if its files disagree."""
+    """Return the recording in a folder; raise DataError if it has no plain.esl or its files disagree."""
     try:
         plain = split_frames((folder / "plain.esl").read_bytes())
     except FileNotFoundError as error:
@@ -87,7 +87,7 @@ def load(folder: Path) -> Recording:
     json_raw = [event_frame(EVENT_JSON, event.json_body()) for event in events]
     json_file = folder / "json.esl"
     if json_file.exists():
-        # The JSON frames say what the plain encoding hides: whether a "%0A" was typed or a newline.
+        # The JSON frames show what the plain encoding hides: whether the caller typed "%0A" or a newline.
         json_frames = split_frames(json_file.read_bytes())
         events = [parse_json(frame.body) for frame in json_frames]
         json_raw = [frame.raw for frame in json_frames]
@@ -120,7 +120,7 @@ def split_frames(stream: bytes) -> list[Frame]:
 
 
 def load_all(names: Iterable[str], *, folder: Path | None = None) -> list[Recording]:
-    """Read recordings by name, from `folder` or else from those that are shipped with Tollbook."""
+    """Return recordings by name, from `folder` or from those that are shipped with Tollbook. Raises DataError."""
     return [load((folder or _SHIPPED) / name) for name in names]
 
 
@@ -136,14 +136,14 @@ def _offsets(times: Path, events: Sequence[RawEvent]) -> tuple[float, ...]:
         seconds = [int(event.get(b"Event-Date-Timestamp") or 0) / 1e6 for event in events]
     if len(seconds) != len(events):
         raise DataError(f"{times}: {len(seconds)} times for {len(events)} events")
-    # Event-Date-Timestamp is not in order on the wire; what was sent later cannot be played earlier.
+    # Event-Date-Timestamp is not in the order of the wire. An event is never played before one that was sent earlier.
     return tuple(second - seconds[0] for second in accumulate(seconds, max))
 
 
-def _rows(path: Path) -> tuple[Row, ...]:
+def _rows(path: Path) -> tuple[ExpectedRow, ...]:
     if not path.exists():
         return ()
-    return tuple(msgspec.json.decode(path.read_bytes(), type=list[Row]))
+    return tuple(msgspec.json.decode(path.read_bytes(), type=list[ExpectedRow]))
 
 
 def _cdr_file(path: Path) -> CdrFile:

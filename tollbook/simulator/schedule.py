@@ -1,4 +1,4 @@
-"""When each event of many calls is due; pure, no clock."""
+"""When each event of many calls is due. Pure: no clock."""
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,12 +15,12 @@ class Cue:
 
 
 def cues(offsets_s: Sequence[Sequence[float]], starts_s: Iterable[float]) -> Iterator[Cue]:
-    """Merge calls into one sequence by time, each call's own order kept.
+    """Yield the events of many calls in the order of time; each call keeps its own order.
 
-    Call n begins at the n-th of `starts_s` (never falling, may be endless); calls take the offsets in turn.
-    Only the calls that are up are held.
+    Call n begins at the n-th of `starts_s`, which never fall and may be endless; calls take the offsets in turn. Only
+    the calls that are up are in memory.
     """
-    up: list[tuple[float, int, int]] = []  # (due, call, event): equal times go in the order of the calls
+    up: list[tuple[float, int, int]] = []  # (due, call, event): at equal times, in the order of the calls
     for call, start_s in enumerate(starts_s):
         while up and up[0][0] < start_s:
             yield _next(up, offsets_s)
@@ -31,7 +31,7 @@ def cues(offsets_s: Sequence[Sequence[float]], starts_s: Iterable[float]) -> Ite
 
 
 def round_robin(lengths: Sequence[int]) -> Iterator[Cue]:
-    """Take one event of each call in turn, until all are through; all are due at once."""
+    """Yield one event of each call in turn, until all calls are played. All are due at once."""
     for event in range(max(lengths, default=0)):
         for call, length in enumerate(lengths):
             if event < length:

@@ -1,4 +1,4 @@
-"""The commands of one Event Socket connection, and their answers; bytes in, bytes out, no socket."""
+"""The commands of one Event Socket connection and their answers. Bytes in, bytes out: no socket."""
 
 import uuid
 from typing import Protocol
@@ -12,12 +12,12 @@ GOODBYE = (
     b"Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n"
 )
 
-# A command is a few lines; what is longer without a blank line is not a client.
+# A command has a few lines. Whatever sends more without a blank line is not an Event Socket client.
 _MAX_COMMAND_BYTES = 65_536
 
 
 class Host(Protocol):
-    """What a session needs of its switch."""
+    """What a session needs from its switch."""
 
     password: bytes
 
@@ -26,12 +26,12 @@ class Host(Protocol):
         ...
 
     def start_job(self, job_uuid: bytes, command: bytes) -> None:
-        """Run an api command, and send its result as a BACKGROUND_JOB event after the reply."""
+        """Run an api command, and send what it prints as a BACKGROUND_JOB event after the reply."""
         ...
 
 
 class Session:
-    """One client's conversation; `closing` once it is over, and ends when all replies have been sent."""
+    """One client's conversation. `closing` once it is over: the connection ends when all replies have been sent."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -42,9 +42,9 @@ class Session:
         self.closing = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes from the client; return the replies to the commands they complete, in order.
+        """Take bytes from the client; return the replies to the commands that are complete now, in order.
 
-        Raises DataError for a command without an end.
+        Raises DataError when a command does not end.
         """
         self._pending += data.replace(b"\r", b"")
         replies: list[bytes] = []
@@ -62,10 +62,10 @@ class Session:
         command, blank, rest = self._pending.partition(b"\n\n")
         if not blank:
             if len(self._pending) > _MAX_COMMAND_BYTES:
-                raise DataError("a command without a blank line behind it")
+                raise DataError("a command without a blank line after it")
             return None
         self._pending = rest
-        # The body of a command (sendevent) is not used, and must not be taken for commands.
+        # The body of a command (sendevent) is ignored, and must not be taken for commands.
         self._skip = int(_header(command, b"content-length") or 0)
         return command
 

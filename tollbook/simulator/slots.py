@@ -1,7 +1,7 @@
-"""Bytes with slots: what differs between two copies of a recorded call, cut out of its rendered bytes once.
+"""Bytes with slots: a recorded call's rendered bytes, cut once at everything that differs between two copies of it.
 
-Everything that changes keeps its place and nearly always its width: ids, the switch's name, times. A copy
-is shifted by whole seconds, so of a time in seconds, ms or µs only the first ten digits change.
+What differs (ids, the switch's name, times) keeps its place and nearly always its width. A copy is shifted by whole
+seconds, so that of a time in seconds, ms or µs only the first ten digits change.
 """
 
 import re
@@ -17,9 +17,9 @@ from tollbook.simulator.encoding import json_string, percent_encode
 
 Kind = Literal["sequence", "core", "switch", "uuid", "suffix", "epoch", "stamp", "date"]
 
-SEQUENCE = 0  # the index of the slot that the switch fills at the moment of sending
+SEQUENCE = 0  # the index of the slot that the switch fills when it sends the event
 
-# A recorded time is one of the recording's own, not a phone number, if it lies this near to its events.
+# Ten digits are a time of the recording, and not a phone number, if they lie this near to its events.
 _NEAR_S = 600
 
 _START = rb"(?:(?<=%[0-9A-F]{2})|(?<![0-9A-Za-z+]))"
@@ -40,7 +40,7 @@ _SLOT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Slot:
-    """One thing that changes: a recorded id (`text`) or epoch second, perhaps percent-encoded."""
+    """One thing that differs: a recorded id (`text`) or epoch second; `encoded`: it stands there percent-encoded."""
 
     kind: Kind
     text: bytes = b""
@@ -50,14 +50,14 @@ class Slot:
 
 @dataclass(frozen=True, kw_only=True)
 class Slotted:
-    """Bytes cut at their slots: `parts` alternates literal and gap, `slots` are indexes into the values."""
+    """Bytes cut at their slots. `parts` alternates literals and gaps; `slots` are indexes into a copy's values."""
 
     parts: tuple[bytes, ...]
     slots: tuple[int, ...]
 
     def fill(self, values: Sequence[bytes]) -> bytes:
-        """Return the bytes with the slots' values in place."""
-        if len(self.slots) < 2:  # itemgetter of one index gives no tuple
+        """Return the bytes with a copy's values in the slots."""
+        if len(self.slots) < 2:  # itemgetter of one index returns no tuple
             return self.parts[0] if not self.slots else self.parts[0] + values[self.slots[0]] + self.parts[2]
         parts = list(self.parts)
         parts[1::2] = itemgetter(*self.slots)(values)
@@ -66,10 +66,10 @@ class Slotted:
 
 @dataclass(frozen=True, kw_only=True)
 class SlotTable:
-    """The slots of one recording, in the order in which a copy's values stand.
+    """The slots of one recording, in the order of a copy's values.
 
-    `cores` are the recorded Core-UUIDs, `odd_ids` the channel ids that are not uuids, `first_s` and `last_s`
-    the epoch seconds between which the recording was made.
+    `cores`: the recorded Core-UUIDs. `odd_ids`: the channel ids that are not UUIDs. `first_s`, `last_s`: the epoch
+    seconds between which the recording was made.
     """
 
     cores: frozenset[bytes]
@@ -79,7 +79,7 @@ class SlotTable:
     indexes: dict[Slot, int] = field(default_factory=lambda: {Slot(kind="sequence"): SEQUENCE})
 
     def cut(self, text: bytes) -> Slotted:
-        """Cut rendered bytes (a plain body, a JSON body, a CDR file, an id) at their slots."""
+        """Return rendered bytes (a plain body, a JSON body, a CDR file, an id) cut at their slots."""
         parts: list[bytes] = []
         slots: list[int] = []
         end = 0
@@ -87,7 +87,7 @@ class SlotTable:
             slot = self._slot(found)
             if slot is None:
                 continue
-            # A suffix is put behind an id that stays; everything else takes the place of what was found.
+            # A suffix comes after an id that stays; everything else replaces what was found.
             start = found.end() if slot.kind == "suffix" else found.start()
             parts += [text[end:start], b""]
             slots.append(self.indexes.setdefault(slot, len(self.indexes)))
@@ -133,7 +133,7 @@ def fill_values(
     ids: Mapping[bytes, bytes],
     suffix: bytes,
 ) -> list[bytes]:
-    """Return what one copy puts into the slots; `ids` maps recorded uuids to new ones."""
+    """Return one copy's values for the slots. `ids` maps recorded UUIDs to new ones."""
     values: list[bytes] = []
     for slot in slots:
         match slot.kind:

@@ -7,7 +7,7 @@ from tollbook.simulator.event import Header, Playable
 ALL = b"ALL"
 CUSTOM = b"CUSTOM"
 
-# The names FreeSWITCH knows, as far as a client of call records could ask for them.
+# The event names of FreeSWITCH that a client could ask for.
 _NAMES = frozenset(
     b"""CUSTOM CLONE CHANNEL_CREATE CHANNEL_DESTROY CHANNEL_STATE CHANNEL_CALLSTATE CHANNEL_ANSWER
     CHANNEL_HANGUP CHANNEL_HANGUP_COMPLETE CHANNEL_EXECUTE CHANNEL_EXECUTE_COMPLETE CHANNEL_HOLD
@@ -27,7 +27,7 @@ _NAMES = frozenset(
 
 @dataclass(kw_only=True)
 class Subscription:
-    """What one connection wants to hear; it grows with every `event` command, as in FreeSWITCH."""
+    """What one connection has subscribed to. It grows with every `event` command, as in FreeSWITCH."""
 
     as_json: bool = False
     listening: bool = False
@@ -36,7 +36,7 @@ class Subscription:
     filters: list[Header] = field(default_factory=list[Header])
 
     def add(self, words: list[bytes]) -> bool:
-        """Take the words after `event`; return whether any named an event. A format counts anyway."""
+        """Subscribe to the words after `event`; return whether any named an event. The format is set in any case."""
         if words and words[0].lower() in (b"plain", b"json"):
             self.as_json = words.pop(0).lower() == b"json"
         names, subclasses = _split(words)
@@ -46,19 +46,19 @@ class Subscription:
         return bool(names)
 
     def remove(self, words: list[bytes]) -> bool:
-        """Take the words after `nixevent`; return whether any named an event."""
+        """Unsubscribe from the words after `nixevent`; return whether any named an event."""
         names, subclasses = _split(words)
         self.subclasses -= subclasses
         if ALL in names:
             self.names.clear()
         elif ALL in self.names:
             self.names = set(_NAMES) - {ALL}
-        # As in FreeSWITCH, nixing CUSTOM takes only its subclasses away.
+        # As in FreeSWITCH, nixing CUSTOM removes only its subclasses.
         self.names -= names - {CUSTOM}
         return bool(names)
 
     def clear(self) -> bool:
-        """Ask for nothing any more, filters kept; return whether anything had been asked for."""
+        """Unsubscribe from everything, but keep the filters; return whether there was a subscription."""
         was = self.listening
         self.names.clear()
         self.subclasses.clear()
@@ -66,7 +66,7 @@ class Subscription:
         return was
 
     def wants(self, event: Playable) -> bool:
-        """Say whether the connection is to be sent this event."""
+        """Return whether the connection gets this event."""
         if not self.listening:
             return False
         if ALL not in self.names:
@@ -84,7 +84,7 @@ class Subscription:
 
 
 def _split(words: list[bytes]) -> tuple[set[bytes], set[bytes]]:
-    """Return the event names, and the subclasses: all that follows the word CUSTOM."""
+    """Return the event names, and the subclasses: everything after the word CUSTOM."""
     upper = [word.upper() for word in words]
     end = upper.index(CUSTOM) + 1 if CUSTOM in upper else len(words)
     return {word for word in upper[:end] if word in _NAMES}, set(words[end:])

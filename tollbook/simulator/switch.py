@@ -1,4 +1,4 @@
-"""The simulated switch: an Event Socket server, its channels and its heartbeat."""
+"""The simulated switch: an Event Socket server with channels and a heartbeat, on asyncio."""
 
 import asyncio
 import re
@@ -22,11 +22,11 @@ _SUBSCRIBED_TO = b"CHANNEL_CREATE"
 
 
 class SimulatedSwitch:
-    """A FreeSWITCH as far as an Event Socket client can see it.
+    """A FreeSWITCH as an Event Socket client sees it. In tests that block, use a `SwitchThread`.
 
-    `heartbeat_s`: seconds between heartbeats. `max_queued`: events kept for a slow client. `json_cdr_dir`:
-    the folder that CDR files are written to (None: none are). Use it as an asynchronous context manager, or
-    `start` and `close` it. Raises DataError for a name that would need encoding.
+    `heartbeat_s`: seconds between heartbeats. `max_queued`: events kept for a slow client. `json_cdr_dir`: the folder
+    for mod_json_cdr's files (None: none are written). Use it as an asynchronous context manager, or `start` and `close`
+    it. Raises DataError for a switch name that would need encoding.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class SimulatedSwitch:
         self._heart: asyncio.Task[None] | None = None
 
     async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
-        """Listen, and return the address; port 0 takes a free one."""
+        """Listen, and return the address. Port 0 takes a free one."""
         self._server = await asyncio.get_running_loop().create_server(self._connect, host, port)
         self._heart = asyncio.create_task(self._beat())
         bound_host, bound_port = self._server.sockets[0].getsockname()[:2]
@@ -72,7 +72,7 @@ class SimulatedSwitch:
         if self._server is not None:
             self._server.close()
         self.cut_connections()
-        await asyncio.sleep(0)  # aborted transports close their sockets in the loop's next turn
+        await asyncio.sleep(0)  # aborted transports close their sockets in the next turn of the loop
 
     async def __aenter__(self) -> "SimulatedSwitch":
         await self.start()
@@ -88,12 +88,12 @@ class SimulatedSwitch:
 
     @property
     def longest_queue(self) -> int:
-        """Events and replies that wait for the slowest client."""
+        """How many events and replies wait for the slowest client."""
         return max((connection.queued for connection in self._connections), default=0)
 
     @property
     def writes_cdrs(self) -> bool:
-        """Whether `emit` writes CDR files: making one that nobody reads costs as much as an event."""
+        """Whether `emit` writes CDR files; making one costs as much as an event."""
         return self._json_cdr_dir is not None
 
     async def wait_for_subscriber(self, timeout_s: float) -> None:
@@ -101,9 +101,9 @@ class SimulatedSwitch:
         await asyncio.wait_for(self._subscribed.wait(), timeout_s)
 
     def emit(self, event: Playable, cdr: CdrFile | None = None) -> None:
-        """Let an event happen: the channels change, whoever asked for it is sent it, `cdr` is written.
+        """Make an event happen: update the channels, send it to the clients that subscribed to it, write `cdr`.
 
-        Events are counted in `events_sent` whether or not anybody listens.
+        `events_sent` counts it whether or not anybody listens.
         """
         self._sequence += 1
         self.events_sent += 1
@@ -117,13 +117,13 @@ class SimulatedSwitch:
             cdr_folder.write(self._json_cdr_dir, cdr)
 
     async def drain(self, timeout_s: float = 30.0) -> None:
-        """Wait until every client has been sent all that is queued for it, or the time is over."""
+        """Wait until nothing is queued for any client, or the time is over."""
         deadline = time.monotonic() + timeout_s
         while self.longest_queue and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
 
     def restart(self) -> None:
-        """Die and come back: a new Core-UUID, no channels, no hangup events, every connection cut."""
+        """Crash and come back: a new Core-UUID, no channels, no hangup events, every connection cut."""
         self.identity = SwitchIdentity.begin(self.switch_name, _now_us())
         self.restarts += 1
         self.channels.clear()
@@ -131,7 +131,7 @@ class SimulatedSwitch:
         self.cut_connections()
 
     def cut_connections(self) -> None:
-        """Cut every connection without a word; calls go on."""
+        """Cut every connection without a disconnect notice; calls go on."""
         self._subscribed.clear()
         for connection in list(self._connections):
             connection.cut()
@@ -169,7 +169,7 @@ class SimulatedSwitch:
 
     def _emit_own(self, event: RawEvent) -> None:
         self.emit(SystemEvent(event=event))
-        self.events_sent -= 1  # it counts what was played
+        self.events_sent -= 1  # it counts only what was played
 
     async def _beat(self) -> None:
         while True:

@@ -1,4 +1,10 @@
-"""A simulated switch in a background thread, driven by plain calls: for tests that block."""
+"""A simulated switch in a background thread, driven by plain calls: for tests that block.
+
+with SwitchThread() as switch:
+    ...  # start what is tested, with the address `switch.url`
+    switch.wait_for_subscriber()
+    switch.play(load_all(["outbound_answered"]))
+"""
 
 import asyncio
 import threading
@@ -20,9 +26,9 @@ T = TypeVar("T")
 
 
 class SwitchThread:
-    """A context manager that runs a `SimulatedSwitch` on a loop of its own; its methods can be called from any thread.
+    """A context manager that runs a `SimulatedSwitch` on a loop of its own. Its methods may be called from any thread.
 
-    Takes what `SimulatedSwitch` takes, and `port` (0: a free one).
+    Takes the parameters of `SimulatedSwitch`, and `port` (0: a free one).
     """
 
     def __init__(
@@ -65,27 +71,27 @@ class SwitchThread:
 
     @property
     def url(self) -> str:
-        """The address as `TOLLBOOK_ESL` takes it."""
+        """The switch's address as a TOLLBOOK_ESL setting: esl://:PASSWORD@HOST:PORT."""
         return f"esl://:{self.password}@{self.address[0]}:{self.address[1]}"
 
     @property
     def events_sent(self) -> int:
-        """Events played, heartbeats not counted."""
+        """How many events were played; heartbeats do not count."""
         return self._switch.events_sent
 
     @property
     def connection_count(self) -> int:
-        """Clients connected."""
+        """How many clients are connected."""
         return self._switch.connection_count
 
     @property
     def overflows(self) -> int:
-        """Connections cut because their clients read too slowly."""
+        """How many connections were cut because their clients read too slowly."""
         return self._switch.overflows
 
     @property
     def core_uuid(self) -> str:
-        """The Core-UUID of the switch's present life."""
+        """The Core-UUID of the switch's present process."""
         return self._switch.identity.core_uuid
 
     def play(
@@ -109,7 +115,7 @@ class SwitchThread:
         verbatim: bool = False,
         on_begin: Callable[[FreshCall], None] | None = None,
     ) -> "Future[int]":
-        """Begin to play recordings and return at once; the future gives the number of events played."""
+        """Begin to play recordings, and return at once: a future of the number of events played."""
         player = Player(self._switch, recordings, verbatim=verbatim, on_begin=on_begin)
         return asyncio.run_coroutine_threadsafe(player.play(speed=speed), self._loop)
 
@@ -122,7 +128,7 @@ class SwitchThread:
         speed: float = 1.0,
         on_begin: Callable[[FreshCall], None] | None = None,
     ) -> "Future[int]":
-        """Begin to play `count` calls in turn (None: for ever) and return at once."""
+        """Begin to play `count` calls in turn (None: for ever), and return at once."""
         player = Player(self._switch, recordings, on_begin=on_begin)
         playing = player.play_at_rate(calls_per_s=calls_per_s, count=count, speed=speed)
         return asyncio.run_coroutine_threadsafe(playing, self._loop)
@@ -134,7 +140,7 @@ class SwitchThread:
         count: int,
         on_begin: Callable[[FreshCall], None] | None = None,
     ) -> "Future[int]":
-        """Begin to play `count` calls as fast as can be, whether they are read or not, and return at once."""
+        """Begin to play `count` calls at full speed, whether they are read or not, and return at once."""
         player = Player(self._switch, recordings, on_begin=on_begin)
         return asyncio.run_coroutine_threadsafe(player.play_unpaced(count=count, patient=False), self._loop)
 
@@ -147,7 +153,7 @@ class SwitchThread:
         speed: float = 1.0,
         timeout_s: float = _CALL_TIMEOUT_S,
     ) -> int:
-        """Play `count` calls, begun at a rate; return the number of events played."""
+        """Play `count` calls that begin at a rate; return the number of events played."""
         player = Player(self._switch, recordings)
         return self._do(player.play_at_rate(calls_per_s=calls_per_s, count=count, speed=speed), timeout_s)
 
@@ -161,7 +167,7 @@ class SwitchThread:
         timeout_s: float = _CALL_TIMEOUT_S,
         on_begin: Callable[[FreshCall], None] | None = None,
     ) -> int:
-        """Play `count` calls as fast as the readers read; return the number of events played."""
+        """Play `count` calls as fast as the clients read; return the number of events played."""
         player = Player(self._switch, recordings, verbatim=verbatim, on_begin=on_begin)
         return self._do(player.play_unpaced(count=count, patient=patient), timeout_s)
 
@@ -172,15 +178,15 @@ class SwitchThread:
         return self._do(Player(self._switch, recordings, verbatim=verbatim).play_interleaved(), timeout_s)
 
     def emit(self, call: Recording | FreshCall, indexes: Iterable[int]) -> None:
-        """Send some events of a call at once, a recorded one verbatim: to stop in its middle."""
+        """Send only these events of a call, at once; those of a recording verbatim. For a call that stays up."""
         self._do(self._each(self._switch.emit, [call.events[index] for index in indexes]))
 
     def happen(self, call: Recording | FreshCall, indexes: Iterable[int]) -> None:
-        """Let some events of a call happen of which no client is told, as when a queue overflows."""
+        """Make events of a call happen without sending them, as when a queue overflows."""
         self._do(self._each(self._switch.channels.note, [call.events[index] for index in indexes]))
 
     def make_zombie(self, unique_id: str) -> None:
-        """Let a channel be gone without an end: it stays listed, and every question about it is denied."""
+        """Make a channel a zombie: gone without an end, still listed, denied when it is asked about."""
         self._loop.call_soon_threadsafe(self._switch.channels.make_zombie, unique_id.encode())
 
     def beat(self) -> None:
@@ -188,7 +194,7 @@ class SwitchThread:
         self._loop.call_soon_threadsafe(self._switch.beat)
 
     def restart(self) -> None:
-        """Kill the switch and start it again: no hangups, no channels, a new Core-UUID, connections cut."""
+        """Crash the switch and start it again: no hangups, no channels, a new Core-UUID, connections cut."""
         self._do(self._call_restart())
 
     def cut_connections(self) -> None:
@@ -214,7 +220,7 @@ class SwitchThread:
 
     async def _close(self) -> None:
         await self._switch.close()
-        # Plays that were begun and not waited for end with the switch.
+        # Plays that were begun and are not finished end with the switch.
         mine = asyncio.current_task()
         for task in asyncio.all_tasks():
             if task is not mine:

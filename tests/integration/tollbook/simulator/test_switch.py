@@ -1,4 +1,4 @@
-"""The simulated switch over a real socket: what it answers, whom it sends what, and how it fails."""
+"""The simulated switch over a real socket: what it answers, what it sends to which client, and how it fails."""
 
 import re
 import time
@@ -175,7 +175,7 @@ def test_event_sequence_rises_and_the_core_is_the_switchs(switch: SwitchThread, 
     assert {event.get(b"Core-UUID") for event in events} == {switch.core_uuid.encode()}
 
 
-def test_commands_are_answered_behind_the_events_that_wait(switch: SwitchThread, client: RawClient):
+def test_commands_are_answered_after_the_events_that_wait(switch: SwitchThread, client: RawClient):
     client.command(b"event plain ALL")
     recording = recorded("outbound_answered")
     played = switch.play_unpaced([recording], count=400, patient=False)
@@ -219,7 +219,7 @@ def test_a_command_without_an_end_is_cut(switch: SwitchThread, client: RawClient
     assert_cut(client)
 
 
-def test_channels_are_told_truthfully_in_the_middle_of_a_call(switch: SwitchThread, client: RawClient):
+def test_channels_are_listed_truthfully_in_the_middle_of_a_call(switch: SwitchThread, client: RawClient):
     recording = recorded("outbound_answered")
     root, child = list(dict.fromkeys(event.unique_id or b"" for event in recording.events))
     assert client.api(b"show channels as json") == (ESL / "protocol" / "show_channels_none.json").read_bytes()
@@ -272,7 +272,7 @@ def test_a_zombie_is_listed_and_denied(switch: SwitchThread, client: RawClient):
         assert again.login().api_json(b"show channels as json") == {"row_count": 0}
 
 
-def test_what_happens_unheard_changes_the_channels_and_is_told_to_nobody(switch: SwitchThread, client: RawClient):
+def test_what_happens_unheard_changes_the_channels_and_is_sent_to_nobody(switch: SwitchThread, client: RawClient):
     recording = recorded("answer_caller_hangs_up")
     client.command(b"event json ALL")
     switch.happen(recording, range(2))

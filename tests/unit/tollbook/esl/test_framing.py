@@ -1,4 +1,4 @@
-"""Framing: the same frames however the bytes come, any bytes survived, one bad frame costs at most itself."""
+"""Framing: the same frames however the bytes come, no bytes crash it, a bad frame costs at most itself."""
 
 import itertools
 import tracemalloc
@@ -138,7 +138,7 @@ def test_many_bad_frames_in_one_chunk_nest_nothing() -> None:
 
 
 def test_a_refused_frame_does_not_bring_back_the_frames_before_it() -> None:
-    """All in one chunk: what was already handed on is not read again."""
+    """All in one chunk: frames that were already yielded are not read again."""
     ids, _ = heard(event("a") + event("b") + event("bad", length=true_length("json") + 200) + event("c"))
     assert ids == ["a", "b", "c"]
 
