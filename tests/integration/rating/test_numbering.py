@@ -139,8 +139,8 @@ def plans(database: Connection) -> dict[str, NumberingPlan]:
 def test_what_is_dialled_becomes_e164(plans: dict[str, NumberingPlan]) -> None:
     """At least five forms of each country; a short code stays as it is."""
     for plan, dialled, expected in DIALLED:
-        read = plans[plan].parse(dialled)
-        assert (plan, dialled, f"{'short ' * read.short}{read.digits}") == (plan, dialled, expected)
+        parsed = plans[plan].parse(dialled)
+        assert (plan, dialled, f"{'short ' * parsed.short}{parsed.digits}") == (plan, dialled, expected)
     told = [plan for plan, _, _ in DIALLED]
     assert {plan for plan in plans if told.count(plan) < 5} <= {"E164"}
 
@@ -164,13 +164,13 @@ def test_no_text_is_an_error(plans: dict[str, NumberingPlan]) -> None:
 
     @given(st.sampled_from(sorted(plans)), st.text("0123456789+ -()*#a٣", max_size=24))
     def check(plan: str, dialled: str) -> None:
-        read = plans[plan].parse(dialled)
-        assert (read.digits is None) == (read.reason is not None)
-        if read.digits is not None and not read.short:
-            assert read.digits.isascii()
-            assert read.digits.isdigit()
-            assert 7 <= len(read.digits) <= 15 or plan in ("AU", "DE", "IT", "GB")
-            assert plans[plan].parse(f"+{read.digits}").digits == read.digits
+        parsed = plans[plan].parse(dialled)
+        assert (parsed.digits is None) == (parsed.reason is not None)
+        if parsed.digits is not None and not parsed.short:
+            assert parsed.digits.isascii()
+            assert parsed.digits.isdigit()
+            assert 7 <= len(parsed.digits) <= 15 or plan in ("AU", "DE", "IT", "GB")
+            assert plans[plan].parse(f"+{parsed.digits}").digits == parsed.digits
 
     check()
 
@@ -180,8 +180,8 @@ def test_two_readings_that_differ_are_none() -> None:
         numbering_id="XX", name="", country_code="99", international_prefixes=["0"], national_prefixes=["0"],
         national_number=r"\d{8}", bare_number="", short_code="",
     )  # fmt: skip
-    read = NumberingPlan(row).parse("023456789")
-    assert (read.digits, read.reason) == (None, "more than one number of numbering plan XX")
+    parsed = NumberingPlan(row).parse("023456789")
+    assert (parsed.digits, parsed.reason) == (None, "more than one number of numbering plan XX")
 
 
 def test_a_plan_of_ones_own_is_a_row_and_listeners_are_told(database: Connection) -> None:
