@@ -12,12 +12,13 @@ import datetime as dt
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import LiteralString, cast
+from typing import Final, LiteralString, cast
 from uuid import UUID, uuid4
 
 from psycopg.errors import LockNotAvailable
 
 from tollbook.errors import ArchiveError
+from tollbook.model.call_key import CallKey
 from tollbook.model.record import COLUMNS
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.locks import ARCHIVE_LOCK
@@ -31,8 +32,10 @@ BATCH_ROWS = 50_000
 # A compaction lets others in after each of its commits, and one of those takes less than this.
 LOCK_WAIT_S = 120.0
 
-# What `read_csv` gives; `prior_accounts` is a JSON array, with null for "no account".
-OUTBOX_COLUMNS = (*COLUMNS, "parts", "revision", "switch", "estimated", "currency", "gone", "deleted", "prior_accounts")
+# What `read_csv` returns: of the row as it is now; then whether there is none, and what the archiver has to know of the
+# forms that it archived before. `prior_accounts` is a JSON array, with null for "no account".
+_ROW_COLUMNS: Final[tuple[LiteralString, ...]] = (*COLUMNS, "parts", "revision", "switch", "estimated", "currency")
+OUTBOX_COLUMNS: Final = (*_ROW_COLUMNS, "gone", "deleted", "prior_accounts")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,12 +173,9 @@ def claim(
 
 # The bounds on call_cdr.start_ts are literals (COPY takes no parameters, psycopg writes them in), so the planner
 # leaves out every partition but those of the batch's days.
-_READ: LiteralString = """
+_READ: Final[LiteralString] = f"""
     COPY (
-        SELECT waiting.call_id, call.account_id, call.direction, call.from_num, call.to_num, waiting.start_ts,
-               call.answer_ts, call.end_ts, call.duration_sec, call.billsec, call.answered, call.disposition,
-               call.hangup_cause, call.queue_id, call.agent_id, call.cost_micros,
-               call.parts, call.revision, waiting.switch, call.estimated, call.currency,
+        SELECT {", ".join(f"{'waiting' if name in CallKey._fields else 'call'}.{name}" for name in _ROW_COLUMNS)},
                call.call_id IS NULL, waiting.deleted, to_json(call.prior_accounts)
         FROM archive_outbox AS waiting
         LEFT JOIN call_cdr AS call
@@ -183,7 +183,7 @@ _READ: LiteralString = """
             AND call.start_ts BETWEEN %(first)s AND %(last)s
         WHERE waiting.batch_id = %(batch)s
     ) TO STDOUT (FORMAT csv)
-"""
+"""  # noqa: S608 - of our own names alone, which LiteralString holds
 
 
 def read_csv(connection: Connection, batch: Batch) -> bytes:

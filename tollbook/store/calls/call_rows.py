@@ -1,69 +1,46 @@
 """`call_cdr`: rows are upserted whole; `tollbook.store.calls.pages` reads them."""
 
 from collections.abc import Collection
+from typing import Final, LiteralString
 
 import msgspec
 
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price
-from tollbook.model.record import COLUMNS, Row
+from tollbook.model.record import Row
 from tollbook.store.arrays import array_literal, key_arrays
+from tollbook.store.calls.columns import WRITTEN, names, type_of
 from tollbook.store.database import Connection
 
 _encode = msgspec.json.Encoder().encode
+
+# The charges travel as one JSON array, every other column as an array of its own.
+_PLAIN: Final[tuple[LiteralString, ...]] = tuple(column for column in WRITTEN if column != "parts")
+_CHANGING: Final[tuple[LiteralString, ...]] = tuple(column for column in WRITTEN if column not in CallKey._fields)
+_OF_PRICE: Final = frozenset(("cost_micros", "currency", "unrated"))
 
 # A row that is complete is never taken back to an open one, and a row that says the same is not written again:
 # so a duplicate changes nothing, not even the revision, and sends nothing to the archive. An estimated end is kept from
 # the archive for a day: that is how long `tollbook recover`, run every ten minutes, may be late to make it exact. Of a
 # call from before the window the archive may hold a form that this table forgot, so it is looked for there like one
 # that was deleted.
-_UPSERT = """
+_UPSERT: Final[LiteralString] = f"""
     WITH written AS (
-        INSERT INTO call_cdr AS old (
-            call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
-            answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
-            switch, estimated, unrated, currency, parts, revision
-        )
-        SELECT call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
-               answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
-               switch, estimated, unrated, currency, NULLIF(parts, 'null'::jsonb),
-               CASE WHEN new.end_ts IS NULL THEN 0 ELSE 1 END
+        INSERT INTO call_cdr AS old ({names(WRITTEN)}, revision)
+        SELECT {names(_PLAIN)}, NULLIF(parts, 'null'::jsonb), CASE WHEN new.end_ts IS NULL THEN 0 ELSE 1 END
         FROM ROWS FROM (
-            unnest(
-                %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
-                %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
-                %s::text[], %s::boolean[], %s::text[], %s::text[]
-            ),
+            unnest({", ".join(f"%s::{type_of(column)}[]" for column in _PLAIN)}),
             jsonb_array_elements(%s::text::jsonb)
-        ) AS new (
-            call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
-            answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
-            switch, estimated, unrated, currency, parts
-        )
+        ) AS new ({names(_PLAIN)}, parts)
         ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET
-            account_id = excluded.account_id, direction = excluded.direction,
-            from_num = excluded.from_num, to_num = excluded.to_num,
-            answer_ts = excluded.answer_ts, end_ts = excluded.end_ts,
-            duration_sec = excluded.duration_sec, billsec = excluded.billsec, answered = excluded.answered,
-            disposition = excluded.disposition, hangup_cause = excluded.hangup_cause,
-            queue_id = excluded.queue_id, agent_id = excluded.agent_id, cost_micros = excluded.cost_micros,
-            estimated = excluded.estimated,
-            parts = excluded.parts, unrated = excluded.unrated, currency = excluded.currency,
+            {", ".join(f"{column} = excluded.{column}" for column in _CHANGING)},
             revision = CASE WHEN excluded.end_ts IS NULL THEN 0 ELSE old.revision + 1 END,
             changed = excluded.changed, updated_ts = excluded.updated_ts,
             prior_accounts = CASE
                 WHEN old.revision > 0 AND old.account_id IS DISTINCT FROM excluded.account_id
                 THEN array_append(old.prior_accounts, old.account_id) ELSE old.prior_accounts END
         WHERE NOT (old.end_ts IS NOT NULL AND excluded.end_ts IS NULL)
-          AND (old.account_id, old.direction, old.from_num, old.to_num, old.answer_ts, old.end_ts,
-               old.duration_sec, old.billsec, old.answered, old.disposition, old.hangup_cause,
-               old.queue_id, old.agent_id, old.cost_micros, old.estimated, old.parts, old.unrated,
-               old.currency)
-              IS DISTINCT FROM
-              (excluded.account_id, excluded.direction, excluded.from_num, excluded.to_num, excluded.answer_ts,
-               excluded.end_ts, excluded.duration_sec, excluded.billsec, excluded.answered, excluded.disposition,
-               excluded.hangup_cause, excluded.queue_id, excluded.agent_id, excluded.cost_micros,
-               excluded.estimated, excluded.parts, excluded.unrated, excluded.currency)
+          AND ({names(_CHANGING, "old.")}) IS DISTINCT FROM ({names(_CHANGING, "excluded.")})
         RETURNING start_ts, call_id, switch, account_id, end_ts, estimated
     )
     INSERT INTO archive_outbox AS waiting (start_ts, call_id, switch, account_id, since, deleted)
@@ -74,7 +51,7 @@ _UPSERT = """
     ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET
         since = excluded.since, account_id = excluded.account_id, batch_id = NULL,
         deleted = waiting.deleted OR excluded.deleted
-"""
+"""  # noqa: S608 - of our own names alone, which LiteralString holds
 
 
 def upsert(connection: Connection, rows: Collection[tuple[Row, Price | None]]) -> None:
@@ -84,22 +61,18 @@ def upsert(connection: Connection, rows: Collection[tuple[Row, Price | None]]) -
     """
     if not rows:
         return
-    ordered = sorted(rows, key=lambda one: one[0].key)
+    ordered = sorted(rows, key=lambda row_and_price: row_and_price[0].key)
     folded = [row for row, _ in ordered]
     prices = [price for _, price in ordered]
-    plain = [array_literal([getattr(row, column) for row in folded]) for column in COLUMNS if column != "cost_micros"]
-    connection.execute(
-        _UPSERT,
-        (
-            *plain,
-            array_literal([price.cost_micros if price else None for price in prices]),
-            array_literal([row.switch for row in folded]),
-            array_literal([row.estimated for row in folded]),
-            array_literal([price.unrated if price else None for price in prices]),
-            array_literal([price.currency if price else None for price in prices]),
-            _encode([price.parts if price else None for price in prices]).decode(),
-        ),
-    )
+    plain = [
+        # None has no such attribute: a call without a price has NULL in all three columns.
+        array_literal([getattr(price, column, None) for price in prices])
+        if column in _OF_PRICE
+        else array_literal([getattr(row, column) for row in folded])
+        for column in _PLAIN
+    ]
+    parts = _encode([price.parts if price else None for price in prices]).decode()
+    connection.execute(_UPSERT, (*plain, parts))
 
 
 def delete(connection: Connection, keys: Collection[CallKey]) -> None:

@@ -7,11 +7,13 @@ replaced stays replaced whatever happens to the next.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import starmap
+from typing import Final, LiteralString
 
 import msgspec
 
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price
+from tollbook.store.calls.columns import WRITTEN, names, type_of
 from tollbook.store.database import Connection, scalar, store_errors
 from tollbook.store.tariffs.rerate import PricedCall
 
@@ -68,24 +70,15 @@ _REPLACE = """
 
 # A call whose row has left PostgreSQL comes back as the correction that the archive is to take. Should its row be
 # there after all, that one is right, and has been priced already.
-_WRITE_CORRECTIONS = """
+_WRITE_CORRECTIONS: Final[LiteralString] = f"""
     WITH new AS (
         SELECT * FROM jsonb_to_recordset(%(changes)s::jsonb) AS one (
-            call_id text, account_id text, direction text, from_num text, to_num text, start_ts bigint,
-            answer_ts bigint, end_ts bigint, duration_sec integer, billsec integer, answered integer,
-            disposition text, hangup_cause text, queue_id text, agent_id text, cost_micros bigint,
-            switch text, estimated boolean, revision integer, currency text, unrated text, parts jsonb,
+            {", ".join(f"{column} {type_of(column)}" for column in WRITTEN)}, revision integer,
             old_cost_micros bigint, old_currency text, old_unrated text, old_parts jsonb
         )
     ), written AS (
-        INSERT INTO call_cdr (
-            call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
-            answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
-            switch, estimated, currency, unrated, parts, revision
-        )
-        SELECT call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec,
-               answered, disposition, hangup_cause, queue_id, agent_id, cost_micros,
-               switch, estimated, currency, unrated, parts, revision + 1
+        INSERT INTO call_cdr ({names(WRITTEN)}, revision)
+        SELECT {names(WRITTEN)}, revision + 1
         FROM new ORDER BY start_ts, call_id, switch
         ON CONFLICT (start_ts, call_id, switch) DO NOTHING
         RETURNING start_ts, call_id, switch, account_id
@@ -103,7 +96,7 @@ _WRITE_CORRECTIONS = """
             since = greatest(archive_outbox.since, now()), account_id = excluded.account_id, batch_id = NULL
     )
     SELECT start_ts, call_id, switch FROM written
-"""
+"""  # noqa: S608 - of our own names alone, which LiteralString holds
 
 
 def replace(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[CallKey]:

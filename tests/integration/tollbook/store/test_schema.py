@@ -12,7 +12,9 @@ from psycopg import sql
 from psycopg.errors import CheckViolation
 
 from tollbook.errors import SchemaError, StoreUnavailable
+from tollbook.model.record import COLUMNS
 from tollbook.model.vocabulary import DIRECTIONS, DISPOSITIONS
+from tollbook.store.calls.columns import WRITTEN, type_of
 from tollbook.store.database import SCHEMA_REVISION, Connection, check_schema, connect
 from tollbook.store.schema import upgrade
 
@@ -225,3 +227,14 @@ def test_an_upgrade_that_fails_leaves_nothing(empty_url: str) -> None:
     assert {row[0] for row in shape(empty_url)["relations"]} == {"archive_outbox"}
     with pytest.raises(SchemaError):
         check(empty_url)
+
+
+def test_the_columns_of_the_model_are_those_of_the_table(database: Connection) -> None:
+    """By name, order and type: the public record first, then what is written beside it."""
+    found = database.execute(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+        " WHERE attrelid = 'call_cdr'::regclass AND attnum > 0 ORDER BY attnum"
+    ).fetchall()
+    assert tuple(name for name, _ in found[: len(COLUMNS)]) == COLUMNS
+    assert {column: type_of(column) for column in WRITTEN} == {n: t for n, t in found if n in WRITTEN}
+    assert set(dict(found)) - set(WRITTEN) == {"revision", "prior_accounts", "changed", "updated_ts"}
