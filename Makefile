@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 PIP       := $(BIN)/pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev lock demo test soak coverage debian check format bench clean
+.PHONY: help install install-dev lock demo test soak mutants coverage debian check format bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
@@ -46,6 +46,9 @@ test: $(DEV_STAMP) debian ## Run the tests on real components (under 6 minutes)
 
 soak: $(DEV_STAMP) debian ## Run what takes long: outages, stalls, kills, every page, and properties on many examples
 	@$(BIN)/pytest -m 'soak or hypothesis' --hypothesis-profile=soak $(ARGS)
+
+mutants: $(DEV_STAMP) ## Break one rule at a time, in a copy, and see that its tests fail. ARGS='outbox lock' takes some
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 # Not in `make test`: counting takes 2.3 times the CPU. One test looks at which modules a command loads, and coverage,
 # which must know of greenlets, loads gevent into every process.

@@ -40,7 +40,14 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as the session; its data need not survive a crash."""
+    """The URL of a PostgreSQL server that lives as long as the session; its data need not survive a crash.
+
+    TOLLBOOK_TEST_DATABASE_URL names another one, empty, for one worker (`-n0`), in the form
+    postgresql://postgres@/postgres?host=DIRECTORY.
+    """
+    if url := os.environ.get("TOLLBOOK_TEST_DATABASE_URL"):
+        yield url
+        return
     # Not below pytest's folder: each new session of pytest closes that one to others, and as root the server is
     # somebody else.
     with (

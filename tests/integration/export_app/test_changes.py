@@ -143,10 +143,11 @@ def test_our_transactions_are_as_short_as_that(database_url: str) -> None:
     """PostgreSQL ends what lasts longer; before version 17 it has only limits on its pieces."""
     with connect(database_url, name="test") as connection:
         row = connection.execute(
-            "SELECT current_setting('transaction_timeout'), current_setting('statement_timeout'),"
+            "SELECT current_setting('transaction_timeout', true), current_setting('statement_timeout'),"
             " current_setting('idle_in_transaction_session_timeout')"
         ).fetchone()
-    assert row == (f"{LONGEST_TRANSACTION_S // 60}min", "2min", "1min")
+        version = connection.info.server_version
+    assert row == (f"{LONGEST_TRANSACTION_S // 60}min" if version >= 170000 else None, "2min", "1min")
 
 
 def test_the_first_transaction_of_nothing_is_the_oldest_that_runs(accounts: Connection) -> None:

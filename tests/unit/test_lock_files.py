@@ -20,11 +20,19 @@ FOR_USERS = [
 FOR_DEVELOPERS = PYPROJECT["dependency-groups"]["dev"]
 
 
+def entries(lock: str) -> dict[str, str]:
+    """What a lock file says of each package: its version, its hashes, and on whose behalf it is there."""
+    texts = re.split(r"^(?=\w)", (ROOT / lock).read_text(), flags=re.MULTILINE)[1:]
+    return {canonicalize_name(text.partition("==")[0]): text for text in texts}
+
+
 def pins(lock: str) -> dict[str, Requirement]:
     """The one exact version that a lock file gives for each package."""
-    lines = (ROOT / lock).read_text().replace("\\\n", " ").splitlines()
-    requirements = [Requirement(line.partition("--hash")[0]) for line in lines if line[:1].isalnum()]
-    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+    return {name: Requirement(text.partition(" \\\n")[0]) for name, text in entries(lock).items()}
+
+
+def names(requirements: Iterable[str]) -> set[str]:
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
 
 
 def without_pin(wanted: Iterable[str], lock: str) -> list[str]:
@@ -48,8 +56,14 @@ def test_what_users_need_is_locked() -> None:
 def test_what_developers_need_is_locked() -> None:
     """The developers' lock has each tool for tests and checks, and the users' lock has none of them."""
     assert without_pin(FOR_DEVELOPERS, DEV) == [], "run `make lock`"
-    tools = {canonicalize_name(Requirement(text).name) for text in FOR_DEVELOPERS}
-    assert tools - pins(RUNTIME).keys() == tools
+    assert names(FOR_DEVELOPERS) & pins(RUNTIME).keys() == set()
+
+
+@pytest.mark.parametrize(("lock", "wanted"), [(RUNTIME, FOR_USERS), (DEV, [*FOR_USERS, *FOR_DEVELOPERS])])
+def test_what_nobody_asks_for_any_more_is_not_locked(lock: str, wanted: list[str]) -> None:
+    """A lock file names each package that it has on behalf of pyproject.toml, and these are the ones that are there."""
+    asked_for = {name for name, text in entries(lock).items() if "tollbook (pyproject.toml" in text}
+    assert asked_for == names(wanted), "run `make lock`"
 
 
 def test_what_is_not_in_the_lock_is_seen() -> None:
@@ -76,6 +90,4 @@ def test_a_lock_has_hashes_and_names_no_server(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert "//" not in text
     assert not re.search(r"^--", text, re.MULTILINE)
-    packages = re.split(r"^(?=\w)", text, flags=re.MULTILINE)[1:]
-    assert len(packages) == len(pins(lock))
-    assert [package.split()[0] for package in packages if "--hash=sha256:" not in package] == []
+    assert [name for name, entry in entries(lock).items() if "--hash=sha256:" not in entry] == []
