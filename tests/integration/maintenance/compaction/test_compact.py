@@ -1,7 +1,9 @@
 """`tollbook archive compact` changes how the archive lies, never what it says."""
 
 import datetime as dt
+import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -22,6 +24,7 @@ from tollbook.archive.catalog import open_catalog
 from tollbook.archive.schema import ARCHIVE_COLUMNS, SCHEMA
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, SchemaError
+from tollbook.model.call_key import CallKey
 from tollbook.store import outbox
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
@@ -108,7 +111,7 @@ def test_large_months_are_merged_in_rounds_and_row_groups(
 def test_corrections_that_wait_are_applied_after_a_compaction(settings: Settings, database: Connection) -> None:
     fill(settings, database)
     store(database, call("r0a0c0", "a0", START, cost_micros=99), call("r1a1c1", "other", START + 8))
-    call_rows.delete(database, [("r2a2c2", START + 16)])
+    call_rows.delete(database, [CallKey(START + 16, "r2a2c2", "sw1")])
     assert claim(database) is not None  # and the archiver was killed
     compact_archive(settings, now=LATER)
     assert waiting(database) == 3
@@ -178,6 +181,22 @@ def test_orphans_are_removed_and_nothing_else(settings: Settings, database: Conn
     store(database, call("r0a0c0", "a0", START, cost_micros=99))
     archive_now(settings)
     assert archived(settings) == stored(database), "it can be written as before"
+
+
+def test_a_file_of_unknown_age_is_never_an_orphan(local_settings: Settings, database: Connection) -> None:
+    """It may be a second old: a commit that is under way names it soon. A storage that knows no time says 1970."""
+    store(database, call("a"))
+    archive_now(local_settings)
+    with open_catalog(local_settings) as catalog:
+        table = ensure_table(catalog)
+        for name in ("undated", "old"):
+            with table.io.new_output(f"{table.location()}/data/{name}.parquet").create() as out:
+                out.write(b"x")
+        storage = Storage(table.io, table.location())
+        paths = {Path(file.path).stem: Path(file.path) for file in storage.files("data")}
+        os.utime(paths["undated"], (0, 0))
+        os.utime(paths["old"], (1, 1))
+        assert {Path(file.path).stem for file in find_orphans(table).files} == {"old"}
 
 
 def test_months_beyond_the_retention_are_dropped_whole(settings: Settings, database: Connection) -> None:

@@ -35,6 +35,12 @@ CHILD = leg("b", 21_000_000, parent="a")
         pytest.param([YOUNG, CHILD], {YOUNG.key: YOUNG_ROW}, set(), set(), id="a young call whose row is gone"),
         pytest.param([leg("a", 5_000_000, ended=False)], {}, set(), set(), id="an old call, up, never heard of"),
         pytest.param([leg("b", 6_000_000, parent="a")], {}, set(), {("s", "b", 6_000_000)}, id="a child alone"),
+        pytest.param([leg("a", KEPT)], {}, set(), set(), id="a call of the first moment that is kept"),
+        pytest.param(
+            [leg("a", KEPT)], {("s", "a", KEPT): CallKey(KEPT // 1000, "a", "s")}, set(), set(),
+            id="a call of the first moment that is kept, whose row is gone",
+        ),
+        pytest.param([leg("a", KEPT - 1)], {}, set(), {("s", "a", KEPT - 1)}, id="one of the moment before"),
         pytest.param([OLD, leg("x", 30_000_000)], {}, set(), {OLD.key}, id="the others are not touched"),
     ],
 )  # fmt: skip
