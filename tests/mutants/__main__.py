@@ -1,0 +1,153 @@
+"""`make mutants`: break one rule at a time in a copy of the sources; the tests that guard it must fail.
+
+With words as arguments, only the mutants whose file or claim contains one of them.
+"""
+
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tests.mutants.table import MUTANTS, Mutant
+from tests.paths import ROOT
+
+COPIES = 2  # mutants at a time, each in a copy of its own
+TIMEOUT_S = 180.0
+SHOWN_LINES = 30
+WIDTH = 160  # of what is printed into a file
+_LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "docs", "benchmarks")
+_TESTS_FAILED = 1  # pytest's exit code; 2 to 5 say that no test could run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a mutant: killed by a test, alive, or, `trouble`, not tried at all."""
+
+    mutant: Mutant
+    killed: bool
+    trouble: str
+    seconds: float
+
+
+def main(words: Sequence[str]) -> int:
+    """Try the mutants, show a table of them, and return the exit code."""
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    mutants = [one for one in MUTANTS if not words or any(word in f"{one.path} {one.claim}" for word in words)]
+    if wrong := list(misfits(mutants)):
+        console.print("\n".join(wrong), markup=False, highlight=False)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="tollbook-mutants-") as folder, Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    ) as progress:  # fmt: skip
+        copies = [shutil.copytree(ROOT, Path(folder) / str(number), ignore=_LEFT_OUT) for number in range(COPIES)]
+        task = progress.add_task("the tests, unchanged", total=len(mutants))
+        code, output = run_tests(copies[0], sorted({test for one in mutants for test in one.tests}))
+        if code != 0:
+            console.print(output, markup=False, highlight=False)
+            console.print("These tests must pass before anything is broken.")
+            return 2
+        progress.update(task, description="mutants")
+        outcomes: list[Outcome] = []
+        for outcome in try_all(mutants, copies):
+            outcomes.append(outcome)
+            progress.advance(task)
+    show(console, outcomes)
+    return 0 if all(outcome.killed for outcome in outcomes) else 1
+
+
+def misfits(mutants: Iterable[Mutant]) -> Iterator[str]:
+    """Name the rows of the table that no longer fit the sources."""
+    for mutant in mutants:
+        path = ROOT / mutant.path
+        found = path.read_text().count(mutant.text) if path.is_file() else 0
+        if found != 1:
+            yield f"{mutant.path}: {mutant.claim!r}: its text is there {found} times instead of once:\n{mutant.text}"
+        elif mutant.path.endswith(".py"):
+            compile(path.read_text().replace(mutant.text, mutant.replacement), mutant.path, "exec")
+
+
+def try_all(mutants: Sequence[Mutant], copies: Sequence[Path]) -> Iterator[Outcome]:
+    """Try mutants, as many at a time as there are copies; yield each outcome when it is known."""
+    free: queue.SimpleQueue[Path] = queue.SimpleQueue()
+    for copy in copies:
+        free.put(copy)
+
+    def attempt(mutant: Mutant) -> Outcome:
+        copy = free.get()
+        try:
+            return try_one(mutant, copy)
+        finally:
+            free.put(copy)
+
+    with ThreadPoolExecutor(max_workers=len(copies)) as pool:
+        for future in as_completed([pool.submit(attempt, mutant) for mutant in mutants]):
+            yield future.result()
+
+
+def try_one(mutant: Mutant, copy: Path) -> Outcome:
+    """Break a copy of the sources, run the tests, and mend it again."""
+    begun = time.monotonic()
+    with broken(copy / mutant.path, mutant):
+        code, output = run_tests(copy, mutant.tests)
+    trouble = "" if code in (0, _TESTS_FAILED) else "\n".join(output.splitlines()[-SHOWN_LINES:])
+    return Outcome(mutant=mutant, killed=code == _TESTS_FAILED, trouble=trouble, seconds=time.monotonic() - begun)
+
+
+@contextmanager
+def broken(path: Path, mutant: Mutant) -> Iterator[None]:
+    """Have the mutant's replacement in a file."""
+    whole = path.read_text()
+    path.write_text(whole.replace(mutant.text, mutant.replacement))
+    try:
+        yield
+    finally:
+        path.write_text(whole)
+
+
+def run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
+    """Run tests in a copy, up to the first that fails; return pytest's exit code and what it printed."""
+    command = [sys.executable, "-m", "pytest", "-n0", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(copy),  # before the sources that the environment was installed from, also for commands
+        "PYTHONDONTWRITEBYTECODE": "1",  # a cache knows sources by second and size: it would mistake one for another
+    }
+    try:
+        done = subprocess.run(
+            command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        return -1, f"{error}"
+    return done.returncode, done.stdout
+
+
+def show(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Print a table of the outcomes, and their sum."""
+    table = Table("file", "without the rule that", "fails", "", "s")
+    for outcome in sorted(outcomes, key=lambda one: (one.killed, one.mutant.path)):
+        said = "killed" if outcome.killed else "NOT TRIED" if outcome.trouble else "ALIVE"
+        tests = "\n".join(test.rpartition("::")[2] for test in outcome.mutant.tests)
+        table.add_row(outcome.mutant.path, outcome.mutant.claim, tests, said, f"{outcome.seconds:.0f}")
+    console.print(table)
+    for outcome in outcomes:
+        if outcome.trouble:
+            console.print(f"{outcome.mutant.path}: {outcome.mutant.claim}\n{outcome.trouble}", markup=False)
+    left = sum(not outcome.killed for outcome in outcomes)
+    console.print(f"{len(outcomes)} mutants, {left or 'none'} alive")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
