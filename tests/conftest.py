@@ -4,7 +4,8 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -12,12 +13,10 @@ import pytest
 from hypothesis import settings
 
 from tests.commands import Done, Running, Start, Tollbook, environment, run_here
-from tests.paths import ESL
+from tests.databases import NewDatabase, on_server
 from tollbook.embedded import embedded_postgres
 from tollbook.store.database import Connection, connect
 from tollbook.store.schema import upgrade
-
-RECORDINGS = ESL
 
 # In memory a copy of the template database takes 20 ms of CPU and an fsync none; on a disk, 150 ms and a long wait.
 _MEMORY = Path("/dev/shm")
@@ -62,19 +61,31 @@ def template_database(postgres_url: str) -> str:
     """The name of a migrated, empty database that others are copied from: migrating once is enough."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE tollbook_template")
-    upgrade(_on(postgres_url, "tollbook_template"))
+    upgrade(on_server(postgres_url, "tollbook_template"))
     return "tollbook_template"
 
 
+@pytest.fixture(scope="session")
+def new_database(postgres_url: str, template_database: str) -> NewDatabase:
+    """Make a migrated database, yield its URL, and drop it."""
+
+    @contextmanager
+    def made() -> Generator[str]:
+        name = f"tollbook_{next(_names)}"
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            # The other strategy writes each page to the log too.
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
+            yield on_server(postgres_url, name)
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    return made
+
+
 @pytest.fixture
-def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
+def database_url(new_database: NewDatabase) -> Iterator[str]:
     """The URL of a fresh, migrated database."""
-    name = f"tollbook_{next(_names)}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        # The other strategy writes each page to the log too.
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
-        yield _on(postgres_url, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with new_database() as url:
+        yield url
 
 
 @pytest.fixture
@@ -112,7 +123,3 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
 
 def _settings(database_url: str, tmp_path: Path) -> dict[str, str]:
     return {"database_url": database_url, "data_dir": str(tmp_path / "data")}
-
-
-def _on(url: str, database: str) -> str:
-    return url.replace("@/postgres?", f"@/{database}?")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests.databases import on_server
 from tollbook.embedded import embedded_postgres
 
 
@@ -69,4 +70,4 @@ class Server:
         return self[name]
 
     def __getitem__(self, database: str) -> str:
-        return self.url.replace("@/postgres?", f"@/{database}?")
+        return on_server(self.url, database)

@@ -3,24 +3,26 @@
 import json
 import os
 import re
-import socket
+import secrets
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from tests.api_server import ApiServer, serving
+from tests.databases import NewDatabase
 from tests.paths import ROOT
 from tollbook.model.charge import Price
 from tollbook.model.record import COLUMNS, Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
-from tollbook.store.database import Connection
+from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
 from tollbook.times import MS_PER_DAY
@@ -36,10 +38,12 @@ COST = 21_000
 
 @dataclass(frozen=True, kw_only=True)
 class Api:
-    """An API with calls of acme, and a folder to run examples in."""
+    """An API with the calls of an account, and a folder to run examples in."""
 
     url: str
+    account: str
     key: str
+    key_id: int
     folder: Path
     database: Connection
 
@@ -61,34 +65,39 @@ class Api:
         """Store complete calls, all at the same price."""
         days = {row.start_ts // MS_PER_DAY for row in rows}
         Partitions().ensure(self.database, call_days=days, leg_days=days)
-        call_rows.upsert(self.database, [(row, Price(cost_micros=COST, parts=(), currency="EUR")) for row in rows])
+        ours = [replace(row, account_id=self.account, switch=self.account) for row in rows]
+        call_rows.upsert(self.database, [(row, Price(cost_micros=COST, parts=(), currency="EUR")) for row in ours])
 
 
 def row(call_id: str, start_ts: int, billsec: int = 60) -> Row:
-    """A call of acme that the examples find."""
+    """A call that the examples find."""
     return Row(
-        switch="fs1", call_id=call_id, account_id="acme", direction="outbound", from_num="1001", to_num="+4930123456",
+        switch="fs1", call_id=call_id, account_id=None, direction="outbound", from_num="1001", to_num="+4930123456",
         start_ts=start_ts, answer_ts=start_ts + 4000, end_ts=start_ts + 64_000, duration_sec=64, billsec=billsec,
         answered=1, disposition="answered", hangup_cause="NORMAL_CLEARING", queue_id=None, agent_id=None,
         estimated=False, parts=(),
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def shared(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ApiServer]]:
+    """The URL of a database, and an API over it: each test has an account of its own there."""
+    with new_database() as url, serving(url, tmp_path_factory.mktemp("api") / "serve.log") as server:
+        yield url, server
+
+
 @pytest.fixture
-def api(database: Connection, start: Callable[..., Any], tmp_path: Path) -> Api:
-    """An API that answers requests."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        bind = f"127.0.0.1:{found.getsockname()[1]}"
-    database.autocommit = True
-    tariffs.add_account(database, tariffs.Account(account_id="acme", name="Acme", plan_id=None))
-    key = keys.create(database, account_id="acme", scopes=["cdr"])[1]
-    folder = tmp_path / "integrator"
-    folder.mkdir()
-    made = Api(url=f"http://{bind}", key=key, folder=folder, database=database)
-    now = time.time_ns() // 1_000_000
-    made.store(row(SHOWN_ID, now - 1000), *(row(f"c{n}", now - n * 60_000) for n in range(1, ROWS)))
-    start("serve", api_bind=bind).wait_for("Booting worker")
-    return made
+def api(shared: tuple[str, ApiServer], tmp_path: Path) -> Iterator[Api]:
+    """An API that answers requests, with the calls of a new account."""
+    url, server = shared
+    account = secrets.token_hex(4)
+    with connect(url, name="test", autocommit=True) as database:
+        tariffs.add_account(database, tariffs.Account(account_id=account, name="Acme", plan_id=None))
+        key, secret = keys.create(database, account_id=account, scopes=["cdr"])
+        made = Api(url=server.url, account=account, key=secret, key_id=key.key_id, folder=tmp_path, database=database)
+        now = time.time_ns() // 1_000_000
+        made.store(row(SHOWN_ID, now - 1000), *(row(f"c{n}", now - n * 60_000) for n in range(1, ROWS)))
+        yield made
 
 
 def test_there_are_examples() -> None:
@@ -130,7 +139,9 @@ def test_the_nightly_sync_in_python_matches_the_database(api: Api) -> None:
             api.store(*rows)
         printed = api.run(sys.executable, "-c", example)
         wanted = api.database.execute(
-            "SELECT start_ts, call_id, switch, billsec FROM call_cdr ORDER BY start_ts, call_id, switch"
+            "SELECT start_ts, call_id, switch, billsec FROM call_cdr WHERE account_id = %s"
+            " ORDER BY start_ts, call_id, switch",
+            (api.account,),
         ).fetchall()
         assert printed == f"{len(wanted)} calls\n"
         with sqlite3.connect(api.folder / "calls.db") as synced:
@@ -140,7 +151,7 @@ def test_the_nightly_sync_in_python_matches_the_database(api: Api) -> None:
 
 def test_the_sync_ends_with_the_apis_message(api: Api) -> None:
     """An error that is not temporary ends the sync with the API's message."""
-    keys.revoke(api.database, keys.every(api.database)[0].key_id)
+    keys.revoke(api.database, api.key_id)
     done = subprocess.run(
         [sys.executable, "-c", PYTHON[1]],
         env={**os.environ, "KEY": api.key, "URL": api.url},

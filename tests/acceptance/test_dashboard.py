@@ -4,13 +4,8 @@ import datetime as dt
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.api_server import serving
+from tests.databases import NewDatabase
 from tollbook.model.charge import Price
 from tollbook.model.record import Row
 from tollbook.store import keys
@@ -27,10 +24,12 @@ from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
 from tollbook.times import MS_PER_DAY
 
-TOLLBOOK = Path(sys.executable).with_name("tollbook")
 ACCOUNTS = {"acme": "EUR", "other": "USD", "void": "EUR"}
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 MINUTE = 60_000
+
+# What a browser does not have to show at each change: chromium takes a second or more of CPU for each of these.
+EVERY_PAGE = pytest.mark.soak
 
 
 @pytest.fixture(scope="module")
@@ -120,29 +119,6 @@ def _price(stored: Row) -> Price:
     return Price(cost_micros=1_050_000 * stored.answered, parts=(), currency=ACCOUNTS[stored.account_id])
 
 
-@contextmanager
-def serve(database_url: str, log: Path) -> Generator[str]:
-    """Run `tollbook serve`, and yield its URL."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        bind = f"127.0.0.1:{found.getsockname()[1]}"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")}
-    environment |= {"TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_API_BIND": bind}
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [TOLLBOOK, "serve"], env=environment, stdout=file, stderr=file, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + 30
-        while "Booting worker" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
-        yield f"http://{bind}"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)  # SIGTERM would wait for the browser's connections
-        process.wait(30)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Filled:
     """A database with calls, the keys to them, and the address of the API over it."""
@@ -154,21 +130,17 @@ class Filled:
 
 
 @pytest.fixture(scope="module")
-def filled(postgres_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+def filled(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     """One database for all tests, which only read."""
-    name = "tollbook_dashboard"
-    url = postgres_url.replace("@/postgres?", f"@/{name}?")
     now = time.time_ns() // 1_000_000
-    with connect(postgres_url, name="test", autocommit=True) as administrator:
-        administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    with new_database() as url:
         with connect(url, name="test", autocommit=True) as database:
             store(database, now)
             secrets = {owner: keys.create(database, account_id=owner, scopes=["cdr"])[1] for owner in ACCOUNTS}
             secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
         secrets["wrong"] = "sk_" + "x" * 43
-        with serve(url, tmp_path_factory.mktemp("dashboard") / "serve.log") as address:
-            yield Filled(database_url=url, url=address, keys=secrets, now=now)
-        administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        with serving(url, tmp_path_factory.mktemp("dashboard") / "serve.log") as server:
+            yield Filled(database_url=url, url=server.url, keys=secrets, now=now)
 
 
 @pytest.fixture
@@ -250,6 +222,7 @@ def test_a_wrong_key_shows_the_apis_message(site: Site) -> None:
     assert not page.locator("#dashboard").is_visible()
 
 
+@EVERY_PAGE
 def test_forget_key_removes_the_key(site: Site) -> None:
     """The key is only in this tab's sessionStorage; Forget key removes it and all calls from the page."""
     page = site.enter()
@@ -261,6 +234,7 @@ def test_forget_key_removes_the_key(site: Site) -> None:
     assert key not in page.content()
 
 
+@EVERY_PAGE
 def test_two_currencies_have_a_tile_and_a_chart_each(site: Site) -> None:
     """An operator sees both accounts, and no sum of euros and dollars."""
     page = site.enter("operator")
@@ -272,6 +246,7 @@ def test_two_currencies_have_a_tile_and_a_chart_each(site: Site) -> None:
     assert texts(page, "Accounts", "Cost") == ["€5.25", "US$1.05"]
 
 
+@EVERY_PAGE
 def test_no_calls_have_their_own_text(site: Site) -> None:
     """Without calls nothing is divided by zero, and the page says what may be the reason."""
     page = site.enter("void")
@@ -335,6 +310,7 @@ def test_a_call_is_explained(site: Site) -> None:
     expect(button).to_be_focused()
 
 
+@EVERY_PAGE
 def test_a_chart_works_by_keyboard_and_as_a_table(site: Site) -> None:
     """The arrow and End keys select bars of a chart, whose numbers are also a table."""
     page = site.enter()
@@ -347,6 +323,7 @@ def test_a_chart_works_by_keyboard_and_as_a_table(site: Site) -> None:
     assert sum(map(int, cells)) == 9
 
 
+@EVERY_PAGE
 def test_a_reload_keeps_what_is_open_and_focused(site: Site) -> None:
     """When the page loads new data by itself, an open table stays open and the focus stays where it was."""
     page = site.enter()
@@ -360,7 +337,7 @@ def test_a_reload_keeps_what_is_open_and_focused(site: Site) -> None:
     page.wait_for_function("name => document.activeElement.dataset.keep === name", arg=name)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=EVERY_PAGE)])
 def test_a_phone_needs_no_sideways_scrolling(site: Site, scheme: str) -> None:
     """At 360 pixels, with everything that the page can show, nothing is wider than the screen."""
     page = site.enter("operator", width=360, scheme=scheme)
@@ -372,6 +349,7 @@ def test_a_phone_needs_no_sideways_scrolling(site: Site, scheme: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+@EVERY_PAGE
 def test_every_text_has_enough_contrast(site: Site) -> None:
     """Every visible text has WCAG 2's contrast of 4.5 to 1, in both colour schemes."""
     for scheme in ("light", "dark"):
@@ -406,16 +384,18 @@ _FAINT = """() => {
 }"""
 
 
+@EVERY_PAGE
 def test_a_missing_server_is_reported(site: Site, filled: Filled, tmp_path: Path) -> None:
     """When the server is gone the figures stay, and the page says that they are from before."""
-    with serve(filled.database_url, tmp_path / "serve.log") as url:
-        page = replace(site, url=url).enter()
+    with serving(filled.database_url, tmp_path / "serve.log") as server:
+        page = replace(site, url=server.url).enter()
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
     expect(page.get_by_role("alert")).to_contain_text("from before")
     assert tiles(page)["Calls"] == "9"
 
 
+@EVERY_PAGE
 def test_the_reference_can_be_tried_out(site: Site) -> None:
     """The reference lists all resources and sends the key in a header; nothing is fetched from elsewhere."""
     page = site.open("/v1/docs")

@@ -3,6 +3,7 @@
 import psycopg
 
 from tests.commands import Running, Start, free_port
+from tests.databases import on_server
 from tollbook.simulator.thread import SwitchThread
 
 
@@ -26,7 +27,7 @@ def test_a_closed_port_ends_the_start(start: Start) -> None:
 
 
 def test_a_database_that_refuses_ends_the_start(start: Start, postgres_url: str) -> None:
-    url = postgres_url.replace("@/postgres?", "@/no_such_database?")
+    url = on_server(postgres_url, "no_such_database")
     code, output = ended(start("listen", esl="esl://:x@127.0.0.1:1", database_url=url))
     assert code == 75
     assert "no_such_database" in output
@@ -36,7 +37,7 @@ def test_a_database_that_refuses_ends_the_start(start: Start, postgres_url: str)
 def test_an_unmigrated_database_ends_the_start(start: Start, postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE empty_one")
-    url = postgres_url.replace("@/postgres?", "@/empty_one?")
+    url = on_server(postgres_url, "empty_one")
     code, output = ended(start("listen", esl="esl://:x@127.0.0.1:1", database_url=url))
     assert code == 75
     assert "run `tollbook db upgrade`" in output

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from export_app.calls.query import CallsQuery
 from export_app.context import Services
+from tests.databases import on_server
 from tollbook.errors import SettingsError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.call_key import CallKey
@@ -149,7 +150,7 @@ def busy_url(postgres_url: str) -> Iterator[str]:
     name = f"tollbook_busy_{secrets.token_hex(4)}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        url = postgres_url.replace("@/postgres?", f"@/{name}?")
+        url = on_server(postgres_url, name)
         upgrade(url)
         with connect(url, name="test", autocommit=True) as inside:
             days = range(START // MS_PER_DAY, START // MS_PER_DAY + 11)

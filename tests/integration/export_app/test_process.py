@@ -4,113 +4,35 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from http.client import HTTPConnection, HTTPResponse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from export_app.server.bind import UNREAD_TIMEOUT_S
 from export_app.server.process import THREADS, WORKERS
+from tests.api_server import TIMEOUT_S, ApiServer, serving
+from tests.commands import Done, Tollbook, environment, free_port, run_installed
+from tests.waiting import wait_until
 from tollbook.config import Bind
 from tollbook.model.charge import Price
 from tollbook.model.record import Row
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
-from tollbook.store.database import Connection
+from tollbook.store.database import Connection, scalar
 from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
 from tollbook.times import MS_PER_DAY
 
-TOLLBOOK = Path(sys.executable).with_name("tollbook")
 START = 1_790_000_000_000
-DEADLINE_S = 60.0
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture
-def environment(database_url: str) -> dict[str, str]:
-    """The settings of a process, with a port of its own."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")}
-    return {**ours, "TOLLBOOK_DATABASE_URL": database_url, "TOLLBOOK_API_BIND": f"127.0.0.1:{free_port()}"}
-
-
-@pytest.fixture
-def run(environment: Mapping[str, str]) -> Run:
-    """Return a function that runs a command to its end."""
-
-    def run_command(*arguments: str, **changed: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [TOLLBOOK, *arguments],
-            env={**environment, **changed},
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
-
-    return run_command
-
-
-class Served:
-    """A running `tollbook serve`, and its log."""
-
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        self.port = int(environment["TOLLBOOK_API_BIND"].rpartition(":")[2])
-        self._log = log
-        with log.open("wb") as file:
-            self.process = subprocess.Popen([TOLLBOOK, "serve"], env=environment, stdout=file, stderr=file)
-
-    def get(self, path: str, key: str | None = None) -> tuple[HTTPResponse, bytes]:
-        """Request a path on a connection of its own."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
-        try:
-            connection.request("GET", path, headers={} if key is None else {"x-api-key": key})
-            answer = connection.getresponse()
-            return answer, answer.read()
-        finally:
-            connection.close()
-
-    def wait_until_up(self) -> None:
-        """Wait for the first response."""
-        deadline = time.monotonic() + DEADLINE_S
-        while True:
-            try:
-                self.get("/healthz")
-            except OSError:
-                assert self.process.poll() is None, self.log()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            else:
-                return
-
-    def log(self) -> str:
-        """Return what it has logged so far."""
-        return self._log.read_text()
-
-
-@pytest.fixture
-def served(environment: Mapping[str, str], database: Connection, tmp_path: Path) -> Iterator[Served]:
+def served(database_url: str, tmp_path: Path) -> Iterator[ApiServer]:
     """A `tollbook serve` that answers requests, killed after the test."""
-    server = Served(environment, tmp_path / "serve.log")
-    try:
-        server.wait_until_up()
+    with serving(database_url, tmp_path / "serve.log") as server:
         yield server
-    finally:
-        if server.process.poll() is None:
-            server.process.kill()
-        server.process.wait(DEADLINE_S)
 
 
 def fill(connection: Connection, count: int) -> list[str]:
@@ -131,10 +53,10 @@ def fill(connection: Connection, count: int) -> list[str]:
     return [row.call_id for row in sorted(rows, key=lambda row: (row.start_ts, row.call_id), reverse=True)]
 
 
-def test_from_a_key_to_the_last_page(served: Served, run: Run, database: Connection) -> None:
+def test_from_a_key_to_the_last_page(served: ApiServer, tollbook: Tollbook, database: Connection) -> None:
     """A new key reads every page, in JSON and CSV, and the log contains neither the key nor a query string."""
     ids = fill(database, 3000)
-    key = run("key", "create", "--account", "acme").stdout.strip()
+    key = tollbook("key", "create", "--account", "acme").stdout.strip()
     found: list[str] = []
     path = "/v1/calls?limit=123"
     while path:
@@ -148,54 +70,53 @@ def test_from_a_key_to_the_last_page(served: Served, run: Run, database: Connect
     assert (answer.status, body.count(b"\r\n")) == (200, 11)
     assert answer.headers["X-Next-Cursor"]
     served.get(f"/v1/calls?key={key}")
-    log = served.log()
-    assert "GET path=/v1/calls status=200" in log
-    assert "limit=123" not in log
-    assert "sk_" not in log
+    assert "GET path=/v1/calls status=200" in served.output
+    assert "limit=123" not in served.output
+    assert "sk_" not in served.output
 
 
-def test_sigterm_ends_after_the_requests_under_way(served: Served, database: Connection) -> None:
+def test_sigterm_ends_after_the_requests_under_way(served: ApiServer, database: Connection) -> None:
     """On SIGTERM a running request gets its whole response, the process ends with 0, and nothing listens any more."""
     secret = keys.create(database, account_id=None, scopes=["operator"])[1]
     database.execute("LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE")  # the request waits until we commit
     answers: list[int] = []
     asking = threading.Thread(target=lambda: answers.append(served.get("/v1/whoami", secret)[0].status))
     asking.start()
-    time.sleep(0.5)
+    wait_until(lambda: scalar(database, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 1)
     served.process.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
+    served.wait_for("Handling signal: term")
+    assert answers == []
     assert served.process.poll() is None
     database.commit()
-    asking.join(DEADLINE_S)
+    asking.join(TIMEOUT_S)
     assert answers == [200]
-    assert served.process.wait(DEADLINE_S) == 0
+    assert served.process.wait(TIMEOUT_S) == 0
     with pytest.raises(ConnectionRefusedError):
         served.get("/healthz")
 
 
-def test_ctrl_c_ends_it_too(served: Served) -> None:
+def test_ctrl_c_ends_it_too(served: ApiServer) -> None:
     """Ctrl-C ends the process with 0 and without a traceback."""
-    served.process.send_signal(signal.SIGINT)
-    assert served.process.wait(DEADLINE_S) == 0
-    assert "Traceback" not in served.log()
+    assert served.stop(signal.SIGINT) == 0
+    assert "Traceback" not in served.output
 
 
-def test_it_tells_systemd_when_it_listens(environment: dict[str, str], database: Connection, tmp_path: Path) -> None:
+def test_it_tells_systemd_when_it_listens(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """systemd's READY comes from the started process, when the socket accepts connections."""
     path = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(path)
-        notify.settimeout(DEADLINE_S)
-        started = Served({**environment, "NOTIFY_SOCKET": path}, tmp_path / "serve.log")
+        notify.settimeout(TIMEOUT_S)
+        server = ApiServer(database_url, tmp_path / "serve.log")
         try:
             assert notify.recv(1000).startswith(b"READY=1")
-            started.get("/healthz")
+            server.get("/healthz")
         finally:
-            started.process.terminate()
-            started.process.wait(DEADLINE_S)
+            server.stop()
 
 
-def test_clients_that_do_not_read_do_not_stop_it(served: Served, database: Connection) -> None:
+def test_clients_that_do_not_read_do_not_stop_it(served: ApiServer, database: Connection) -> None:
     """More clients that read nothing than there are threads are disconnected, while others are still served."""
     fill(database, 10_000)
     secret = keys.create(database, account_id="acme", scopes=["cdr"])[1]
@@ -207,19 +128,15 @@ def test_clients_that_do_not_read_do_not_stop_it(served: Served, database: Conne
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect(("127.0.0.1", served.port))
             client.sendall(request)
-        time.sleep(1)
+        wait_until(lambda: len(os.listdir(f"/proc/{served.worker}/task")) > THREADS)
         assert served.get("/healthz")[0].status == 200
-        deadline = time.monotonic() + 1.5 * UNREAD_TIMEOUT_S
-        while "cut off a client" not in served.log():
-            assert time.monotonic() < deadline, served.log()
-            time.sleep(0.2)
+        served.wait_for("cut off a client", 1.5 * UNREAD_TIMEOUT_S)
     finally:
         for client in hanging:
             client.close()
-    assert "Traceback" not in served.log()
 
 
-def one_line(done: "subprocess.CompletedProcess[str]", code: int) -> str:
+def one_line(done: Done, code: int) -> str:
     """Check a failed start: this exit code, and one line on standard error and nothing else; return it."""
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
@@ -228,56 +145,68 @@ def one_line(done: "subprocess.CompletedProcess[str]", code: int) -> str:
     return done.stderr
 
 
-def test_a_busy_port_is_one_line(run: Run) -> None:
+@pytest.fixture
+def refused_start(database_url: str, tmp_path: Path) -> Callable[..., str]:
+    """Run a `tollbook serve` that must not start; return the one line that it says, and check its exit code."""
+
+    def run(code: int, **changed: str) -> str:
+        settings = {"database_url": database_url, "api_bind": f"127.0.0.1:{free_port()}"} | changed
+        return one_line(run_installed(["serve"], environment(**settings), tmp_path), code)
+
+    return run
+
+
+def test_a_busy_port_is_one_line(refused_start: Callable[..., str]) -> None:
     """A busy port ends the start with one line that names the setting."""
     with socket.create_server(("127.0.0.1", 0)) as busy:
         bind = Bind(host="127.0.0.1", port=busy.getsockname()[1])
-        message = one_line(run("serve", TOLLBOOK_API_BIND=str(bind)), 78)
+        message = refused_start(78, api_bind=str(bind))
     assert f"TOLLBOOK_API_BIND={bind}: Address already in use" in message
 
 
 @pytest.mark.parametrize(
     ("changed", "code", "message"),
     [
-        ({"TOLLBOOK_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}, 75, "check TOLLBOOK_DATABASE_URL"),
-        ({"TOLLBOOK_API_BIND": "192.0.2.1:80"}, 78, "TOLLBOOK_API_BIND=192.0.2.1:80: Cannot assign"),
-        ({"TOLLBOOK_API_BIND": "no.invalid:80"}, 78, "TOLLBOOK_API_BIND=no.invalid:80: "),
+        ({"database_url": "postgresql://x@127.0.0.1:1/x"}, 75, "check TOLLBOOK_DATABASE_URL"),
+        ({"api_bind": "192.0.2.1:80"}, 78, "TOLLBOOK_API_BIND=192.0.2.1:80: Cannot assign"),
+        ({"api_bind": "no.invalid:80"}, 78, "TOLLBOOK_API_BIND=no.invalid:80: "),
     ],
 )
-def test_an_impossible_start_is_one_line(run: Run, changed: dict[str, str], code: int, message: str) -> None:
+def test_an_impossible_start_is_one_line(
+    refused_start: Callable[..., str], changed: dict[str, str], code: int, message: str
+) -> None:
     """An impossible start ends with one line that says what to do, and no traceback."""
-    assert message in one_line(run("serve", **changed), code)
+    assert message in refused_start(code, **changed)
 
 
-def test_a_database_that_refuses_is_one_line(run: Run, database_url: str) -> None:
+def test_a_database_that_refuses_is_one_line(refused_start: Callable[..., str], database_url: str) -> None:
     """A role that does not exist ends the start with one line that names it."""
-    message = one_line(run("serve", TOLLBOOK_DATABASE_URL=database_url.replace("postgres@", "nobody_here@")), 75)
-    assert "nobody_here" in message
+    assert "nobody_here" in refused_start(75, database_url=database_url.replace("postgres@", "nobody_here@"))
 
 
-def test_an_empty_database_is_one_line(run: Run, postgres_url: str) -> None:
+def test_an_empty_database_is_one_line(refused_start: Callable[..., str], postgres_url: str) -> None:
     """A database without the schema ends the start with one line that names `tollbook db upgrade`."""
-    assert "tollbook db upgrade" in one_line(run("serve", TOLLBOOK_DATABASE_URL=postgres_url), 75)
+    assert "tollbook db upgrade" in refused_start(75, database_url=postgres_url)
 
 
-def test_keys_are_created_listed_and_revoked(run: Run, database: Connection) -> None:
+def test_keys_are_created_listed_and_revoked(tollbook: Tollbook, database: Connection) -> None:
     """create prints only the key on standard output; afterwards only its beginning is ever shown."""
     database.autocommit = True
     tariffs.add_account(database, tariffs.Account(account_id="acme", name="Acme", plan_id=None))
-    made = run("key", "create", "--account", "acme", "--scope", "cdr")
-    operator = run("key", "create", "--operator")
+    made = tollbook("key", "create", "--account", "acme", "--scope", "cdr")
+    operator = tollbook("key", "create", "--operator")
     assert made.stdout.startswith("sk_")
     assert len(made.stdout.strip()) == 46
     assert "key 1" in made.stderr
-    listed = run("key", "list").stdout
+    listed = tollbook("key", "list").stdout
     assert [line.split("\t")[:4] for line in listed.splitlines()] == [
         ["key", "begins", "account", "scopes"],
         ["1", made.stdout[:8], "acme", "cdr"],
         ["2", operator.stdout[:8], "*", "operator"],
     ]
     assert made.stdout.strip() not in listed
-    assert "is revoked" in run("key", "revoke", "1").stdout
-    assert run("key", "list").stdout.splitlines()[1].split("\t")[6] != "-"
+    assert "is revoked" in tollbook("key", "revoke", "1").stdout
+    assert tollbook("key", "list").stdout.splitlines()[1].split("\t")[6] != "-"
 
 
 @pytest.mark.parametrize(
@@ -290,6 +219,6 @@ def test_keys_are_created_listed_and_revoked(run: Run, database: Connection) -> 
         (["revoke", "77"], "tollbook key list"),
     ],
 )
-def test_a_wrong_key_command_says_what_to_do(run: Run, arguments: list[str], message: str) -> None:
+def test_a_wrong_key_command_says_what_to_do(tollbook: Tollbook, arguments: list[str], message: str) -> None:
     """A wrong `tollbook key` command ends with exit code 64 and says what to do."""
-    assert message in one_line(run("key", *arguments), 64)
+    assert message in one_line(tollbook("key", *arguments), 64)

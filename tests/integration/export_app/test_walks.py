@@ -1,4 +1,4 @@
-"""A walk over 100,000 calls, while calls are written: each that was there is found, none twice."""
+"""A walk over many calls, while calls are written: each that was there is found, none twice."""
 
 import csv
 import io
@@ -15,17 +15,20 @@ from tollbook.store.days.partitions import Partitions
 from tollbook.times import MS_PER_DAY
 
 START = 1_790_000_000_000
-CALLS = 100_000
 DAYS = 3
-STEP_MS = DAYS * MS_PER_DAY // CALLS
-PAGE = 10_000
 FOR_EVER = 4_000_000_000_000
 
 Put = Callable[..., None]
 
 
+@pytest.fixture(params=[10_000, pytest.param(100_000, marks=pytest.mark.soak)])
+def calls(request: pytest.FixtureRequest) -> int:
+    """How many calls there are; they are read in ten pages."""
+    return request.param
+
+
 @pytest.fixture
-def filled(accounts: Connection) -> Connection:
+def filled(accounts: Connection, calls: int) -> Connection:
     """Calls over three days, several in a millisecond, and as many of another account."""
     days = range(START // MS_PER_DAY, START // MS_PER_DAY + DAYS + 1)
     Partitions().ensure(accounts, call_days=days, leg_days=())
@@ -37,15 +40,16 @@ def filled(accounts: Connection) -> Connection:
                0, 'failed', 0, 'fs1', 1
         FROM generate_series(0, %s) AS n, unnest(ARRAY['acme', 'other']) AS account
         """,
-        (START, STEP_MS, CALLS - 1),
+        (START, DAYS * MS_PER_DAY // calls, calls - 1),
     )
     accounts.execute("ANALYZE call_cdr")
     return accounts
 
 
 @pytest.fixture
-def writing(database_url: str, filled: Connection, put: Put) -> Iterator[None]:
+def writing(database_url: str, filled: Connection, put: Put, calls: int) -> Iterator[None]:
     """Somebody writes all the while: new calls before, among and behind those that are there, and changes of them."""
+    step_ms = DAYS * MS_PER_DAY // calls
     done = threading.Event()
     finished = threading.Event()
 
@@ -54,12 +58,12 @@ def writing(database_url: str, filled: Connection, put: Put) -> Iterator[None]:
             for number in itertools.count():
                 if done.is_set():
                     break
-                at = START + number * 7919 * STEP_MS % (DAYS * MS_PER_DAY)
+                at = START + number * 7919 * step_ms % (DAYS * MS_PER_DAY)
                 put(f"new{number}", connection, start_ts=at)
                 connection.execute(
                     "UPDATE call_cdr SET duration_sec = %s, changed = DEFAULT WHERE call_id = 'acme' || md5(%s)"
                     " AND start_ts = %s",
-                    (number, str(number), START + number // 3 * 3 * STEP_MS),
+                    (number, str(number), START + number // 3 * 3 * step_ms),
                 )
         finished.set()
 
@@ -82,21 +86,21 @@ def csv_page(answer: TestResponse) -> tuple[list[str], str | None]:
 
 
 @pytest.mark.usefixtures("writing")
-def test_a_walk_misses_none_and_repeats_none(client: FlaskClient, key: str, filled: Connection) -> None:
+def test_a_walk_misses_none_and_repeats_none(client: FlaskClient, key: str, filled: Connection, calls: int) -> None:
     """In both orders and both formats; each walk begins with what is there then."""
     for order, (form, page) in itertools.product(("asc", "desc"), (("json", json_page), ("csv", csv_page))):
         there = {row[0] for row in filled.execute("SELECT call_id FROM call_cdr WHERE account_id = 'acme'")}
-        assert len(there) >= CALLS
+        assert len(there) >= calls
         found: list[str] = []
-        query = {"order": order, "format": form, "limit": PAGE, "until": FOR_EVER}
-        for _ in range(3 * CALLS // PAGE):
+        query = {"order": order, "format": form, "limit": calls // 10, "until": FOR_EVER}
+        for _ in range(30):
             answer = client.get("/v1/calls", query_string=query, headers={"x-api-key": key})
             assert answer.status_code == 200, answer.text
             ids, cursor = page(answer)
             found += ids
             if cursor is None:
                 break
-            query = {"cursor": cursor, "format": form, "limit": PAGE}
+            query = {"cursor": cursor, "format": form, "limit": calls // 10}
         else:
             pytest.fail("the walk does not end")
         assert len(found) == len(set(found)), (order, form)

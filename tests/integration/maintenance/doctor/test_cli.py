@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.commands import Done, Tollbook
+from tests.databases import on_server
 from tollbook.simulator.thread import SwitchThread
 from tollbook.store.calls.switch_processes import SwitchProcess, note
 from tollbook.store.database import connect
@@ -96,7 +97,7 @@ def test_switches_that_do_not_answer(tollbook: Tollbook, switch: SwitchThread, e
 
 def test_an_unmigrated_database(tollbook: Tollbook, postgres_url: str, switch: SwitchThread) -> None:
     execute(postgres_url, "CREATE DATABASE doctor_empty")
-    url = postgres_url.replace("@/postgres?", "@/doctor_empty?")
+    url = on_server(postgres_url, "doctor_empty")
     code, found = examined(tollbook("doctor", "--json", esl=switch.url, database_url=url))
     assert code == 2
     assert not_ok(found) == {"schema": "FAIL"}

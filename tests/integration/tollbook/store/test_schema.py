@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 from psycopg.errors import CheckViolation
 
+from tests.databases import on_server
 from tollbook.errors import SchemaError, StoreUnavailable
 from tollbook.model.record import COLUMNS
 from tollbook.model.vocabulary import DIRECTIONS, DISPOSITIONS
@@ -71,7 +72,7 @@ def empty_url(postgres_url: str, request: pytest.FixtureRequest) -> Iterator[str
     name = f"empty_{abs(hash(request.node.name))}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        yield postgres_url.replace("@/postgres?", f"@/{name}?")
+        yield on_server(postgres_url, name)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -215,7 +216,7 @@ def test_a_version_table_without_a_version_asks_for_the_upgrade(database_url: st
 
 def test_a_database_that_is_not_there_is_unavailable(postgres_url: str) -> None:
     with pytest.raises(StoreUnavailable, match="no_such_one"):
-        upgrade(postgres_url.replace("@/postgres?", "@/no_such_one?"))
+        upgrade(on_server(postgres_url, "no_such_one"))
 
 
 def test_an_upgrade_that_fails_leaves_nothing(empty_url: str) -> None:
