@@ -74,16 +74,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 _encode = msgspec.json.Encoder().encode
 
 
-def _preferred(one: Facts | None, other: Facts | None) -> Facts | None:
+def _preferred(left: Facts | None, right: Facts | None) -> Facts | None:
     """Choose one of two statements: the better source, else the earlier, else (for a total order) the smaller bytes."""
-    if one is None or one is other:
-        return other
-    if other is None:
-        return one
-    a, b = (one.source, one.at_us), (other.source, other.at_us)
-    if a != b:
-        return one if a < b else other
-    return one if one == other or _encode(one) < _encode(other) else other
+    if left is None or left is right:
+        return right
+    if right is None:
+        return left
+    left_rank, right_rank = (left.source, left.at_us), (right.source, right.at_us)
+    if left_rank != right_rank:
+        return left if left_rank < right_rank else right
+    return left if left == right or _encode(left) < _encode(right) else right
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False):

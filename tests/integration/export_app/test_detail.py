@@ -12,13 +12,12 @@ from werkzeug.test import TestResponse
 from export_app.calls.schema import CallDetails
 from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
-from tests.paths import CALLS
+from tests.recorded import NAMES, recorded_legs, recorded_rows
 from tollbook.model.accounts import EveryAccount, OneAccount
-from tollbook.model.event import SwitchEvent, event_from_headers, header_names
+from tollbook.model.event import SwitchEvent
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg, leg_of
 from tollbook.model.record import COLUMNS
-from tollbook.simulator.recording import load
 from tollbook.store import keys
 from tollbook.store.calls.batch import write_batch
 from tollbook.store.calls.detail import MAX_CALLS, read
@@ -28,8 +27,6 @@ from tollbook.store.row_security import snapshot
 from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.deck_import import replace_rates
 
-RECORDED = CALLS
-NAMES = sorted(folder.name for folder in RECORDED.iterdir())
 T0 = 1_790_000_000_000_000
 DECK = """direction,prefix,name,per_min,connection_fee,increment
 outbound,1,US and Canada,0.012,0.001,60/6
@@ -38,17 +35,6 @@ inbound,,Any inbound,0.005,0,60/60
 """
 
 Get = Callable[..., TestResponse]
-
-
-def recorded(name: str) -> list[Leg]:
-    headers = header_names()
-    events = (
-        event_from_headers(
-            {key.decode(): value.decode("utf-8", "replace") for key, value in one.event.headers}, headers
-        )
-        for one in load(RECORDED / name).events
-    )
-    return [leg for event in events if (leg := leg_of(event, "fs"))]
 
 
 def legs(uid: str, account: str, at_us: int = T0, **facts: str) -> list[Leg]:
@@ -118,8 +104,8 @@ def calls(answer: TestResponse) -> list[dict[str, Any]]:
 
 def test_every_recording_is_explained(accounts: Connection, get: Get) -> None:
     """The row, its legs, a rule for each column, and parts whose prices add up to the cost."""
-    write(accounts, *(recorded(name) for name in NAMES))
-    rows = [row for name in NAMES for row in json.loads((RECORDED / name / "rows.json").read_text())]
+    write(accounts, *(recorded_legs(name) for name in NAMES))
+    rows = [row for name in NAMES for row in recorded_rows(name)]
     for row in rows:
         (call,) = calls(get(row["call_id"], f"start_ts={row['start_ts']}"))
         assert {name: call[name] for name in COLUMNS if name != "cost_micros"} == {
@@ -146,8 +132,8 @@ def test_every_recording_is_explained(accounts: Connection, get: Get) -> None:
 
 def test_the_answer_has_what_the_document_says(accounts: Connection, get: Get, client: FlaskClient) -> None:
     """No member more, none less; the path and its parameters are documented."""
-    write(accounts, recorded("transfer_outbound_to_third_party"))
-    (row,) = json.loads((RECORDED / "transfer_outbound_to_third_party" / "rows.json").read_text())
+    write(accounts, recorded_legs("transfer_outbound_to_third_party"))
+    (row,) = recorded_rows("transfer_outbound_to_third_party")
     (call,) = calls(get(row["call_id"]))
     schemas = client.get("/v1/openapi.json").get_json()
     told = schemas["components"]["schemas"]
@@ -165,8 +151,8 @@ def test_the_answer_has_what_the_document_says(accounts: Connection, get: Get, c
 
 def test_the_price_shows_its_arithmetic(accounts: Connection, get: Get) -> None:
     """Per part the rate, its prefix and increments, the seconds billed, the fee; and the sum."""
-    write(accounts, recorded("transfer_outbound_to_third_party"))
-    (row,) = json.loads((RECORDED / "transfer_outbound_to_third_party" / "rows.json").read_text())
+    write(accounts, recorded_legs("transfer_outbound_to_third_party"))
+    (row,) = recorded_rows("transfer_outbound_to_third_party")
     (call,) = calls(get(row["call_id"]))
     first, second = call["price"]["parts"]
     assert first["priced"] == (
@@ -309,8 +295,8 @@ def test_what_is_asked_for_wrongly_is_refused(accounts: Connection, get: Get, cl
 
 def test_pruned_legs_are_said_to_be(accounts: Connection, get: Get) -> None:
     """The row is told, the price as it was priced, and why the rest is not."""
-    write(accounts, recorded("transfer_outbound_to_third_party"))
-    (row,) = json.loads((RECORDED / "transfer_outbound_to_third_party" / "rows.json").read_text())
+    write(accounts, recorded_legs("transfer_outbound_to_third_party"))
+    (row,) = recorded_rows("transfer_outbound_to_third_party")
     accounts.execute("DELETE FROM call_leg")
     (call,) = calls(get(row["call_id"]))
     assert (call["legs"], call["billsec"]) == ([], row["billsec"])

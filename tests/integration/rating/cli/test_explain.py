@@ -11,12 +11,11 @@ import pytest
 from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
 from tests.commands import Tollbook
-from tests.paths import CALLS
-from tollbook.model.event import SwitchEvent, event_from_headers, header_names
+from tests.recorded import recorded_legs, recorded_rows
+from tollbook.model.event import SwitchEvent
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg, leg_of
 from tollbook.model.record import COLUMNS
-from tollbook.simulator.recording import load
 from tollbook.store.calls.batch import write_batch
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import Partitions
@@ -28,19 +27,8 @@ T0 = 1_790_000_000_000_000
 HOSTILE = "\x1b]0;owned\x07[red]x[/red]\r\n\x9b2J\u202eevil\u2028<b>\x7f"
 
 
-def recorded(name: str) -> list[Leg]:
-    headers = header_names()
-    events = (
-        event_from_headers(
-            {key.decode(): value.decode("utf-8", "replace") for key, value in one.event.headers}, headers
-        )
-        for one in load(CALLS / name).events
-    )
-    return [leg for event in events if (leg := leg_of(event, "fs-lab"))]
-
-
 def row_of(name: str) -> dict[str, object]:
-    return json.loads((CALLS / name / "rows.json").read_text())[0]
+    return recorded_rows(name)[0]
 
 
 @pytest.fixture
@@ -69,7 +57,7 @@ def explain(tollbook: Tollbook) -> Tollbook:
 def test_a_call_is_explained_for_people(write: Callable[[list[Leg]], None], explain: Tollbook) -> None:
     """Its legs as a tree, every column with its rule, the price with its arithmetic, within 100 columns."""
     name = "transfer_outbound_to_third_party"
-    write(recorded(name))
+    write(recorded_legs(name))
     done = explain(str(row_of(name)["call_id"]))
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -85,7 +73,7 @@ def test_a_call_is_explained_for_people(write: Callable[[list[Leg]], None], expl
 
 def test_json_is_what_the_api_answers(write: Callable[[list[Leg]], None], explain: Tollbook) -> None:
     """The same members; ASCII alone, for some terminals obey characters beyond it."""
-    write(recorded("recover"))
+    write(recorded_legs("recover"))
     done = explain(str(row_of("recover")["call_id"]), "--json")
     assert done.stdout.isascii()
     body = json.loads(done.stdout)
@@ -139,7 +127,7 @@ def test_an_unknown_id_is_one_clear_line(explain: Tollbook) -> None:
 
 def test_at_picks_a_call_of_an_id_that_was_used_again(write: Callable[[list[Leg]], None], explain: Tollbook) -> None:
     """The newest that started by then: as ISO 8601, to the second or with milliseconds, or in epoch ms."""
-    write(recorded("same_call_id_twice"))
+    write(recorded_legs("same_call_id_twice"))
     both = explain("evil-1@x").stdout
     assert both.index("12:29:30.195 UTC") < both.index("12:29:25.375 UTC")
     for at in ("2026-11-23T12:29:25", "2026-11-23T12:29:29.999", "2026-11-23T13:29:25.375+01:00", "1795436965375"):
@@ -156,7 +144,7 @@ def test_at_picks_a_call_of_an_id_that_was_used_again(write: Callable[[list[Leg]
 def test_pruned_legs_are_said_to_be(
     write: Callable[[list[Leg]], None], database: Connection, explain: Tollbook
 ) -> None:
-    write(recorded("outbound_answered"))
+    write(recorded_legs("outbound_answered"))
     database.execute("DELETE FROM call_leg")
     database.commit()
     done = explain(str(row_of("outbound_answered")["call_id"]))

@@ -1,7 +1,6 @@
 """Batches give the same rows however the legs are split, ordered, repeated and spread over writers."""
 
 import itertools
-import json
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,15 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from tests.paths import CALLS
+from tests.recorded import SWITCH, recorded_legs, recorded_rows
 from tollbook.errors import DataError, StoreUnavailable
 from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.event import event_from_headers, header_names
 from tollbook.model.fold import FoldSettings
-from tollbook.model.leg import ESTIMATED, Facts, Leg, end_as_lost, leg_of
+from tollbook.model.leg import ESTIMATED, Facts, Leg, end_as_lost
 from tollbook.model.parent import Parent
 from tollbook.model.record import COLUMNS, Row
-from tollbook.simulator.recording import load
 from tollbook.store.arrays import array_literal
 from tollbook.store.calls.batch import write_around_poison, write_batch
 from tollbook.store.database import Connection, connect
@@ -34,25 +31,13 @@ NAMES = [
 ]  # fmt: skip
 T0 = 1_800_000_000_000_000
 SECOND = 1_000_000
-SWITCH = "fs-lab"
 
 
-def legs_of(name: str) -> list[Leg]:
-    headers = header_names()
-    events = (
-        event_from_headers(
-            {key.decode(): value.decode("utf-8", "replace") for key, value in one.event.headers}, headers
-        )
-        for one in load(CALLS / name).events
-    )
-    return [leg for event in events if (leg := leg_of(event, SWITCH))]
-
-
-LEGS = {name: legs_of(name) for name in NAMES}
+LEGS = {name: recorded_legs(name) for name in NAMES}
 
 
 def wanted(names: Iterable[str]) -> list[dict[str, Any]]:
-    return sorted((row for name in names for row in json.loads((CALLS / name / "rows.json").read_text())), key=_key)
+    return sorted((row for name in names for row in recorded_rows(name)), key=_key)
 
 
 def _key(row: dict[str, Any]) -> tuple[str, int]:

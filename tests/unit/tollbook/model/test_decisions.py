@@ -6,13 +6,12 @@ from typing import Any, get_args
 
 import pytest
 
-from tests.paths import CALLS
+from tests.recorded import NAMES, SWITCH, recorded_legs
 from tollbook.model.call_tree import Call, calls_of
-from tollbook.model.event import event_from_headers, header_names
 from tollbook.model.explain import sentences
 from tollbook.model.explain.sentences import Sentences
 from tollbook.model.fold import Decisions, FoldSettings, decide, fold
-from tollbook.model.leg import leg_of, merge_all
+from tollbook.model.leg import merge_all
 from tollbook.model.rules.answer import AnswerRule
 from tollbook.model.rules.charges import NumberRule, SecondsRule
 from tollbook.model.rules.decision import Decision
@@ -20,10 +19,7 @@ from tollbook.model.rules.direction import DirectionRule
 from tollbook.model.rules.ending import BilledUntilRule, DispositionRule
 from tollbook.model.rules.parties import AccountRule, FromRule, ToRule
 from tollbook.model.rules.queue import AgentRule, QueueRule
-from tollbook.simulator.recording import load
 
-NAMES = sorted(folder.name for folder in CALLS.iterdir())
-HEADERS = header_names()
 SETTINGS = FoldSettings()
 
 # By the field of `Decisions` and `Ending`: the rules of the decision, and their sentences.
@@ -43,13 +39,7 @@ CHARGES = [(NumberRule, sentences.CHARGED_NUMBER), (SecondsRule, sentences.CHARG
 
 def calls(name: str) -> list[Call]:
     """The calls of a recording."""
-    events = (
-        event_from_headers(
-            {key.decode(): value.decode("utf-8", "replace") for key, value in recorded.event.headers}, HEADERS
-        )
-        for recorded in load(CALLS / name).events
-    )
-    return calls_of(merge_all(leg for event in events if (leg := leg_of(event, "fs"))).values())
+    return calls_of(merge_all(recorded_legs(name)).values())
 
 
 def decided(decisions: Decisions) -> dict[str, Decision[Any, Any]]:
@@ -97,15 +87,19 @@ def test_a_charge_names_the_leg_that_it_pays(name: str) -> None:
         ending = decide(call, SETTINGS).ending
         if ending is None:
             continue
-        row = fold(call, SETTINGS, "fs")
-        assert row.parts == tuple(one.charge for one in ending.charges)
-        for one in ending.charges:
-            assert (one.leg is None) == (one.number_rule == "dialled number") == (one.seconds_rule == "billsec")
-            if one.leg is None:
-                assert (one.charge.number, one.charge.seconds) == (row.to_num, row.billsec)
+        row = fold(call, SETTINGS, SWITCH)
+        assert row.parts == tuple(decided.charge for decided in ending.charges)
+        for charged in ending.charges:
+            assert (
+                (charged.leg is None)
+                == (charged.number_rule == "dialled number")
+                == (charged.seconds_rule == "billsec")
+            )
+            if charged.leg is None:
+                assert (charged.charge.number, charged.charge.seconds) == (row.to_num, row.billsec)
             else:
-                assert one.leg.answered_us
-                assert one.seconds_rule == "answer to hangup" or one.charge.seconds == row.billsec
+                assert charged.leg.answered_us
+                assert charged.seconds_rule == "answer to hangup" or charged.charge.seconds == row.billsec
 
 
 def test_decisions_are_values() -> None:

@@ -7,34 +7,21 @@ import re
 import msgspec
 import pytest
 
-from tests.paths import CALLS
+from tests.recorded import NAMES, SWITCH, recorded_legs
 from tollbook.model.call_tree import Call, calls_of
 from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.event import SwitchEvent, event_from_headers, header_names
+from tollbook.model.event import SwitchEvent
 from tollbook.model.explain.explain import Explanation, explain
 from tollbook.model.explain.leg_view import LegView
 from tollbook.model.fold import FoldSettings, fold
 from tollbook.model.leg import Leg, end_as_lost, leg_of, merge_all
 from tollbook.model.record import COLUMNS, Row
 from tollbook.model.trunks import TrunkRules
-from tollbook.simulator.recording import load
 
-NAMES = sorted(folder.name for folder in CALLS.iterdir())
-HEADERS = header_names()
 T0 = 1_800_000_000_000_000
 
 
-def legs_of(name: str) -> list[Leg]:
-    events = (
-        event_from_headers(
-            {key.decode(): value.decode("utf-8", "replace") for key, value in one.event.headers}, HEADERS
-        )
-        for one in load(CALLS / name).events
-    )
-    return list(merge_all(leg for event in events if (leg := leg_of(event, "fs"))).values())
-
-
-LEGS = {name: legs_of(name) for name in NAMES}
+LEGS = {name: list(merge_all(recorded_legs(name)).values()) for name in NAMES}
 
 
 def free(row: Row) -> Price:
@@ -51,7 +38,7 @@ def explanations(legs: list[Leg], settings: FoldSettings | None = None) -> list[
     settings = settings or FoldSettings()
     found: list[tuple[Call, Row, Explanation]] = []
     for call in calls_of(legs):
-        row = fold(call, settings, "fs")
+        row = fold(call, settings, SWITCH)
         price = free(row) if row.end_ts else None
         stored = [record for leg in call.legs for record in leg.records]
         found.append((call, row, explain(row, price, stored, settings)))
@@ -65,24 +52,24 @@ def clock(ms: int) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_column_has_its_rule(name: str) -> None:
     """In the public order, one line each, and with no note when nothing has changed."""
-    for _, _, told in explanations(LEGS[name]):
-        assert tuple(told.rules) == COLUMNS
-        assert all(rule and rule == rule.strip() and "\n" not in rule for rule in told.rules.values())
-        assert told.note is None
-        assert told.charges is not None
+    for _, _, explained in explanations(LEGS[name]):
+        assert tuple(explained.rules) == COLUMNS
+        assert all(rule and rule == rule.strip() and "\n" not in rule for rule in explained.rules.values())
+        assert explained.note is None
+        assert explained.charges is not None
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_legs_are_a_tree_in_the_contract_s_order(name: str) -> None:
     """Every leg of the call once; each child's way up ends at the root, and its header named the leg above it."""
-    for call, _, told in explanations(LEGS[name]):
-        assert [(leg.uid, leg.created_ts) for leg in told.legs] == [
+    for call, _, explained in explanations(LEGS[name]):
+        assert [(leg.uid, leg.created_ts) for leg in explained.legs] == [
             (leg.uid, leg.created_us // 1000) for leg in call.legs
         ]
-        legs = {leg.leg: leg for leg in told.legs}
-        assert list(legs) == list(range(1, len(told.legs) + 1))
-        assert [leg.uid for leg in told.legs if leg.role == "root"] == ([call.root.uid] if call.root else [])
-        for leg in told.legs:
+        legs = {leg.leg: leg for leg in explained.legs}
+        assert list(legs) == list(range(1, len(explained.legs) + 1))
+        assert [leg.uid for leg in explained.legs if leg.role == "root"] == ([call.root.uid] if call.root else [])
+        for leg in explained.legs:
             if leg.role == "child":
                 assert leg.child_of is not None
                 assert (legs[leg.child_of].uid, legs[leg.child_of].depth) == (leg.parent_uid, leg.depth - 1)
@@ -90,75 +77,79 @@ def test_the_legs_are_a_tree_in_the_contract_s_order(name: str) -> None:
                 assert (leg.child_of, leg.depth) == (None, 0)
 
 
-def named(told: Explanation, column: str) -> list[LegView]:
+def named(explained: Explanation, column: str) -> list[LegView]:
     """The legs that a column's rule names, in the order it names them."""
-    return [told.legs[int(number) - 1] for number in re.findall(r"leg (\d+)", told.rules[column])]
+    return [explained.legs[int(number) - 1] for number in re.findall(r"leg (\d+)", explained.rules[column])]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_rule_names_the_leg_whose_value_it_is(name: str) -> None:
     """Times, causes, queues and agents of the row are those of the leg that the sentence names."""
-    for call, row, told in explanations(LEGS[name]):
-        root = next((leg for leg in told.legs if leg.role == "root"), None)
+    for call, row, explained in explanations(LEGS[name]):
+        root = next((leg for leg in explained.legs if leg.role == "root"), None)
         if root is None or row.end_ts is None:
             continue
-        lives = dict(zip((leg.leg for leg in told.legs), call.legs, strict=True))
-        assert named(told, "call_id")[0].uid == row.call_id
-        assert named(told, "start_ts")[0].created_ts == row.start_ts
-        assert named(told, "end_ts")[0].hangup_ts == row.end_ts
-        assert clock(row.end_ts) in told.rules["end_ts"]
-        assert named(told, "hangup_cause")[0].hangup_cause == row.hangup_cause
+        lives = dict(zip((leg.leg for leg in explained.legs), call.legs, strict=True))
+        assert named(explained, "call_id")[0].uid == row.call_id
+        assert named(explained, "start_ts")[0].created_ts == row.start_ts
+        assert named(explained, "end_ts")[0].hangup_ts == row.end_ts
+        assert clock(row.end_ts) in explained.rules["end_ts"]
+        assert named(explained, "hangup_cause")[0].hangup_cause == row.hangup_cause
         if row.answer_ts:
-            assert named(told, "answer_ts")[-1].answered_ts == row.answer_ts
-            assert clock(row.answer_ts) in told.rules["answer_ts"]
+            assert named(explained, "answer_ts")[-1].answered_ts == row.answer_ts
+            assert clock(row.answer_ts) in explained.rules["answer_ts"]
         else:
-            assert re.search("not answered|none answered", told.rules["answer_ts"])
+            assert re.search("not answered|none answered", explained.rules["answer_ts"])
         if row.account_id:
-            assert lives[named(told, "account_id")[-1].leg].outcome.account == row.account_id
-        assert told.rules["queue_id"].startswith("none") == (row.queue_id is None)
-        assert told.rules["agent_id"].startswith("none") == (row.agent_id is None)
-        if row.queue_id and "cc_queue" in told.rules["queue_id"]:
-            assert lives[named(told, "queue_id")[0].leg].outcome.cc_queue == row.queue_id
-        if row.agent_id and "cc_agent" in told.rules["agent_id"]:
-            assert lives[named(told, "agent_id")[0].leg].outcome.cc_agent == row.agent_id
+            assert lives[named(explained, "account_id")[-1].leg].outcome.account == row.account_id
+        assert explained.rules["queue_id"].startswith("none") == (row.queue_id is None)
+        assert explained.rules["agent_id"].startswith("none") == (row.agent_id is None)
+        if row.queue_id and "cc_queue" in explained.rules["queue_id"]:
+            assert lives[named(explained, "queue_id")[0].leg].outcome.cc_queue == row.queue_id
+        if row.agent_id and "cc_agent" in explained.rules["agent_id"]:
+            assert lives[named(explained, "agent_id")[0].leg].outcome.cc_agent == row.agent_id
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_rules_of_direction_numbers_and_disposition_fit_the_row(name: str) -> None:
-    for _, row, told in explanations(LEGS[name]):
-        off_net = [leg for leg in told.legs if leg.off_net]
-        if "went off-net" in told.rules["direction"]:
+    for _, row, explained in explanations(LEGS[name]):
+        off_net = [leg for leg in explained.legs if leg.off_net]
+        if "went off-net" in explained.rules["direction"]:
             assert (row.direction, bool(off_net)) == ("outbound", True)
-            answered = [leg for leg in named(told, "direction") if leg.answered_ts]
-            assert bool(answered) == ("was answered" in told.rules["direction"])
-        elif "call_direction" not in told.rules["direction"]:
-            assert row.direction == ("inbound" if "came in" in told.rules["direction"] else "internal")
+            answered = [leg for leg in named(explained, "direction") if leg.answered_ts]
+            assert bool(answered) == ("was answered" in explained.rules["direction"])
+        elif "call_direction" not in explained.rules["direction"]:
+            assert row.direction == ("inbound" if "came in" in explained.rules["direction"] else "internal")
         for column, rule in (("from_num", "rang first"), ("to_num", "the number that")):
-            for leg in named(told, column) if rule in told.rules[column] else ():
+            for leg in named(explained, column) if rule in explained.rules[column] else ():
                 assert leg.dialed_num == getattr(row, column)
         if row.end_ts and not row.answered:
-            assert told.rules["disposition"].startswith("not answered")
+            assert explained.rules["disposition"].startswith("not answered")
 
 
 def test_an_open_call_says_what_it_waits_for() -> None:
     """Before the end the rules name the legs that are up; nothing is said to be decided."""
     creates = [msgspec.structs.replace(leg, end=None, answered_us=0) for leg in LEGS["outbound_answered"]]
-    ((_, row, told),) = explanations(creates)
+    ((_, row, explained),) = explanations(creates)
     assert row.end_ts is None
-    assert told.rules["end_ts"] == told.rules["disposition"] == "not before the end: leg 1 (root), leg 2 still up"
-    assert told.rules["direction"].endswith("; the best guess until the end")
-    assert told.rules["cost_micros"] == "not before the end"
+    assert (
+        explained.rules["end_ts"]
+        == explained.rules["disposition"]
+        == "not before the end: leg 1 (root), leg 2 still up"
+    )
+    assert explained.rules["direction"].endswith("; the best guess until the end")
+    assert explained.rules["cost_micros"] == "not before the end"
 
 
 def test_pruned_legs_leave_what_the_row_holds() -> None:
     """The note says so first."""
     ((_, row, _),) = explanations(LEGS["outbound_answered"])
-    told = explain(row, free(row), [], FoldSettings())
-    assert (told.legs, told.charges) == ((), None)
-    assert "no longer kept" in (told.note or "")
-    assert tuple(told.rules) == COLUMNS
-    assert "no longer kept" in told.rules["direction"]
-    assert told.rules["duration_sec"] == "clock seconds from start_ts to end_ts"
+    explained = explain(row, free(row), [], FoldSettings())
+    assert (explained.legs, explained.charges) == ((), None)
+    assert "no longer kept" in (explained.note or "")
+    assert tuple(explained.rules) == COLUMNS
+    assert "no longer kept" in explained.rules["direction"]
+    assert explained.rules["duration_sec"] == "clock seconds from start_ts to end_ts"
 
 
 def test_half_of_the_legs_explain_nothing() -> None:
@@ -173,24 +164,24 @@ def test_changed_settings_are_told_apart_from_the_row() -> None:
     """The row keeps what it was computed with, and the sentence says what today's settings would give."""
     ((_, row, _),) = explanations(LEGS["outbound_answered"])
     today = FoldSettings(trunk_rules=TrunkRules(onnet=frozenset({"gateway:carrier", "carrier"})))
-    told = explain(row, free(row), LEGS["outbound_answered"], today)
-    assert told.charges is None
-    assert told.note
-    assert told.rules["direction"].startswith(
+    explained = explain(row, free(row), LEGS["outbound_answered"], today)
+    assert explained.charges is None
+    assert explained.note
+    assert explained.rules["direction"].startswith(
         "as it was computed then; by the legs and settings of today it would be in"
     )
-    assert [leg.off_net_rule for leg in told.legs if leg.direction == "outbound"] == ["the list of on-net peers"]
+    assert [leg.off_net_rule for leg in explained.legs if leg.direction == "outbound"] == ["the list of on-net peers"]
 
 
 def test_another_account_is_not_named_to_who_may_not_know_it() -> None:
     """A number that another account owns by now is not that account's call, nor this reader's business."""
     ((_, row, _),) = explanations(LEGS["cid_sip_percent_newline_injection"])
     assert row.account_id is None
-    told = explain(
+    explained = explain(
         row, free(row), LEGS["cid_sip_percent_newline_injection"], FoldSettings(number_owners={row.to_num: "rival"})
     )
-    assert "it would be something else" in told.rules["account_id"]
-    assert "rival" not in "".join(told.rules.values())
+    assert "it would be something else" in explained.rules["account_id"]
+    assert "rival" not in "".join(explained.rules.values())
 
 
 def leg(uid: str, *, end: bool = True, **facts: object) -> list[Leg]:
@@ -202,47 +193,47 @@ def leg(uid: str, *, end: bool = True, **facts: object) -> list[Leg]:
         events.append(
             msgspec.structs.replace(create, name="CHANNEL_HANGUP_COMPLETE", hangup_us=T0 + 1_000_000, cause="NO_ANSWER")
         )
-    return [found for event in events if (found := leg_of(event, "fs"))]
+    return [found for event in events if (found := leg_of(event, SWITCH))]
 
 
 def only(*legs: list[Leg], settings: FoldSettings | None = None) -> Explanation:
-    ((_, _, told),) = explanations(list(merge_all(leg for one in legs for leg in one).values()), settings)
-    return told
+    ((_, _, explained),) = explanations(list(merge_all(leg for one in legs for leg in one).values()), settings)
+    return explained
 
 
 def test_an_orphan_names_the_parent_that_was_not_heard() -> None:
-    told = only(leg("child", originator="parent", channel_direction="outbound"))
-    (orphan,) = told.legs
+    explained = only(leg("child", originator="parent", channel_direction="outbound"))
+    (orphan,) = explained.legs
     assert (orphan.role, orphan.parent_uid, orphan.named_by) == ("orphan", "parent", "originator")
-    assert told.rules["call_id"] == "the oldest ancestor that the legs name"
-    assert told.rules["end_ts"] == "not before the end: the root was not heard"
+    assert explained.rules["call_id"] == "the oldest ancestor that the legs name"
+    assert explained.rules["end_ts"] == "not before the end: the root was not heard"
 
 
 def test_a_ring_has_one_root_and_an_end() -> None:
-    told = only(leg("a", cdr_parent="c"), leg("b", cdr_parent="a"), leg("c", cdr_parent="b"))
-    assert [(one.uid, one.role, one.child_of) for one in told.legs] == [
+    explained = only(leg("a", cdr_parent="c"), leg("b", cdr_parent="a"), leg("c", cdr_parent="b"))
+    assert [(one.uid, one.role, one.child_of) for one in explained.legs] == [
         ("a", "root", None), ("b", "child", 1), ("c", "child", 2),
     ]  # fmt: skip
 
 
 def test_a_leg_known_from_its_end_alone_says_so() -> None:
-    (told,) = only([one for one in leg("x") if one.end]).legs
-    assert (told.known_from, told.ended_by) == ("end", "event")
+    (explained,) = only([one for one in leg("x") if one.end]).legs
+    assert (explained.known_from, explained.ended_by) == ("end", "event")
 
 
 def test_an_estimated_end_says_so() -> None:
     """Of the leg, of the end and of the disposition."""
     (begun,) = leg("x", end=False)
-    told = only([end_as_lost(begun, T0 + 5_000_000)])
-    assert told.legs[0].ended_by == "estimate"
-    assert "estimated" in told.rules["end_ts"]
-    assert told.rules["disposition"] == "the end of leg 1 (root) is an estimate"
+    explained = only([end_as_lost(begun, T0 + 5_000_000)])
+    assert explained.legs[0].ended_by == "estimate"
+    assert "estimated" in explained.rules["end_ts"]
+    assert explained.rules["disposition"] == "the end of leg 1 (root) is an estimate"
 
 
 def test_recovered_lives_are_told() -> None:
     """`sofia recover`: one leg that was created twice."""
-    ((_, _, told),) = explanations(LEGS["recover"])
-    assert {len(one.lives) for one in told.legs} == {2}
+    ((_, _, explained),) = explanations(LEGS["recover"])
+    assert {len(one.lives) for one in explained.legs} == {2}
 
 
 @pytest.mark.parametrize(
@@ -260,10 +251,10 @@ def test_recovered_lives_are_told() -> None:
 def test_a_leg_is_off_net_or_not_by_a_rule(
     facts: dict[str, str], trunk_rules: TrunkRules, verdict: tuple[bool, str]
 ) -> None:
-    (told,) = only(
+    (explained,) = only(
         leg("x", **{"channel_direction": "outbound", **facts}), settings=FoldSettings(trunk_rules=trunk_rules)
     ).legs
-    assert (told.off_net, told.off_net_rule) == verdict
+    assert (explained.off_net, explained.off_net_rule) == verdict
 
 
 def test_a_hostile_cause_is_cut_before_it_is_quoted() -> None:
@@ -272,8 +263,8 @@ def test_a_hostile_cause_is_cut_before_it_is_quoted() -> None:
     (begun,) = legs
     assert begun.create
     end = msgspec.structs.replace(begun.create, hangup_us=T0 + 1, cause="z" * 9000)
-    told = only([msgspec.structs.replace(begun, end=end)])
-    assert max(map(len, told.rules.values())) < 200
+    explained = only([msgspec.structs.replace(begun, end=end)])
+    assert max(map(len, explained.rules.values())) < 200
 
 
 def test_an_explanation_cannot_be_changed() -> None:

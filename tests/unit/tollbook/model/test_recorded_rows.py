@@ -9,58 +9,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.paths import CALLS
+from tests.recorded import NAMES, SWITCH, recorded_legs, recorded_rows
 from tollbook.model.call_tree import calls_of
-from tollbook.model.event import SwitchEvent, event_from_headers, header_names
 from tollbook.model.fold import FoldSettings, fold
-from tollbook.model.leg import Leg, leg_of, merge_all
-from tollbook.simulator.recording import load
+from tollbook.model.leg import Leg, merge_all
 
-NAMES = sorted(folder.name for folder in CALLS.iterdir())
-HEADERS = header_names()
-
-
-def events_of(name: str) -> list[SwitchEvent]:
-    return [
-        event_from_headers(
-            {key.decode(): value.decode("utf-8", "replace") for key, value in recorded.event.headers}, HEADERS
-        )
-        for recorded in load(CALLS / name).events
-    ]
-
-
-def legs_of(name: str) -> list[Leg]:
-    return [leg for event in events_of(name) if (leg := leg_of(event, "fs-lab"))]
-
-
-LEGS = {name: legs_of(name) for name in NAMES}
+LEGS = {name: recorded_legs(name) for name in NAMES}
 
 
 def rows_of(legs: list[Leg], fold_settings: FoldSettings | None = None) -> list[dict[str, Any]]:
     """Fold legs into rows in the form of `rows.json`."""
-    rows = [fold(call, fold_settings or FoldSettings(), "fs-lab") for call in calls_of(merge_all(legs).values())]
-    told: list[dict[str, Any]] = []
+    rows = [fold(call, fold_settings or FoldSettings(), SWITCH) for call in calls_of(merge_all(legs).values())]
+    found: list[dict[str, Any]] = []
     for row in sorted(rows, key=lambda row: row.key):
         columns = msgspec.to_builtins(row)
         columns["parts"] = [[part["direction"], part["number"], part["seconds"]] for part in columns["parts"] or []]
-        told.append({name: value for name, value in columns.items() if name not in ("switch", "estimated")})
-    return told
-
-
-def wanted(name: str) -> list[dict[str, Any]]:
-    return sorted(
-        json.loads((CALLS / name / "rows.json").read_text()), key=lambda row: (row["start_ts"], row["call_id"])
-    )
+        found.append({name: value for name, value in columns.items() if name not in ("switch", "estimated")})
+    return found
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recording_gives_its_rows(name: str) -> None:
-    assert rows_of(LEGS[name]) == wanted(name)
+    assert rows_of(LEGS[name]) == recorded_rows(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_creations_and_ends_alone_give_the_rows(name: str) -> None:
     """CHANNEL_ANSWER dates an answer while the call is up; no finished row depends on it."""
-    assert rows_of([leg for leg in LEGS[name] if leg.create or leg.end]) == wanted(name)
+    assert rows_of([leg for leg in LEGS[name] if leg.create or leg.end]) == recorded_rows(name)
 
 
 @given(name=st.sampled_from(NAMES), data=st.data())
@@ -68,7 +44,7 @@ def test_any_order_and_any_duplicates_give_the_same_rows(name: str, data: st.Dat
     """The fold is commutative and idempotent."""
     legs = LEGS[name]
     again = data.draw(st.lists(st.sampled_from(legs), max_size=8)) if legs else []
-    assert rows_of(data.draw(st.permutations(legs + again))) == wanted(name)
+    assert rows_of(data.draw(st.permutations(legs + again))) == recorded_rows(name)
 
 
 @given(name=st.sampled_from(NAMES), data=st.data())
@@ -83,14 +59,14 @@ def test_merging_is_associative(name: str, data: st.DataObject) -> None:
 @given(names=st.lists(st.sampled_from(NAMES), min_size=2, max_size=5, unique=True), data=st.data())
 def test_calls_do_not_touch_each_other(names: list[str], data: st.DataObject) -> None:
     legs = data.draw(st.permutations([leg for name in names for leg in LEGS[name]]))
-    rows = [row for name in names for row in wanted(name)]
+    rows = [row for name in names for row in recorded_rows(name)]
     assert rows_of(legs) == sorted(rows, key=lambda row: (row["start_ts"], row["call_id"]))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_row_is_complete_before_it_is_right(name: str) -> None:
     """In the order of the wire no reader and no archive ever catches a completed row that is not the final one."""
-    final = wanted(name)
+    final = recorded_rows(name)
     for heard in range(len(LEGS[name])):
         for row in rows_of(LEGS[name][: heard + 1]):
             assert row["end_ts"] is None or row in final, f"after {heard + 1} events"
@@ -113,14 +89,16 @@ LOST_WITH_THE_CREATE = {"fifo_enterprise": {"from_num"}, "recover": {"start_ts",
 @pytest.mark.parametrize("name", NAMES)
 def test_ends_alone_give_the_rows_but_for_what_only_the_creation_said(name: str) -> None:
     """All CREATEs missed: the same calls, parties, seconds and charges."""
-    found, must = rows_of([leg for leg in LEGS[name] if leg.end]), wanted(name)
+    found, must = rows_of([leg for leg in LEGS[name] if leg.end]), recorded_rows(name)
     excused = LOST_WITH_THE_CREATE.get(name, set())
     assert [{k: v for k, v in row.items() if k not in excused} for row in found] == [
         {k: v for k, v in row.items() if k not in excused} for row in must
     ]
 
 
-ONE_LEG = [name for name in NAMES if len(wanted(name)) == 1 and len(list((CALLS / name).glob("json_cdr/*"))) == 1]
+ONE_LEG = [
+    name for name in NAMES if len(recorded_rows(name)) == 1 and len(list((CALLS / name).glob("json_cdr/*"))) == 1
+]
 
 
 @pytest.mark.parametrize("name", ONE_LEG)
