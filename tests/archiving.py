@@ -1,4 +1,4 @@
-"""What the tests of the archive share: calls to store, and both tiers read in the same form."""
+"""Shared by the tests of the archive: calls to store, and both tiers read in the same form."""
 
 import msgspec
 
@@ -41,6 +41,13 @@ def call(name: str, account: str | None = "acme", start: int = START, **changed:
     return row, Price(cost_micros=cost, parts=(part,), unrated=unrated)
 
 
+def open_call(name: str) -> Priced:
+    """A call that is up: it has no end and no price yet."""
+    ended = ("end_ts", "duration_sec", "billsec", "disposition", "hangup_cause")
+    row, _ = call(name, answer_ts=None, answered=0, **dict.fromkeys(ended))
+    return row, None
+
+
 def store(connection: Connection, *rows: Priced) -> None:
     """Write rows as the listener does."""
     days = {row.start_ts // MS_PER_DAY for row, _ in rows}
@@ -70,10 +77,10 @@ def _accounts(account: str | None) -> Accounts:
 
 
 def archive_now(settings: Settings) -> str:
-    """Archive all that waits; what the command says, without the time it took.
+    """Archive all that waits, and return what the command prints, without the time it took.
 
-    rclone's S3 answers an upload with an Internal Error once in some hundred times. Nothing is lost by that: the next
-    run goes on, here as on a timer.
+    rclone's S3 answers about one upload in a hundred with an Internal Error. Nothing is lost by that: the next run
+    continues, here as with the timer.
     """
     try:
         done = archive_calls(settings, now=True)
@@ -85,7 +92,7 @@ def archive_now(settings: Settings) -> str:
 
 
 def waiting(connection: Connection) -> int:
-    """How many rows the outbox holds."""
+    """Return how many rows are in the outbox."""
     return connection.execute("SELECT count(*) FROM archive_outbox").fetchone()[0]
 
 
@@ -93,4 +100,4 @@ def claim(connection: Connection, limit: int = outbox.BATCH_ROWS) -> Batch | Non
     """Claim what waits, of every account, as `archive run --now` does."""
     at = outbox.moment(connection)
     due = outbox.accounts_waiting(connection, at=at, before=at, rows=1, oldest_s=0)
-    return outbox.claim(connection, before=at, accounts=[one.account_id for one in due], limit=limit)
+    return outbox.claim(connection, before=at, accounts=[account.account_id for account in due], limit=limit)

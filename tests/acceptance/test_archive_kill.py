@@ -1,4 +1,4 @@
-"""`tollbook archive run` and `compact` are killed at random points under load: the archive holds every call once."""
+"""`tollbook archive run` and `compact` are killed at random points under load; the archive has every call once."""
 
 import itertools
 import random
@@ -20,6 +20,7 @@ from tests.waiting import wait_until
 from tollbook.archive._pyarrow import read
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
+from tollbook.model.call_key import CallKey
 from tollbook.store.calls import call_rows
 from tollbook.store.database import connect
 from tollbook.times import MS_PER_DAY
@@ -33,7 +34,7 @@ PATIENCE_S = 180.0
 
 
 class Load(threading.Thread):
-    """New calls, corrections, changes of account and deletions, as fast as PostgreSQL takes them, until it is told."""
+    """New calls, corrections, changes of account and deletions, as fast as PostgreSQL takes them, until `end`."""
 
     def __init__(self, url: str, seed: int) -> None:
         super().__init__(daemon=True)
@@ -43,12 +44,12 @@ class Load(threading.Thread):
     def run(self) -> None:
         try:
             with connect(self._url, name="load", autocommit=True) as connection:
-                keys: list[tuple[str, int]] = []
+                keys: list[CallKey] = []
                 for number in itertools.count():
                     if self._end.wait(0.02):
                         return
                     days = self._random.choices(DAYS, k=20)
-                    fresh = [(f"{number}-{one}", FIRST_MS + day * MS_PER_DAY) for one, day in enumerate(days)]
+                    fresh = [CallKey(FIRST_MS + day * MS_PER_DAY, f"{number}-{n}", "sw1") for n, day in enumerate(days)]
                     again = self._random.sample(keys, min(len(keys), 6))
                     rows = {key: self._row(key) for key in (*fresh, *again)}
                     store(connection, *rows.values())
@@ -57,12 +58,12 @@ class Load(threading.Thread):
                         gone = self._random.sample(keys, 2)
                         call_rows.delete(connection, gone)
                         keys = [key for key in keys if key not in gone]
-        except Exception as error:  # noqa: BLE001 - the test tells
+        except Exception as error:  # noqa: BLE001 - the test fails with it
             self.failed = error
 
-    def _row(self, key: tuple[str, int]) -> object:
+    def _row(self, key: CallKey) -> object:
         account = self._random.choice(ACCOUNTS)
-        return call(key[0], account, key[1], cost_micros=self._random.randrange(10**6))
+        return call(key.call_id, account, key.start_ts, cost_micros=self._random.randrange(10**6))
 
     def end(self) -> None:
         self._end.set()
@@ -70,17 +71,19 @@ class Load(threading.Thread):
 
 
 def wait_for_session(watcher: psycopg.Connection[tuple[object, ...]], process: subprocess.Popen[bytes]) -> None:
-    """Wait until a process has connected to the database, or is done: before that it has nothing to lose."""
+    """Wait until a process has connected to the database, or has ended: a kill before that would test nothing."""
     query = (
         "SELECT FROM pg_stat_activity WHERE application_name IN ('tollbook archive', 'tollbook compact')"
         " AND datname = current_database()"
     )
-    wait_until(lambda: process.poll() is not None or watcher.execute(query).fetchone(), PATIENCE_S, every_s=0.005)
+    wait_until(
+        lambda: process.poll() is not None or watcher.execute(query).fetchone() is not None, PATIENCE_S, every_s=0.005
+    )
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(100, marks=pytest.mark.soak)])
 def test_killed_at_random_points_under_load(start: Start, database_url: str, tmp_path: Path, kills: int) -> None:
-    """After every kill of `archive run` or `compact` the next goes on; at the end both tiers are equal, row by row."""
+    """After every kill of `archive run` or `compact` the next run repairs it; in the end both tiers are equal."""
     seed = random.SystemRandom().randrange(10**9)
     chance = Random(seed)
     load = Load(database_url, seed)
@@ -112,7 +115,7 @@ def test_killed_at_random_points_under_load(start: Start, database_url: str, tmp
         table = load_calls(catalog)
         assert table is not None
         ids = Counter(read(table, columns=("call_id",))["call_id"].to_pylist())
-        files = Counter(str(one["partition"]) for one in table.inspect.files().to_pylist())
+        files = Counter(str(file["partition"]) for file in table.inspect.files().to_pylist())
     assert [call_id for call_id, count in ids.items() if count > 1] == [], f"seed {seed}"
     assert in_archive == in_database, f"seed {seed}"
     assert set(files.values()) == {1}, f"seed {seed}: the last compaction left one file an account and month"

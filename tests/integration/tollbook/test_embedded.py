@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: one owner, which it never outlives, and nothing left behind."""
+"""The embedded PostgreSQL: it has one owner, never outlives it, and leaves nothing behind."""
 
 import contextlib
 import os
@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.waiting import wait_until
 from tollbook.embedded import embedded_postgres, running_url
 from tollbook.errors import SettingsError
 
@@ -58,15 +58,8 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until(told: str, condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, told
-        time.sleep(0.05)
-
-
 def test_the_life_of_a_server(data_dir: Path) -> None:
-    """It serves, says where, has one owner, keeps what was committed, and leaves no folder and no process behind."""
+    """It has one URL and one owner, keeps what was committed, and leaves no folder and no process behind."""
     assert running_url(data_dir) is None
     with embedded_postgres(data_dir, fsync=False) as url:
         assert running_url(data_dir) == url
@@ -92,7 +85,7 @@ def test_the_life_of_a_server(data_dir: Path) -> None:
     assert scratch_folders() == set()
 
 
-def test_an_error_of_the_owner_stops_the_server_too(data_dir: Path) -> None:
+def test_an_error_of_the_owner_stops_the_server(data_dir: Path) -> None:
     pids: list[int] = []
 
     def own() -> None:
@@ -107,7 +100,7 @@ def test_an_error_of_the_owner_stops_the_server_too(data_dir: Path) -> None:
 
 
 def test_the_server_dies_with_an_owner_that_is_killed(data_dir: Path) -> None:
-    """kill -9 of the owner: the server is gone within seconds, and the next owner finds everything committed."""
+    """After kill -9 of the owner the server is gone within seconds; the next owner finds everything committed."""
     owner = subprocess.Popen([sys.executable, "-c", OWNER, data_dir], stdout=subprocess.PIPE, text=True)
     with owner:
         assert owner.stdout is not None
@@ -119,7 +112,7 @@ def test_the_server_dies_with_an_owner_that_is_killed(data_dir: Path) -> None:
         finally:
             owner.send_signal(signal.SIGKILL)
         owner.wait(10)
-    wait_until("the server outlives its owner", lambda: not alive(pid))
+    wait_until(lambda: not alive(pid), 15.0, what=lambda: "the server outlives its owner")
     assert running_url(data_dir) is None
     with embedded_postgres(data_dir, fsync=False) as again, psycopg.connect(again) as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
@@ -141,7 +134,7 @@ def test_a_pid_file_of_no_ready_server_is_not_believed(tmp_path: Path, lines: li
 
 
 def test_a_closed_folder_is_named_and_not_widened(tmp_path: Path) -> None:
-    """As root the server is somebody else, who may not enter; as an ordinary user it is oneself, who may."""
+    """As root the server runs as another user, who may not enter it; as an ordinary user it runs as ourselves."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     refused = pytest.raises(SettingsError, match=r"who may not enter .*: set TOLLBOOK_DATA_DIR")

@@ -1,4 +1,4 @@
-"""The archive outlives its catalog: `tollbook archive attach` finds it again, and nothing is lost or doubled."""
+"""The archive outlives its catalog: `tollbook archive attach` finds it again; nothing is lost or duplicated."""
 
 import pytest
 from click.testing import CliRunner
@@ -36,7 +36,7 @@ def test_attach_finds_the_newest_state(settings: Settings, database: Connection)
     assert archived(settings) == stored(database)
 
 
-def test_no_new_archive_is_begun_beside_a_lost_one(settings: Settings, database: Connection) -> None:
+def test_no_new_archive_is_started_beside_a_lost_one(settings: Settings, database: Connection) -> None:
     store(database, call("c1"))
     archive_now(settings)
     lose_the_catalog(database)
@@ -63,8 +63,8 @@ def test_attach_says_where_it_looked_in_vain(settings: Settings) -> None:
         attach_archive(settings)
 
 
-def test_what_waits_in_an_older_database_replaces_and_does_not_double(settings: Settings, database: Connection) -> None:
-    """A database restored from a backup holds rows in its outbox that the archive took since."""
+def test_rows_waiting_in_an_older_database_replace_archived_ones(settings: Settings, database: Connection) -> None:
+    """A database restored from a backup has rows in its outbox that were archived since."""
     store(database, call("c1"), call("c2", "beta"), call("new"))
     database.execute("CREATE TABLE backup AS TABLE archive_outbox")
     database.execute("DELETE FROM archive_outbox WHERE call_id = 'new'")
@@ -91,8 +91,8 @@ def test_a_claimed_batch_is_found_in_the_attached_archive(settings: Settings, da
     assert archived(settings) == stored(database)
 
 
-def test_a_metadata_file_whose_manifests_are_gone_is_passed_over(settings: Settings, database: Connection) -> None:
-    """As a commit that was refused leaves one."""
+def test_a_metadata_file_whose_manifests_are_gone_is_skipped(settings: Settings, database: Connection) -> None:
+    """A commit that was refused leaves one."""
     store(database, call("c1"))
     archive_now(settings)
     store(database, call("c2"))
@@ -119,15 +119,15 @@ def test_an_archive_is_attached_after_compaction_and_by_name(
     lose_the_catalog(database)
     monkeypatch.setenv("TOLLBOOK_DATABASE_URL", database_url)
     monkeypatch.setenv("TOLLBOOK_DATA_DIR", str(settings.data_dir))
-    told = CliRunner().invoke(archive, ["attach", newest], catch_exceptions=False).output
-    assert told.startswith(f"attached: 3 calls, by {newest}")
+    output = CliRunner().invoke(archive, ["attach", newest], catch_exceptions=False).output
+    assert output.startswith(f"attached: 3 calls, by {newest}")
     assert archived(settings) == stored(database)
 
 
-def test_a_run_killed_while_it_made_the_table_leaves_nothing_to_attach(
+def test_a_run_killed_while_it_created_the_table_leaves_nothing_to_attach(
     settings: Settings, database: Connection
 ) -> None:
-    """Only the first metadata file is there then: the next run makes the table."""
+    """Only the first metadata file exists then: the next run creates the table."""
     with open_catalog(settings, writing=True) as catalog:
         ensure_table(catalog)
     lose_the_catalog(database)

@@ -1,4 +1,4 @@
-"""The archive holds what PostgreSQL has, once, whatever happens between claim, commit and acknowledge."""
+"""The archive has what PostgreSQL has, once, whatever happens between claim, commit and acknowledge."""
 
 import datetime as dt
 import os
@@ -18,7 +18,7 @@ from maintenance.archive.commit import commit, holds
 from maintenance.archive.run import archive_calls, finish
 from maintenance.archive.table import ensure_table
 from maintenance.archive_cli import archive
-from tests.archiving import MONTH, START, archive_now, archived, call, claim, store, stored, waiting
+from tests.archiving import MONTH, START, archive_now, archived, call, claim, open_call, store, stored, waiting
 from tollbook.archive._pyarrow import read
 from tollbook.archive.catalog import catalog_properties, load_calls, open_catalog
 from tollbook.archive.schema import archived_account
@@ -33,7 +33,7 @@ from tollbook.store.database import Connection, connect
 from tollbook.times import MS_PER_DAY
 
 
-def test_the_archive_reads_as_postgresql_does(settings: Settings, database: Connection) -> None:
+def test_both_tiers_have_the_same_rows(settings: Settings, database: Connection) -> None:
     odd = 'quote " comma , line\nbreak \r tab\t \\N \\. backslash \\ Ünïcödé 🙂'
     store(
         database,
@@ -78,8 +78,8 @@ def test_a_second_run_appends_nothing(settings: Settings, database: Connection) 
 
 
 def test_an_account_is_flushed_when_its_oldest_row_has_waited_a_day(settings: Settings, database: Connection) -> None:
-    """With all its settled rows, and those of the accounts that are nearly as old; open calls never."""
-    store(database, call("c1"), call("open", end_ts=None, answer_ts=None), call("b1", "beta"), call("g1", "gamma"))
+    """With it go accounts whose rows are nearly as old; open calls are never archived."""
+    store(database, call("c1"), open_call("open"), call("b1", "beta"), call("g1", "gamma"))
     database.execute("UPDATE archive_outbox SET since = since + interval '30 min' WHERE account_id = 'beta'")
     database.execute("UPDATE archive_outbox SET since = since + interval '2 h' WHERE account_id = 'gamma'")
     day = outbox.moment(database) + dt.timedelta(days=1)
@@ -113,7 +113,7 @@ def test_an_estimated_end_waits_a_day_longer_unless_it_is_settled_before(
     assert archived(settings) == stored(database)
 
 
-def test_a_run_with_nothing_due_asks_no_storage(local_settings: Settings, database: Connection) -> None:
+def test_a_run_with_nothing_due_sends_no_request_to_the_storage(local_settings: Settings, database: Connection) -> None:
     store(database, call("c1"))
     (local_settings.data_dir / "archive").write_text("a file where the folder should be")
     assert archive_calls(local_settings).committed.appended == 0
@@ -131,8 +131,8 @@ def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
     with open_catalog(settings) as catalog:
         table = ensure_table(catalog)
         partitions = {
-            (one["partition"]["account_id"], one["partition"]["start_ts_month"], one["record_count"])
-            for one in table.inspect.partitions().to_pylist()
+            (found["partition"]["account_id"], found["partition"]["start_ts_month"], found["record_count"])
+            for found in table.inspect.partitions().to_pylist()
         }
         september = (2026 - 1970) * 12 + 8
         assert partitions == {
@@ -154,7 +154,7 @@ def test_a_kill_after_the_claim_loses_nothing(settings: Settings, database: Conn
     assert archived(settings) == stored(database)
 
 
-def test_a_kill_between_commit_and_acknowledge_doubles_nothing(settings: Settings, database: Connection) -> None:
+def test_a_kill_between_commit_and_acknowledge_duplicates_nothing(settings: Settings, database: Connection) -> None:
     store(database, call("c1"), call("c2"))
     batch = claim(database)
     assert batch is not None
@@ -196,18 +196,18 @@ def test_a_commit_on_a_stale_load_is_refused_and_not_repeated(settings: Settings
     store(database, call("c1"))
     batch = claim(database)
     assert batch is not None
-    records = parse(outbox.read_csv(database, batch))
+    content = parse(outbox.read_csv(database, batch))
     with open_catalog(settings, writing=True) as catalog:
         first, second = ensure_table(catalog), ensure_table(catalog)
         assert not holds(second, batch.batch_id)
-        commit(first, batch.batch_id, records)
+        commit(first, batch.batch_id, content)
         with pytest.raises(ArchiveError, match="nothing is lost"):
-            commit(second, batch.batch_id, records)
+            commit(second, batch.batch_id, content)
         assert finish(database, catalog, batch) is None
     assert archived(settings) == stored(database)
 
 
-def test_corrections_replace_also_under_another_account(settings: Settings, database: Connection) -> None:
+def test_a_correction_replaces_a_call_that_was_under_another_account(settings: Settings, database: Connection) -> None:
     store(database, call("c1"), call("c2"), call("c3", None), call("untouched"))
     archive_now(settings)
     store(database, call("c1", cost_micros=99), call("c2", "beta"), call("c3", "acme", start=START), call("new"))
@@ -223,7 +223,7 @@ def test_a_correction_spares_a_later_call_of_the_same_id(settings: Settings, dat
     twice = [call(name, start=start) for name in ("a", "b") for start in (START, START + 1)]
     store(database, *twice)
     archive_now(settings)
-    # By call_id and start_ts one by one, all four match: two are bystanders.
+    # Each of the four matches one of the call_ids and one of the start_ts, but only two match both.
     store(database, call("a", cost_micros=1), call("b", start=START + 1, cost_micros=2))
     assert archive_now(settings).startswith("archived: 0 rows appended, 2 replaced, 0 deleted")
     assert archived(settings) == stored(database)
@@ -241,7 +241,7 @@ def test_a_deleted_row_leaves_the_archive(settings: Settings, database: Connecti
     assert waiting(database) == 0
 
 
-def test_a_call_that_was_deleted_and_written_anew_stands_once(settings: Settings, database: Connection) -> None:
+def test_a_call_that_was_deleted_and_written_again_is_archived_once(settings: Settings, database: Connection) -> None:
     store(database, call("c1"))
     archive_now(settings)
     call_rows.delete(database, [CallKey(START, "c1", "sw1")])
@@ -319,7 +319,7 @@ def test_a_row_that_the_listener_holds_is_left_for_later(
     assert archived(settings) == stored(database)
 
 
-def test_a_second_archiver_leaves_with_a_clear_message(database: Connection, database_url: str) -> None:
+def test_a_second_archiver_gives_up_with_a_clear_message(database: Connection, database_url: str) -> None:
     with (
         outbox.sole_archiver(database),
         connect(database_url, name="second", autocommit=True) as second,
@@ -329,7 +329,7 @@ def test_a_second_archiver_leaves_with_a_clear_message(database: Connection, dat
         pass
 
 
-def test_two_archivers_at_once_give_every_row_once(settings: Settings, database: Connection) -> None:
+def test_two_archivers_at_once_archive_every_row_once(settings: Settings, database: Connection) -> None:
     store(database, *(call(f"c{number}", start=START + number) for number in range(200)))
     done: list[int] = []
     archivers = [
@@ -343,7 +343,7 @@ def test_two_archivers_at_once_give_every_row_once(settings: Settings, database:
     assert archived(settings) == stored(database)
 
 
-def test_a_run_is_cut_into_batches(database: Connection) -> None:
+def test_a_run_is_split_into_batches(database: Connection) -> None:
     store(database, *(call(f"c{number}") for number in range(7)))
     sizes = [batch.rows for batch in iter(lambda: claim(database, limit=3), None)]
     assert sizes == [3, 3, 1]
@@ -368,7 +368,7 @@ def test_an_archive_that_was_never_written_has_no_table(settings: Settings) -> N
 
 
 def test_the_currency_is_archived_with_the_price(settings: Settings, database: Connection) -> None:
-    """Plans are assigned anew, and an amount means nothing without its currency."""
+    """Accounts change their plans, and an amount without its currency means nothing."""
     row, price = call("c1")
     assert price
     store(database, (row, msgspec.structs.replace(price, currency="EUR")), call("c2"))
@@ -422,16 +422,14 @@ class TestSettings:
         assert properties["s3.region"] == "us-east-1"
         assert properties["s3.endpoint"] == "http://127.0.0.1:9000"
 
-    def test_another_catalog_takes_the_place_of_ours(
-        self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_another_catalog_replaces_ours(self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__URI", "http://127.0.0.1:8181")
         properties = catalog_properties(local_settings)
         assert properties["uri"] == "http://127.0.0.1:8181"
         assert properties["py-io-impl"] == "tollbook.archive.file_io.DurableFileIO"
         assert not {"type", "warehouse"} & set(properties)
 
-    def test_refused_settings_are_told_without_the_password(
+    def test_the_error_for_refused_settings_has_no_password(
         self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__URI", "gopher://user:secret@host/db")
@@ -440,7 +438,7 @@ class TestSettings:
         assert "PYICEBERG_CATALOG__TOLLBOOK__" in str(refused.value)
         assert "secret" not in str(refused.value)
 
-    def test_a_folder_that_no_uri_can_carry_is_refused(self, local_settings: Settings) -> None:
+    def test_a_folder_that_fits_into_no_uri_is_refused(self, local_settings: Settings) -> None:
         odd = local_settings.model_copy(update={"data_dir": Path("/srv/calls#1")})
         with pytest.raises(SettingsError, match="TOLLBOOK_DATA_DIR"):
             catalog_properties(odd)

@@ -1,4 +1,4 @@
-"""`tollbook archive compact` changes how the archive lies, never what it says."""
+"""`tollbook archive compact` changes the archive's files, never its calls."""
 
 import datetime as dt
 import os
@@ -36,7 +36,7 @@ LATER = dt.datetime(2026, 12, 20, tzinfo=dt.UTC)
 def files_by_partition(settings: Settings) -> Counter[tuple[str, int]]:
     with open_catalog(settings) as catalog:
         files = ensure_table(catalog).inspect.files().to_pylist()
-    return Counter((one["partition"]["account_id"], one["partition"]["start_ts_month"]) for one in files)
+    return Counter((file["partition"]["account_id"], file["partition"]["start_ts_month"]) for file in files)
 
 
 def fill(settings: Settings, database: Connection, runs: int = 4, accounts: int = 3) -> None:
@@ -65,7 +65,7 @@ def test_closed_months_become_one_sorted_file_an_account(settings: Settings, dat
     assert compact_archive(settings, now=LATER).compacted.files_before == 0, "a second time there is nothing to do"
 
 
-def test_the_running_month_and_its_first_three_days_after_are_left_alone(
+def test_the_current_month_is_left_alone_until_three_days_after_its_end(
     settings: Settings, database: Connection
 ) -> None:
     fill(settings, database)
@@ -103,12 +103,12 @@ def test_large_months_are_merged_in_rounds_and_row_groups(
     assert archived(local_settings) == stored(database)
     with open_catalog(local_settings) as catalog:
         table = ensure_table(catalog)
-        (path,) = [one["file_path"] for one in table.inspect.files().to_pylist() if one["record_count"] == 49]
+        (path,) = [file["file_path"] for file in table.inspect.files().to_pylist() if file["record_count"] == 49]
         rows = parquet.ParquetFile(table.io.new_input(path).open())
     assert {rows.metadata.row_group(group).num_rows for group in range(12)} == {4}
 
 
-def test_corrections_that_wait_are_applied_after_a_compaction(settings: Settings, database: Connection) -> None:
+def test_waiting_corrections_are_applied_after_a_compaction(settings: Settings, database: Connection) -> None:
     fill(settings, database)
     store(database, call("r0a0c0", "a0", START, cost_micros=99), call("r1a1c1", "other", START + 8))
     call_rows.delete(database, [CallKey(START + 16, "r2a2c2", "sw1")])
@@ -160,22 +160,22 @@ def test_orphans_are_removed_and_nothing_else(settings: Settings, database: Conn
         with table.io.new_output(f"{table.location()}-of-another/data/x.parquet").create() as out:
             out.write(b"x")
         assert find_orphans(table).files == (), "nothing is old enough"
-        before = {one.path for one in storage.files()}
+        before = {file.path for file in storage.files()}
         # rclone forgets the time of a file now and then; such a file is never an orphan.
-        undated = {one.path for one in storage.files() if not one.written_s}
-        live = {storage.path(one["file_path"]) for one in table.inspect.files().to_pylist()}
+        undated = {file.path for file in storage.files() if not file.written_s}
+        live = {storage.path(file["file_path"]) for file in table.inspect.files().to_pylist()}
     done = compact_archive(settings, now=max(LATER, in_four_days))
     assert done.orphans is not None
     assert not done.orphans_removed
-    orphans = {one.path for one in done.orphans.files}
+    orphans = {file.path for file in done.orphans.files}
     data = {path for path in before if "/data/" in path and path.endswith(".parquet")}
     assert len(data) == 12 + 4 + 1, "the files before the compaction, those after it, and the one that was left"
     assert {path for path in orphans if "/data/" in path} == data - live - undated
     assert {path for path in orphans | undated if path.endswith("/metadata/left.avro")}
     assert not {path for path in orphans if path.endswith(("note.txt", "readme.parquet", "-of-another/data/x.parquet"))}
-    assert {one.path for one in storage.files()} == before, "without --remove-orphans they are listed"
+    assert {file.path for file in storage.files()} == before, "without --remove-orphans they are listed"
     done = compact_archive(settings, now=max(LATER, in_four_days), remove_orphans=True)
-    left = {one.path for one in storage.files() if "." in one.path}  # after a delete rclone lists the folder as a file
+    left = {file.path for file in storage.files() if "." in file.path}  # rclone lists an empty folder as a file
     assert left == before - orphans
     assert archived(settings) == stored(database)
     store(database, call("r0a0c0", "a0", START, cost_micros=99))

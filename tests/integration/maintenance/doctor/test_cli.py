@@ -51,7 +51,7 @@ def examined(done: Done) -> tuple[int, dict[str, dict[str, str]]]:
     found = json.loads(done.stdout)
     assert {"OK": 0, "WARN": 1, "FAIL": 2}[found["status"]] == done.returncode
     assert "a-secret" not in done.stdout + done.stderr
-    return done.returncode, {one["check"]: one for one in found["findings"]}
+    return done.returncode, {finding["check"]: finding for finding in found["findings"]}
 
 
 def not_ok(findings: dict[str, dict[str, str]]) -> dict[str, str]:
@@ -76,12 +76,12 @@ def test_all_is_well(tollbook: Tollbook, switch: SwitchThread, esl: str) -> None
 
 
 def test_switches_that_do_not_answer(tollbook: Tollbook, switch: SwitchThread, esl: str) -> None:
-    """A wrong password, a closed port and silence are told apart; the other switch and the rest are looked at."""
+    """A wrong password, a closed port and silence are distinguished; the other switch and the rest are checked."""
     with socket.socket() as closed, socket.socket() as silent:
         closed.bind(("127.0.0.1", 0))
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        refused, mute = (f"127.0.0.1:{one.getsockname()[1]}" for one in (closed, silent))
+        refused, mute = (f"127.0.0.1:{server.getsockname()[1]}" for server in (closed, silent))
         wrong = f"localhost:{switch.address[1]}"
         code, found = examined(
             tollbook("doctor", "--json", esl=f"{esl},esl://:wrong@{wrong},esl://:a-secret@{refused},esl://:x@{mute}")
@@ -92,7 +92,9 @@ def test_switches_that_do_not_answer(tollbook: Tollbook, switch: SwitchThread, e
     assert found[f"switch {mute}"]["found"] == "did not answer within 4 s"
     assert "TOLLBOOK_ESL" in found[f"switch {wrong}"]["remedy"]
     assert found[f"switch 127.0.0.1:{switch.address[1]}"]["status"] == "OK"
-    assert set(not_ok(found)) == {f"{kind} {one}" for kind in ("switch", "heartbeat") for one in (wrong, refused, mute)}
+    assert set(not_ok(found)) == {
+        f"{kind} {address}" for kind in ("switch", "heartbeat") for address in (wrong, refused, mute)
+    }
 
 
 def test_an_unmigrated_database(tollbook: Tollbook, postgres_url: str, switch: SwitchThread) -> None:
@@ -106,18 +108,18 @@ def test_an_unmigrated_database(tollbook: Tollbook, postgres_url: str, switch: S
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("", "no database: set TOLLBOOK_DATABASE_URL"),
         ("postgresql://me:a-secret@127.0.0.1:1/tollbook", "Connection refused"),
         ("postgresql://me:a-secret/x@127.0.0.1:5432/tollbook", "TOLLBOOK_DATABASE_URL cannot be read"),
     ],
 )
-def test_no_database(tollbook: Tollbook, switch: SwitchThread, url: str, told: str) -> None:
+def test_no_database(tollbook: Tollbook, switch: SwitchThread, url: str, message: str) -> None:
     """What needs no database is looked at all the same."""
     code, found = examined(tollbook("doctor", "--json", esl=switch.url, database_url=url))
     assert code == 2
-    assert told in found["database"]["found"]
+    assert message in found["database"]["found"]
     assert not_ok(found) == {"database": "FAIL", "archive": "FAIL"}
 
 
@@ -147,7 +149,7 @@ def test_nobody_listens_and_partitions_run_out(tollbook: Tollbook, switch: Switc
 
 
 def test_what_piles_up_is_a_warning(tollbook: Tollbook, database_url: str, esl: str, tmp_path: Path) -> None:
-    """Zombies, calls without a price or an account, an old outbox, a spool: each told, none of them a failure."""
+    """Zombies, calls without a price or an account, an old outbox, a spool: each is reported, none is a failure."""
     now_ms = int(time.time() * 1000)
     old_ms = (now_ms // MS_PER_DAY - 1) * MS_PER_DAY
     with connect(database_url, name="test", autocommit=True) as connection:
@@ -177,9 +179,9 @@ def test_what_piles_up_is_a_warning(tollbook: Tollbook, database_url: str, esl: 
     done = tollbook("doctor", "--json", esl=esl)
     code, found = examined(done)
     assert code == 1
-    told = {check: found[check]["found"] for check in not_ok(found)}
-    assert told.pop("open calls").startswith("1 for more than a day, the oldest zombie for ")
-    assert told == {
+    reported = {check: found[check]["found"] for check in not_ok(found)}
+    assert reported.pop("open calls").startswith("1 for more than a day, the oldest zombie for ")
+    assert reported == {
         "unrated calls": "3 in 3 days; 2 × no rate for outbound numbers; 1 × x\\x1b[2J",
         "calls without account": "1 in 3 days, 1 of them answered",
         "outbox": "1 rows wait, the oldest for 30 h; 1 batches left by an archiver that did not finish",

@@ -19,7 +19,7 @@ DAY = current_day() - 40
 
 @pytest.fixture
 def stored(database: Connection) -> list[Row]:
-    """Two calls of forty days ago, archived by nobody yet."""
+    """Two calls of forty days ago, not archived yet."""
     rows = [
         Row(
             switch="fs1", call_id=f"c{number}", account_id="acme", direction="outbound", from_num='a "b"', to_num="+49",

@@ -182,7 +182,7 @@ def test_a_day_that_differs_is_kept_and_every_later_one(
     """The first day goes; the second differs by one call of one account; the third is not looked at."""
     put(database, call("a", DAY - 2), call("b", DAY - 1, "other"), call("c", DAY - 1), call("d", DAY))
     archive_calls(settings, now=True)
-    database.execute(change)  # behind the back of the outbox
+    database.execute(change)  # without a row in the outbox
     with pytest.raises(DataError, match=f"{date_of(DAY - 1)} is not dropped, nor any later day") as refused:
         pruned(settings)
     assert difference in str(refused.value)
@@ -289,7 +289,7 @@ def test_a_call_of_forty_days_ends_as_any_other(settings: Settings, database: Co
     ).fetchone()
     assert row == ("root", 40 * MS_PER_DAY + 60_000, 1)  # the child was the last to end
     archive_calls(settings, now=True)
-    assert sorted(str(one[0]) for one in archived(settings)) == ["later", "root", "short"]
+    assert sorted(str(row[0]) for row in archived(settings)) == ["later", "root", "short"]
     database.execute("UPDATE call_cdr_late SET updated_ts = start_ts")
     assert pruned(settings).late_deleted == 1
     assert legs_kept(database) == {"child", "later"}
@@ -298,7 +298,7 @@ def test_a_call_of_forty_days_ends_as_any_other(settings: Settings, database: Co
 def test_a_late_leg_of_a_call_whose_legs_are_there_corrects_the_archive(
     settings: Settings, database: Connection, database_url: str
 ) -> None:
-    """The row is gone, its legs are not yet: the row is made anew of all of them, and replaces the archived one."""
+    """The row is gone, its legs are not: the row is folded again from all of them, and replaces the archived one."""
     write(database_url, leg("root", DAY, ended=True))
     archive_calls(settings, now=True)
     pruned(settings)
@@ -321,14 +321,14 @@ def test_a_leg_of_a_frozen_call_is_refused_and_costs_only_itself(
         with pytest.raises(TooLate):
             write_batch(connection, [late], SETTINGS, PRICER, Partitions())
         _, refused = write_around_poison(connection, [late, fresh], SETTINGS, PRICER, Partitions())
-    assert [(one.leg, one.late) for one in refused] == [(late, True)]
+    assert [(refusal.leg, refusal.late) for refusal in refused] == [(late, True)]
     assert kept(database) == {"fresh"}
 
 
 def test_a_call_that_is_up_and_was_never_heard_of_is_taken_however_old(
     settings: Settings, database: Connection, database_url: str
 ) -> None:
-    """A look finds a channel that has been up for forty days: it is nobody's late leg."""
+    """`show channels` lists a channel that has been up for forty days: it is no late leg."""
     write(database_url, leg("other", DAY - 9, ended=True), LATER)
     archive_calls(settings, now=True)
     pruned(settings)
@@ -337,7 +337,7 @@ def test_a_call_that_is_up_and_was_never_heard_of_is_taken_however_old(
     assert kept(database) == {"zombie"}
 
 
-# Locks. The bound itself is measured by `make bench`; here it is shown who waits for whom.
+# Locks. `make bench` measures how long an INSERT waits at most; these tests show what waits for what.
 
 
 def test_a_reader_that_holds_the_day_stops_pruning_and_is_named(
@@ -384,7 +384,7 @@ def test_a_reader_that_ends_is_waited_for(settings: Settings, database: Connecti
                 assert thread.is_alive()
             reader.rollback()
             thread.join(30)
-    assert [one.moved for one in done] == [0]
+    assert [dropped.moved for dropped in done] == [0]
 
 
 def test_a_day_that_changed_after_it_was_verified_loses_nothing(settings: Settings, database: Connection) -> None:

@@ -134,7 +134,7 @@ def test_an_archive_out_of_reach_leaves_the_files_where_they_are(settings: Setti
     forget(settings)
     put(folder)
     (folder / "unreadable.json").write_text("{}")
-    os.utime(folder / "unreadable.json", (0, 0))  # nobody is still writing it
+    os.utime(folder / "unreadable.json", (0, 0))  # too old to be still being written
     os.rename(settings.data_dir / "archive", settings.data_dir / "elsewhere")
     with pytest.raises(ArchiveError):
         recover_calls(settings, folder)

@@ -55,7 +55,7 @@ def shown(row: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_files_alone_give_every_row(settings: Settings, folder: Path, database_url: str) -> None:
-    """Calls that nobody heard at all: all columns and all charged parts, from what the switch wrote itself."""
+    """Calls without any event: all columns and all charges come from the switch's own files."""
     for name in NAMES:
         for file in (CALLS / name / "json_cdr").iterdir():
             shutil.copy(file, folder / f"{name}-{file.name}")
@@ -74,7 +74,7 @@ def test_the_files_alone_give_every_row(settings: Settings, folder: Path, databa
 def test_the_a_legs_alone_give_times_and_the_b_legs_the_rest(
     settings: Settings, folder: Path, database_url: str
 ) -> None:
-    """With log-b-leg off nothing tells of the trunk; where B legs' files come later, they make the row right."""
+    """Without log-b-leg no file mentions the trunk; the B legs' files, if they come later, correct the row."""
     names = ("outbound_answered", "forward_inbound_to_mobile", "outbound_486_busy", "transfer_outbound_to_third_party")
     wanted = [row for name in names for row in json.loads((CALLS / name / "rows.json").read_text())]
     files = [file for name in names for file in (CALLS / name / "json_cdr").iterdir()]
@@ -86,8 +86,8 @@ def test_the_a_legs_alone_give_times_and_the_b_legs_the_rest(
         found = rows(database_url)
         assert found.keys() == {(row["call_id"], row["start_ts"]) for row in wanted}
         for want in wanted:
-            told = dict.fromkeys(("from_num", "end_ts", "disposition", "hangup_cause")) if a_legs else want
-            assert shown(found[want["call_id"], want["start_ts"]], told) == {name: want[name] for name in told}
+            known = dict.fromkeys(("from_num", "end_ts", "disposition", "hangup_cause")) if a_legs else want
+            assert shown(found[want["call_id"], want["start_ts"]], known) == {name: want[name] for name in known}
 
 
 def test_reading_twice_changes_nothing(settings: Settings, folder: Path, database_url: str) -> None:

@@ -128,8 +128,10 @@ def test_new_prices_replace_the_old_ones_which_are_kept(
     (rate,) = database.execute("SELECT parts -> 0 ->> 'rate' FROM call_cdr WHERE call_id = 'fr'").fetchone() or ()
     assert rate == "France"
 
-    told = tollbook("explain", "de").stdout
-    assert re.search(r"^until 20\d\d-.* UTC: 0.060000 EUR, replaced by .*@.*: Germany was wrong$", told, re.MULTILINE)
+    printed = tollbook("explain", "de").stdout
+    assert re.search(
+        r"^until 20\d\d-.* UTC: 0.060000 EUR, replaced by .*@.*: Germany was wrong$", printed, re.MULTILINE
+    )
     (explained,) = json.loads(tollbook("explain", "de", "--json").stdout)["calls"]
     (former,) = explained["price"]["before"]
     assert {**former, "replaced_ts": 0} == {"cost_micros": 60_000, "currency": "EUR", "unrated": None, "replaced_ts": 0}
@@ -144,7 +146,7 @@ def test_new_prices_replace_the_old_ones_which_are_kept(
 
 
 def test_calls_without_a_price_get_one(tollbook: Tollbook, database: Connection, tmp_path: Path) -> None:
-    """--unrated looks at nothing else; a reason that changed is told anew although there is no price yet."""
+    """--unrated looks only at calls without a price; a changed reason is recorded although there is no price yet."""
     deck(tollbook, tmp_path, OLD)
     tollbook("account", "add", "acme", "--plan", "retail")
     tollbook("account", "add", "late")
@@ -186,7 +188,7 @@ def test_a_span_of_time_is_kept_to(tollbook: Tollbook, database: Connection, tmp
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((), "say which calls: --account, --plan, --since or --unrated"),
         (("--account", "nobody"), "there is no account 'nobody'"),
@@ -194,10 +196,10 @@ def test_a_span_of_time_is_kept_to(tollbook: Tollbook, database: Connection, tmp
         (("--since", "yesterday"), "'yesterday' is not a time like 2026-12-01"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(tollbook: Tollbook, arguments: tuple[str, ...], told: str) -> None:
+def test_a_request_for_nothing_is_refused(tollbook: Tollbook, arguments: tuple[str, ...], message: str) -> None:
     done = tollbook("rerate", *arguments)
     assert done.returncode == 64
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def test_a_run_that_was_killed_is_run_again(
@@ -208,7 +210,7 @@ def test_a_run_that_was_killed_is_run_again(
     tollbook("account", "add", "acme", "--plan", "retail")
     number = 12_000
     for begin in range(0, number, 3_000):
-        put(database, *(call(f"c{one}", ("4930123", 60), start=START + one) for one in range(begin, begin + 3_000)))
+        put(database, *(call(f"c{n}", ("4930123", 60), start=START + n) for n in range(begin, begin + 3_000)))
     deck(tollbook, tmp_path, DEARER)
     rerate = start("rerate", "--account", "acme")
     wait_until(lambda: _history(database_url), 60, every_s=0.001)
