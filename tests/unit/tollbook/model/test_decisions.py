@@ -4,14 +4,16 @@ import string
 from collections.abc import Mapping
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from tests.recorded import NAMES, SWITCH, recorded_legs
 from tollbook.model.call_tree import Call, calls_of
+from tollbook.model.event import SwitchEvent
 from tollbook.model.explain import sentences
 from tollbook.model.explain.sentences import Sentences
 from tollbook.model.fold import Decisions, FoldSettings, decide, fold
-from tollbook.model.leg import merge_all
+from tollbook.model.leg import Leg, end_as_lost, leg_of, merge_all
 from tollbook.model.rules.answer import AnswerRule
 from tollbook.model.rules.charges import NumberRule, SecondsRule
 from tollbook.model.rules.decision import Decision
@@ -19,8 +21,11 @@ from tollbook.model.rules.direction import DirectionRule
 from tollbook.model.rules.ending import BilledUntilRule, DispositionRule
 from tollbook.model.rules.parties import AccountRule, FromRule, ToRule
 from tollbook.model.rules.queue import AgentRule, QueueRule
+from tollbook.model.trunks import TrunkRules
 
 SETTINGS = FoldSettings()
+T0 = 1_800_000_000_000_000
+SECOND = 1_000_000
 
 # By the field of `Decisions` and `Ending`: the rules of the decision, and their sentences.
 COLUMNS: dict[str, tuple[Any, Mapping[Any, str]]] = {
@@ -100,6 +105,82 @@ def test_a_charge_names_the_leg_that_it_pays(name: str) -> None:
             else:
                 assert charged.leg.answered_us
                 assert charged.seconds_rule == "answer to hangup" or charged.charge.seconds == row.billsec
+
+
+def leg(uid: str, *, at_s: int = 0, answered_s: int = 0, create: bool = True, **facts: str) -> list[Leg]:
+    """A leg that began `at_s` seconds after T0 and ended at 60 s, from its CREATE and its HANGUP_COMPLETE."""
+    at_us = T0 + at_s * SECOND
+    begun = SwitchEvent(
+        name="CHANNEL_CREATE",
+        uid=uid,
+        created_us=at_us,
+        at_us=at_us,
+        user="1000",
+        dialed="2000",
+        **facts,
+    )
+    ended = msgspec.structs.replace(
+        begun,
+        name="CHANNEL_HANGUP_COMPLETE",
+        answered_us=T0 + answered_s * SECOND if answered_s else 0,
+        hangup_us=T0 + 60 * SECOND,
+        cause="NORMAL_CLEARING",
+    )
+    return [leg for event in ([begun, ended] if create else [ended]) if (leg := leg_of(event, SWITCH))]
+
+
+def child(**facts: str) -> list[Leg]:
+    """An answered leg to a carrier, made for the root."""
+    given = {"originator": "root", "channel_direction": "outbound", "gateway": "carrier"}
+    return leg("child", at_s=1, answered_s=3, **given, **facts)
+
+
+OWNER = FoldSettings(number_owners={"2000": "owner"})
+PREFIX = FoldSettings(trunk_rules=TrunkRules(prefixes={"carrier": "20"}))
+UNANSWERED_CHILD = leg("child", at_s=1, originator="root", account="acme")
+FIFO_MEMBER = leg("child", at_s=1, answered_s=3, channel_direction="outbound", fifo_bridge="root", dialed_user="1001")
+
+
+@pytest.mark.parametrize(
+    ("legs", "settings", "column", "expected"),
+    [
+        (leg("root"), OWNER, "account", ("owner", "owner of number", [])),
+        (leg("root") + UNANSWERED_CHILD, SETTINGS, "account", ("acme", "account of child", ["child"])),
+        (leg("root", create=False, ani="1009"), SETTINGS, "from_num", ("1009", "caller without creation", [])),
+        (leg("root", create=False, original_dialed="7"), SETTINGS, "to_num", ("7", "original destination", [])),
+        (leg("root", create=False, req_user="8"), SETTINGS, "to_num", ("8", "requested user", [])),
+        (leg("root", last_app="fifo", last_arg="q in") + FIFO_MEMBER, SETTINGS, "agent",
+         ("1001", "member that fifo rang", ["child"])),
+        (leg("root", last_bridge_cause="USER_BUSY"), SETTINGS, "disposition", ("busy", "last_bridge_hangup_cause", [])),
+        ([end_as_lost(leg("root")[0], 0)], SETTINGS, "disposition", ("lost", "estimated end", ["root"])),
+    ],
+)  # fmt: skip
+def test_rules_that_no_recording_reaches(
+    legs: list[Leg], settings: FoldSettings, column: str, expected: tuple[str, str, list[str]]
+) -> None:
+    """Value, rule and legs, in that order."""
+    (call,) = calls_of(merge_all(legs).values())
+    decision = decided(decide(call, settings))[column]
+    assert (decision.value, decision.rule, [leg.uid for leg in decision.legs]) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "settings", "number", "rule"),
+    [
+        ({"call_number": "4930123456"}, PREFIX, "4930123456", "call_number"),
+        ({}, PREFIX, "00", "sent number without prefix"),
+        ({}, SETTINGS, "2000", "sent number"),
+    ],
+)
+def test_the_number_of_a_charge_has_its_rule(
+    facts: dict[str, str], settings: FoldSettings, number: str, rule: str
+) -> None:
+    """The variable call_number goes before what was sent, and that loses the technical prefix of its gateway alone."""
+    (call,) = calls_of(merge_all(leg("root", answered_s=3) + child(**facts)).values())
+    ending = decide(call, settings).ending
+    assert ending
+    (charged,) = ending.charges
+    assert (charged.charge.number, charged.number_rule, charged.leg and charged.leg.uid) == (number, rule, "child")
 
 
 def test_decisions_are_values() -> None:
