@@ -18,6 +18,7 @@ from tollbook.esl.framing import EVENT_JSON
 from tollbook.log import log_line
 from tollbook.model.leg import Leg, leg_of
 from tollbook.store.calls.switch_processes import OpenLeg
+from tollbook.times import US_PER_SECOND
 
 _log = logging.getLogger("tollbook.channels")
 
@@ -59,7 +60,7 @@ def compare_channels(
     known = {open_leg.leg.key for open_leg in open_legs if open_leg.leg.create or open_leg.leg.look}
     known_seconds: defaultdict[str, set[int]] = defaultdict(set)
     for _, uid, created_us in known:
-        known_seconds[uid].add(created_us // 1_000_000)
+        known_seconds[uid].add(created_us // US_PER_SECOND)
     unknown = [uid for uid, created_s in listed.items() if created_s not in known_seconds[uid]]
     dumped = [leg for uid in unknown if (leg := _dump(api, decoder, uid, default_switch))]
     newest_us = _newest_creation_us([*(open_leg.leg for open_leg in open_legs), *dumped])

@@ -30,8 +30,8 @@ LEAVE_SILENCE_S = 2.0
 # When the connection ends, so long may the events that were read wait for room in a full inbox.
 FINISH_TIMEOUT_S = 5.0
 # When our own process has stood still (SIGSTOP, a paused machine), the timeout is over and data waits, both at once. So
-# the socket is looked at a second time before the connection is given up.
-_SECOND_LOOK_S = 0.1
+# the socket is checked a second time before the connection is given up.
+_SECOND_CHECK_S = 0.1
 # One chunk a turn: large enough to keep the switch's queue empty, short enough (1 ms) that sixteen switches and the
 # database share one thread fairly.
 CHUNK_BYTES = 256 * 1024
@@ -174,7 +174,7 @@ class EventSocket(InboundESL):
             gevent.socket.wait_read(self.sock.fileno(), timeout=self.silence_limit_s, timeout_exc=over)
         except TimeoutError:
             try:
-                gevent.socket.wait_read(self.sock.fileno(), timeout=_SECOND_LOOK_S, timeout_exc=over)
+                gevent.socket.wait_read(self.sock.fileno(), timeout=_SECOND_CHECK_S, timeout_exc=over)
             except TimeoutError:
                 raise SwitchUnavailable(
                     f"{self.address}: no heartbeat for {self.silence_limit_s:.0f} s, the connection is dead"

@@ -77,7 +77,7 @@ class Decoder:
         """Decode the body of `event json`.
 
         The fast way, or the tolerant one when bytes or types are not what FreeSWITCH should send, or a value must be
-        cleaned: NUL, which PostgreSQL refuses, or `_undef_`, which means that there is none.
+        cleaned: NUL, which PostgreSQL refuses, or `_undef_`, which means that the value is not set.
         """
         try:
             if body.startswith(_ANSWER):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from gevent.event import Event
 
-from tollbook.model.leg import Leg
+from tollbook.model.leg import Leg, LegKey
 
 # 80,000 legs of about 1.5 kB: a quarter of an hour of a busy switch, and together with all else within 200 MB. While
 # the spool takes the rest, at most a quarter of it waits.
@@ -21,7 +21,7 @@ class Inbox:
     """
 
     def __init__(self, max_legs: int = MAX_LEGS) -> None:
-        self._legs: dict[tuple[str, str, int], Leg] = {}
+        self._legs: dict[LegKey, Leg] = {}
         self._max_legs = max_legs
         self._filled = Event()
         self._has_room = Event()

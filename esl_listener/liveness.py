@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tollbook.store.calls.switch_processes import SwitchProcess
-from tollbook.times import CLOCK_UNTIL_US
+from tollbook.times import CLOCK_UNTIL_US, US_PER_SECOND
 
 # So many missed heartbeats mean a dead connection. A switch or a network may well pause for a few seconds, though.
 _MISSED = 3
@@ -20,7 +20,7 @@ class Liveness:
         self._waiting: dict[str, SwitchProcess] = {}
 
     def note(self, core: str, address: str, switch: str, seen_us: int, unheard: int = 0) -> None:
-        """Note that process `core` lived at `seen_us`, and how many more of its sessions no event told of."""
+        """Note that process `core` lived at `seen_us`, and how many more of its sessions went unheard."""
         # A later clock is wrong, and PostgreSQL would refuse it again at every retry.
         if core and 0 < seen_us < CLOCK_UNTIL_US:
             self._add(SwitchProcess(core=core, address=address, switch=switch, seen_us=seen_us, unheard=unheard))
@@ -58,6 +58,6 @@ class HeartbeatTimeout:
         """Take in a heartbeat that the switch sent at `at_us` (its clock) and we read at `now_s` (ours)."""
         if self._last is not None:
             # The longer of the two: after a stall several are read at once, and a switch's clock may be set back.
-            interval_s = max(now_s - self._last[0], (at_us - self._last[1]) / 1_000_000)
+            interval_s = max(now_s - self._last[0], (at_us - self._last[1]) / US_PER_SECOND)
             self.limit_s = min(max(_MISSED * interval_s, _SHORTEST_S), _LONGEST_S)
         self._last = (now_s, at_us)

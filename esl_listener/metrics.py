@@ -37,7 +37,7 @@ _HELP = {
     "batches_retried": "Batches that PostgreSQL could not take and that were tried again",
     "legs_spooled": "Legs written to the spool while PostgreSQL was away",
     "connections": "Event Socket connections made",
-    "sessions_unheard": "Sessions that a switch's heartbeats count and no event told of",
+    "sessions_unheard": "Sessions that a switch's heartbeats count and whose events never arrived",
 }
 
 

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 from esl_listener.channels import ChannelComparison
-from tollbook.model.leg import Leg, end_as_lost
+from tollbook.model.leg import Leg, LegKey, end_as_lost
 from tollbook.store.calls.switch_processes import OpenLeg
 
 # The channel list lags up to 200 ms, and a leg can be between two states: one denial proves nothing.
 DENIED_TWICE_AFTER_S = 60.0
-
-Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +22,8 @@ class ChannelReconciler:
     """Remembers when each leg was first denied, and when the switch last confirmed it."""
 
     def __init__(self) -> None:
-        self._first_denied_s: dict[Key, float] = {}
-        self._alive_us: dict[Key, int] = {}
+        self._first_denied_s: dict[LegKey, float] = {}
+        self._alive_us: dict[LegKey, int] = {}
 
     @property
     def has_denied(self) -> bool:

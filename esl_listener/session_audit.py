@@ -1,4 +1,4 @@
-"""The session audit: does a switch count more sessions than its events told us of?
+"""The session audit: does a switch count more sessions than we heard of?
 
 Every heartbeat carries Session-Since-Startup. Its growth is compared with the legs heard in the same time. A gap is a
 hint and no proof: a channel that could not be created is a session without an event, and a recovered leg is an event
@@ -37,7 +37,10 @@ def sessions_in(kind: bytes, body: bytes) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionGap:
-    """`unheard` sessions that no event told of; since the first heartbeat the switch counted `sessions`, we `heard`."""
+    """`unheard` sessions, whose events never arrived.
+
+    Since the connection's first heartbeat the switch has counted `sessions`, and we have `heard` of so many.
+    """
 
     unheard: int
     sessions: int
@@ -56,7 +59,7 @@ class SessionAudit:
         self._heard = 0
 
     def hear(self) -> None:
-        """Count a session that an event told of."""
+        """Count a session that was heard of."""
         self._since_last += 1
 
     def beat(self, sessions: int) -> SessionGap | None:

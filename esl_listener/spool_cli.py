@@ -8,6 +8,7 @@ from rating.loader import load_pricing
 from tollbook.config import Settings, load_settings
 from tollbook.errors import DataError, TollbookError
 from tollbook.log import printable
+from tollbook.model.leg import LegKey
 from tollbook.spool_files import dead_letter_folder, segments, spool_folders
 from tollbook.store.calls.batch import Refused, write_around_poison
 from tollbook.store.database import check_schema, connect
@@ -24,7 +25,7 @@ def list_() -> None:
     """Show the spool's segments, and the dead letters with their reasons."""
     data_dir = load_settings().data_dir
     bytes_waiting = records = 0
-    legs: set[tuple[str, str, int]] = set()
+    legs: set[LegKey] = set()
     for path in (path for folder in spool_folders(data_dir) for path in segments(folder)):
         try:
             data = path.read_bytes()

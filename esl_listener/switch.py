@@ -219,6 +219,6 @@ class SwitchListener:
         if gap is not None:
             self._metrics.sessions_unheard += gap.unheard
             self._wake.set()
-            message = "the switch counts sessions that no event told of: comparing channels"
+            message = "the switch counts sessions whose events never arrived: comparing channels"
             numbers = {"unheard": gap.unheard, "sessions": gap.sessions, "heard": gap.heard}
             log_line(_log, logging.WARNING, message, switch=self.address, **numbers)

@@ -103,7 +103,7 @@ def test_a_switch_that_lists_nothing_closes_nothing(start: Start, database_url: 
 
 
 def test_an_id_used_again_while_its_old_life_is_held_open(start: Start, database_url: str) -> None:
-    """Neither the hangup of the old call nor the new call is heard: a look tells the two lives of the id apart."""
+    """Neither the old call's hangup nor the new call is heard: comparing channels tells the two calls apart."""
     recording = load(CALLS / "same_call_id_twice")
     ends = [index for index, event in enumerate(recording.events) if event.name == b"CHANNEL_HANGUP_COMPLETE"]
     with SwitchThread(heartbeat_s=0.3) as switch:
@@ -149,7 +149,7 @@ def test_a_zombie_is_denied_twice_a_minute_apart_and_ends_where_it_was_last_seen
         wait_for(database_url, lambda found: len(found) == 1 and found[0]["answer_ts"] is not None)
         time.sleep(6)  # the recorded times of the call so far are past: what is told now is newer
         seen_ms = time.time_ns() // 1_000_000
-        # A call that only a look finds tells when one was taken, at which the other was still there.
+        # A call that only a comparison finds shows when one was made, at which the other call was still there.
         living = template.fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
         switch.happen(living, range(end))
         wait_for(database_url, lambda found: len(found) == 2, timeout_s=30)

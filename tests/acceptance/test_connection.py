@@ -234,11 +234,11 @@ def test_sessions_that_nobody_heard_of_are_looked_for(start: Start, database_url
         calls = Calls(switch, RECORDINGS)
         listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
         switch.wait_for_subscriber(20)
-        time.sleep(1)  # past the looks at the start
+        time.sleep(1)  # past the comparisons at the start
         call = CallTemplate(recording).fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
         calls.note(call)
         switch.happen(call, range(end))
-        listener.wait_for("the switch counts sessions that no event told of: comparing channels")
+        listener.wait_for("the switch counts sessions whose events never arrived: comparing channels")
         wait_until(lambda: found(database_url).keys() == calls.rows.keys())
         assert metrics["sessions_unheard_total"] == 2
         switch.emit(call, range(end, len(call.events)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tollbook.simulator.encoding import json_string
 from tollbook.simulator.event import Header, Playable
+from tollbook.times import US_PER_SECOND
 
 _ENDS = frozenset((b"CHANNEL_HANGUP_COMPLETE", b"CHANNEL_DESTROY"))
 
@@ -143,7 +144,7 @@ def _channel_headers(headers: dict[bytes, bytes] | tuple[Header, ...]) -> dict[b
 
 
 def _row(headers: dict[bytes, bytes]) -> bytes:
-    created_s = int(headers.get(b"Caller-Channel-Created-Time") or 0) // 1_000_000
+    created_s = int(headers.get(b"Caller-Channel-Created-Time") or 0) // US_PER_SECOND
     row = {column: headers.get(header, b"") for column, header in _SHOWN.items()}
     row["created"] = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(created_s)).encode()
     row["created_epoch"] = b"%d" % created_s

@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass
 
 from tollbook.simulator.event import Header, RawEvent
+from tollbook.times import US_PER_SECOND
 
 VERSION = "1.11.3-dev~64bit"
 MAX_SESSIONS = 20_000
@@ -48,7 +49,7 @@ class SwitchIdentity:
 
     def headers(self, name: bytes, source: Source, now_us: int) -> tuple[Header, ...]:
         """Return the headers with which every event begins. Event-Sequence is filled in when it is sent."""
-        now = time.gmtime(now_us // 1_000_000)
+        now = time.gmtime(now_us // US_PER_SECOND)
         return (
             (b"Event-Name", name),
             (b"Core-UUID", self.core_uuid.encode()),
@@ -89,7 +90,7 @@ class SwitchIdentity:
 
     def uptime(self, now_us: int) -> str:
         """Return the time since the start in FreeSWITCH's words."""
-        seconds, micros = divmod(now_us - self.started_us, 1_000_000)
+        seconds, micros = divmod(now_us - self.started_us, US_PER_SECOND)
         minutes, seconds = divmod(seconds, 60)
         hours, minutes = divmod(minutes, 60)
         days, hours = divmod(hours, 24)

@@ -1,4 +1,4 @@
-"""The look at a switch, asked with the replies that a real one gave."""
+"""Open legs against the channels of a switch, with the replies that a real one gave."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -74,7 +74,7 @@ def test_the_ids_are_read_from_what_a_switch_lists() -> None:
 
 @pytest.mark.parametrize("second", [None, "", "x", -5, "1.5", [], {}, "9" * 30, "²", True])
 def test_a_second_that_is_none_leaves_its_channel_in_the_list(second: object) -> None:
-    """It is then unknown when the channel began, and a dump tells."""
+    """It is then unknown when the channel began, and its dump says so."""
     assert parse_channel_list(listing({"uuid": "a", "created_epoch": second})) == {"a": 0}
 
 
@@ -176,7 +176,7 @@ def test_a_recovered_leg_replaces_nothing(heard: bool) -> None:
 
 
 def test_a_known_channel_that_was_listed_late_is_not_taken_for_another() -> None:
-    """The list tells when a channel was noted down, under load some seconds after it began: its dump tells exactly."""
+    """The list has the second of registration, under load some seconds after the beginning; the dump is exact."""
     known = open_leg(min(DUMPS))
     late = [{**row, "created_epoch": int(row["created_epoch"]) + 2} for row in json.loads(LIVE)["rows"]]
     found = compare_channels(Api(listing(*late)), DECODER, [known], "fs")

@@ -91,7 +91,7 @@ def test_a_full_inbox_still_joins_facts_of_legs_that_it_holds() -> None:
 
 @pytest.mark.parametrize("order", [0, 1])
 def test_two_readers_that_wait_with_facts_of_the_same_leg_lose_none(order: int) -> None:
-    """A look and an event of one leg, both held up by a full inbox: both are in it afterwards."""
+    """A dump and an event of one leg, both waiting for a full inbox: both are in it afterwards."""
     inbox = Inbox(max_legs=1)
     inbox.put(leg("other"))
     facts = [leg("a", create=Facts(dialed="1")), leg("a", end=Facts(cause="USER_BUSY"))]

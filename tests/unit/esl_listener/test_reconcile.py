@@ -1,4 +1,4 @@
-"""Which legs are gone, as one look after another tells."""
+"""Which legs are gone, decided from one comparison after another."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_a_leg_that_is_there_again_begins_anew() -> None:
     assert ends(close_gone(reconciler, 130, denied=(open_leg(),))) == {"a": 30}
 
 
-def test_the_last_look_that_found_a_leg_is_its_last_sign_of_life() -> None:
+def test_the_last_comparison_that_confirmed_a_leg_is_its_last_sign_of_life() -> None:
     """A long call whose hangup was dropped ends where it was last seen, not where it last spoke."""
     reconciler = ChannelReconciler()
     for now_s in (300, 600):

@@ -91,7 +91,7 @@ def test_both_formats_give_a_count() -> None:
     [
         # Each beat: (seconds by our clock, seconds by the switch's); None: the connection was lost in between.
         pytest.param([], 180, id="unknown"),
-        pytest.param([(0, 0)], 180, id="one beat tells no interval"),
+        pytest.param([(0, 0)], 180, id="one beat shows no interval"),
         pytest.param([(0, 0), (20, 20)], 60, id="FreeSWITCH as it comes"),
         pytest.param([(0, 0), (0.5, 0.5)], 3, id="never below 3 s"),
         pytest.param([(0, 0), (120, 120)], 180, id="never above 180 s, and above the interval"),
