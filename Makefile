@@ -54,7 +54,7 @@ mutants: $(DEV_STAMP) ## Break one rule at a time, in a copy, and see that its t
 # which must know of greenlets, loads gevent into every process.
 coverage: $(DEV_STAMP) debian ## Run the tests and list the lines and branches that none of them reaches
 	@$(BIN)/coverage erase
-	@status=0; $(BIN)/coverage run -m pytest --deselect tests/unit/tollbook/test_cli.py::test_listing_the_commands_loads_none $(ARGS) || status=$$?; \
+	@status=0; $(BIN)/coverage run -m pytest --deselect tests/integration/tollbook/test_cli.py::test_listing_the_commands_loads_none $(ARGS) || status=$$?; \
 	$(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
 
 # What no wheel carries: systemd's own checker, for the units of conf/, and a browser, for the dashboard.

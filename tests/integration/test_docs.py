@@ -1,5 +1,6 @@
 """The documents say what is so: links lead somewhere, named commands exist."""
 
+import json
 import re
 import subprocess
 import sys
@@ -11,7 +12,6 @@ import pytest
 
 from tests.paths import ROOT
 
-TOLLBOOK = Path(sys.executable).with_name("tollbook")
 DOCUMENTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 
 
@@ -53,14 +53,32 @@ def commands_named(text: str) -> Iterator[list[str]]:
             yield rest.split()
 
 
-@cache
-def help_of(*path: str) -> str | None:
-    """What `tollbook PATH --help` says; None when there is no such command.
+# All commands at once, in a process of its own: loading `listen` here would patch the tests' own standard library.
+HELP_OF_ALL = """
+import json, click
+from tollbook.cli import tollbook
 
-    In a process of its own: loading `listen` here would patch the tests' own standard library.
-    """
-    done = subprocess.run([TOLLBOOK, *path, "--help"], capture_output=True, text=True, timeout=60, check=False)
-    return done.stdout if done.returncode == 0 else None
+def shown(command, name, parent=None):
+    context = click.Context(command, info_name=name, parent=parent)
+    yield context.command_path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in sorted(command.list_commands(context), key=lambda name: name != "listen"):
+            yield from shown(command.get_command(context, name), name, context)
+
+print(json.dumps(dict(shown(tollbook, "tollbook"))))
+"""
+
+
+@cache
+def help_of_all() -> dict[str, str]:
+    """What `--help` says, by the words of the command."""
+    done = subprocess.run([sys.executable, "-c", HELP_OF_ALL], capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout)
+
+
+def help_of(*path: str) -> str | None:
+    """What `tollbook PATH --help` says; None when there is no such command."""
+    return help_of_all().get(" ".join(("tollbook", *path)))
 
 
 def unknown(words: list[str]) -> str | None:
