@@ -183,50 +183,6 @@ def test_no_secret_is_in_a_repr(read: Any) -> None:
     assert pickle.loads(pickle.dumps(settings.esl)) == settings.esl
 
 
-def test_the_env_file_is_read_and_the_environment_wins(read: Any, tmp_path: Path) -> None:
-    file = tmp_path / "tollbook.env"
-    file.write_text(
-        "# Tollbook\nTOLLBOOK_RETENTION_DAYS=7\nTOLLBOOK_ESL='esl://:p%23w@fs1'\nTOLLBOOK_ONNET=pbx\n"
-        "PYICEBERG_CATALOG__TOLLBOOK__URI=x\nOTHER=1\n"
-    )
-    settings = read(env_file=str(file), onnet="other")
-    assert settings.retention_days == 7
-    assert settings.esl == (esl("fs1", password="p#w"),)
-    assert settings.onnet == {"other"}
-
-
-def test_wrong_settings_of_the_env_file_are_reported_too(read: Any, tmp_path: Path) -> None:
-    """A typo there would silently leave the default in place."""
-    file = tmp_path / "tollbook.env"
-    file.write_text("TOLLBOOK_RETENTION_DAYS=0\nTOLLBOOK_RETENTION_DAY=5\n")
-    with pytest.raises(SettingsError) as caught:
-        read(env_file=str(file), log_level="loud")
-    for message in (
-        "TOLLBOOK_RETENTION_DAYS: ",
-        "TOLLBOOK_LOG_LEVEL: ",
-        "TOLLBOOK_RETENTION_DAY is not a setting: did you mean TOLLBOOK_RETENTION_DAYS?",
-    ):
-        assert message in str(caught.value)
-
-
-def test_an_env_file_that_cannot_be_read_is_reported(read: Any, tmp_path: Path) -> None:
-    latin = tmp_path / "latin.env"
-    latin.write_bytes(b"TOLLBOOK_ONNET=M\xfcller\n")
-    for path in (tmp_path / "missing.env", tmp_path, latin):
-        with pytest.raises(SettingsError, match=f"TOLLBOOK_ENV_FILE={path} cannot be read"):
-            read(env_file=str(path))
-
-
-def test_without_a_database_the_message_says_what_to_set(read: Any, tmp_path: Path) -> None:
-    settings = read(data_dir=str(tmp_path))
-    with pytest.raises(
-        SettingsError, match=f"set TOLLBOOK_DATABASE_URL=.*no embedded PostgreSQL is running in {tmp_path}"
-    ):
-        settings.require_database_url()
-    with pytest.raises(SettingsError, match="set TOLLBOOK_ESL=esl://"):
-        settings.require_esl()
-
-
 def test_the_archive_keeps_more_than_postgresql() -> None:
     """Or a day would be dropped from the archive before it is pruned."""
     assert load_settings({}).archive_retention_months is None

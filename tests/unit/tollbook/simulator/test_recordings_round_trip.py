@@ -125,6 +125,6 @@ def test_offsets_never_fall_even_without_times_json():
         assert list(offsets) == sorted(offsets)
 
 
-def test_a_folder_without_a_recording_is_named(tmp_path: Path):
+def test_a_folder_without_a_recording_is_named():
     with pytest.raises(DataError, match=r"nothing_here.*plain\.esl"):
-        load(tmp_path / "nothing_here")
+        load(ESL / "nothing_here")
