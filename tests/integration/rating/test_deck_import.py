@@ -59,7 +59,7 @@ def test_rates_that_stay_keep_their_id_and_those_that_go_are_kept(acme: Connecti
 
 
 def test_the_same_deck_again_is_no_new_version(acme: Connection) -> None:
-    """In any order of its lines, from however many files; listeners are not told."""
+    """In any order of its lines, from however many files; the version does not rise."""
     before, version = kept(acme), tariffs.version(acme)
     done = put(acme, "retail", "33,300", "44,100", "49,200")
     assert (done.compared.changed, done.plan.version, done.compared.same) == (False, 1, 3)
@@ -84,10 +84,10 @@ def test_an_import_says_what_changes_against_today(acme: Connection) -> None:
         "20,1,1,1/1,,,20",
     ]  # fmt: skip
     done = put(acme, "retail", *lines, header=header, dry_run=True)
-    told: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
     for change in done.compared.changes:
-        told.setdefault(f"{change.kind} {change.total}", set()).add(change.prefix)
-    assert told == {
+        found.setdefault(f"{change.kind} {change.total}", set()).add(change.prefix)
+    assert found == {
         "dearer 4": {"11", "12", "13", "14"},
         "cheaper 2": {"15", "16"},
         "otherwise changed 2": {"17", "18"},
@@ -121,14 +121,14 @@ def test_a_base_that_cannot_be_is_refused(acme: Connection) -> None:
     put(acme, "a", "1,1", base="retail")
     put(acme, "b", "1,1", base="a")
     replace_rates(acme, "euro", "EUR", [row.values() for row in parse_deck([("", ["prefix,per_min\n", "1,1\n"])])])
-    for plan, base, told in (
+    for plan, base, message in (
         ("retail", "b", "the plan 'b' stands on 'retail'"),
         ("retail", "retail", "the plan 'retail' stands on 'retail'"),
         ("euro", "retail", "a plan and its base are in one currency"),
         ("euro", "gold", "there is no rate plan 'gold'"),
         ("new", "new", "the plan 'new' stands on 'new'"),
     ):
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=message):
             put(acme, plan, "1,1", base=base)
     assert {plan.plan_id: plan.base_plan_id for plan in tariffs.plans(acme)} == {
         "a": "retail", "b": "a", "euro": None, "retail": None,
@@ -166,7 +166,7 @@ def test_one_prefix_has_one_rate_at_a_time(database: Connection, one: str, other
         assert put(database, "retail", *lines, header=header).compared.rates == 3
 
 
-def test_a_rate_inside_a_longer_one_is_told_with_that(database: Connection) -> None:
+def test_a_rate_inside_the_time_of_another_is_reported_with_it(database: Connection) -> None:
     """Not with the one before it in time, which was over."""
     lines = ["49,1,2026-01-01,2026-12-31", "49,1,2026-02-01,2026-02-02", "49,1,2026-03-01,2026-03-02"]
     with pytest.raises(DataError) as caught:
@@ -177,7 +177,7 @@ def test_a_rate_inside_a_longer_one_is_told_with_that(database: Connection) -> N
     ]
 
 
-def test_a_prefix_that_is_repeated_ten_thousand_times_is_told_in_fifty_lines(database: Connection) -> None:
+def test_a_prefix_that_is_repeated_ten_thousand_times_is_reported_in_fifty_lines(database: Connection) -> None:
     with pytest.raises(DataError) as caught:
         put(database, "retail", *["49,1"] * 10_000)
     assert str(caught.value).endswith("and 9949 more")

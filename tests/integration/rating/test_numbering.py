@@ -141,8 +141,8 @@ def test_what_is_dialled_becomes_e164(plans: dict[str, NumberingPlan]) -> None:
     for plan, dialled, expected in DIALLED:
         parsed = plans[plan].parse(dialled)
         assert (plan, dialled, f"{'short ' * parsed.short}{parsed.digits}") == (plan, dialled, expected)
-    told = [plan for plan, _, _ in DIALLED]
-    assert {plan for plan in plans if told.count(plan) < 5} <= {"E164"}
+    covered = [plan for plan, _, _ in DIALLED]
+    assert {plan for plan in plans if covered.count(plan) < 5} <= {"E164"}
 
 
 def test_what_is_no_form_of_a_plan_is_not_guessed(plans: dict[str, NumberingPlan]) -> None:
@@ -184,7 +184,7 @@ def test_two_readings_that_differ_are_none() -> None:
     assert (parsed.digits, parsed.reason) == (None, "more than one number of numbering plan XX")
 
 
-def test_a_plan_of_ones_own_is_a_row_and_listeners_are_told(database: Connection) -> None:
+def test_a_plan_of_one_s_own_is_a_row_and_raises_the_version(database: Connection) -> None:
     before = tariffs.version(database)
     database.execute(
         "INSERT INTO numbering (numbering_id, name, country_code, international_prefixes, national_prefixes,"

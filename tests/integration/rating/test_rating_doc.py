@@ -1,4 +1,4 @@
-"""docs/rating.md says what is so: its decks are imported, its accounts made, and its examples priced."""
+"""docs/rating.md is true: its decks are imported, its accounts made, and its examples priced."""
 
 import datetime as dt
 import re
@@ -28,10 +28,10 @@ def table(first: str) -> list[dict[str, str]]:
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
-def parts(told: str) -> Iterator[Charge]:
+def parts(text: str) -> Iterator[Charge]:
     """Parts as the examples write them: direction, number, seconds."""
-    for one in [] if told == "none" else told.split(", "):
-        direction, _, rest = one.partition(" ")
+    for part in [] if text == "none" else text.split(", "):
+        direction, _, rest = part.partition(" ")
         number, _, seconds = rest.rpartition(" ")
         yield Charge(direction=direction, number=number, seconds=int(seconds))
 
@@ -61,9 +61,9 @@ def loaded(database: Connection) -> Tariffs:
 def test_the_worked_examples_are_what_the_engine_computes(loaded: Tariffs) -> None:
     """Cost, billed seconds, the rate of each part, and the reason of an unrated call."""
     for example in table("example"):
-        told = tuple(parts(example["parts"]))
+        charges = tuple(parts(example["parts"]))
         account_id = None if example["account"] == "none" else example["account"]
-        price = loaded.price_charges(account_id, ms(example["start"]), bool(told), told)
+        price = loaded.price_charges(account_id, ms(example["start"]), bool(charges), charges)
         computed = {
             "cost_micros": "NULL" if price.cost_micros is None else str(price.cost_micros),
             "billed": ", ".join(
@@ -90,9 +90,9 @@ def test_the_examples_cover_the_rules() -> None:
 def test_the_table_of_numbering_plans_is_that_of_the_database(database: Connection) -> None:
     """Prefixes and names as the rows have them, and the example reads as it says."""
     rows = {row.numbering_id: row for row in tariffs.numberings(database)}
-    told = {line["plan"]: line for line in table("plan")}
-    assert set(told) == set(rows)
-    for plan, line in told.items():
+    documented = {line["plan"]: line for line in table("plan")}
+    assert set(documented) == set(rows)
+    for plan, line in documented.items():
         row = rows[plan]
         assert (line["country"], line["national"]) == (row.name, ", ".join(row.national_prefixes))
         assert line["international"].replace("(nothing)", "") == ", ".join(row.international_prefixes)

@@ -1,4 +1,4 @@
-"""Rates as a file: every bad row is named with its line, nothing is taken unless all is right, amounts are exact."""
+"""Rates as a file: every bad row is named with its line, all rows are taken or none, amounts are exact."""
 
 import datetime as dt
 import io
@@ -87,10 +87,10 @@ def test_an_empty_prefix_is_the_rate_for_all_numbers() -> None:
     ],
 )  # fmt: skip
 def test_a_bad_row_is_named_with_its_line(row: str, problem: str) -> None:
-    told = problems("prefix,per_min,connection_fee,increment,valid_from,valid_to", "33,1,,,,", "", row, "44,1,,,,")
-    assert told.startswith("nothing was imported:\n  line 4: ")
-    assert problem in told
-    assert told.count("\n  line ") == 1
+    message = problems("prefix,per_min,connection_fee,increment,valid_from,valid_to", "33,1,,,,", "", row, "44,1,,,,")
+    assert message.startswith("nothing was imported:\n  line 4: ")
+    assert problem in message
+    assert message.count("\n  line ") == 1
 
 
 def test_a_direction_must_be_one_that_calls_have() -> None:
@@ -111,14 +111,14 @@ def test_micros_are_whole() -> None:
 
 
 def test_all_bad_rows_are_reported_at_once() -> None:
-    told = problems("prefix,per_min", "x,1", "49,1", "y,1", "50,z")
-    assert [line.split(":")[0].strip() for line in told.splitlines()[1:]] == ["line 2", "line 4", "line 5"]
+    message = problems("prefix,per_min", "x,1", "49,1", "y,1", "50,z")
+    assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == ["line 2", "line 4", "line 5"]
 
 
-def test_a_thousand_bad_rows_are_told_in_fifty_lines() -> None:
-    told = problems("prefix,per_min", *["x,1"] * 1000)
-    assert len(told.splitlines()) == 52
-    assert told.endswith("and 950 more")
+def test_a_thousand_bad_rows_are_reported_in_fifty_lines() -> None:
+    message = problems("prefix,per_min", *["x,1"] * 1000)
+    assert len(message.splitlines()) == 52
+    assert message.endswith("and 950 more")
 
 
 def test_a_row_of_several_lines_is_named_by_a_line_of_it() -> None:
@@ -149,7 +149,7 @@ def test_the_same_prefix_in_another_direction_is_another_rate() -> None:
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
 def test_decimals_are_exact_to_the_micro(per_min: int, fee: int) -> None:
-    """0.1 + 0.2 is not at home here: what is written is what is stored."""
+    """No float comes in between: what is written is what is stored."""
     (row,) = deck("prefix,per_min,connection_fee", f"1,{Decimal(per_min).scaleb(-6)},{Decimal(fee).scaleb(-6):f}")
     assert (row.per_min_micros, row.connection_fee_micros) == (per_min, fee)
 

@@ -43,8 +43,8 @@ def row(*parts: tuple[str, str, int], **given: object) -> Row:
         "start_ts": AT, "answer_ts": AT, "end_ts": AT + 90_000, "duration_sec": 90, "billsec": 90, "answered": 1,
         "disposition": "answered", "hangup_cause": None, "queue_id": None, "agent_id": None, "estimated": False,
     }  # fmt: skip
-    said = [{"direction": direction, "number": number, "seconds": seconds} for direction, number, seconds in parts]
-    return msgspec.convert({**terms, "parts": said, **given}, Row)
+    charges = [{"direction": direction, "number": number, "seconds": seconds} for direction, number, seconds in parts]
+    return msgspec.convert({**terms, "parts": charges, **given}, Row)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_a_call_is_priced_by_the_plan_of_its_start() -> None:
 
 
 def test_only_numbers_that_were_dialled_are_read_by_the_numbering_plan() -> None:
-    """An own number comes from a carrier in the carrier's form; an extension is no number of any country."""
+    """An own number comes from a carrier in the carrier's form; an extension is not a number of any country."""
     tariffs = Tariffs(
         accounts={
             "acme": on(

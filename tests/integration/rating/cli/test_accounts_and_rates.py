@@ -1,4 +1,4 @@
-"""`tollbook account` and `tollbook rates` as an operator types them: what they do, say, and end with."""
+"""`tollbook account` and `tollbook rates` as an operator types them: what they do and print, and their exit codes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ DECK = "prefix,per_min,increment,name\n49,0.012,60/60,Germany\n4930,0.01,1/1,Ber
 
 @pytest.fixture
 def deck(tmp_path: Path) -> Callable[[str | bytes], str]:
-    """Write a rate file and give its path."""
+    """Write a rate file and return its path."""
 
     def write(content: str | bytes) -> str:
         path = tmp_path / "rates.csv"
@@ -59,7 +59,7 @@ def test_from_a_rate_file_to_an_account_with_a_number(tollbook: Tollbook, deck: 
 
 
 def test_an_import_replaces_the_plan_and_keeps_its_currency(tollbook: Tollbook, deck: Deck, database_url: str) -> None:
-    """--currency is of a new plan: next month's prices of a plan in EUR are not in USD because nobody said EUR."""
+    """--currency is for a new plan: without it, next month's prices of a plan in EUR are not taken to be in USD."""
     tollbook("rates", "import", deck(DECK), "--plan", "retail", "--currency", "EUR")
     assert tollbook("rates", "import", deck("prefix,per_min\n33,1\n"), "--plan", "retail").returncode == 0
     assert rates(database_url) == [("retail", "EUR", "33", 1_000_000, 60, 60, "outbound 33")]
@@ -74,7 +74,7 @@ def test_a_file_from_a_spreadsheet_is_read(tollbook: Tollbook, deck: Deck, datab
     assert rates(database_url) == [("retail", "USD", "49", 12_000, 60, 60, "Germany, all")]
 
 
-def test_every_bad_line_is_told_and_nothing_is_imported(tollbook: Tollbook, deck: Deck, database_url: str) -> None:
+def test_every_bad_line_is_named_and_nothing_is_imported(tollbook: Tollbook, deck: Deck, database_url: str) -> None:
     tollbook("rates", "import", deck(DECK), "--plan", "retail")
     before = rates(database_url)
     content = "prefix,per_min,increment\n49,1,60\nx,1,1/1\n33,free,1/1\n44,1,1/1\n"
@@ -101,7 +101,7 @@ def test_a_dry_run_changes_nothing(tollbook: Tollbook, deck: Deck, database_url:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"prefix,per_min,name\n49,1,M\xfcller\n", "is not UTF-8 text: save it as CSV UTF-8"),
         (b"\xff\xfep\x00r\x00", "is not UTF-8 text"),
@@ -110,10 +110,10 @@ def test_a_dry_run_changes_nothing(tollbook: Tollbook, deck: Deck, database_url:
         (b"prefix,per_min,name\n49,1,a\0b\n", "NUL"),
     ],
 )
-def test_a_file_that_is_no_deck_is_refused(tollbook: Tollbook, deck: Deck, content: bytes, told: str) -> None:
+def test_a_file_that_is_no_deck_is_refused(tollbook: Tollbook, deck: Deck, content: bytes, message: str) -> None:
     done = tollbook("rates", "import", deck(content), "--plan", "retail")
     assert (done.returncode, done.stdout) == (65, "")
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize("currency", ["usd", "US", "EURO", "A1B", "ÄÖÜ", ""])
@@ -123,11 +123,11 @@ def test_a_currency_has_three_letters(tollbook: Tollbook, deck: Deck, currency: 
     assert "write three capital letters, for instance USD" in done.stderr
 
 
-def test_what_cannot_be_done_is_told_and_changes_nothing(tollbook: Tollbook, database_url: str) -> None:
+def test_what_cannot_be_done_is_refused_and_changes_nothing(tollbook: Tollbook, database_url: str) -> None:
     tollbook("account", "add", "acme")
     tollbook("account", "add", "other")
     tollbook("account", "number", "add", "other", "222")
-    for arguments, told in (
+    for arguments, message in (
         (["account", "add", "acme"], "the account 'acme' exists already"),
         (["account", "add", "new", "--plan", "gold"], "there is no rate plan 'gold': import it first"),
         (["account", "number", "add", "nobody", "1"], "there is no account 'nobody': add it first"),
@@ -135,7 +135,7 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(tollbook: Tollbook, dat
     ):
         done = tollbook(*arguments)
         assert (done.returncode, done.stdout) == (64, "")
-        assert done.stderr.startswith(f"tollbook: {told}")
+        assert done.stderr.startswith(f"tollbook: {message}")
         assert done.stderr.count("\n") == 1
     assert tollbook("account", "number", "list").stdout == "222\tother\n"
     with psycopg.connect(database_url) as connection:
@@ -204,14 +204,14 @@ def test_a_price_is_explained_before_anybody_calls(tollbook: Tollbook, deck: Dec
         " 7 s are billed as 1 s + 6 × 1 s = 7 s: 7 × 0.010000 / 60 = 0.001167 (rounded up)\n"
         "0.001167 EUR\n",
     )
-    for arguments, told in (
+    for arguments, message in (
         (["123"], "unrated: no number of numbering plan DE: outbound 123"),
         (["112"], "unrated: no rate for outbound short code 112"),
         (["1001", "--direction", "internal"], "the plan prices no internal calls: 0"),
     ):
         done = tollbook("rates", "explain", "--account", "acme", *arguments)
         assert done.returncode == 0
-        assert told in done.stdout
+        assert message in done.stdout
     assert "unrated: no such account" in tollbook("rates", "explain", "--account", "ghost", "49").stdout
     assert tollbook("rates", "explain", "--account", "acme", "49", "--at", "soon").returncode == 64
 
@@ -238,7 +238,7 @@ def test_an_account_changes_its_plan_and_is_disabled(tollbook: Tollbook, deck: D
 
 
 def test_an_id_of_odd_bytes_is_refused_in_one_line(tollbook: Tollbook) -> None:
-    """A terminal in latin-1 types bytes that are no UTF-8."""
+    """A terminal in latin-1 types bytes that are not UTF-8."""
     done = tollbook("account", "add", b"M\xfcller")
     assert done.returncode == 65
     assert done.stderr.startswith("tollbook: ")

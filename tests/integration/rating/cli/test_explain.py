@@ -1,4 +1,4 @@
-"""`tollbook explain` as installed, on a real database: readable, complete, and obeyed by no terminal."""
+"""`tollbook explain` as installed, on a real database: readable, complete, and safe on a terminal."""
 
 import functools
 import json
@@ -72,7 +72,7 @@ def test_a_call_is_explained_for_people(write: Callable[[list[Leg]], None], expl
 
 
 def test_json_is_what_the_api_answers(write: Callable[[list[Leg]], None], explain: Tollbook) -> None:
-    """The same members; ASCII alone, for some terminals obey characters beyond it."""
+    """The same members; ASCII alone, because some terminals obey characters beyond it."""
     write(recorded_legs("recover"))
     done = explain(str(row_of("recover")["call_id"]), "--json")
     assert done.stdout.isascii()
@@ -105,7 +105,7 @@ def hostile(at_us: int = T0, call_id: str = f"id{HOSTILE}") -> list[Leg]:
 
 
 def test_nothing_a_caller_sends_is_obeyed(write: Callable[[list[Leg]], None], explain: Tollbook) -> None:
-    """Neither markup nor an escape sequence, a line break or a turn of the writing; in errors neither."""
+    """No markup, escape sequence, line break or change of direction; nor in errors."""
     write(hostile())
     for arguments in ((f"id{HOSTILE}",), (f"id{HOSTILE}", "--json")):
         done = explain(*arguments)

@@ -128,7 +128,7 @@ def test_the_rules_of_direction_numbers_and_disposition_fit_the_row(name: str) -
 
 
 def test_an_open_call_says_what_it_waits_for() -> None:
-    """Before the end the rules name the legs that are up; nothing is said to be decided."""
+    """Before the end the sentences name the legs that are up, and no column counts as decided."""
     creates = [msgspec.structs.replace(leg, end=None, answered_us=0) for leg in LEGS["outbound_answered"]]
     ((_, row, explained),) = explanations(creates)
     assert row.end_ts is None
@@ -160,7 +160,7 @@ def test_half_of_the_legs_explain_nothing() -> None:
     assert explain(row, free(row), children, FoldSettings()).legs == ()
 
 
-def test_changed_settings_are_told_apart_from_the_row() -> None:
+def test_a_row_is_kept_apart_from_what_changed_settings_would_give() -> None:
     """The row keeps what it was computed with, and the sentence says what today's settings would give."""
     ((_, row, _),) = explanations(LEGS["outbound_answered"])
     today = FoldSettings(trunk_rules=TrunkRules(onnet=frozenset({"gateway:carrier", "carrier"})))
@@ -173,8 +173,8 @@ def test_changed_settings_are_told_apart_from_the_row() -> None:
     assert [leg.off_net_rule for leg in explained.legs if leg.direction == "outbound"] == ["the list of on-net peers"]
 
 
-def test_another_account_is_not_named_to_who_may_not_know_it() -> None:
-    """A number that another account owns by now is not that account's call, nor this reader's business."""
+def test_another_account_is_not_named_to_a_reader_who_may_not_see_it() -> None:
+    """The call stays where it is when another account owns its number by now; its reader does not learn whose."""
     ((_, row, _),) = explanations(LEGS["cid_sip_percent_newline_injection"])
     assert row.account_id is None
     explained = explain(
@@ -230,7 +230,7 @@ def test_an_estimated_end_says_so() -> None:
     assert explained.rules["disposition"] == "the end of leg 1 (root) is an estimate"
 
 
-def test_recovered_lives_are_told() -> None:
+def test_a_recovered_leg_shows_both_creations() -> None:
     """`sofia recover`: one leg that was created twice."""
     ((_, _, explained),) = explanations(LEGS["recover"])
     assert {len(one.lives) for one in explained.legs} == {2}

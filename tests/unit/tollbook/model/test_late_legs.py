@@ -11,8 +11,8 @@ KEPT = 10_000_000  # legs before this moment are pruned
 
 
 def leg(uid: str, created_us: int, *, parent: str = "", ended: bool = True) -> Leg:
-    said = Facts(parent=Parent(uid=parent, named_by="cdr_parent") if parent else None)
-    return Leg(switch="s", uid=uid, created_us=created_us, create=said, end=said if ended else None)
+    facts = Facts(parent=Parent(uid=parent, named_by="cdr_parent") if parent else None)
+    return Leg(switch="s", uid=uid, created_us=created_us, create=facts, end=facts if ended else None)
 
 
 OLD, YOUNG = leg("a", 5_000_000), leg("a", 20_000_000)

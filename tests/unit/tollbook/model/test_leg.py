@@ -1,4 +1,4 @@
-"""What several observers know of one leg, joined: whoever speaks first, and however often, it is the same leg."""
+"""What several observers know of one leg, merged: in any order, and however often, it is the same leg."""
 
 import itertools
 

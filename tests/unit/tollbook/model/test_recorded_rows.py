@@ -87,7 +87,7 @@ LOST_WITH_THE_CREATE = {"fifo_enterprise": {"from_num"}, "recover": {"start_ts",
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_ends_alone_give_the_rows_but_for_what_only_the_creation_said(name: str) -> None:
+def test_ends_alone_give_the_rows_except_what_only_the_creation_states(name: str) -> None:
     """All CREATEs missed: the same calls, parties, seconds and charges."""
     found, must = rows_of([leg for leg in LEGS[name] if leg.end]), recorded_rows(name)
     excused = LOST_WITH_THE_CREATE.get(name, set())

@@ -1,4 +1,4 @@
-"""The contract's rules that no recording holds, on legs as the switch would tell them."""
+"""Rules of docs/calls.md that no recording reaches, on legs as the switch would state them."""
 
 import dataclasses
 from typing import Any
@@ -20,7 +20,7 @@ SECOND = 1_000_000
 
 
 def created(uid: str, *, at: float = 0, **facts: Any) -> SwitchEvent:
-    """A CHANNEL_CREATE `at` seconds after T0: an inbound sofia leg unless said otherwise."""
+    """A CHANNEL_CREATE `at` seconds after T0: an inbound sofia leg by default."""
     us = T0 + int(at * SECOND)
     given = {"channel_direction": "inbound", "channel": f"sofia/internal/{uid}", "caller": "1000", "dialed": "2000"}
     return SwitchEvent(
@@ -56,7 +56,7 @@ def trunk(uid: str, parent: str, *, at: float = 0.1, number: str = "15551230001"
 
 
 @pytest.mark.parametrize(
-    ("said", "named"),
+    ("stated", "named"),
     [
         ({"cdr_parent": "root", "originator": "other"}, "cdr_parent"),
         ({"originator": "root", "originating_leg": "other"}, "originator"),
@@ -66,8 +66,8 @@ def trunk(uid: str, parent: str, *, at: float = 0.1, number: str = "15551230001"
         ({"fifo_bridge": "root"}, "fifo_bridge_uuid"),
     ],
 )
-def test_the_first_rule_that_applies_names_the_parent(said: dict[str, str], named: str) -> None:
-    child = created("child", at=1, channel_direction="outbound", **said)
+def test_the_first_rule_that_applies_names_the_parent(stated: dict[str, str], named: str) -> None:
+    child = created("child", at=1, channel_direction="outbound", **stated)
     (leg,) = legs(child)
     assert leg.create
     assert leg.create.parent
@@ -76,7 +76,7 @@ def test_the_first_rule_that_applies_names_the_parent(said: dict[str, str], name
 
 
 @pytest.mark.parametrize(
-    "said",
+    "stated",
     [
         {"other_type": "originator", "other_uid": "root", "recovered": "true"},
         {"other_type": "originatee", "other_uid": "root"},
@@ -86,8 +86,8 @@ def test_the_first_rule_that_applies_names_the_parent(said: dict[str, str], name
         {"originator": "child"},
     ],
 )
-def test_what_names_no_parent(said: dict[str, str]) -> None:
-    (leg,) = legs(created("child", channel_direction="outbound", **said))
+def test_what_names_no_parent(stated: dict[str, str]) -> None:
+    (leg,) = legs(created("child", channel_direction="outbound", **stated))
     assert leg.create
     assert leg.create.parent is None
 
@@ -167,7 +167,7 @@ def test_a_lost_call_ends_at_the_last_sign_of_life_and_says_so() -> None:
     assert row.parts == (Charge(direction="internal", number="2000", seconds=18),)
 
 
-def test_the_switch_s_own_word_replaces_an_estimate() -> None:
+def test_an_end_that_the_switch_states_replaces_an_estimate() -> None:
     create = created("x", user="1000")
     (leg,) = legs(create)
     (exact,) = legs(ended(create, answered=1, hangup=7))
@@ -179,8 +179,8 @@ def test_the_switch_s_own_word_replaces_an_estimate() -> None:
         assert (row.disposition, row.estimated, row.duration_sec) == ("answered", False, 7)
 
 
-def test_a_leg_lost_inside_a_call_whose_end_the_switch_told_makes_no_lost_call() -> None:
-    """A zombie loopback leg ends by estimate; the call ended when the switch said."""
+def test_a_leg_lost_inside_a_call_whose_end_the_switch_states_makes_no_lost_call() -> None:
+    """A zombie loopback leg ends by estimate; the call ended when the switch states it."""
     root = created("root", user="1000")
     zombie = created("z", at=1, channel="loopback/app-b", loopback_other="root")
     (leg,) = legs(zombie)
@@ -274,7 +274,7 @@ def test_an_inbound_call_pays_its_forward_for_the_forward_s_own_seconds() -> Non
 
 @pytest.mark.parametrize(("apart_ms", "same"), [(1000, True), (1001, False)])
 def test_a_second_apart_is_one_conversation(apart_ms: int, same: bool) -> None:
-    """The only off-net leg is charged the call's own seconds when both ends lie within 1,000 ms of the call's."""
+    """The only off-net leg is charged the call's own seconds when its ends are within 1,000 ms of the call's."""
     root = created("root", dialed="8005550100")
     forward = trunk("t", "root", number="15551239999")
     answered = 1.5 + apart_ms / 1000
@@ -306,12 +306,12 @@ def test_a_click_to_call_whose_customer_never_picked_up_was_not_answered() -> No
 
 
 @pytest.mark.parametrize(
-    ("said", "direction"),
+    ("stated", "direction"),
     [("inbound", "inbound"), ("outbound", "outbound"), ("local", "internal"), ("Local", "internal"), ("up", "inbound")],
 )
-def test_the_operator_s_call_direction_is_believed_when_it_is_one(said: str, direction: str) -> None:
+def test_the_operator_s_call_direction_is_believed_when_it_is_one(stated: str, direction: str) -> None:
     root = created("root")
-    (row,) = rows(root, ended(root, hangup=1, call_direction=said))
+    (row,) = rows(root, ended(root, hangup=1, call_direction=stated))
     assert row.direction == direction
 
 
@@ -344,7 +344,7 @@ def test_an_owned_number_is_found_however_it_is_written(dialled: str) -> None:
     assert rows(created("root", dialed=dialled), settings=owner)[0].account_id == "owner"
 
 
-def test_an_end_that_lacks_what_the_creation_said_keeps_it() -> None:
+def test_what_an_end_lacks_is_taken_from_the_creation() -> None:
     root = created("root", account="acct", call_direction="outbound")
     (row,) = rows(root, ended(root, answered=1, hangup=2, account="", call_direction=""))
     assert (row.account_id, row.direction) == ("acct", "outbound")
@@ -400,7 +400,7 @@ def test_an_event_without_a_usable_id_makes_no_leg(uid: str) -> None:
     assert leg_of(SwitchEvent(name="CHANNEL_CREATE", uid=uid, created_us=T0), "fs") is None
 
 
-def test_the_end_without_a_hangup_time_ends_when_it_was_said() -> None:
+def test_an_end_without_a_hangup_time_is_at_the_time_of_its_event() -> None:
     root = created("root", user="1000")
     (row,) = rows(root, ended(root, hangup=4, hangup_us=0))
     assert row.duration_sec == 4
