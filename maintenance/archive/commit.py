@@ -57,7 +57,7 @@ def commit(table: Table, batch_id: UUID, content: BatchContent) -> Committed:
     with archive_errors("writing the archive"):
         change = _write(table, content)
         if change.removed or change.added:
-            exchange(table, change.removed, change.added, {BATCH_PROPERTY: str(batch_id)})
+            exchange_files(table, change.removed, change.added, {BATCH_PROPERTY: str(batch_id)})
     deletions = {correction.key for correction in content.corrections if correction.gone}
     replaced = len(change.corrected - deletions)
     return Committed(
@@ -68,7 +68,7 @@ def commit(table: Table, batch_id: UUID, content: BatchContent) -> Committed:
     )
 
 
-def exchange(table: Table, removed: list[DataFile], added: list[DataFile], properties: dict[str, str]) -> None:
+def exchange_files(table: Table, removed: list[DataFile], added: list[DataFile], properties: dict[str, str]) -> None:
     """Commit one snapshot that removes and adds files; raise what pyiceberg raises.
 
     The catalog refuses it if the table has changed since it was loaded.
@@ -83,15 +83,15 @@ def exchange(table: Table, removed: list[DataFile], added: list[DataFile], prope
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Change:
+class _FileChange:
     removed: list[DataFile]
     added: list[DataFile]
     corrected: set[CallKey]
 
 
-def _write(table: Table, content: BatchContent) -> _Change:
+def _write(table: Table, content: BatchContent) -> _FileChange:
     """Write the files of a change: the batch's rows, and the rows that are kept of the files that it corrects."""
-    change = _Change(removed=[], added=[], corrected=set())
+    change = _FileChange(removed=[], added=[], corrected=set())
     pool = [content.rows]
     for corrected in corrected_files(table, content.corrections) if content.corrections else ():
         change.removed.append(corrected.file)

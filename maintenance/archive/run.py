@@ -86,7 +86,7 @@ def _archive(
     names = [account.account_id for account in accounts]
     total = sum(account.rows for account in accounts) + sum(batch.rows for batch in unfinished)
     while batch := unfinished.pop(0) if unfinished else outbox.claim(connection, before=before, accounts=names):
-        written = finish(connection, catalog, batch)
+        written = finish_batch(connection, catalog, batch)
         if written is None:
             repaired += 1
         else:
@@ -96,7 +96,7 @@ def _archive(
     return committed, repaired
 
 
-def finish(connection: Connection, catalog: Catalog, batch: Batch) -> Committed | None:
+def finish_batch(connection: Connection, catalog: Catalog, batch: Batch) -> Committed | None:
     """Write a claimed batch into the archive and take it out of the outbox; return None if the archive has it already.
 
     Raises as `archive_calls`.

@@ -13,7 +13,7 @@ from itertools import islice
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from maintenance.archive.commit import exchange
+from maintenance.archive.commit import exchange_files
 from maintenance.archive.data_files import partition_key
 from maintenance.compaction.merge import first_start, merge
 from maintenance.compaction.months import begin_of
@@ -76,7 +76,7 @@ def compact_some(table: Table, month: int) -> Compacted | None:
                 " please report this, with the version"
             )
         removed = [file for group in groups for file in group.files]
-        exchange(table, removed, added, {})
+        exchange_files(table, removed, added, {})
     return Compacted(files_before=len(removed), files_after=len(added), rows=rows)
 
 
@@ -88,7 +88,7 @@ def drop_some(table: Table, first_kept: int) -> int:
     with archive_errors("dropping old months from the archive"):
         files = [file for _, _, file in islice(_files(table, before=first_kept), _DROPPED_FILES)]
         if files:
-            exchange(table, files, [], {})
+            exchange_files(table, files, [], {})
     return sum(file.record_count for file in files)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from maintenance.doctor import rules
 from maintenance.doctor.finding import Finding, fail, ok, warn
-from maintenance.doctor.run import Group, attempt
+from maintenance.doctor.run import CheckGroup, attempt
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import EslAddress, Settings
 from tollbook.errors import ProtocolError, SettingsError, TollbookError
@@ -35,16 +35,16 @@ _DISK_REMEDY = "run this as the user that runs `tollbook listen`, with its setti
 _ARCHIVE_REMEDY = "nothing is lost: rows wait in the outbox until `tollbook archive run` can write them"
 
 
-def groups_for(settings: Settings) -> list[Group]:
+def groups_for(settings: Settings) -> list[CheckGroup]:
     """Return all checks for these settings, in the order in which they are reported."""
     return [
-        Group(name="database", findings=lambda: _check_database(settings)),
+        CheckGroup(name="database", findings=lambda: _check_database(settings)),
         *(
-            Group(name=f"switch {address}", findings=lambda address=address: _check_switch(address))
+            CheckGroup(name=f"switch {address}", findings=lambda address=address: _check_switch(address))
             for address in settings.esl
         ),
-        Group(name="spool", findings=lambda: _check_disk(settings)),
-        Group(name="archive", findings=lambda: [attempt("archive", lambda: _archive(settings), _ARCHIVE_REMEDY)]),
+        CheckGroup(name="spool", findings=lambda: _check_disk(settings)),
+        CheckGroup(name="archive", findings=lambda: [attempt("archive", lambda: _archive(settings), _ARCHIVE_REMEDY)]),
     ]
 
 

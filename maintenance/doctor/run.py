@@ -20,7 +20,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^@/\s]*@")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class CheckGroup:
     """Checks that are made one after the other. `name` is reported when the group hangs or crashes."""
 
     name: str
@@ -39,7 +39,7 @@ def attempt(check: str, make: Callable[[], Finding], remedy: str) -> Finding:
         return fail(check, _crash(error), "this is a fault of Tollbook's: report it with the version and this line")
 
 
-def run_groups(groups: Sequence[Group], *, timeout_s: float = GROUP_TIMEOUT_S) -> list[Finding]:
+def run_groups(groups: Sequence[CheckGroup], *, timeout_s: float = GROUP_TIMEOUT_S) -> list[Finding]:
     """Run all groups at once and return their findings in the order of the groups, even if some hang or crash."""
     deadline = time.monotonic() + timeout_s
     running = [_Running(group=group) for group in groups]
@@ -62,7 +62,7 @@ def run_groups(groups: Sequence[Group], *, timeout_s: float = GROUP_TIMEOUT_S) -
 
 @dataclass(kw_only=True)
 class _Running:
-    group: Group
+    group: CheckGroup
     findings: list[Finding] = field(default_factory=list[Finding])
     done: threading.Event = field(default_factory=threading.Event)
 

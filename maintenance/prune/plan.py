@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tollbook.errors import ArchiveError, DataError
-from tollbook.model.totals import Totals, differences
+from tollbook.model.totals import Totals, differing_accounts
 from tollbook.store.days.totals import DayTotals
 from tollbook.times import MS_PER_DAY, date_of
 
@@ -47,7 +47,7 @@ def verify_day(day: int, stored: DayTotals, archive: Mapping[str | None, Totals]
             f"{date_of(day)} is not dropped, nor any later day: more than {MAX_MOVED} of its calls are open"
             f" ({stored.open}) or wait for the archive: run `tollbook archive run`, see `tollbook doctor`, prune again"
         )
-    if different := differences(stored.archived, archive):
+    if different := differing_accounts(stored.archived, archive):
         shown = "\n  ".join(map(str, different[:_SHOWN_ACCOUNTS]))
         more = f"\n  and {len(different) - _SHOWN_ACCOUNTS} more accounts" if len(different) > _SHOWN_ACCOUNTS else ""
         raise DataError(

@@ -21,7 +21,7 @@ from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.errors import DataError
 from tollbook.model.call_key import CallKey
-from tollbook.model.totals import Totals, differences
+from tollbook.model.totals import Totals, differing_accounts
 from tollbook.store import outbox
 from tollbook.store.database import Connection, check_schema, connect
 from tollbook.store.days import late, totals
@@ -89,7 +89,7 @@ def requeue_day(settings: Settings, day: int) -> int:
             raise DataError(f"PostgreSQL has no calls of {date_of(day)}: there is nothing that could be sent")
         with open_catalog(settings) as catalog, outbox.sole_archiver(connection):
             database, archived = _totals(connection, load_calls(catalog), day)
-            different = differences(database.archived, archived)
+            different = differing_accounts(database.archived, archived)
             return late.requeue_day(connection, day, [difference.account_id for difference in different])
 
 

@@ -18,7 +18,7 @@ _STILL_WRITING_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CdrFile:
+class ParsedFile:
     """A file with its leg, or with the problem why it has none; with neither while it may still be being written."""
 
     path: Path
@@ -45,23 +45,23 @@ def file_names(folder: Path) -> list[str]:
         return sorted(entry.name for entry in entries if entry.name.endswith(".json") and entry.is_file())
 
 
-def read_file(path: Path, headers: Mapping[str, str]) -> CdrFile:
+def read_file(path: Path, headers: Mapping[str, str]) -> ParsedFile:
     """Read a file; `headers` as in `leg_of_file`."""
     try:
         status = path.stat()
         content = path.read_bytes() if status.st_size <= MAX_FILE_BYTES else None
     except OSError as error:
-        return CdrFile(path=path, problem=f"cannot be read: {error.strerror}")
+        return ParsedFile(path=path, problem=f"cannot be read: {error.strerror}")
     if content is None:
-        return CdrFile(path=path, problem=f"larger than {MAX_FILE_BYTES} bytes")
+        return ParsedFile(path=path, problem=f"larger than {MAX_FILE_BYTES} bytes")
     try:
-        return CdrFile(path=path, leg=leg_of_file(content, headers))
+        return ParsedFile(path=path, leg=leg_of_file(content, headers))
     except DataError as error:
         still_writing = time.time() - status.st_mtime < _STILL_WRITING_S
-        return CdrFile(path=path) if still_writing else CdrFile(path=path, problem=str(error))
+        return ParsedFile(path=path) if still_writing else ParsedFile(path=path, problem=str(error))
 
 
-def outcome_of(files: Iterable[CdrFile], refused: Sequence[Refused]) -> Outcome:
+def outcome_of(files: Iterable[ParsedFile], refused: Sequence[Refused]) -> Outcome:
     """Decide what becomes of files whose legs were written, except those that were refused. Pure."""
     reasons = {refusal.leg.key: refusal for refusal in refused}
     outcome = Outcome()

@@ -7,7 +7,7 @@ import click
 
 from maintenance.options import time_option
 from maintenance.progress import progress_bar
-from maintenance.rerate.run import Request, rerate_calls
+from maintenance.rerate.run import RerateRequest, rerate_calls
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.log import setup
@@ -42,7 +42,7 @@ def rerate(
     setup(settings.log_level)
     values = {"account": ",".join(accounts), "plan": plan, "since": since, "until": until}
     options = " ".join([*(f"--{name} {value}" for name, value in values.items() if value), *["--unrated"] * unrated])
-    request = Request(
+    request = RerateRequest(
         accounts=accounts,
         plan=plan,
         since=time_option(since) if since else 0,

@@ -28,11 +28,11 @@ from tollbook.store.tariffs.rerate import PricedCall, Scope
 # A page is one transaction of a fraction of a second: the listener waits no longer for a row in it.
 PAGE_CALLS = 2_000
 
-Pricer = Callable[[PricedCall], Price]
+Repricer = Callable[[PricedCall], Price]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RerateRequest:
     """Which calls to price again: of these accounts and of accounts on `plan`, started in [since, until) epoch ms.
 
     No accounts and no plan: every account. `unrated`: only calls without a price. `by_whom`, `reason` and `options`,
@@ -50,7 +50,7 @@ class Request:
 
 
 def rerate_calls(
-    settings: Settings, request: Request, *, dry_run: bool, progress: Progress = no_progress
+    settings: Settings, request: RerateRequest, *, dry_run: bool, progress: Progress = no_progress
 ) -> RerateReport:
     """Price the requested calls again; with `dry_run`, change nothing. `progress`: calls looked at, and in all.
 
@@ -65,12 +65,12 @@ def rerate_calls(
             until=request.until,
             unrated=request.unrated,
         )
-        pricer = _load_pricer(connection)
+        repricer = _load_repricer(connection)
         archived_until = min(scope.until, read_window(connection).start_ts)
         total = store.count(connection, scope)
         run_id = None if dry_run else _begin(connection, request)
         report = RerateReport(dry_run=dry_run)
-        run = _Run(connection=connection, run_id=run_id, pricer=pricer, report=report)
+        run = _Rerate(connection=connection, run_id=run_id, repricer=repricer, report=report)
         for calls in _pages(connection, scope):
             run.reprice_stored(calls)
             progress(report.looked_at, total)
@@ -82,7 +82,7 @@ def rerate_calls(
     return report
 
 
-def _accounts(connection: Connection, request: Request) -> tuple[str, ...] | None:
+def _accounts(connection: Connection, request: RerateRequest) -> tuple[str, ...] | None:
     """Return the accounts whose calls are priced again, None for all."""
     if not request.accounts and request.plan is None:
         return None
@@ -96,7 +96,7 @@ def _accounts(connection: Connection, request: Request) -> tuple[str, ...] | Non
     return tuple(sorted(accounts))
 
 
-def _load_pricer(connection: Connection) -> Pricer:
+def _load_repricer(connection: Connection) -> Repricer:
     with store_errors(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         loaded = load_tariffs(connection)
@@ -108,28 +108,28 @@ def _load_pricer(connection: Connection) -> Pricer:
     return price
 
 
-def _begin(connection: Connection, request: Request) -> int:
+def _begin(connection: Connection, request: RerateRequest) -> int:
     return price_history.begin(connection, by_whom=request.by_whom, reason=request.reason, scope=request.options)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Run:
+class _Rerate:
     """A run; without `run_id` it is dry."""
 
     connection: Connection
     run_id: int | None
-    pricer: Pricer
+    repricer: Repricer
     report: RerateReport
 
     def reprice_stored(self, calls: list[PricedCall]) -> None:
-        priced = [Replacement(call=call, price=self.pricer(call)) for call in calls]
+        priced = [Replacement(call=call, price=self.repricer(call)) for call in calls]
         changes = [change for change in priced if is_changed(change.call.price, change.price)]
         done = None if self.run_id is None else price_history.replace(self.connection, self.run_id, changes)
         self._count(len(calls), changes, done)
 
     def reprice_archived(self, rows: list[ArchivedRow]) -> None:
         calls = [(archived_call(row), row) for row in rows]
-        priced = [Replacement(call=call, price=self.pricer(call), archived=row) for call, row in calls]
+        priced = [Replacement(call=call, price=self.repricer(call), archived=row) for call, row in calls]
         changes = {change.call.key: change for change in priced if is_changed(change.call.price, change.price)}
         for key in store.present(self.connection, changes):
             del changes[key]  # PostgreSQL has its row: it was priced in the first pass, and waits for the archive

@@ -26,7 +26,7 @@ class Totals:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
+class AccountDifference:
     """An account whose calls the two tiers do not agree on."""
 
     account_id: str | None
@@ -39,10 +39,14 @@ class Difference:
         return f"{who}: PostgreSQL has {self.database}; the archive has {self.archive}"
 
 
-def differences(database: Mapping[str | None, Totals], archive: Mapping[str | None, Totals]) -> list[Difference]:
+def differing_accounts(
+    database: Mapping[str | None, Totals], archive: Mapping[str | None, Totals]
+) -> list[AccountDifference]:
     """List the accounts on which two tiers differ, by name; none when both hold the same."""
     return [
-        Difference(account_id=account, database=ours, archive=theirs)
-        for account in sorted(database.keys() | archive.keys(), key=lambda one: (one is not None, one or ""))
+        AccountDifference(account_id=account, database=ours, archive=theirs)
+        for account in sorted(
+            database.keys() | archive.keys(), key=lambda account: (account is not None, account or "")
+        )
         if (ours := database.get(account, Totals())) != (theirs := archive.get(account, Totals()))
     ]

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from maintenance.archive.batch import parse
 from maintenance.archive.commit import commit, holds
-from maintenance.archive.run import archive_calls, finish
+from maintenance.archive.run import archive_calls, finish_batch
 from maintenance.archive.table import ensure_table
 from maintenance.archive_cli import archive
 from tests.archiving import MONTH, START, archive_now, archived, call, claim, open_call, store, stored, waiting
@@ -203,7 +203,7 @@ def test_a_commit_on_a_stale_load_is_refused_and_not_repeated(settings: Settings
         commit(first, batch.batch_id, content)
         with pytest.raises(ArchiveError, match="nothing is lost"):
             commit(second, batch.batch_id, content)
-        assert finish(database, catalog, batch) is None
+        assert finish_batch(database, catalog, batch) is None
     assert archived(settings) == stored(database)
 
 

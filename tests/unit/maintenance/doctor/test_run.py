@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 from maintenance.doctor.finding import Finding, Status, fail, ok
-from maintenance.doctor.run import Group, attempt, run_groups
+from maintenance.doctor.run import CheckGroup, attempt, run_groups
 from tollbook.errors import StoreUnavailable
 
 OK, FAIL = Status.OK, Status.FAIL
@@ -49,10 +49,10 @@ def test_a_group_that_hangs_or_crashes_costs_no_other() -> None:
     begun = time.monotonic()
     found = run_groups(
         [
-            Group(name="hangs", findings=hangs),
-            Group(name="hangs too", findings=hangs),
-            Group(name="crashes", findings=crashes),
-            Group(name="well", findings=lambda: [ok("third", "well")]),
+            CheckGroup(name="hangs", findings=hangs),
+            CheckGroup(name="hangs too", findings=hangs),
+            CheckGroup(name="crashes", findings=crashes),
+            CheckGroup(name="well", findings=lambda: [ok("third", "well")]),
         ],
         timeout_s=0.2,
     )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from maintenance.prune.plan import MAX_MOVED, VerifiedDay, overdue_days, overdue_leg_days, verify_day
 from tollbook.errors import ArchiveError, DataError
 from tollbook.model.call_key import CallKey
-from tollbook.model.totals import Difference, Totals, differences
+from tollbook.model.totals import AccountDifference, Totals, differing_accounts
 from tollbook.store.days.totals import DayTotals
 from tollbook.times import MS_PER_DAY
 
@@ -57,20 +57,20 @@ def test_accounts_that_differ_are_named_ten_at_most() -> None:
 
 @given(st.dictionaries(ACCOUNTS, TOTALS))
 def test_the_same_totals_do_not_differ(totals: dict[str | None, Totals]) -> None:
-    assert differences(totals, dict(reversed(totals.items()))) == []
+    assert differing_accounts(totals, dict(reversed(totals.items()))) == []
 
 
 @given(st.dictionaries(ACCOUNTS, TOTALS), st.dictionaries(ACCOUNTS, TOTALS))
 def test_every_account_that_differs_is_named_once(
     ours: dict[str | None, Totals], theirs: dict[str | None, Totals]
 ) -> None:
-    named = [difference.account_id for difference in differences(ours, theirs)]
+    named = [difference.account_id for difference in differing_accounts(ours, theirs)]
     assert len(named) == len(set(named))
     assert set(named) == {name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)}
 
 
 def test_a_difference_says_what_each_tier_holds() -> None:
-    difference = Difference(
+    difference = AccountDifference(
         account_id=None, database=Totals(calls=2, billsec=60), archive=Totals(calls=1, cost_micros=5)
     )
     assert str(difference) == (

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from maintenance.recover.cdr_file import CdrFile, Outcome, outcome_of
+from maintenance.recover.cdr_file import Outcome, ParsedFile, outcome_of
 from tollbook.model.leg import Leg
 from tollbook.store.calls.batch import Refused
 
@@ -15,11 +15,11 @@ def test_every_file_has_one_outcome() -> None:
     """Written, refused by the database, unreadable, too late, or still being written: none is forgotten."""
     written, bad, late = Path("written"), Path("bad"), Path("late")
     files = [
-        CdrFile(path=written, leg=leg("1")),
-        CdrFile(path=bad, leg=leg("2")),
-        CdrFile(path=Path("no-json"), problem="not JSON"),
-        CdrFile(path=late, leg=leg("3")),
-        CdrFile(path=Path("half")),
+        ParsedFile(path=written, leg=leg("1")),
+        ParsedFile(path=bad, leg=leg("2")),
+        ParsedFile(path=Path("no-json"), problem="not JSON"),
+        ParsedFile(path=late, leg=leg("3")),
+        ParsedFile(path=Path("half")),
     ]
     refused = [Refused(leg=leg("2"), reason="a bad value"), Refused(leg=leg("3"), reason="too late", late=True)]
     assert outcome_of(files, refused) == Outcome(
@@ -31,5 +31,5 @@ def test_every_file_has_one_outcome() -> None:
 
 
 def test_two_files_of_one_leg_share_its_outcome() -> None:
-    files = [CdrFile(path=Path(name), leg=leg("1")) for name in ("a", "b")]
+    files = [ParsedFile(path=Path(name), leg=leg("1")) for name in ("a", "b")]
     assert outcome_of(files, [Refused(leg=leg("1"), reason="x")]).refused.keys() == {Path("a"), Path("b")}
