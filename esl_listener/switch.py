@@ -172,13 +172,13 @@ class SwitchListener:
         In a greenlet of its own: the caller is killed when the connection ends, and a query must not be.
         """
 
-        def read() -> list[OpenLeg] | TollbookError:
+        def query() -> list[OpenLeg] | TollbookError:
             try:
                 return self._open_legs(str(self.address))
             except TollbookError as error:
                 return error
 
-        reading: gevent.Greenlet[[], list[OpenLeg] | TollbookError] = gevent.Greenlet(read)
+        reading: gevent.Greenlet[[], list[OpenLeg] | TollbookError] = gevent.Greenlet(query)
         reading.start()
         result = reading.get()
         if isinstance(result, TollbookError):

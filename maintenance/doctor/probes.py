@@ -138,7 +138,7 @@ def _switch_clock(check: str, client: EslClient) -> Finding:
         raise ProtocolError("refuses the subscription")
     before = time.time()
     client.command("bgapi version")
-    event = client.read_until(EVENT_PLAIN)
+    event = client.next_frame_of(EVENT_PLAIN)
     after = time.time()
     stamp = _EVENT_TIME.search(event.body)
     if stamp is None:

@@ -40,7 +40,7 @@ class EslClient:
 
     def login(self, password: str) -> None:
         """Read the greeting and authenticate."""
-        greeting = self.read()
+        greeting = self.next_frame()
         if greeting.type == b"text/rude-rejection":
             raise SwitchRefused("rejects our address")
         if greeting.type != b"auth/request":
@@ -51,21 +51,21 @@ class EslClient:
     def command(self, line: str) -> str:
         """Send a command and return its Reply-Text."""
         self._send(line)
-        return self.read_until(b"command/reply").header(b"Reply-Text").decode("utf-8", "replace")
+        return self.next_frame_of(b"command/reply").header(b"Reply-Text").decode("utf-8", "replace")
 
     def api(self, line: str) -> str:
         """Send an api command and return what it prints, without surrounding white space."""
         self._send(f"api {line}")
-        return self.read_until(b"api/response").body.decode("utf-8", "replace").strip()
+        return self.next_frame_of(b"api/response").body.decode("utf-8", "replace").strip()
 
-    def read_until(self, kind: bytes) -> Frame:
+    def next_frame_of(self, kind: bytes) -> Frame:
         """Read frames until one of this Content-Type comes, and return it; drop the others."""
-        while (frame := self.read()).type != kind:
+        while (frame := self.next_frame()).type != kind:
             if frame.type in (b"text/disconnect-notice", b"text/rude-rejection"):
                 raise SwitchUnavailable("ended the session")
         return frame
 
-    def read(self) -> Frame:
+    def next_frame(self) -> Frame:
         """Return the next frame."""
         while not self._frames:
             if self._framer.refused:
