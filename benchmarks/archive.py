@@ -30,7 +30,7 @@ from maintenance.archive.run import archive_calls
 from maintenance.archive.table import ensure_table
 from maintenance.compaction.run import compact_archive
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import walk
+from tollbook.archive.pages import read_all
 from tollbook.archive.schema import arrow_schema
 from tollbook.config import Settings
 from tollbook.embedded import embedded_postgres
@@ -141,7 +141,7 @@ def read_month(settings: Settings) -> float:
         assert table is not None
         since = FIRST_MS + MONTH_MS
         whose = OneAccount("account00007")
-        found = list(walk(table, Selection(accounts=whose, since=since, until=since + 21 * MS_PER_DAY)))
+        found = list(read_all(table, Selection(accounts=whose, since=since, until=since + 21 * MS_PER_DAY)))
     assert len(found) == 2000
     return time.perf_counter() - begun
 

@@ -19,7 +19,7 @@ from tollbook.model.accounts import EveryAccount, OneAccount
 from tollbook.model.filters import Filters
 from tollbook.model.selection import Selection
 from tollbook.store import row_security
-from tollbook.store.calls.stats import Counted, Spans, count
+from tollbook.store.calls.stats import GroupedSums, Periods, sum_calls
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import Partitions
 from tollbook.store.schema import upgrade
@@ -72,8 +72,8 @@ def run() -> None:
     one = Selection(accounts=OneAccount("acme"), since=since, until=until)
     every = Selection(accounts=EveryAccount(), since=since, until=until)
     busy = Selection(accounts=OneAccount("acme"), since=since, until=until, filters=Filters(disposition="busy"))
-    hours = Spans(starts=list(starts("hour", zone, since, until)))
-    days = Spans(starts=list(starts("day", zone, since, until)))
+    hours = Periods(starts=list(starts("hour", zone, since, until)))
+    days = Periods(starts=list(starts("day", zone, since, until)))
     print(f"stats: {CALLS:,} calls of one account in {DAYS} days, and as many of another")
     with tempfile.TemporaryDirectory(prefix="tollbook-") as folder, embedded_postgres(Path(folder)) as url:
         upgrade(url)
@@ -81,9 +81,9 @@ def run() -> None:
             _fill(connection, since)
             connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
 
-            def ask(selection: Selection, groups: list[str | Spans], limit: int) -> Counted:
+            def ask(selection: Selection, groups: list[str | Periods], limit: int) -> GroupedSums:
                 with row_security.reading(connection, selection.accounts):
-                    return count(connection, selection, groups, limit=limit)
+                    return sum_calls(connection, selection, groups, limit=limit)
 
             plain = "SELECT count(*), sum(billsec) FROM call_cdr WHERE account_id = 'acme'"
             questions: dict[str, Callable[[], object]] = {

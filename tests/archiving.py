@@ -4,7 +4,7 @@ import msgspec
 
 from maintenance.archive.run import archive_calls
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import walk
+from tollbook.archive.pages import read_all
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
@@ -69,7 +69,7 @@ def archived(
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        return list(walk(table, selection, limit=limit))
+        return list(read_all(table, selection, limit=limit))
 
 
 def _accounts(account: str | None) -> Accounts:

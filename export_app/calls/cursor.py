@@ -48,7 +48,7 @@ class _PageCursor(_Cursor, frozen=True, kw_only=True):
 
 
 class CallsCursor(_PageCursor, frozen=True, kw_only=True, tag="c"):
-    """The window [since, until) in epoch ms and the order of a walk, and the key of the last row of the page."""
+    """The time range [since, until) in epoch ms and the order of a walk, and the key of the last row of the page."""
 
     since: _Ms
     until: _Ms
@@ -56,14 +56,14 @@ class CallsCursor(_PageCursor, frozen=True, kw_only=True, tag="c"):
 
 
 class ChangesCursor(_PageCursor, frozen=True, kw_only=True, tag="u"):
-    """The time from which a walk over changes began, and the position of the last row of the page."""
+    """The time that a sync began from, epoch ms, and the position of the last row of the page."""
 
     updated_since: _Ms
     changed: _Transaction
 
 
 class SyncCursor(_Cursor, frozen=True, kw_only=True, tag="s"):
-    """The end of a sync. All transactions before `first` had ended, and were in its pages: the next begins with it."""
+    """The end of a sync, where the next begins: the rows of all transactions before `first` were in its pages."""
 
     first: _Transaction
 

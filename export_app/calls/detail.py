@@ -16,22 +16,22 @@ from export_app.web.openapi import get
 from export_app.web.parameters import EpochMs, Query, without_default
 from export_app.web.responses import as_json
 from rating.explain import explain_stored_call
-from tollbook.store.calls.detail import FOR_EVER_MS, read
+from tollbook.store.calls.detail import FOR_EVER_MS, find_calls
 
 _ANY_ID: Final = "any_id"
 
 
 class _AnyId(BaseConverter):
-    """The rest of a path, whatever it holds: an operator may let the SIP Call-ID be the id of a call."""
+    """The rest of a path, whatever it holds: an operator can make the SIP Call-ID the id of a call."""
 
     regex = "(?s:.+)"
     part_isolating = False
 
 
 def accept_any_id(app: Flask) -> None:
-    """Let routes of this app take ids of any text; before they are registered."""
+    """Let routes of this app take ids of any text. Call before they are registered."""
     app.url_map.converters[_ANY_ID] = _AnyId
-    # Or an id with two slashes in a row would be redirected to another id.
+    # Otherwise an id with two slashes in a row would be redirected to another id.
     app.url_map.merge_slashes = False
 
 
@@ -61,8 +61,8 @@ def explain_call(path: _CallPath, query: DetailQuery) -> Response:
     identity.require(CDR)
     first_ts, last_ts = (0, FOR_EVER_MS) if query.start_ts is None else (query.start_ts, query.start_ts)
     with services().database.reading(identity.accounts) as connection:
-        found = read(connection, path.id, identity.accounts, first_ts=first_ts, last_ts=last_ts)
+        found = find_calls(connection, path.id, identity.accounts, first_ts=first_ts, last_ts=last_ts)
     if not found:
-        # The same for an id that is another account's: whether it exists is nobody's business.
+        # The same answer for another account's id: nobody else may learn that it exists.
         raise ApiError(404, "unknown_call", "this key's account has no such call: give a call_id of /v1/calls as it is")
     return as_json({"ok": True, "calls": [explain_stored_call(one, services().trunk_rules).to_dict() for one in found]})

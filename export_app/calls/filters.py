@@ -28,17 +28,17 @@ _Number = Annotated[
 
 
 class FilterQuery(Query):
-    """A query that can be narrowed by every filter there is."""
+    """A query that takes every filter."""
 
     direction: Direction | SkipJsonSchema[None] = Field(
         default=None, description="Only calls of this direction.", json_schema_extra=without_default
     )
     disposition: Disposition | SkipJsonSchema[None] = Field(
-        default=None, description="Only calls that ended so.", json_schema_extra=without_default
+        default=None, description="Only calls with this outcome.", json_schema_extra=without_default
     )
     number: _Number | SkipJsonSchema[None] = Field(
         default=None,
-        description="Only calls from or to a number that begins so, written as in the rows; a + is %2B in a URL.",
+        description="Only calls from or to a number that begins with this, as the rows write it; a + is %2B in a URL.",
         json_schema_extra=without_default,
     )
     queue_id: Text | SkipJsonSchema[None] = Field(
@@ -49,7 +49,7 @@ class FilterQuery(Query):
     )
     min_billsec: _BillSeconds | SkipJsonSchema[None] = Field(
         default=None,
-        description="Only calls that were talked on for so many seconds or more.",
+        description="Only calls with a billsec of so many seconds or more.",
         json_schema_extra=without_default,
     )
 

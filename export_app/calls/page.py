@@ -1,4 +1,4 @@
-"""A page of calls: the one way in which calls are read, for the caller's account and no other."""
+"""A page of `/v1/calls`: the only way in which the API lists calls, and always those of the caller's account."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from typing import cast
 
 from export_app.auth.identity import CDR, Identity
 from export_app.calls import cursor as cursors
-from export_app.calls import two_tiers
 from export_app.calls.cursor import CallsCursor, ChangesCursor, SyncCursor
-from export_app.calls.query import CallsQuery, Since, Walk, asked, within_window
+from export_app.calls.query import CallsQuery, SyncStart, SyncStep, check_window, resolve_query
+from export_app.calls.two_tiers import read_page
 from export_app.database import Database
 from tollbook.archive.reader import Archive
 from tollbook.model.record import Record
 from tollbook.model.selection import Changes, Selection
 from tollbook.model.tiers import key_of, read_columns
-from tollbook.store.calls import changes as changed_calls
+from tollbook.store.calls.changes import ChangedRows, first_transaction_since, read_changes
 from tollbook.store.database import Connection
 from tollbook.store.days.window import read_window
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Rows of `columns`, and the cursor of the next page if there is one, or of the next sync. `until` is epoch ms."""
+    """Rows of `columns`, and the cursor of the next page or of the next sync, if there is one. `until` is epoch ms."""
 
     columns: tuple[str, ...]
     rows: Sequence[Record]
@@ -31,34 +31,35 @@ class Page:
     sync_cursor: str | None = None
 
 
-def read(database: Database, archive: Archive, identity: Identity, query: CallsQuery, now_ms: int) -> Page:
-    """Read a page whole and give its connection back; raises ApiError, StoreUnavailable and ArchiveError.
+def read_calls(database: Database, archive: Archive, identity: Identity, query: CallsQuery, now_ms: int) -> Page:
+    """Read the page that a query asks for, whole, and return its connection to the pool.
 
-    Every read of calls comes through here: the account is the key's, whatever the query says.
+    The account is the key's, whatever the query says. Raises ApiError, StoreUnavailable and ArchiveError.
     """
     identity.require(CDR)
-    wanted = asked(query, identity, now_ms)
-    columns = read_columns(query.columns)
-    if isinstance(wanted, Selection):
-        # One more tells whether there is a next page.
-        rows = two_tiers.read_page(database, archive, wanted, columns, query.limit + 1)
-        return calls_page(rows, wanted, query, identity.key_hash, now_ms)
+    resolved = resolve_query(query, identity, now_ms)
+    columns, limit = read_columns(query.columns), query.limit + 1  # one more row says whether there is a next page
+    if isinstance(resolved, Selection):
+        rows = read_page(database, archive, resolved, columns, limit)
+        return page_of_calls(rows, resolved, query, identity.key_hash, now_ms)
     with database.connection() as connection:
-        within_window(wanted.updated_since, read_window(connection).start_ts)
-        walk = _from_the_first(wanted, identity, connection) if isinstance(wanted, Since) else wanted
+        check_window(resolved.updated_since, read_window(connection).start_ts)
+        step = _first_step(resolved, identity, connection) if isinstance(resolved, SyncStart) else resolved
     with database.reading(identity.accounts) as connection:
-        found = changed_calls.read_changes(connection, walk.changes, (*columns, "changed"), query.limit + 1)
-    return changes_page(found, walk, query, identity.key_hash, now_ms)
+        changed = read_changes(connection, step.changes, (*columns, "changed"), limit)
+    return page_of_changes(changed, step, query, identity.key_hash, now_ms)
 
 
-def _from_the_first(wanted: Since, identity: Identity, connection: Connection) -> Walk:
-    first = changed_calls.first_since(connection, wanted.updated_since)
-    changes = Changes(accounts=identity.accounts, first=first, filters=wanted.filters)
-    return Walk(updated_since=wanted.updated_since, changes=changes)
+def _first_step(start: SyncStart, identity: Identity, connection: Connection) -> SyncStep:
+    first = first_transaction_since(connection, start.updated_since)
+    changes = Changes(accounts=identity.accounts, first=first, filters=start.filters)
+    return SyncStep(updated_since=start.updated_since, changes=changes)
 
 
-def calls_page(rows: Sequence[Record], selection: Selection, query: CallsQuery, key_hash: bytes, now_ms: int) -> Page:
-    """Make a page of the rows that were read for it: up to one more than its limit, in `read_columns`."""
+def page_of_calls(
+    rows: Sequence[Record], selection: Selection, query: CallsQuery, key_hash: bytes, now_ms: int
+) -> Page:
+    """Make a page of the rows read for it, in the columns of `read_columns`: up to one more than its limit."""
     kept, next_cursor = rows[: query.limit], None
     if len(rows) > query.limit:
         cursor = CallsCursor(
@@ -73,13 +74,13 @@ def calls_page(rows: Sequence[Record], selection: Selection, query: CallsQuery, 
     return Page(columns=query.columns, rows=_shown(kept, query.columns), until=selection.until, next_cursor=next_cursor)
 
 
-def changes_page(found: changed_calls.ChangedPage, walk: Walk, query: CallsQuery, key_hash: bytes, now_ms: int) -> Page:
-    """The same for changes, with `changed` as the last column. The last page has a cursor too, for the next sync."""
-    kept, filters, made_s = found.rows[: query.limit], walk.changes.filters, now_ms // 1000
+def page_of_changes(changed: ChangedRows, step: SyncStep, query: CallsQuery, key_hash: bytes, now_ms: int) -> Page:
+    """Make a page of changed rows, whose last column is `changed`. The last page has the cursor of the next sync."""
+    kept, filters, made_s = changed.rows[: query.limit], step.changes.filters, now_ms // 1000
     next_cursor = sync_cursor = None
-    if len(found.rows) > query.limit:
+    if len(changed.rows) > query.limit:
         cursor = ChangesCursor(
-            updated_since=walk.updated_since,
+            updated_since=step.updated_since,
             filters=filters,
             changed=cast("int", kept[-1][-1]),
             made_s=made_s,
@@ -87,7 +88,7 @@ def changes_page(found: changed_calls.ChangedPage, walk: Walk, query: CallsQuery
         )
         next_cursor = cursors.encode(cursor, key_hash)
     else:
-        sync_cursor = cursors.encode(SyncCursor(first=found.horizon, filters=filters, made_s=made_s), key_hash)
+        sync_cursor = cursors.encode(SyncCursor(first=changed.horizon, filters=filters, made_s=made_s), key_hash)
     return Page(
         columns=query.columns,
         rows=_shown(kept, query.columns),
@@ -98,8 +99,8 @@ def changes_page(found: changed_calls.ChangedPage, walk: Walk, query: CallsQuery
 
 
 def _shown(rows: Sequence[Record], columns: tuple[str, ...]) -> Sequence[Record]:
-    """Take the columns that are shown out of rows of `read_columns`."""
+    """Take the columns that are shown out of rows in the columns of `read_columns`."""
     places = list(map(read_columns(columns).index, columns))
-    if len(places) == 1:
+    if len(places) == 1:  # itemgetter returns a bare value for one place
         return [(row[places[0]],) for row in rows]
     return list(map(itemgetter(*places), rows))

@@ -1,4 +1,4 @@
-"""What `GET /v1/calls` can be asked for, and what that selects: calls, or changes. Pure: no database, no clock."""
+"""What `GET /v1/calls` can be asked for, and what that selects: calls or changes. Pure: no database, no clock."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
@@ -30,7 +30,7 @@ DEFAULT_LIMIT: Final = 1000
 _ALL_COLUMNS: Final = (*COLUMNS, *EXTRA_COLUMNS)
 _COLUMN: Final = "|".join(_ALL_COLUMNS)
 
-_ANEW: Final = "leave it out to begin anew"
+_START_AGAIN: Final = "leave it out to start again"
 
 
 def _known_fields(text: str) -> str:
@@ -79,14 +79,14 @@ class CallsQuery(FilterQuery):
     )
     fields: Fields | SkipJsonSchema[None] = Field(
         default=None,
-        description="The columns wanted, in this order, separated by commas; left out: the 16 of the record."
-        f" Beyond those there are {', '.join(EXTRA_COLUMNS)}.",
+        description="The columns of each row, in this order, separated by commas; left out: the 16 of the record."
+        f" There are also {', '.join(EXTRA_COLUMNS)}.",
         json_schema_extra=without_default,
     )
-    format: Literal["json", "csv"] = Field(default="json", description="What the answer is written in.")
+    format: Literal["json", "csv"] = Field(default="json", description="The format of the answer.")
     raw: Literal["0", "1"] = Field(
         default="0",
-        description="1: leave CSV fields as they are that a spreadsheet would take for formulas.",
+        description="1: leave CSV fields unchanged, even those that a spreadsheet would run as formulas.",
     )
 
     @model_validator(mode="after")
@@ -97,37 +97,37 @@ class CallsQuery(FilterQuery):
             for name in ("since", "until", "order"):
                 if name in self.model_fields_set:
                     raise PydanticCustomError(
-                        "window", "updated_since comes in the order of change: leave {name} out", {"name": name}
+                        "window", "updated_since returns rows in the order of change: leave {name} out", {"name": name}
                     )
         return self
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns wanted, each once."""
+        """The columns asked for, each once."""
         return COLUMNS if self.fields is None else tuple(dict.fromkeys(self.fields.split(",")))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Since:
-    """The first page of changes: those of transactions that ended at `updated_since` (epoch ms) or later."""
+class SyncStart:
+    """The first page of a sync: changes by transactions that ended at `updated_since` (epoch ms) or later."""
 
     updated_since: int
     filters: Filters
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walk:
-    """A later page of changes, of a sync that began from `updated_since` (epoch ms)."""
+class SyncStep:
+    """A later page of a sync whose first page was for `updated_since` (epoch ms)."""
 
     updated_since: int
     changes: Changes
 
 
-def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Since | Walk:
-    """Say what a query asks for; raises ApiError for a cursor that is not ours, too old, or not of these filters."""
+def resolve_query(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | SyncStart | SyncStep:
+    """Return what a query asks for; raises ApiError for a cursor that is not ours, too old, or of other filters."""
     if query.cursor is None:
         if query.updated_since is not None:
-            return Since(updated_since=query.updated_since, filters=query.filters)
+            return SyncStart(updated_since=query.updated_since, filters=query.filters)
         return Selection(
             accounts=identity.accounts,
             since=query.since,
@@ -135,7 +135,7 @@ def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Sin
             order=query.order,
             filters=query.filters,
         )
-    cursor = _cursor(query, identity.key_hash, now_ms)
+    cursor = _checked_cursor(query, identity.key_hash, now_ms)
     match cursor:
         case CallsCursor():
             return Selection(
@@ -150,37 +150,37 @@ def asked(query: CallsQuery, identity: Identity, now_ms: int) -> Selection | Sin
             after = ChangePosition(cursor.changed, cursor.key)
             first, updated_since = cursor.changed, cursor.updated_since
         case SyncCursor():
-            # Everything before its first transaction had ended when it was made.
+            # When it was made, every transaction before its first one had ended.
             after, first, updated_since = None, cursor.first, cursor.made_s * 1000
     changes = Changes(accounts=identity.accounts, first=first, after=after, filters=cursor.filters)
-    return Walk(updated_since=updated_since, changes=changes)
+    return SyncStep(updated_since=updated_since, changes=changes)
 
 
-def within_window(updated_since: int, window_start: int) -> None:
-    """Refuse changes since a time of which PostgreSQL does not hold all calls any more; raises ApiError."""
+def check_window(updated_since: int, window_start: int) -> None:
+    """Raise ApiError for changes since a time before `window_start`: some of those calls are in the archive alone."""
     if updated_since < window_start:
         raise ApiError(
             400,
             "too_long_ago",
-            f"changes are kept for calls that started at {window_start} or later: read what is older once with since"
+            f"changes are kept for calls that started at {window_start} or later: read older calls once with since"
             f" and until, then sync with updated_since={window_start} or later",
         )
 
 
-def _cursor(query: CallsQuery, key_hash: bytes, now_ms: int) -> Cursor:
+def _checked_cursor(query: CallsQuery, key_hash: bytes, now_ms: int) -> Cursor:
     assert query.cursor is not None
     cursor = cursors.decode(query.cursor, key_hash)
     if cursor is None:
         raise ApiError(
             400,
             "bad_cursor",
-            f"this cursor was changed or belongs to another key: send it as it came, with the same key, or {_ANEW}",
+            "this cursor was changed or belongs to another key: send it as it came, with the same key,"
+            f" or {_START_AGAIN}",
         )
-    # A sync cursor lasts as long as what it stands for: `within_window` sees to it.
+    # A sync cursor lasts as long as PostgreSQL keeps the changes since it, which `check_window` decides.
     if not isinstance(cursor, SyncCursor) and now_ms // 1000 - cursor.made_s > cursors.MAX_AGE_S:
-        raise ApiError(
-            400, "expired_cursor", f"this cursor is more than {cursors.MAX_AGE_S // SECONDS_PER_DAY} days old: {_ANEW}"
-        )
+        days = cursors.MAX_AGE_S // SECONDS_PER_DAY
+        raise ApiError(400, "expired_cursor", f"this cursor is more than {days} days old: {_START_AGAIN}")
     held = _held(cursor)
     for name in ("since", "until", "order", "updated_since", *Filters.__struct_fields__):
         if name in query.model_fields_set and getattr(query, name) != held.get(name):

@@ -30,12 +30,12 @@ _CALL: Final[dict[str, JsonValue]] = {
 
 
 def _documented(**extra: Any) -> ConfigDict:
-    """Add to a response's description what a model of JSON cannot tell; flask-openapi3 takes it from here."""
+    """Add to a response's description what a model of JSON cannot say; flask-openapi3 takes it from here."""
     return cast("ConfigDict", {"frozen": True, "openapi_extra": extra})
 
 
 class Call(ResponseModel):
-    """A call. While it is up, `end_ts` and all that only its end decides are null."""
+    """A call. While it is up, `end_ts` and everything that only its end decides are null."""
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _CALL})
 
@@ -58,19 +58,19 @@ class Call(ResponseModel):
 
 
 def _none_required(schema: dict[str, Any]) -> None:
-    """Document a row that has the columns which were asked for."""
+    """Document that a row has only the columns that were asked for."""
     schema.pop("required", None)
 
 
 class ListedCall(Call):
-    """A call with the columns that were asked for: left out, the first 16."""
+    """A call with the columns that were asked for; without `fields`, the first 16."""
 
     model_config = ConfigDict(frozen=True, json_schema_extra=_none_required)
 
     currency: str | None = Field(description="Of cost_micros, ISO 4217; null: no plan priced it.")
     switch: str = Field(description="Which switch it went through.")
     revision: int = Field(description="0 while the call is up, 1 when complete, one more each time it was corrected.")
-    estimated: bool = Field(description="The end of a leg is an estimate: the switch never told it.")
+    estimated: bool = Field(description="The end of a leg is an estimate: the switch never reported it.")
     updated_ts: int | None = Field(description="When the row was written, epoch ms; null: it is in the archive alone.")
     parts: list[dict[str, JsonValue]] | None = Field(description="What was charged, and the rate that priced it.")
 
@@ -106,12 +106,12 @@ class CallPage(ResponseModel):
     rows: list[ListedCall]
     next_cursor: str = Field(
         default="",
-        description="Only there when there is a next page: send it as `cursor` to get it.",
+        description="Present when there is a next page: send it as `cursor` to get it.",
         json_schema_extra=without_default,
     )
     sync_cursor: str = Field(
         default="",
-        description="On the last page of changes: send it as `cursor` to begin the next sync from here.",
+        description="Present on the last page of changes: send it as `cursor` to begin the next sync here.",
         json_schema_extra=without_default,
     )
 
@@ -120,10 +120,10 @@ class Leg(ResponseModel):
     """A leg of a call: one channel of the switch."""
 
     leg: int = Field(description="Its number in this call, in the order the legs were made; the rules use it.")
-    role: Literal["root", "child", "orphan"] = Field(description="Orphan: its parent was not heard.")
+    role: Literal["root", "child", "orphan"] = Field(description="Orphan: no event of its parent was received.")
     child_of: int | None = Field(description="The number of the leg that it was made for.")
-    depth: int = Field(description="How many legs stand above it.")
-    parent_uid: str | None = Field(description="The id of the leg that it was made for, heard or not.")
+    depth: int = Field(description="How many legs are above it.")
+    parent_uid: str | None = Field(description="The id of the leg that it was made for, known or not.")
     named_by: str | None = Field(description="The header that names its parent.")
     uid: str = Field(description="The switch's id of the channel.")
     channel: str
@@ -131,17 +131,17 @@ class Leg(ResponseModel):
     caller_num: str
     dialed_num: str
     call_number: str | None = Field(description="The number that an operator's variable says is charged.")
-    gateway: str | None = Field(description="The switch's name of the trunk that it went over.")
+    gateway: str | None = Field(description="The switch's name for the trunk that it went over.")
     off_net: bool
-    off_net_rule: str = Field(description="By which rule it is off-net, or not.")
+    off_net_rule: str = Field(description="The rule by which it is off-net, or is not.")
     created_ts: int = Field(description="Epoch ms.")
     answered_ts: int | None = Field(description="Epoch ms; null: not answered.")
     hangup_ts: int | None = Field(description="Epoch ms; null: it is up.")
     hangup_cause: str | None
     known_from: Literal["create", "cdr_file", "look", "end", "answer"] = Field(
-        description="Whether its CHANNEL_CREATE was heard, or what stands in for it."
+        description="create: its CHANNEL_CREATE was received. Otherwise what it is known from instead."
     )
-    ended_by: Literal["event", "cdr_file", "estimate"] | None = Field(description="Who says that it ended.")
+    ended_by: Literal["event", "cdr_file", "estimate"] | None = Field(description="What says that it ended.")
     lives: list[int] = Field(description="When it was created, epoch ms: more than once after `sofia recover`.")
 
 
@@ -154,7 +154,7 @@ class RateTerms(ResponseModel):
     first_increment_sec: int
     increment_sec: int
     valid_from_ts: int = Field(description="Epoch ms.")
-    valid_to_ts: int | None = Field(description="Epoch ms, no longer included; null: for ever.")
+    valid_to_ts: int | None = Field(description="Epoch ms, not included; null: for ever.")
 
 
 class PricePart(ResponseModel):
@@ -163,7 +163,7 @@ class PricePart(ResponseModel):
     direction: Direction
     number: str
     seconds: int
-    leg: int | None = Field(description="The leg that it pays; null: the call itself, or not known any more.")
+    leg: int | None = Field(description="The leg that is charged; null: the call itself, or no longer known.")
     charged: str | None = Field(description="Why it is charged; null: the settings have changed since.")
     billed_sec: int | None = Field(description="Seconds after increments.")
     digits: str | None = Field(description="The number as prefixes were compared with it: E.164 by a dial plan.")
@@ -203,10 +203,12 @@ class CallDetail(Call):
 
     switch: str = Field(description="Which switch it went through.")
     revision: int = Field(description="0 while the call is up, 1 when complete, one more each time it was corrected.")
-    estimated: bool = Field(description="The end of a leg is an estimate: the switch never told it.")
-    note: str | None = Field(description="What to know before reading on: that the legs are no longer kept, say.")
-    legs: list[Leg] = Field(description="In the order they were made.")
-    rules: dict[str, str] = Field(description="For each column the rule that gave it, as a sentence.")
+    estimated: bool = Field(description="The end of a leg is an estimate: the switch never reported it.")
+    note: str | None = Field(
+        description="What to know before reading on, for example that the legs are no longer kept."
+    )
+    legs: list[Leg] = Field(description="In the order in which they were made.")
+    rules: dict[str, str] = Field(description="For each column, the rule that gave its value, as a sentence.")
     price: CallPrice
 
 

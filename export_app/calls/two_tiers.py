@@ -1,4 +1,4 @@
-"""Where calls are read from: the seam between the API and the two tiers that hold calls."""
+"""A page of calls out of both tiers: PostgreSQL, and the archive where the page reaches into it."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,7 @@ from tollbook.model.call_key import CallKey
 from tollbook.model.record import Record
 from tollbook.model.selection import Selection
 from tollbook.model.tiers import merge_tiers
-from tollbook.store.calls import pages
-from tollbook.store.days.window import hot
+from tollbook.store.calls.pages import read_hot_page
 
 
 def read_page(
@@ -17,13 +16,13 @@ def read_page(
 ) -> Sequence[Record]:
     """Read up to `limit` rows of a selection, in its order; `columns` are those of `tollbook.model.tiers.read_columns`.
 
-    The connection is returned to the pool before the archive is read, which happens only when the page reaches into
-    it. Raises StoreUnavailable and ArchiveError.
+    The connection is back in the pool before the archive is read, which can take seconds. Raises StoreUnavailable and
+    ArchiveError.
     """
     with database.reading(selection.accounts) as connection:
-        kept = hot(connection, selection, lambda inside: pages.read_page(inside, selection, columns, limit))
+        hot = read_hot_page(connection, selection, columns, limit)
 
-    def read_archive(older: Selection, wanted: int, without: frozenset[CallKey]) -> Sequence[Record]:
-        return archive.page(older, wanted, without, columns)
+    def read_archive(older: Selection, lacking: int, excluded: frozenset[CallKey]) -> Sequence[Record]:
+        return archive.read_page(older, lacking, excluded, columns)
 
-    return merge_tiers(selection, limit, kept, read_archive)
+    return merge_tiers(selection, limit, hot, read_archive)

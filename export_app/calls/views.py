@@ -11,7 +11,7 @@ from flask import Response, request
 
 from export_app.auth.request import current_identity, key_blueprint
 from export_app.calls import csv_page
-from export_app.calls.page import Page, read
+from export_app.calls.page import Page, read_calls
 from export_app.calls.query import CallsQuery
 from export_app.calls.schema import CallPage
 from export_app.context import services
@@ -24,10 +24,12 @@ calls = key_blueprint("calls")
 @get(calls, "/calls", summary="List calls", operation_id="listCalls", responses={200: CallPage})
 def list_calls(query: CallsQuery) -> Response:
     """Calls of the key's account that started in [since, until), or changed since a time, a page at a time."""
-    page = read(services().database, services().archive, current_identity(), query, now_ms=time.time_ns() // 1_000_000)
+    page = read_calls(
+        services().database, services().archive, current_identity(), query, now_ms=time.time_ns() // 1_000_000
+    )
     response = _as_csv(page, raw=query.raw == "1") if query.format == "csv" else _as_json(page)
     if page.next_cursor is not None:
-        # Never with the key: it stands in a header, and `check_names` refuses one in the query.
+        # The key is never in it: keys are sent in a header, and `check_names` refuses one in the query.
         following = urlencode({**request.args.to_dict(), "cursor": page.next_cursor})
         response.headers["Link"] = f'<{request.path}?{following}>; rel="next"'
     return response
@@ -50,7 +52,7 @@ def _as_json(page: Page) -> Response:
 
 @functools.lru_cache(maxsize=64)
 def _row_type(columns: tuple[str, ...]) -> type[Any]:
-    """Make a type whose values msgspec writes as rows: five times as fast as it writes dicts."""
+    """Make a type for rows of these columns: msgspec writes its values five times as fast as dicts."""
     return msgspec.defstruct("Row", [(name, Any) for name in columns], gc=False)
 
 

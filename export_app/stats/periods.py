@@ -1,7 +1,13 @@
-"""Hours, days and months of a time zone as ranges of epoch ms: what the calls of a time are counted in.
+"""Periods: the hours, days and months of a time zone, by when each begins (epoch ms). Calls are counted in them.
 
-Each begins at a moment of its own, so the hour that a clock shows twice is two hours, the one that it skips is none,
-and the days of the two switches have 23 and 25 hours.
+Every period begins at a moment of its own. So the hour that a clock shows twice is two hours, the hour that it skips is
+none, and the days on which clocks change have 23 and 25 hours.
+
+Why not PostgreSQL's date_trunc(unit, time, zone): periods without calls have to be listed here anyway, and it begins
+some of them elsewhere (15 and 18, in 7 of 18 zones tried). Where a clock shows midnight twice, as in Havana, its day
+begins at the second midnight, after calls of that day; where a clock changes by half an hour, as on Lord Howe Island,
+its hour begins before the change. For 1,000,000 calls it takes 0.7 to 1.5 s; width_bucket in a list of these moments
+takes 0.3 s.
 """
 
 import datetime as dt
@@ -15,19 +21,19 @@ Unit: TypeAlias = Literal["hour", "day", "month"]
 
 
 def starts(unit: Unit, zone: ZoneInfo, since: int, until: int) -> Iterator[int]:
-    """Yield when each begins that has a moment of [since, until), oldest first; the first may begin before `since`.
+    """Yield when each period begins that overlaps [since, until), oldest first; the first may begin before `since`.
 
-    All in epoch ms, of years that Python's calendar has room around.
+    All in epoch ms, and at least a month away from the first and the last year of Python's calendar.
     """
     if since >= until:
         return
-    at, following = _FIRST[unit](_local(since, zone)), _FOLLOWING[unit]
-    while at < until:
-        after = following(at, zone)
-        # Not so: a day that a whole country skipped, and an hour that a switch of half an hour has cut short.
-        if since < after and at < after:
-            yield at
-        at = after
+    start, next_start = _FIRST[unit](_local(since, zone)), _NEXT[unit]
+    while start < until:
+        end = next_start(start, zone)
+        # Without length: a day that a whole country skipped. Over before `since`: an hour cut short by half an hour.
+        if since < end and start < end:
+            yield start
+        start = end
 
 
 def label(unit: Unit, zone: ZoneInfo, start: int) -> str:
@@ -35,7 +41,7 @@ def label(unit: Unit, zone: ZoneInfo, start: int) -> str:
     local = _local(start, zone)
     if unit == "hour":
         return local.isoformat(timespec="minutes")
-    # A day that the switch begins at 1 o'clock is of that date all the same.
+    # A day that begins at 1 o'clock, because the clock skipped midnight, still has its date.
     return f"{local:%Y-%m-%d}" if unit == "day" else f"{local:%Y-%m}"
 
 
@@ -44,7 +50,7 @@ def _local(at: int, zone: ZoneInfo) -> dt.datetime:
 
 
 def _midnight(day: dt.date, zone: dt.tzinfo | None) -> int:
-    # Where the clock skips midnight this is the moment of the switch, and where it shows it twice the first.
+    # Where the clock skips midnight, the moment of the change; where it shows midnight twice, the first.
     return int(dt.datetime.combine(day, dt.time(), zone).timestamp()) * 1000
 
 
@@ -53,7 +59,7 @@ def _hour(local: dt.datetime) -> int:
 
 
 def _next_hour(at: int, zone: ZoneInfo) -> int:
-    # By the clock as it goes in this hour: where it is set, it is set at the end of one.
+    # As the clock goes in this hour: it changes only at the end of one.
     return _hour(_local(at, zone)) + MS_PER_HOUR
 
 
@@ -62,7 +68,7 @@ def _next_day(at: int, zone: ZoneInfo) -> int:
 
 
 def _next_month(at: int, zone: ZoneInfo) -> int:
-    # 31 days after the 1st is the next month, whichever it is.
+    # 31 days after the 1st lie in the next month, whichever month it is.
     return _midnight((_local(at, zone).date() + dt.timedelta(days=31)).replace(day=1), zone)
 
 
@@ -71,7 +77,7 @@ _FIRST: Final[dict[Unit, Callable[[dt.datetime], int]]] = {
     "day": lambda local: _midnight(local.date(), local.tzinfo),
     "month": lambda local: _midnight(local.date().replace(day=1), local.tzinfo),
 }
-_FOLLOWING: Final[dict[Unit, Callable[[int, ZoneInfo], int]]] = {
+_NEXT: Final[dict[Unit, Callable[[int, ZoneInfo], int]]] = {
     "hour": _next_hour,
     "day": _next_day,
     "month": _next_month,

@@ -1,4 +1,4 @@
-"""What `GET /v1/stats` can be asked for, and what that means at a moment."""
+"""What `GET /v1/stats` can be asked for, and what a query means at a moment."""
 
 import difflib
 import re
@@ -25,7 +25,7 @@ from export_app.web.parameters import (
 from tollbook.times import MS_PER_DAY
 
 UNITS: Final[tuple[periods.Unit, ...]] = ("hour", "day", "month")
-# The columns that the other groups are of.
+# The column of each group that is not a period of time.
 COLUMN_OF: Final = {
     "account": "account_id",
     "direction": "direction",
@@ -37,7 +37,7 @@ COLUMN_OF: Final = {
 }
 GROUPS: Final = (*UNITS, *COLUMN_OF)
 MAX_GROUPINGS: Final = 2
-MAX_SPANS: Final = 1000  # 41 days of hours, and some
+MAX_PERIODS: Final = 1000  # the hours of 41 days, and a little more
 MAX_WINDOW_MS: Final = 366 * MS_PER_DAY
 DEFAULT_WINDOW_MS: Final = 30 * MS_PER_DAY
 DEFAULT_GROUPS: Final = 1000
@@ -65,7 +65,7 @@ def _zones() -> frozenset[str]:
 
 
 def _zone(value: str) -> str:
-    # The set first: ZoneInfo opens whatever file a name leads to.
+    # Checked in the set first: ZoneInfo opens any file that a name leads to.
     if value not in _zones():
         near = difflib.get_close_matches(value, _zones(), n=1)
         hint = f": did you mean {near[0]}?" if near else ""
@@ -103,13 +103,13 @@ class StatsQuery(FilterQuery):
     )
     tz: Annotated[str, AfterValidator(_zone)] = Field(
         default="UTC",
-        description="Whose hours, days and months: a name of the IANA time zone database.",
+        description="The time zone of hours, days and months: a name of the IANA time zone database.",
         json_schema_extra={"example": "Europe/Berlin"},
     )
     limit: Limit = Field(
         default=DEFAULT_GROUPS,
-        description=f"Groups at most, by time, then those of most calls first; more than {MAX_LIMIT} counts as"
-        f" {MAX_LIMIT}.",
+        description=f"At most so many groups, by time, then those of most calls first; more than {MAX_LIMIT}"
+        f" counts as {MAX_LIMIT}.",
     )
     prefix_digits: Annotated[int, Field(ge=1, le=15), BeforeValidator(_digits)] = Field(
         default=4, description="Of `group_by=prefix`: how many characters of to_num, not counting a leading +."
@@ -123,23 +123,23 @@ class StatsQuery(FilterQuery):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """What a query asks for at a moment: calls of [since, until) epoch ms, and what to group them by.
+class StatsRequest:
+    """What a query asks for: the calls of [since, until), epoch ms, and what to group them by.
 
-    `spans`: for each unit of time among `groups` when its spans begin, epoch ms.
+    `period_starts`: for each unit of time among `groups`, when its periods begin, epoch ms.
     """
 
     since: int
     until: int
     zone: ZoneInfo
     groups: tuple[str, ...]
-    spans: dict[str, list[int]]
+    period_starts: dict[str, list[int]]
 
 
-def asked(query: StatsQuery, *, now_ms: int, window_start: int) -> Asked:
-    """Say what a query asks for; raises ApiError for more hours, days or time than an answer can hold.
+def resolve_query(query: StatsQuery, *, now_ms: int, window_start: int) -> StatsRequest:
+    """Return what a query asks for; raises ApiError for more hours, days or time than an answer can hold.
 
-    `window_start`: before it calls are in the archive alone, and are not counted.
+    `window_start`: calls before it are in the archive alone, and are not counted.
     """
     until = min(query.until if query.until is not None else now_ms, now_ms)
     since = query.since if query.since is not None else max(0, until - DEFAULT_WINDOW_MS)
@@ -148,15 +148,15 @@ def asked(query: StatsQuery, *, now_ms: int, window_start: int) -> Asked:
     since = min(max(since, window_start), until)
     zone = ZoneInfo(query.tz)
     groups = tuple(dict.fromkeys(query.group_by.split(","))) if query.group_by else ()
-    spans: dict[str, list[int]] = {}
-    for name in groups:
-        if name in UNITS:
-            spans[name] = list(periods.starts(name, zone, since, until))
-            if len(spans[name]) > MAX_SPANS:
-                raise ApiError(
-                    400,
-                    "bad_parameter",
-                    f"group_by={name} gives {len(spans[name])} groups here, and {MAX_SPANS} are the most:"
-                    " ask for less time, or group by day",
-                )
-    return Asked(since=since, until=until, zone=zone, groups=groups, spans=spans)
+    period_starts: dict[str, list[int]] = {
+        unit: list(periods.starts(unit, zone, since, until)) for unit in UNITS if unit in groups
+    }
+    for unit, starts in period_starts.items():
+        if len(starts) > MAX_PERIODS:
+            raise ApiError(
+                400,
+                "bad_parameter",
+                f"group_by={unit} gives {len(starts)} groups here, and {MAX_PERIODS} are the most:"
+                " ask for less time, or group by day",
+            )
+    return StatsRequest(since=since, until=until, zone=zone, groups=groups, period_starts=period_starts)

@@ -37,27 +37,27 @@ class Cost(ResponseModel):
 
 
 class Sums(ResponseModel):
-    """What calls add up to. What is divided is null where there is nothing to divide by."""
+    """What calls add up to. An average is null where there is nothing to divide by."""
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _SUMS})
 
-    calls: int = Field(description="Calls that started, those still up among them.")
+    calls: int = Field(description="Calls that started, including those still up.")
     open: int = Field(description="Calls that are still up: they count for nothing but `calls`.")
     answered: int = Field(description="Complete calls that were answered.")
-    asr: float | None = Field(description="Answered by complete calls, 0 to 1.")
+    asr: float | None = Field(description="Answered calls per complete call, 0 to 1.")
     billsec: int = Field(description="Seconds from answer to end, in total.")
-    acd_sec: float | None = Field(description="billsec by answered.")
-    minutes: float = Field(description="billsec by 60: talked, not charged.")
-    unrated: int = Field(description="Complete calls without a price: no cost below holds them.")
+    acd_sec: float | None = Field(description="billsec per answered call.")
+    minutes: float = Field(description="billsec / 60: talked, not charged.")
+    unrated: int = Field(description="Complete calls without a price: they are in no cost below.")
     cost: list[Cost] = Field(description="One for each currency: they are never added.")
 
 
 class Group(Sums):
-    """A group, by the values of what it was grouped by: of `group_by`, the members of those are there, no other."""
+    """A group: the values that it was grouped by, and its sums. It has only the members that `group_by` names."""
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": _GROUP})
 
-    hour: str = Field(default="", description="In the time zone, with its distance from UTC: 2026-03-29T03:00+02:00.")
+    hour: str = Field(default="", description="In the time zone, with its offset from UTC: 2026-03-29T03:00+02:00.")
     hour_ts: int = Field(default=0, description="When it begins, epoch ms.")
     day: str = Field(default="", description="In the time zone: 2026-03-29.")
     day_ts: int = Field(default=0, description="When it begins, epoch ms.")
@@ -73,15 +73,17 @@ class Group(Sums):
 
 
 class Stats(ResponseModel):
-    """The sums of all calls that were asked for, and of each group."""
+    """The sums of all selected calls, and of each group."""
 
     ok: Literal[True]
-    from_ts: int = Field(description="From when on calls were counted, epoch ms: later than `since` if that lies in"
-                         " the archive, which is not counted.")  # fmt: skip
-    until_ts: int = Field(description="Until when calls were counted, epoch ms.")
+    from_ts: int = Field(
+        description="Calls were counted from this time, epoch ms: later than `since` if that lies in the archive,"
+        " which is not counted."
+    )
+    until_ts: int = Field(description="Calls were counted until this time, epoch ms.")
     tz: str
     total: Sums
     groups: list[Group] = Field(
-        description="By time, then those of most calls first. Grouped by time alone, those without calls are there too."
+        description="By time, then those of most calls first. Grouped by time alone: periods without calls, too."
     )
-    more: bool = Field(description="There are more groups than `limit`; the total holds them all.")
+    more: bool = Field(description="There are more groups than `limit`; the total is of all.")

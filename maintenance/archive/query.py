@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import walk
+from tollbook.archive.pages import read_all
 from tollbook.config import Settings
 from tollbook.model.record import Record
 from tollbook.model.selection import Selection
@@ -18,7 +18,7 @@ def archived_calls(settings: Settings, selection: Selection) -> Iterator[Record]
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         if table is not None:
-            yield from walk(table, selection)
+            yield from read_all(table, selection)
 
 
 def write_csv(out: Any, columns: Iterable[str], records: Iterable[Record]) -> None:

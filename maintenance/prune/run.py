@@ -156,7 +156,7 @@ def _totals(
 ) -> tuple[totals.DayTotals, Mapping[str | None, Totals]]:
     """Add up a day in both tiers, leaving out what waits for the archive."""
     database = totals.day_totals(connection, day, most_waiting=MAX_MOVED)
-    return database, {} if table is None else archive.day_totals(table, day, without=database.waiting)
+    return database, {} if table is None else archive.day_totals(table, day, excluded=database.waiting)
 
 
 def _archived_unchanged(table: Table | None, calls: list[LateCall]) -> set[CallKey]:
@@ -166,7 +166,7 @@ def _archived_unchanged(table: Table | None, calls: list[LateCall]) -> set[CallK
         return found
     for _, group in groupby(calls, key=lambda call: call.key.start_ts // MS_PER_DAY):
         of_day = list(group)
-        archived = lookup.find(
+        archived = lookup.find_calls(
             table,
             {call.key.call_id for call in of_day},
             first_ms=min(call.key.start_ts for call in of_day),

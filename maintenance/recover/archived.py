@@ -41,5 +41,5 @@ def _archived(table: Table, keys: Collection[CallKey]) -> set[CallKey]:
     return {
         call.key
         for day, ids in by_day.items()
-        for call in lookup.find(table, ids, first_ms=day * MS_PER_DAY, last_ms=(day + 1) * MS_PER_DAY - 1)
+        for call in lookup.find_calls(table, ids, first_ms=day * MS_PER_DAY, last_ms=(day + 1) * MS_PER_DAY - 1)
     }

@@ -13,7 +13,7 @@ from rating.explain import explain_stored_call
 from tollbook.config import load_settings
 from tollbook.errors import UsageError
 from tollbook.model.accounts import EveryAccount
-from tollbook.store.calls.detail import FOR_EVER_MS, read
+from tollbook.store.calls.detail import FOR_EVER_MS, find_calls
 from tollbook.store.database import check_schema, connect
 from tollbook.store.row_security import snapshot
 from tollbook.times import instant
@@ -38,9 +38,9 @@ def explain(call_id: str, at: str | None, as_json: bool) -> None:
         check_schema(connection)
         with snapshot(connection):
             if at is None:
-                stored = read(connection, wanted, EveryAccount())
+                stored = find_calls(connection, wanted, EveryAccount())
             else:
-                stored = read(connection, wanted, EveryAccount(), last_ts=last_ts, limit=1)
+                stored = find_calls(connection, wanted, EveryAccount(), last_ts=last_ts, limit=1)
     if not stored:
         when = "" if at is None else f" that started by {escape(at)}"
         raise UsageError(f"no call here has the id {escape(wanted, LONGEST_ID)}{when}")

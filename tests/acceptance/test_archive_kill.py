@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from tests.archiving import archived, call, store, stored
 from tests.commands import Start
 from tests.waiting import wait_until
-from tollbook.archive._pyarrow import read
+from tollbook.archive._pyarrow import read_table
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.model.call_key import CallKey
@@ -114,7 +114,7 @@ def test_killed_at_random_points_under_load(start: Start, database_url: str, tmp
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        ids = Counter(read(table, columns=("call_id",))["call_id"].to_pylist())
+        ids = Counter(read_table(table, columns=("call_id",))["call_id"].to_pylist())
         files = Counter(str(file["partition"]) for file in table.inspect.files().to_pylist())
     assert [call_id for call_id, count in ids.items() if count > 1] == [], f"seed {seed}"
     assert in_archive == in_database, f"seed {seed}"

@@ -161,8 +161,8 @@ MUTANTS = (
     Mutant(
         path="tollbook/archive/totals.py",
         claim="a day's end is not of that day, in the archive",
-        text="first, end = day * _US_PER_DAY, (day + 1) * _US_PER_DAY",
-        replacement="first, end = day * _US_PER_DAY, (day + 1) * _US_PER_DAY + 1",
+        text="started(day * US_PER_DAY, (day + 1) * US_PER_DAY)",
+        replacement="started(day * US_PER_DAY, (day + 1) * US_PER_DAY + 1)",
         tests=(f"{PRUNE}::test_the_windows_own_millisecond_is_not_of_the_day_that_goes",),
     ),
     Mutant(

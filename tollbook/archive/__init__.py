@@ -1,1 +1,1 @@
-"""The archive, read only: its catalog, the schema of its one table, and scans. `maintenance` alone writes it."""
+"""The archive, read only: its catalog, the schema of its one table, and readers. Only `maintenance` writes it."""

@@ -23,23 +23,23 @@ iceberg_arrow: Any = iceberg_pyarrow
 
 
 def untyped(value: object) -> Any:
-    """Give a value whose methods have parts of their types unknown as Any."""
+    """Return a value as Any, because the types of its methods are partly unknown."""
     return value
 
 
-def read(table: Table, row_filter: BooleanExpression = ALWAYS_TRUE, columns: tuple[str, ...] = ("*",)) -> Any:
-    """Read the rows that match, in `columns`, as an Arrow table; raises what pyiceberg raises."""
+def read_table(table: Table, row_filter: BooleanExpression = ALWAYS_TRUE, columns: tuple[str, ...] = ("*",)) -> Any:
+    """Read the rows that match, with `columns`, as an Arrow table; raises what pyiceberg raises."""
     return untyped(table.scan(row_filter=row_filter, selected_fields=columns)).to_arrow()
 
 
-# Files whose rows are in memory together: pyiceberg reads all that it is given at once, on its threads.
+# How many files are in memory together: pyiceberg reads all that it is given at once, on its threads.
 _FILES_AT_ONCE = 8
 
 
 def read_batches(
     table: Table, tasks: Sequence[FileScanTask], row_filter: BooleanExpression, columns: tuple[str, ...]
 ) -> Iterator[Any]:
-    """Read the rows of planned files that match, in `columns`, as Arrow batches; raises what pyiceberg raises."""
+    """Yield the rows of planned files that match, with `columns`, as Arrow batches; raises what pyiceberg raises."""
     schema = untyped(table.schema()).select(*columns)
     scan = iceberg_arrow.ArrowScan(
         table_metadata=table.metadata, io=table.io, projected_schema=schema, row_filter=row_filter
@@ -48,7 +48,7 @@ def read_batches(
         yield from scan.to_record_batches(tasks[first : first + _FILES_AT_ONCE])
 
 
-def plan(table: Table, row_filter: BooleanExpression) -> list[FileScanTask]:
+def plan_files(table: Table, row_filter: BooleanExpression) -> list[FileScanTask]:
     """List the files that may hold rows that match; raises what pyiceberg raises."""
     return list(table.scan(row_filter=row_filter).plan_files())
 

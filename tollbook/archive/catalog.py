@@ -1,8 +1,8 @@
-"""The archive's catalog: pyiceberg's own settings `PYICEBERG_CATALOG__TOLLBOOK__…`, over our defaults.
+"""The archive's catalog: our defaults, which pyiceberg's own settings `PYICEBERG_CATALOG__TOLLBOOK__…` override.
 
-Without them the catalog lies in Tollbook's PostgreSQL and the files below the data directory. With a warehouse
-alone (say `s3://…`) the catalog stays in PostgreSQL; a `uri` or a `type` other than `sql` replaces it.
-`docs/archive.md` has the settings that are worth knowing.
+Without settings the catalog is in Tollbook's PostgreSQL and the files are below the data directory. With only a
+warehouse (such as `s3://…`) the catalog stays in PostgreSQL; a `uri`, or a `type` other than `sql`, replaces it.
+`docs/archive.md` lists the settings that are useful.
 """
 
 import logging
@@ -27,7 +27,7 @@ from tollbook.errors import ArchiveError, SettingsError
 CATALOG = "tollbook"
 
 _REMEDY = (
-    "nothing is lost, the next run takes it up where it stopped; check that the database and the warehouse"
+    "nothing is lost, the next run continues where this one stopped; check that the database and the warehouse"
     " (PYICEBERG_CATALOG__TOLLBOOK__…, or the data directory) can be reached and written"
 )
 
@@ -48,7 +48,7 @@ _FAILURES = (
     pa.ArrowException,
 )
 
-# A database that does not answer is an error within seconds, and one that vanished without a word within half a minute.
+# A database that does not answer is an error within seconds, and one that vanished silently within half a minute.
 _SQL_PATIENCE = {
     "connect_timeout": "10",
     "keepalives_idle": "15",
@@ -57,10 +57,10 @@ _SQL_PATIENCE = {
     "tcp_user_timeout": "30000",
 }
 
-# Seconds. The SDK's own 1 and 3 are too few for a busy server; it tries three times.
+# Seconds. The SDK's own 1 and 3 are too short for a busy server; it tries three times.
 _S3_PATIENCE = {"s3.connect-timeout": "5", "s3.request-timeout": "20"}
 
-# An S3 of one's own has no regions; without one, pyiceberg asks Amazon for the region of the bucket.
+# An S3 server of one's own has no regions; without a region, pyiceberg asks Amazon for that of the bucket.
 _ANY_REGION = "us-east-1"
 
 _UNDEFINED_TABLE = "42P01"
@@ -70,25 +70,25 @@ _CREDENTIALS = re.compile(r"(?<=://)[^@/\s]*@")
 
 @contextmanager
 def archive_errors(doing: str) -> Generator[None]:
-    """Raise ArchiveError in place of what pyiceberg, its storage and its catalog raise; `doing` what we did."""
+    """Raise ArchiveError in place of what pyiceberg, its storage and its catalog raise; `doing` says what failed."""
     try:
         yield
     except _FAILURES as error:
-        raise ArchiveError(f"{doing} failed: {_told(error)}; {_REMEDY}") from error
+        raise ArchiveError(f"{doing} failed: {_message(error)}; {_REMEDY}") from error
 
 
-def _told(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
     return _CREDENTIALS.sub("***@", " ".join(str(cause).split())) or type(error).__name__
 
 
 @contextmanager
 def open_catalog(settings: Settings, *, writing: bool = False) -> Generator[Catalog]:
-    """Open the archive's catalog and close its connections at the end; only who writes makes its tables.
+    """Open the archive's catalog, and close its connections at the end; its own tables are made only for `writing`.
 
     Raises SettingsError for settings that pyiceberg refuses, ArchiveError for a catalog that does not answer.
     """
-    # At INFO it tells which classes it loads, and below that what it was given.
+    # At INFO it logs which classes it loads, and at DEBUG the properties that it was given, secrets included.
     logging.getLogger("pyiceberg").setLevel(logging.WARNING)
     properties = {"init_catalog_tables": str(writing).lower()} | catalog_properties(settings)
     with archive_errors("opening the archive's catalog"):
@@ -97,7 +97,7 @@ def open_catalog(settings: Settings, *, writing: bool = False) -> Generator[Cata
         except (ValueError, iceberg.NoSuchPropertyException, iceberg.NotInstalledError) as error:
             raise SettingsError(
                 f"pyiceberg refuses the archive's settings (PYICEBERG_CATALOG__TOLLBOOK__…: {', '.join(properties)}):"
-                f" {_told(error)}"
+                f" {_message(error)}"
             ) from None  # the error may quote a URI with its password
     try:
         yield catalog
@@ -106,7 +106,7 @@ def open_catalog(settings: Settings, *, writing: bool = False) -> Generator[Cata
 
 
 def catalog_properties(settings: Settings) -> dict[str, str]:
-    """Give what the catalog is opened with: pyiceberg's settings over our defaults."""
+    """Return what the catalog is opened with: our defaults, overridden by pyiceberg's settings."""
     configured: dict[str, Any] = dict(Config().get_catalog_config(CATALOG) or {})
     defaults = {"py-io-impl": f"{DurableFileIO.__module__}.{DurableFileIO.__name__}"}
     defaults |= _S3_PATIENCE
@@ -125,7 +125,7 @@ def _sql_uri(settings: Settings) -> str:
         url = make_url(settings.require_database_url()).set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError):
         raise SettingsError(
-            "TOLLBOOK_DATABASE_URL has a form that the archive's catalog does not take (several hosts, perhaps):"
+            "TOLLBOOK_DATABASE_URL has a form that the archive's catalog does not accept (several hosts, perhaps):"
             " set PYICEBERG_CATALOG__TOLLBOOK__URI=postgresql+psycopg://USER:PASSWORD@HOST:5432/DATABASE"
         ) from None  # the error may quote the URL with its password
     ours = {name: value for name, value in _SQL_PATIENCE.items() if name not in url.query}
@@ -136,20 +136,20 @@ def _local_warehouse(settings: Settings) -> str:
     folder = str(settings.data_dir.absolute() / "archive")
     if set(folder) & set("#?%"):
         raise SettingsError(
-            f"TOLLBOOK_DATA_DIR: {folder} holds one of # ? %, which file:// URIs cannot carry to every engine:"
+            f"TOLLBOOK_DATA_DIR: {folder} contains one of # ? %, which not every engine reads in a file:// URI:"
             " choose another folder, or set PYICEBERG_CATALOG__TOLLBOOK__WAREHOUSE"
         )
     return f"file://{folder}"
 
 
 def load_calls(catalog: Catalog) -> Table | None:
-    """Load the archive's table as it is now; None as long as nothing was ever archived. Raises ArchiveError."""
+    """Load the archive's table as it is now; None while nothing has ever been archived. Raises ArchiveError."""
     with archive_errors("loading the archive's table"):
         try:
             return catalog.load_table(TABLE)
         except iceberg.NoSuchTableError:
             return None
         except ProgrammingError as error:
-            if getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:  # nobody has written yet
+            if getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:  # nothing was ever archived
                 return None
             raise

@@ -1,7 +1,8 @@
-"""Files that survive a crash of the machine: pyiceberg's own local files are never fsynced.
+"""Local files that survive a crash of the machine: pyiceberg itself never fsyncs.
 
-A commit makes PostgreSQL point to a metadata file, durably; the file, what it names, and the folders they stand in
-must be on the disk before. Other storages (S3) confirm a file when it is durable: they are pyiceberg's own.
+A commit makes PostgreSQL point to a metadata file, durably. Before that, the file, the files that it names, and the
+folders they are in must be on the disk. Other storage, such as S3, confirms a file when it is durable, and is
+pyiceberg's own here.
 """
 
 import io
@@ -22,10 +23,10 @@ class DurableFileIO(PyArrowFileIO):
 
     def __init__(self, properties: Properties = EMPTY_DICT) -> None:
         super().__init__(properties)
-        self._durable: set[Path] = set()  # folders whose own entry was fsynced by this process
+        self._durable: set[Path] = set()  # folders whose own entry this process has fsynced
 
     def new_output(self, location: str) -> PyArrowFile:
-        """Give a file to write at a location."""
+        """Return a file to write at a location."""
         scheme, netloc, path = self.parse_location(location, self.properties)
         if scheme != "file":
             return super().new_output(location)
@@ -34,7 +35,7 @@ class DurableFileIO(PyArrowFileIO):
     def delete(self, location: str | InputFile | OutputFile) -> None:
         """Delete a file; raises FileNotFoundError or OSError.
 
-        After a delete, pyarrow puts a marker for the folder, which some S3 servers refuse: the file is gone then.
+        After a delete, pyarrow writes a marker for the folder, which some S3 servers refuse: then the file is gone.
         """
         try:
             super().delete(location)
@@ -51,7 +52,7 @@ class _LocalFile(PyArrowFile):
         self._durable = durable
 
     def create(self, overwrite: bool = False) -> OutputStream:
-        """Open the file for writing, its folders made where they are missing; raises FileExistsError or OSError."""
+        """Open the file for writing, and make folders that are missing; raises FileExistsError or OSError."""
         path = Path(self._path)
         path.parent.mkdir(parents=True, exist_ok=True)
         return cast("OutputStream", _Stream(path, self._durable, mode="wb" if overwrite else "xb"))
@@ -73,19 +74,19 @@ class _Stream(io.BufferedWriter):
             super().close()
         folder = self._path.parent
         _fsync_folder(folder)
-        # A folder may be there because a process made it that was killed before it fsynced: so each is done once.
-        for made in _not_in(self._durable, folder):
-            if not _fsync_folder(made.parent):
+        # A process may have made a folder and been killed before it fsynced it: so each process does it once.
+        for unsynced in _not_in(self._durable, folder):
+            if not _fsync_folder(unsynced.parent):
                 return
-            self._durable.add(made)
+            self._durable.add(unsynced)
 
 
 def _not_in(durable: set[Path], folder: Path) -> Iterator[Path]:
-    return (one for one in (folder, *folder.parents) if one not in durable and one != one.parent)
+    return (above for above in (folder, *folder.parents) if above not in durable and above != above.parent)
 
 
 def _fsync_folder(folder: Path) -> bool:
-    """Make a folder's entries durable; False for one that we may not read, which is not one that we made."""
+    """Make a folder's entries durable; return False for one that we may not read, because we did not make that."""
     try:
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except PermissionError:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pyiceberg.table import Table
 
 from tollbook.archive._pyarrow import expressions as ex
-from tollbook.archive._pyarrow import pa, pc, plan, read_batches
+from tollbook.archive._pyarrow import pa, pc, plan_files, read_batches
 from tollbook.archive.catalog import archive_errors
 from tollbook.archive.row_filter import of_accounts, started
+from tollbook.archive.rows import epoch_ms
 from tollbook.archive.schema import account_of
 from tollbook.model.call_key import CallKey
 
@@ -25,28 +26,27 @@ class ArchivedCall:
     cost_micros: int | None
 
 
-def find(
+def find_calls(
     table: Table, ids: Collection[str], *, first_ms: int, last_ms: int, accounts: Collection[str | None] | None = None
 ) -> list[ArchivedCall]:
-    """Give the archived calls with one of these ids that started from `first_ms` to `last_ms`, both included.
+    """Return the archived calls with one of these ids that started from `first_ms` to `last_ms`, both included.
 
-    `accounts` None looks through all. The span is read whole, in these few columns. Raises ArchiveError.
+    `accounts` None: of every account. All calls of that time are read, in these few columns. Raises ArchiveError.
     """
-    wanted = started(first_ms * 1000, (last_ms + 1) * 1000)
+    row_filter = started(first_ms * 1000, (last_ms + 1) * 1000)
     if accounts is not None:
-        wanted = ex.And(wanted, of_accounts(accounts))
+        row_filter = ex.And(row_filter, of_accounts(accounts))
     found: list[ArchivedCall] = []
     with archive_errors("looking calls up in the archive"):
-        for batch in read_batches(table, plan(table, wanted), wanted, _COLUMNS):
+        for batch in read_batches(table, plan_files(table, row_filter), row_filter, _COLUMNS):
             hits = pa.table(batch).filter(pc.is_in(batch["call_id"], pa.array(list(ids), batch["call_id"].type)))
-            starts = pc.divide(hits["start_ts"].cast(pa.int64()), 1000).to_pylist()
             found += [
                 ArchivedCall(
-                    key=CallKey(start, row["call_id"], row["switch"]),
+                    key=CallKey(start_ts, row["call_id"], row["switch"]),
                     account_id=account_of(row["account_id"]),
                     billsec=row["billsec"],
                     cost_micros=row["cost_micros"],
                 )
-                for row, start in zip(hits.to_pylist(), starts, strict=True)
+                for row, start_ts in zip(hits.to_pylist(), epoch_ms(hits["start_ts"]).to_pylist(), strict=True)
             ]
     return found

@@ -1,4 +1,4 @@
-"""The archive for a process that serves: opened when it is first needed, kept open, read by several threads."""
+"""The archive for the API: opened when it is first needed, kept open, read by several threads."""
 
 import threading
 from collections.abc import Generator, Sequence
@@ -7,7 +7,7 @@ from typing import Final
 
 from pyiceberg.catalog import Catalog
 
-from tollbook.archive import scan
+from tollbook.archive import pages
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, SettingsError
@@ -16,13 +16,13 @@ from tollbook.model.record import Record
 from tollbook.model.selection import Selection
 from tollbook.model.tiers import KEYED_COLUMNS
 
-# Fewer than threads: while storage is slow, the calls that PostgreSQL keeps are still served.
+# Fewer than the API has threads: while storage is slow, the calls that PostgreSQL keeps are still served.
 MAX_READERS: Final = 4
 WAIT_TIMEOUT_S: Final = 3.0
 
 
 class Archive:
-    """One catalog for all threads of a process; a catalog that could not be opened is tried again."""
+    """One catalog for all threads of a process; opening it is tried again after a failure."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -31,14 +31,14 @@ class Archive:
         self._open = ExitStack()
         self._catalog: Catalog | None = None
 
-    def page(
-        self, selection: Selection, limit: int, without: frozenset[CallKey], columns: tuple[str, ...] = KEYED_COLUMNS
+    def read_page(
+        self, selection: Selection, limit: int, excluded: frozenset[CallKey], columns: tuple[str, ...] = KEYED_COLUMNS
     ) -> Sequence[Record]:
-        """Read archived calls, for `tollbook.model.tiers.merge_tiers`; raises ArchiveError."""
+        """Read a page of archived calls, for `tollbook.model.tiers.merge_tiers`; raises ArchiveError."""
         with self._reader():
-            # Loaded anew for each page: the merge wants an archive that is no older than its look at PostgreSQL.
+            # Loaded for each page: the merge needs an archive that is no older than its snapshot of PostgreSQL.
             table = load_calls(self._opened())
-            return [] if table is None else scan.page(table, selection, limit, without, columns)
+            return [] if table is None else pages.read_page(table, selection, limit, excluded, columns)
 
     def close(self) -> None:
         """Close the catalog's connections."""
@@ -58,7 +58,7 @@ class Archive:
     @contextmanager
     def _reader(self) -> Generator[None]:
         if not self._readers.acquire(timeout=WAIT_TIMEOUT_S):
-            raise ArchiveError(f"{MAX_READERS} requests are reading the archive and none was done in time")
+            raise ArchiveError(f"{MAX_READERS} requests are reading the archive, and none ended in time")
         try:
             yield
         finally:

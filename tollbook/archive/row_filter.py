@@ -1,4 +1,4 @@
-"""Whose calls, when, and which of them, as pyiceberg's row filters: the conditions that all readers share."""
+"""pyiceberg's row filters for accounts, times and filters: the conditions that all readers of the archive share."""
 
 from collections.abc import Collection
 from functools import reduce

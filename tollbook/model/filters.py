@@ -1,4 +1,4 @@
-"""The filters of a query: the one list of them, and what each asks of a call. Each tier translates the conditions."""
+"""The one list of filters, and what each requires of a call. Each tier translates the conditions into its own terms."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid
     min_billsec: Annotated[int, msgspec.Meta(ge=0, le=MAX_BILLSEC)] | None = None
 
     def conditions(self) -> Iterator[Condition]:
-        """Yield what the filters that are set ask of a call."""
+        """Yield what the filters that are set require of a call."""
         for name, condition in _CONDITIONS.items():
             if (value := getattr(self, name)) is not None:
                 yield condition(value)

@@ -1,4 +1,4 @@
-"""Totals of calls, and where the totals of both tiers disagree."""
+"""Totals of calls, and the accounts on which the totals of the two tiers differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Totals:
     cost_micros: int = 0
 
     def __add__(self, other: "Totals") -> "Totals":
-        """Add up two sets of calls."""
+        """Return the totals of both sets of calls."""
         return Totals(
             calls=self.calls + other.calls,
             billsec=self.billsec + other.billsec,
@@ -21,20 +21,20 @@ class Totals:
         )
 
     def __str__(self) -> str:
-        """Say them in one line."""
+        """Return them as one line."""
         return f"{self.calls} calls, {self.billsec} s, {self.cost_micros} micros"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountDifference:
-    """An account whose calls the two tiers do not agree on."""
+    """An account whose calls have different totals in the two tiers; None: the calls without an account."""
 
     account_id: str | None
     database: Totals
     archive: Totals
 
     def __str__(self) -> str:
-        """Say in one line who, and what each tier holds."""
+        """Return one line: the account, and what each tier holds."""
         who = "calls without an account" if self.account_id is None else f"account {self.account_id}"
         return f"{who}: PostgreSQL has {self.database}; the archive has {self.archive}"
 
@@ -42,7 +42,7 @@ class AccountDifference:
 def differing_accounts(
     database: Mapping[str | None, Totals], archive: Mapping[str | None, Totals]
 ) -> list[AccountDifference]:
-    """List the accounts on which two tiers differ, by name; none when both hold the same."""
+    """Return the accounts on which the two tiers differ, sorted by name; an empty list when they agree."""
     return [
         AccountDifference(account_id=account, database=ours, archive=theirs)
         for account in sorted(

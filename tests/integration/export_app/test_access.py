@@ -128,7 +128,7 @@ def test_no_parameter_reaches_another_account(ask: Ask, filled: Connection) -> N
 def shape(connection: Connection, selection: Selection, limit: int) -> dict[str, int]:
     """Return how many blocks a page reads, how many rows went through its busiest node, and how often it sorts."""
     conditions, parameters = pages._where(selection)
-    query = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {pages.selected(COLUMNS)} {conditions} LIMIT %(limit)s"
+    query = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {pages.select_clause(COLUMNS)} {conditions} LIMIT %(limit)s"
     (plan,) = connection.execute(query, {**parameters, "limit": limit}).fetchall()[0][0]
 
     def nodes(node: dict[str, object]) -> Iterator[dict[str, object]]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from werkzeug.test import TestResponse
 
-from tollbook.store.calls.changes import first_since
+from tollbook.store.calls.changes import first_transaction_since
 from tollbook.store.database import LONGEST_TRANSACTION_S, Connection, connect
 from tollbook.times import MS_PER_DAY
 
@@ -154,7 +154,7 @@ def test_the_first_transaction_of_nothing_is_the_oldest_that_runs(accounts: Conn
     """An empty table is searched in as many steps."""
     row = accounts.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint").fetchone()
     assert row
-    assert 0 <= first_since(accounts, now_ms(accounts)) <= row[0]
+    assert 0 <= first_transaction_since(accounts, now_ms(accounts)) <= row[0]
 
 
 def test_changes_of_an_account_and_of_all(ask: Ask, put: Put, other_key: str, operator_key: str) -> None:

@@ -20,7 +20,7 @@ from tollbook.model.leg import Leg, leg_of
 from tollbook.model.record import COLUMNS
 from tollbook.store import keys
 from tollbook.store.calls.batch import write_batch
-from tollbook.store.calls.detail import MAX_CALLS, read
+from tollbook.store.calls.detail import MAX_CALLS, find_calls
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import Partitions
 from tollbook.store.row_security import snapshot
@@ -320,9 +320,9 @@ def test_a_call_is_read_for_one_account_or_for_all(accounts: Connection) -> None
         "INSERT INTO call_leg SELECT uid, created_us, 'twin', call_id, call_start_ts, core, ended, facts FROM call_leg"
     )
     with snapshot(accounts):
-        (kept,) = read(accounts, "x", EveryAccount())
+        (kept,) = find_calls(accounts, "x", EveryAccount())
     assert [leg.switch for leg in kept.legs] == ["fs"]
     with snapshot(accounts):
-        assert read(accounts, "x", OneAccount("acct_beta")) == []
+        assert find_calls(accounts, "x", OneAccount("acct_beta")) == []
     assert kept.price
     assert kept.price.currency == "EUR"

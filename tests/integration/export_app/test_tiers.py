@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from export_app.web.parameters import LAST_MS
 from maintenance.archive.run import archive_calls
 from maintenance.prune.run import prune_days
-from tollbook.archive import scan
+from tollbook.archive import pages
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.reader import Archive
 from tollbook.config import Settings
@@ -28,12 +28,11 @@ from tollbook.model.filters import Filters
 from tollbook.model.record import COLUMNS, Record, Row
 from tollbook.model.selection import Order, Selection
 from tollbook.model.tiers import KEYED_COLUMNS, key_of, merge_tiers
-from tollbook.store import keys
+from tollbook.store import keys, row_security
 from tollbook.store.calls import call_rows
-from tollbook.store.calls.pages import read_page
+from tollbook.store.calls.pages import read_hot_page
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import Partitions
-from tollbook.store.days.window import hot
 from tollbook.store.tariffs import tariffs
 from tollbook.times import MS_PER_DAY
 
@@ -107,12 +106,13 @@ def test_a_walk_over_the_border_while_days_are_pruned(settings: Settings, databa
             prune_days(settings, today=min(next(days), FIRST + 130))  # after PostgreSQL was read, before the archive is
             table = load_calls(catalog)
             assert table is not None
-            return scan.page(table, *asked)  # pyright: ignore[reportArgumentType]
+            return pages.read_page(table, *asked)  # pyright: ignore[reportArgumentType]
 
         while True:
             limit = dice.choice((1, 100, 997, 3000))
-            kept = hot(database, selection, lambda one: read_page(one, selection, KEYED_COLUMNS, limit))  # noqa: B023
-            page = merge_tiers(selection, limit, kept, read_archive)
+            with row_security.snapshot(database):
+                hot = read_hot_page(database, selection, KEYED_COLUMNS, limit)
+            page = merge_tiers(selection, limit, hot, read_archive)
             got += page
             if len(page) < limit:
                 break
@@ -156,7 +156,7 @@ def test_pages_of_the_archive_in_both_orders_with_every_filter(settings: Setting
                 filters=filters,
             )
             got: list[Record] = []
-            while page := scan.page(table, selection, 700):
+            while page := pages.read_page(table, selection, 700):
                 got += page
                 selection = replace(selection, after=key_of(page[-1]))
             mine = wanted(
@@ -167,10 +167,10 @@ def test_pages_of_the_archive_in_both_orders_with_every_filter(settings: Setting
             assert got == mine, (filters, account, order)
         everything = Selection(accounts=OneAccount("acme"), since=0, until=4_000_000_000_000)
         mine = wanted(rows, lambda row: row.account_id == "acme")
-        assert list(scan.walk(table, everything)) == [row[: len(COLUMNS)] for row in mine]
-        assert len(list(scan.walk(table, everything, limit=17))) == 17
+        assert list(pages.read_all(table, everything)) == [row[: len(COLUMNS)] for row in mine]
+        assert len(list(pages.read_all(table, everything, limit=17))) == 17
         known = frozenset(row.key for row, _ in rows[:6000])
-        left = scan.page(table, everything, ROWS, known)
+        left = pages.read_page(table, everything, ROWS, known)
         assert left == wanted(rows[6000:], lambda row: row.account_id == "acme")
 
 
@@ -181,8 +181,8 @@ def test_an_empty_archive_has_empty_pages(settings: Settings, database: Connecti
         table = load_calls(catalog)
         assert table is not None
         selection = Selection(accounts=OneAccount("nobody"), since=0, until=END)
-        assert scan.page(table, selection, 10) == []
-        assert scan.page(table, replace(selection, accounts=OneAccount("acme"), since=END), 10) == []
+        assert pages.read_page(table, selection, 10) == []
+        assert pages.read_page(table, replace(selection, accounts=OneAccount("acme"), since=END), 10) == []
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
@@ -198,7 +198,7 @@ def test_the_first_and_the_last_moment_can_be_asked_for(settings: Settings, data
         for since, until, after in itertools.product((0, LAST_MS), (0, LAST_MS), ends):
             selection = Selection(accounts=EveryAccount(), since=since, until=until, order=order, after=after)
             behind = after is None or (after.start_ts == 0) == (order == "asc")
-            assert len(scan.page(table, selection, 10)) == (since == 0 and until == LAST_MS and behind)
+            assert len(pages.read_page(table, selection, 10)) == (since == 0 and until == LAST_MS and behind)
 
 
 def api_key(connection: Connection, account: str) -> str:
@@ -281,7 +281,7 @@ def test_threads_share_one_catalog(settings: Settings, database: Connection) -> 
 
     def read() -> None:
         start.wait(10)
-        pages.append(archive.page(selection, 1000, frozenset()))
+        pages.append(archive.read_page(selection, 1000, frozenset()))
 
     threads = [threading.Thread(target=read) for _ in range(12)]
     for thread in threads:
@@ -298,4 +298,4 @@ def test_wrong_settings_of_the_archive_are_an_archive_that_cannot_be_read(
     monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__TYPE", "nonsense")
     selection = Selection(accounts=OneAccount("acme"), since=0, until=END)
     with pytest.raises(ArchiveError, match="pyiceberg refuses the archive's settings"):
-        Archive(settings).page(selection, 1, frozenset())
+        Archive(settings).read_page(selection, 1, frozenset())

@@ -1,7 +1,7 @@
-"""Pages of changes, for syncs: rows in the order of the transactions that wrote them, none missed.
+"""Changes, for syncs: rows in the order of the transactions that wrote them, without a gap.
 
-Transactions end in another order than they began in, so a page shows only what every transaction before the oldest
-that still runs has written. What that one and later ones write comes after it, whenever they commit.
+Transactions do not end in the order in which they began. So a page shows only what was written by transactions before
+the oldest one that still runs. What that one and later ones write comes after it, whenever they commit.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Final, LiteralString, cast
 
 from tollbook.model.record import Record
 from tollbook.model.selection import Changes
-from tollbook.store.calls.pages import selected
+from tollbook.store.calls.pages import select_clause
 from tollbook.store.calls.where import Parameters, after_parameters, matching
 from tollbook.store.database import LONGEST_TRANSACTION_S, Connection, scalar, store_errors
 
@@ -18,31 +18,35 @@ _XID_BITS: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ChangedPage:
-    """Rows in order of change. `horizon`: every transaction before it has ended, and is shown."""
+class ChangedRows:
+    """Rows in order of change. `horizon`: every transaction before it has ended, and its rows can be read."""
 
     rows: Sequence[Record]
     horizon: int
 
 
-def read_changes(connection: Connection, changes: Changes, columns: Sequence[str], limit: int) -> ChangedPage:
-    """Read up to `limit` changed rows with these columns. Call inside `access.reading`; raises StoreUnavailable."""
+def read_changes(connection: Connection, changes: Changes, columns: Sequence[str], limit: int) -> ChangedRows:
+    """Read up to `limit` changed rows with these columns.
+
+    Call inside `row_security.reading`; raises StoreUnavailable.
+    """
     with store_errors():
         horizon = _horizon(connection)
         conditions, parameters = matching(changes.accounts, changes.filters)
-        query = f"{selected(columns)} WHERE {' AND '.join([*conditions, *_between(changes, horizon, parameters)])}"
+        conditions += _between(changes, horizon, parameters)
+        query = f"{select_clause(columns)} WHERE {' AND '.join(conditions)}"
         query = f"{query} ORDER BY changed, start_ts, call_id, switch LIMIT %(limit)s"
         rows = connection.execute(query, {**parameters, "limit": limit}, binary=True).fetchall()
-    return ChangedPage(rows=rows, horizon=horizon)
+    return ChangedRows(rows=rows, horizon=horizon)
 
 
-def first_since(connection: Connection, since_ms: int) -> int:
-    """Find a transaction such that all which ended at `since_ms` or later come behind it, or are it.
+def first_transaction_since(connection: Connection, since_ms: int) -> int:
+    """Return a transaction such that every one that ended at `since_ms` (epoch ms) or later is it or comes after it.
 
-    No index tells the time of a change: one more would cost every write. `changed` grows with it, nearly: transaction
-    X comes before Y, so it had begun before Y ended, and both take at most LONGEST_TRANSACTION_S. So if Y began twice
-    that long before `since_ms`, X had ended by then. Bisection: 64 looks into the index at most. Call outside of
-    `access.reading`, in which a look goes past the rows of all other accounts.
+    No index holds the time of a change: one more index would cost every write. But `changed` nearly grows with time. If
+    transaction X comes before Y, it began before Y ended, and neither takes longer than LONGEST_TRANSACTION_S. So if Y
+    began twice that long before `since_ms`, X had ended by then. Bisection: at most 64 look-ups in the index. Call
+    outside `row_security.reading`, in which a look-up has to pass the rows of all other accounts.
     """
     safe_ms = since_ms - 2 * LONGEST_TRANSACTION_S * 1000
     with store_errors():
@@ -51,7 +55,7 @@ def first_since(connection: Connection, since_ms: int) -> int:
             if first >= last:
                 break
             middle = (first + last) // 2
-            row = connection.execute(_FIRST_FROM, {"first": str(middle), "last": str(last)}).fetchone()
+            row = connection.execute(_FIRST_CHANGE, {"first": str(middle), "last": str(last)}).fetchone()
             if row is not None and row[1] < safe_ms:
                 first = row[0] + 1
             else:
@@ -59,7 +63,7 @@ def first_since(connection: Connection, since_ms: int) -> int:
     return first
 
 
-_FIRST_FROM: LiteralString = """
+_FIRST_CHANGE: LiteralString = """
     SELECT changed::text::bigint, updated_ts FROM call_cdr
     WHERE changed >= %(first)s::xid8 AND changed < %(last)s::xid8
     ORDER BY changed LIMIT 1
@@ -72,7 +76,7 @@ def _horizon(connection: Connection) -> int:
 
 def _between(changes: Changes, horizon: int, parameters: Parameters) -> list[LiteralString]:
     conditions: list[LiteralString] = ["changed >= %(first)s::xid8", "changed < %(horizon)s::xid8"]
-    # There is no cast from bigint to xid8; from text there is.
+    # As text: PostgreSQL has no cast from bigint to xid8.
     first = changes.after.changed if changes.after else changes.first
     parameters |= {"first": str(first), "horizon": str(horizon)}
     if changes.after is not None:

@@ -74,7 +74,7 @@ _BEFORE = """
 """
 
 
-def read(
+def find_calls(
     connection: Connection,
     call_id: str,
     accounts: Accounts,
@@ -85,8 +85,8 @@ def read(
 ) -> list[KeptCall]:
     """Read the calls of an id that started from `first_ts` to `last_ts` (epoch ms, both included), newest first.
 
-    Call inside `access.snapshot` or `access.reading`, which hold one moment, so
-    that a row and its legs belong together. Raises StoreUnavailable.
+    Call inside `row_security.snapshot` or `row_security.reading`, which hold one moment, so that a row and its legs
+    belong together. Raises StoreUnavailable.
     """
     if "\0" in call_id:  # PostgreSQL holds no such text, and refuses to be asked for it
         return []

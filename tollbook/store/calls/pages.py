@@ -1,14 +1,19 @@
 """Pages of `call_cdr`, read by key."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import starmap
 from typing import Final, LiteralString
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.record import COLUMNS, EXTRA_COLUMNS, Record
 from tollbook.model.selection import Selection
+from tollbook.model.tiers import HotPage
 from tollbook.store.calls.where import Parameters, after_parameters, matching
 from tollbook.store.database import Connection, store_errors
+from tollbook.store.days.window import read_window
 
-# How a column is selected, where it is not by its name alone.
+# How each column is selected: those that are not selected by their name alone stand last.
 _SELECTED: Final[dict[str, LiteralString]] = {
     **{name: name for name in (*COLUMNS, *EXTRA_COLUMNS)},
     "parts": "parts::text",
@@ -19,25 +24,51 @@ _SELECTED: Final[dict[str, LiteralString]] = {
 def read_page(connection: Connection, selection: Selection, columns: Sequence[str], limit: int) -> list[Record]:
     """Read up to `limit` rows of a selection, in its order, with these columns; `parts` as JSON text.
 
-    Raises StoreUnavailable. Called inside `row_security.reading`, it gives what the API's role may see.
+    Inside `row_security.reading` it finds only what the API's role may see. Raises StoreUnavailable.
     """
     conditions, parameters = _where(selection)
-    query = f"{selected(columns)} {conditions} LIMIT %(limit)s"
+    query = f"{select_clause(columns)} {conditions} LIMIT %(limit)s"
     with store_errors():
         return connection.execute(query, {**parameters, "limit": limit}, binary=True).fetchall()
 
 
-def selected(columns: Sequence[str]) -> LiteralString:
-    """Say what is selected from `call_cdr`; raises KeyError for a column that no page has."""
-    chosen: list[LiteralString] = [_SELECTED[name] for name in columns]
-    return f"SELECT {', '.join(chosen)} FROM call_cdr"  # noqa: S608 - literals all, which the type holds
+def read_hot_page(connection: Connection, selection: Selection, columns: Sequence[str], limit: int) -> HotPage:
+    """Read a page, and what is needed to merge it with the archive's. `columns` are those of `read_columns`.
+
+    Call inside `row_security.reading` or `row_security.snapshot`, which hold one moment. Raises StoreUnavailable.
+    """
+    window_start = read_window(connection).start_ts
+    rows = read_page(connection, selection, columns, limit)
+    superseded = _superseded(connection, selection, window_start)
+    return HotPage(rows=rows, window_start=window_start, superseded=superseded)
+
+
+def _superseded(connection: Connection, selection: Selection, window_start: int) -> frozenset[CallKey]:
+    """Return the keys of the calls before the window that were changed or deleted after they were archived.
+
+    They are few: of all that waits in the outbox, only late calls.
+    """
+    first, end = replace(selection, until=min(selection.until, window_start)).remaining
+    if first >= end:
+        return frozenset()
+    with store_errors():
+        rows = connection.execute(
+            "SELECT start_ts, call_id, switch FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s", (first, end)
+        ).fetchall()
+    return frozenset(starmap(CallKey, rows))
+
+
+def select_clause(columns: Sequence[str]) -> LiteralString:
+    """Return `SELECT … FROM call_cdr` for these columns; raises KeyError for one that no page has."""
+    selected: list[LiteralString] = [_SELECTED[name] for name in columns]
+    return f"SELECT {', '.join(selected)} FROM call_cdr"  # noqa: S608 - all literals, as the type says
 
 
 def _where(selection: Selection) -> tuple[LiteralString, Parameters]:
     conditions, parameters = matching(selection.accounts, selection.filters)
     newest_first = selection.order == "desc"
-    # Of an end of the window that lies behind the cursor nothing is asked: an index range with both reads a thousand
-    # times more. Of the two conditions of a cursor the first would do; partitions are pruned by the second.
+    # No condition on the end of the time range that the last key has replaced: an index range with both reads a
+    # thousand times more. Of the two conditions after a key the first would do; the second prunes partitions.
     if selection.after is None or newest_first:
         conditions.append("start_ts >= %(since)s")
         parameters["since"] = selection.since

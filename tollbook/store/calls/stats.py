@@ -1,4 +1,4 @@
-"""What calls add up to: counted, timed and priced by group, in one statement, from the calls of the last weeks."""
+"""What calls add up to: counted, timed and priced by group in one statement, from the calls that PostgreSQL keeps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ from tollbook.model.selection import Selection
 from tollbook.store.calls.where import matching
 from tollbook.store.database import Connection, store_errors
 
-Key: TypeAlias = tuple[str | int | None, ...]
-_Row: TypeAlias = tuple[str | None, int, int, int, int, int, int | None]
+# The values of a group, in the order of what it was grouped by: those of columns, and the numbers of periods.
+GroupKey: TypeAlias = tuple[str | int | None, ...]
+_SumsRow: TypeAlias = tuple[str | None, int, int, int, int, int, int | None]
 
-# What calls can be grouped by, apart from spans of time.
-COLUMNS: Final[dict[str, LiteralString]] = {
+# What calls can be grouped by, apart from periods of time.
+GROUP_COLUMNS: Final[dict[str, LiteralString]] = {
     "account_id": "call_cdr.account_id",
     "direction": "direction",
     "disposition": "disposition",
@@ -24,17 +25,20 @@ COLUMNS: Final[dict[str, LiteralString]] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Spans:
-    """Group by spans of time: when each begins, epoch ms, ascending. Its value is its number, the first 0."""
+class Periods:
+    """Group by periods of time: when each begins, epoch ms, ascending. A group's value is the number of its period.
+
+    Numbers begin at 0.
+    """
 
     starts: Sequence[int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sums:
-    """What some calls add up to. `open` ones are up: they are in `calls`, and in nothing else.
+class CallSums:
+    """What some calls add up to. `open` calls are still up: they count in `calls`, and in nothing else.
 
-    `cost`: for each currency the micros of the calls priced in it; None stands for prices from before it was kept.
+    `cost`: the micros of the calls priced in each currency; None stands for prices from before currencies were kept.
     """
 
     calls: int = 0
@@ -46,15 +50,18 @@ class Sums:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counted:
-    """The sums of all that was asked for, and of its groups: by time, then those of most calls first."""
+class GroupedSums:
+    """The sums of all calls of a selection, and of its groups: by time, then those of most calls first.
 
-    total: Sums
-    groups: Sequence[tuple[Key, Sums]]
+    `more`: there are more groups than these.
+    """
+
+    total: CallSums
+    groups: Sequence[tuple[GroupKey, CallSums]]
     more: bool
 
 
-# `place` numbers the groups in their order; 0 is the total. A group has a row for each currency that it has calls in.
+# `place` numbers the groups in their order; 0 is the total. A group has one row for each currency of its calls.
 _SUMS: Final[LiteralString] = """sum(calls)::bigint, sum(up)::bigint, sum(answered)::bigint, sum(billsec)::bigint,
         sum(unrated)::bigint, sum(cost)::bigint"""
 _QUERY: Final[LiteralString] = """
@@ -79,19 +86,25 @@ _QUERY: Final[LiteralString] = """
     FROM ranked WHERE place <= %(limit)s + 1 AND {grouped}
     ORDER BY place, currency
 """
+# The names of the groups in the statement, and of the parameters that hold their periods.
+_GROUPS: Final[tuple[tuple[LiteralString, LiteralString], ...]] = (
+    ("first", "first_starts"),
+    ("second", "second_starts"),
+)
 
 
-def count(
+def sum_calls(
     connection: Connection,
     selection: Selection,
-    groups: Sequence[str | Spans],
+    groups: Sequence[str | Periods],
     *,
     limit: int,
     prefix_digits: int = 4,
-) -> Counted:
-    """Add up the calls of a selection (its `after` and `order` say nothing here), and of at most `limit` groups of it.
+) -> GroupedSums:
+    """Add up the calls of a selection, whatever its `after` and `order`, and of at most `limit` groups of it.
 
-    `groups`: names of `COLUMNS`, or spans of time that together hold the whole selection. Raises StoreUnavailable.
+    `groups`: up to two names of GROUP_COLUMNS, or periods that together hold the whole selection. Raises
+    StoreUnavailable.
     """
     matched, named = matching(selection.accounts, selection.filters)
     conditions: list[LiteralString] = ["start_ts >= %(since)s", "start_ts < %(until)s", *matched]
@@ -101,15 +114,15 @@ def count(
     names: LiteralString = ""
     nothing: LiteralString = ""
     times: LiteralString = ""
-    for group, (name, spans) in zip(groups, _PLACES, strict=False):
-        if isinstance(group, Spans):
-            # Found among the spans by halving: what time zone they are of is nobody's business here.
-            values += f"width_bucket(start_ts, %({spans})s::bigint[]) - 1 AS {name}, "
+    for group, (name, starts) in zip(groups, _GROUPS, strict=False):
+        if isinstance(group, Periods):
+            # By bisection in the list of starts: this statement knows nothing of time zones.
+            values += f"width_bucket(start_ts, %({starts})s::bigint[]) - 1 AS {name}, "
             nothing += "NULL::integer, "
             times += f"{name}, "
-            parameters[spans] = list(group.starts)
+            parameters[starts] = list(group.starts)
         else:
-            values += f"{COLUMNS[group]} AS {name}, "
+            values += f"{GROUP_COLUMNS[group]} AS {name}, "
             nothing += "NULL, "
         names += f"{name}, "
     query = _QUERY.format(
@@ -123,33 +136,29 @@ def count(
         grouped="true" if groups else "false",
     )
     with store_errors():
-        return _counted(connection.execute(query, parameters).fetchall(), len(groups), limit)
+        return _grouped(connection.execute(query, parameters).fetchall(), len(groups), limit)
 
 
-# The names that the groups go by in the statement, and those of the parameters that hold their spans.
-_PLACES: Final[tuple[tuple[LiteralString, LiteralString], ...]] = (("first", "first_spans"), ("second", "second_spans"))
-
-
-def _counted(rows: Sequence[tuple[object, ...]], width: int, limit: int) -> Counted:
-    total = Sums()
-    groups: dict[Key, Sums] = {}
+def _grouped(rows: Sequence[tuple[object, ...]], width: int, limit: int) -> GroupedSums:
+    total = CallSums()
+    groups: dict[GroupKey, CallSums] = {}
     more = False
     for place, *rest in rows:
-        key = cast("Key", tuple(rest[:width]))
+        key = cast("GroupKey", tuple(rest[:width]))
         if place == 0:
-            total = _with(total, rest[width:])
+            total = _plus(total, rest[width:])
         elif cast("int", place) > limit:
             more = True
         else:
-            groups[key] = _with(groups.get(key, Sums()), rest[width:])
-    return Counted(total=total, groups=list(groups.items()), more=more)
+            groups[key] = _plus(groups.get(key, CallSums()), rest[width:])
+    return GroupedSums(total=total, groups=list(groups.items()), more=more)
 
 
-def _with(sums: Sums, row: Sequence[object]) -> Sums:
-    """Add the row of one more currency. What cost nothing, in no currency, is no money: nobody answered."""
-    currency, calls, up, answered, billsec, unrated, cost = cast("_Row", tuple(row))
+def _plus(sums: CallSums, row: Sequence[object]) -> CallSums:
+    """Add the row of one more currency. A cost of 0 in no currency is left out: nobody answered those calls."""
+    currency, calls, up, answered, billsec, unrated, cost = cast("_SumsRow", tuple(row))
     priced = () if cost is None or (currency is None and cost == 0) else ((currency, cost),)
-    return Sums(
+    return CallSums(
         calls=sums.calls + calls,
         open=sums.open + up,
         answered=sums.answered + answered,

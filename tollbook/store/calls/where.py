@@ -1,4 +1,4 @@
-"""Whose calls, and which of them, as SQL: the conditions that pages, changes and sums share."""
+"""SQL conditions for accounts and filters, shared by pages, changes and sums."""
 
 from typing import LiteralString, TypeAlias
 
@@ -37,7 +37,7 @@ def _sql(condition: Condition, parameters: Parameters) -> LiteralString:
 
 
 def _begins(column: LiteralString, prefix: str, parameters: Parameters) -> LiteralString:
-    # A range: LIKE may not look at a row before row-level security has, which keeps it from indexes.
+    # A range, not LIKE: row-level security has to see a row before LIKE does, which keeps LIKE from using indexes.
     end = prefix_end(prefix)
     parameters[f"{column}_first"] = prefix
     if end is None:

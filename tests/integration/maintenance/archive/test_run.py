@@ -19,7 +19,7 @@ from maintenance.archive.run import archive_calls, finish_batch
 from maintenance.archive.table import ensure_table
 from maintenance.archive_cli import archive
 from tests.archiving import MONTH, START, archive_now, archived, call, claim, open_call, store, stored, waiting
-from tollbook.archive._pyarrow import read
+from tollbook.archive._pyarrow import read_table
 from tollbook.archive.catalog import catalog_properties, load_calls, open_catalog
 from tollbook.archive.schema import archived_account
 from tollbook.config import Settings
@@ -63,7 +63,7 @@ def test_parts_revision_switch_and_estimated_are_archived_too(settings: Settings
     store(database, call("c1", estimated=True))
     archive_now(settings)
     with open_catalog(settings) as catalog:
-        (row,) = read(ensure_table(catalog)).to_pylist()
+        (row,) = read_table(ensure_table(catalog)).to_pylist()
     assert (row["revision"], row["switch"], row["estimated"]) == (1, "sw1", True)
     parts = msgspec.json.decode(row["parts"], type=list[PricedCharge])
     assert parts == [PricedCharge(direction="outbound", number="+4930123456", seconds=60, cost_micros=1234, rate="DE")]
@@ -139,7 +139,7 @@ def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
             (archived_account(None), september, 1),
             *((name, month, count) for name in ("a", "b") for month, count in ((september, 3), (september + 1, 1))),
         }
-        rows = read(table).to_pylist()  # file after file
+        rows = read_table(table).to_pylist()  # file after file
     for name in ("a", "b"):
         assert [row["call_id"] for row in rows if row["account_id"] == name and "20" not in row["call_id"]] == [
             f"{name}0", f"{name}1", f"{name}3",
@@ -267,7 +267,7 @@ def test_a_correction_leaves_each_account_and_month_one_sorted_file(settings: Se
     with open_catalog(settings) as catalog:
         table = ensure_table(catalog)
         assert table.inspect.files().num_rows == 1
-        assert [row["call_id"] for row in read(table).to_pylist()] == ["c0", "c1", "c2"]
+        assert [row["call_id"] for row in read_table(table).to_pylist()] == ["c0", "c1", "c2"]
     assert archived(settings) == stored(database)
 
 
@@ -374,7 +374,7 @@ def test_the_currency_is_archived_with_the_price(settings: Settings, database: C
     store(database, (row, msgspec.structs.replace(price, currency="EUR")), call("c2"))
     archive_now(settings)
     with open_catalog(settings) as catalog:
-        rows = read(ensure_table(catalog)).to_pylist()
+        rows = read_table(ensure_table(catalog)).to_pylist()
     assert {row["call_id"]: row["currency"] for row in rows} == {"c1": "EUR", "c2": None}
 
 

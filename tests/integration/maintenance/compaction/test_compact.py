@@ -19,7 +19,7 @@ from maintenance.compaction.compact import compact_some
 from maintenance.compaction.orphans import find_orphans
 from maintenance.compaction.run import compact_archive
 from tests.archiving import MONTH, START, archive_now, archived, call, claim, store, stored, waiting
-from tollbook.archive._pyarrow import parquet, read
+from tollbook.archive._pyarrow import parquet, read_table
 from tollbook.archive.catalog import open_catalog
 from tollbook.archive.schema import ARCHIVE_COLUMNS, SCHEMA
 from tollbook.config import Settings
@@ -56,7 +56,7 @@ def test_closed_months_become_one_sorted_file_an_account(settings: Settings, dat
     assert (done.compacted.files_before, done.compacted.files_after, done.compacted.rows) == (12, 3, 60)
     assert set(files_by_partition(settings).values()) == {1}
     with open_catalog(settings) as catalog:
-        rows = read(ensure_table(catalog)).to_pylist()
+        rows = read_table(ensure_table(catalog)).to_pylist()
     for account in ("a0", "a1", "a2"):
         keys = [(row["start_ts"], row["call_id"]) for row in rows if row["account_id"] == account]
         assert keys == sorted(keys)
@@ -243,7 +243,7 @@ def test_a_newer_version_adds_its_column_and_an_older_one_then_keeps_away(
         newer.setattr("tollbook.archive.schema.SCHEMA", more)
         assert compact_archive(settings, now=LATER).compacted.files_after == 3
         with open_catalog(settings) as catalog:
-            assert set(read(ensure_table(catalog))["colour"].to_pylist()) == {None}
+            assert set(read_table(ensure_table(catalog))["colour"].to_pylist()) == {None}
     assert archived(settings) == stored(database)
     with open_catalog(settings) as catalog, pytest.raises(SchemaError, match="newer Tollbook"):
         ensure_table(catalog)

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
@@ -19,10 +18,10 @@ from tollbook.model.record import Record
 from tollbook.model.selection import Order, Selection
 from tollbook.model.tiers import KEYED_COLUMNS, key_of, merge_tiers
 from tollbook.store import outbox
-from tollbook.store.calls.pages import read_page
+from tollbook.store.calls.pages import read_hot_page
 from tollbook.store.database import Connection, connect
 from tollbook.store.days import late
-from tollbook.store.days.window import hot, read_window
+from tollbook.store.days.window import read_window
 from tollbook.times import MS_PER_DAY
 
 TODAY = 20_780  # 2026-11-23
@@ -98,12 +97,12 @@ def walked(settings: Settings, connection: Connection, order: Order, limit: int)
     archive, ids = Archive(settings), list[str]()
 
     def read_archive(older: Selection, wanted: int, without: frozenset[CallKey]) -> Sequence[Record]:
-        return archive.page(older, wanted, without, KEYED_COLUMNS)
+        return archive.read_page(older, wanted, without, KEYED_COLUMNS)
 
     try:
         while True:
-            read_hot = partial(read_page, selection=selection, columns=KEYED_COLUMNS, limit=limit)
-            rows = merge_tiers(selection, limit, hot(connection, selection, read_hot), read_archive)
+            hot = read_hot_page(connection, selection, KEYED_COLUMNS, limit)
+            rows = merge_tiers(selection, limit, hot, read_archive)
             ids += [key_of(row).call_id for row in rows]
             if len(rows) < limit:
                 return ids

@@ -15,7 +15,7 @@ from maintenance.prune.report import PruneReport
 from maintenance.prune.run import prune_days, requeue_day
 from rating.engine import Tariffs
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import walk
+from tollbook.archive.pages import read_all
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, DataError, StoreUnavailable, TooLate
 from tollbook.model.accounts import EveryAccount
@@ -83,7 +83,7 @@ def archived(settings: Settings) -> list[Record]:
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        return list(walk(table, Selection(accounts=EveryAccount(), since=0, until=FOR_EVER)))
+        return list(read_all(table, Selection(accounts=EveryAccount(), since=0, until=FOR_EVER)))
 
 
 def pruned(settings: Settings, *, today: int = TODAY, dry_run: bool = False) -> PruneReport:

@@ -14,7 +14,7 @@ from maintenance.recover.run import recover_calls
 from rating.engine import Tariffs
 from tests.paths import CALLS
 from tollbook.archive.catalog import load_calls, open_catalog
-from tollbook.archive.scan import walk
+from tollbook.archive.pages import read_all
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
 from tollbook.model.accounts import EveryAccount
@@ -71,7 +71,7 @@ def archived(settings: Settings) -> dict[tuple[Any, Any], tuple[object, ...]]:
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        rows = list(walk(table, Selection(accounts=EveryAccount(), since=0, until=FOR_EVER)))
+        rows = list(read_all(table, Selection(accounts=EveryAccount(), since=0, until=FOR_EVER)))
     found = {(row[0], row[5]): row for row in rows}
     assert len(found) == len(rows)  # no key twice
     return found

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from rating.loader import load_tariffs
 from tests.commands import Start, Tollbook
 from tests.waiting import wait_until
-from tollbook.archive._pyarrow import read
+from tollbook.archive._pyarrow import read_table
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.model.charge import Charge
@@ -70,7 +70,7 @@ def archived_costs(database_url: str, tmp_path: Path) -> dict[str, int | None]:
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        rows = read(table, columns=("call_id", "cost_micros")).to_pylist()
+        rows = read_table(table, columns=("call_id", "cost_micros")).to_pylist()
     found = {row["call_id"]: row["cost_micros"] for row in rows}
     assert len(found) == len(rows), "a call stands in the archive twice"
     return found

@@ -8,15 +8,15 @@ import pytest
 
 from export_app.auth.identity import Identity
 from export_app.calls.cursor import MAX_AGE_S, CallsCursor, ChangesCursor, Cursor, SyncCursor, encode
-from export_app.calls.page import Page, calls_page, changes_page
-from export_app.calls.query import CallsQuery, Since, Walk, asked, within_window
+from export_app.calls.page import Page, page_of_calls, page_of_changes
+from export_app.calls.query import CallsQuery, SyncStart, SyncStep, check_window, resolve_query
 from export_app.web.errors import ApiError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.call_key import CallKey
 from tollbook.model.filters import Filters
 from tollbook.model.selection import ChangePosition, Changes, Selection
 from tollbook.model.tiers import read_columns
-from tollbook.store.calls.changes import ChangedPage
+from tollbook.store.calls.changes import ChangedRows
 from tollbook.store.keys import Key
 
 NOW = 1_790_000_000_000
@@ -61,9 +61,9 @@ SELECTED = Selection(
 
 def test_until_is_now_when_left_out() -> None:
     """And stays that now for the whole walk: the cursor holds it."""
-    first = asked(sent(), ACME, NOW)
+    first = resolve_query(sent(), ACME, NOW)
     assert first == Selection(accounts=OneAccount("acme"), since=0, until=NOW)
-    assert asked(sent(walking()), ACME, NOW) == SELECTED
+    assert resolve_query(sent(walking()), ACME, NOW) == SELECTED
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_until_is_now_when_left_out() -> None:
 )
 def test_a_cursor_goes_with_its_filters_or_none(query: dict[str, object]) -> None:
     """The format, the fields and the limit are no filters."""
-    assert asked(sent(walking(), **query, limit=7, fields="call_id"), ACME, NOW) == SELECTED
+    assert resolve_query(sent(walking(), **query, limit=7, fields="call_id"), ACME, NOW) == SELECTED
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_cursor_goes_with_its_filters_or_none(query: dict[str, object]) -> Non
 def test_a_cursor_of_another_walk_is_refused(query: dict[str, object], was: str) -> None:
     """Or a walk would skip calls without a word."""
     with pytest.raises(ApiError, match=was) as refused:
-        asked(sent(walking(), **query), ACME, NOW)
+        resolve_query(sent(walking(), **query), ACME, NOW)
     assert (refused.value.status, refused.value.code) == (400, "cursor_mismatch")
 
 
@@ -101,24 +101,24 @@ def test_a_cursor_of_another_walk_is_refused(query: dict[str, object], was: str)
 def test_a_cursor_of_changes_has_no_window(cursor: Cursor, name: str) -> None:
     """Calls and changes are different walks."""
     with pytest.raises(ApiError, match=f"made without {name}"):
-        asked(sent(cursor, **{name: 5}), ACME, NOW)
+        resolve_query(sent(cursor, **{name: 5}), ACME, NOW)
 
 
 def test_a_cursor_of_another_key_is_refused() -> None:
     """With what to do about it."""
-    with pytest.raises(ApiError, match="begin anew") as refused:
-        asked(sent(walking()), identity("other", b"o" * 32), NOW)
+    with pytest.raises(ApiError, match="start again") as refused:
+        resolve_query(sent(walking()), identity("other", b"o" * 32), NOW)
     assert (refused.value.status, refused.value.code) == (400, "bad_cursor")
 
 
 def test_a_cursor_expires() -> None:
     """After a week, to the second; the cursor of a sync does not: what it stands for decides."""
     at = NOW // 1000 - MAX_AGE_S
-    assert asked(sent(walking(made_s=at)), ACME, NOW) == SELECTED
+    assert resolve_query(sent(walking(made_s=at)), ACME, NOW) == SELECTED
     with pytest.raises(ApiError, match="more than 7 days old") as refused:
-        asked(sent(walking(made_s=at - 1)), ACME, NOW)
+        resolve_query(sent(walking(made_s=at - 1)), ACME, NOW)
     assert (refused.value.status, refused.value.code) == (400, "expired_cursor")
-    assert isinstance(asked(sent(SyncCursor(filters=LONG, made_s=1, first=7)), ACME, NOW), Walk)
+    assert isinstance(resolve_query(sent(SyncCursor(filters=LONG, made_s=1, first=7)), ACME, NOW), SyncStep)
 
 
 @pytest.mark.parametrize(("who", "theirs"), [(ACME, OneAccount("acme")), (identity(None), EveryAccount())])
@@ -126,27 +126,27 @@ def test_the_account_is_the_keys(who: Identity, theirs: Accounts) -> None:
     """For each way to ask."""
     ways = [sent(), sent(walking()), sent(changing()), sent(SyncCursor(filters=LONG, made_s=1, first=7))]
     for query in ways:
-        wanted = asked(query, who, NOW)
-        found = wanted.changes if isinstance(wanted, Walk) else wanted
+        wanted = resolve_query(query, who, NOW)
+        found = wanted.changes if isinstance(wanted, SyncStep) else wanted
         assert isinstance(found, Changes | Selection)
         assert found.accounts == theirs
 
 
 def test_changes_begin_from_a_time_or_from_where_the_last_sync_ended() -> None:
     """By the cursor of the sync before, at the very transaction."""
-    assert asked(sent(updated_since=9, direction="inbound", min_billsec=60), ACME, NOW) == Since(
+    assert resolve_query(sent(updated_since=9, direction="inbound", min_billsec=60), ACME, NOW) == SyncStart(
         updated_since=9, filters=LONG
     )
-    walk = asked(sent(SyncCursor(filters=LONG, made_s=8, first=7)), ACME, NOW)
+    walk = resolve_query(sent(SyncCursor(filters=LONG, made_s=8, first=7)), ACME, NOW)
     changes = Changes(accounts=OneAccount("acme"), first=7, filters=LONG)
-    assert walk == Walk(updated_since=8000, changes=changes)
+    assert walk == SyncStep(updated_since=8000, changes=changes)
 
 
 def test_changes_that_postgresql_no_longer_holds_are_refused() -> None:
     """Or a sync would miss what was pruned, without a word."""
-    within_window(10, 10)
+    check_window(10, 10)
     with pytest.raises(ApiError, match="updated_since=10 or later") as refused:
-        within_window(9, 10)
+        check_window(9, 10)
     assert refused.value.code == "too_long_ago"
 
 
@@ -158,14 +158,14 @@ def row(key: CallKey, *more: object) -> tuple[object, ...]:
 
 def made(count: int, limit: int = 2) -> Page:
     found = [row(CallKey(9 - number, f"c{number}", "fs1")) for number in range(count)]
-    return calls_page(found, SELECTED, sent(fields="to_num", limit=limit), ACME.key_hash, NOW)
+    return page_of_calls(found, SELECTED, sent(fields="to_num", limit=limit), ACME.key_hash, NOW)
 
 
 def test_the_next_page_begins_after_the_last_row_of_this_one() -> None:
     """The one row more that was read is not shown: it only says that there is a next page."""
     page = made(3)
     assert (page.columns, page.rows) == (("to_num",), [("+499",), ("+498",)])
-    following = asked(sent(limit=2).model_copy(update={"cursor": page.next_cursor}), ACME, NOW)
+    following = resolve_query(sent(limit=2).model_copy(update={"cursor": page.next_cursor}), ACME, NOW)
     assert following == replace(SELECTED, after=CallKey(8, "c1", "fs1"))
 
 
@@ -173,7 +173,7 @@ def test_the_next_page_begins_after_the_last_row_of_this_one() -> None:
 def test_columns_are_shown_in_the_order_asked_for(fields: str | None) -> None:
     """Whatever else is read with them."""
     query = sent(fields=fields) if fields else sent()
-    page = calls_page([read_columns(query.columns)], SELECTED, query, ACME.key_hash, NOW)
+    page = page_of_calls([read_columns(query.columns)], SELECTED, query, ACME.key_hash, NOW)
     assert page.rows == [page.columns] == [query.columns]
 
 
@@ -186,26 +186,26 @@ def test_the_last_page_has_no_cursor(count: int) -> None:
 
 def changed_page(count: int) -> Page:
     found = [row(CallKey(number, "c", "fs1"), 600 + number) for number in range(count)]
-    walk = asked(sent(changing()), ACME, NOW)
-    assert isinstance(walk, Walk)
+    walk = resolve_query(sent(changing()), ACME, NOW)
+    assert isinstance(walk, SyncStep)
     query = sent(fields="to_num", limit=2)
-    return changes_page(ChangedPage(rows=found, horizon=900), walk, query, ACME.key_hash, NOW)
+    return page_of_changes(ChangedRows(rows=found, horizon=900), walk, query, ACME.key_hash, NOW)
 
 
 def test_changes_go_on_after_the_last_row_and_end_with_a_sync_cursor() -> None:
     """Which begins with the oldest transaction that had not ended."""
     page = changed_page(3)
     assert (page.rows, page.sync_cursor) == ([("+490",), ("+491",)], None)
-    following = asked(CallsQuery(cursor=page.next_cursor), ACME, NOW)
+    following = resolve_query(CallsQuery(cursor=page.next_cursor), ACME, NOW)
     after = ChangePosition(601, CallKey(1, "c", "fs1"))
-    assert following == Walk(
+    assert following == SyncStep(
         updated_since=5, changes=Changes(accounts=OneAccount("acme"), first=601, after=after, filters=LONG)
     )
     last = changed_page(2)
     assert (len(last.rows), last.next_cursor) == (2, None)
-    following = asked(CallsQuery(cursor=last.sync_cursor), ACME, NOW)
+    following = resolve_query(CallsQuery(cursor=last.sync_cursor), ACME, NOW)
     changes = Changes(accounts=OneAccount("acme"), first=900, filters=LONG)
-    assert following == Walk(updated_since=NOW, changes=changes)
+    assert following == SyncStep(updated_since=NOW, changes=changes)
 
 
 def test_a_cursor_needs_no_quotes_in_a_url() -> None:

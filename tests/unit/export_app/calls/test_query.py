@@ -123,7 +123,7 @@ MS = "a time in whole milliseconds since 1970, such as 1767225600000"
         (
             [("updated_since", "1"), ("order", "asc")],
             "bad_parameter",
-            "updated_since comes in the order of change: leave order out",
+            "updated_since returns rows in the order of change: leave order out",
         ),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from export_app.stats.query import DEFAULT_WINDOW_MS, MAX_SPANS, StatsQuery, asked
+from export_app.stats.query import DEFAULT_WINDOW_MS, MAX_PERIODS, StatsQuery, resolve_query
 from export_app.web.errors import ApiError
 from export_app.web.parameters import parameter_error
 
@@ -41,30 +41,32 @@ def test_what_is_wrong_is_said_with_what_may_be(parameters: dict[str, str], said
 
 
 def test_left_out_is_the_last_30_days() -> None:
-    one = asked(StatsQuery(), now_ms=NOW, window_start=0)
+    one = resolve_query(StatsQuery(), now_ms=NOW, window_start=0)
     assert (one.since, one.until, one.groups) == (NOW - DEFAULT_WINDOW_MS, NOW, ())
 
 
 def test_what_lies_in_the_archive_or_in_the_future_is_cut_off() -> None:
     """from_ts and until_ts of the answer say so; a window that lies there whole is empty."""
     query = StatsQuery(since=NOW - 20 * DAY, until=NOW + DAY)
-    one = asked(query, now_ms=NOW, window_start=NOW - 3 * DAY)
+    one = resolve_query(query, now_ms=NOW, window_start=NOW - 3 * DAY)
     assert (one.since, one.until) == (NOW - 3 * DAY, NOW)
-    archived = asked(StatsQuery(since=5, until=9, group_by="hour"), now_ms=NOW, window_start=NOW)
-    assert (archived.since, archived.until, archived.spans) == (9, 9, {"hour": []})
+    archived = resolve_query(StatsQuery(since=5, until=9, group_by="hour"), now_ms=NOW, window_start=NOW)
+    assert (archived.since, archived.until, archived.period_starts) == (9, 9, {"hour": []})
 
 
 def test_the_same_group_twice_is_one_group() -> None:
-    assert asked(StatsQuery(group_by="day,day"), now_ms=NOW, window_start=0).groups == ("day",)
+    assert resolve_query(StatsQuery(group_by="day,day"), now_ms=NOW, window_start=0).groups == ("day",)
 
 
 def test_hours_and_time_are_bounded() -> None:
     """At the bound it is answered, one beyond it the message says what to ask for instead."""
     begun = NOW - NOW % HOUR
-    most = asked(StatsQuery(since=begun - MAX_SPANS * HOUR, until=begun, group_by="hour"), now_ms=NOW, window_start=0)
-    assert len(most.spans["hour"]) == MAX_SPANS
+    most = resolve_query(
+        StatsQuery(since=begun - MAX_PERIODS * HOUR, until=begun, group_by="hour"), now_ms=NOW, window_start=0
+    )
+    assert len(most.period_starts["hour"]) == MAX_PERIODS
     with pytest.raises(ApiError, match="gives 1001 groups here, and 1000 are the most: ask for less time"):
-        asked(StatsQuery(since=begun - 1001 * HOUR, until=begun, group_by="hour"), now_ms=NOW, window_start=0)
+        resolve_query(StatsQuery(since=begun - 1001 * HOUR, until=begun, group_by="hour"), now_ms=NOW, window_start=0)
     with pytest.raises(ApiError, match="366 days apart at most"):
-        asked(StatsQuery(since=0), now_ms=NOW, window_start=0)
-    assert asked(StatsQuery(since=0), now_ms=NOW, window_start=NOW - DAY).since == NOW - DAY
+        resolve_query(StatsQuery(since=0), now_ms=NOW, window_start=0)
+    assert resolve_query(StatsQuery(since=0), now_ms=NOW, window_start=NOW - DAY).since == NOW - DAY

@@ -11,7 +11,7 @@ from tollbook.model.accounts import OneAccount
 from tollbook.model.call_key import CallKey
 from tollbook.model.record import Record
 from tollbook.model.selection import Order, Selection
-from tollbook.model.tiers import KEYED_COLUMNS, Hot, key_of, merge_tiers
+from tollbook.model.tiers import KEYED_COLUMNS, HotPage, key_of, merge_tiers
 
 DAY = 10
 DAYS = 6
@@ -58,12 +58,12 @@ class World:
         for key in [one for one in self.hot if one.start_ts in starts and one not in self.outbox | self.open]:
             del self.hot[key]
 
-    def read_hot(self, selection: Selection, limit: int) -> Hot:
+    def read_hot(self, selection: Selection, limit: int) -> HotPage:
         outdated = {
             key for key in self.outbox if selection.since <= key.start_ts < min(selection.until, self.window_start)
         }
         rows = _rows(self.hot, selection, limit)
-        return Hot(rows=rows, window_start=self.window_start, superseded=frozenset(outdated))
+        return HotPage(rows=rows, window_start=self.window_start, superseded=frozenset(outdated))
 
     def read_archive(self, selection: Selection, limit: int, without: frozenset[CallKey]) -> Sequence[Record]:
         return _rows({key: said for key, said in self.archive.items() if key not in without}, selection, limit)
@@ -147,7 +147,7 @@ def test_the_archive_is_not_asked_when_no_page_reaches_it(order: Order) -> None:
     def read_archive(*asked: object) -> Sequence[Record]:
         raise AssertionError(f"the archive was asked for {asked}")
 
-    hot = Hot(
+    hot = HotPage(
         rows=[_record(CallKey(start, "a", "fs1")) for start in ((70, 50) if order == "desc" else (50, 70))],
         window_start=50,
     )
@@ -165,7 +165,7 @@ def test_the_archive_is_asked_for_no_more_than_the_page_lacks() -> None:
         asked.append((selection.until, limit))
         return [_record(CallKey(40, "b", "fs1"))]
 
-    hot = Hot(rows=[_record(CallKey(start, "a", "fs1")) for start in (70, 60, 45)], window_start=50)
+    hot = HotPage(rows=[_record(CallKey(start, "a", "fs1")) for start in (70, 60, 45)], window_start=50)
     selection = Selection(accounts=OneAccount("acme"), since=0, until=100)
     assert keys(merge_tiers(selection, 5, hot, read_archive)) == [
         CallKey(70, "a", "fs1"), CallKey(60, "a", "fs1"), CallKey(45, "a", "fs1"), CallKey(40, "b", "fs1")

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollbook.archive.windows import MOST_ROWS, Extent, Span, to_plan, to_read
+from tollbook.archive.spans import MAX_ROWS, Extent, Span, spans_to_plan, spans_to_read
 from tollbook.model.selection import Order
 from tollbook.times import US_PER_DAY
 
@@ -35,7 +35,7 @@ def check_cover(span: Span, parts: list[Span], order: Order) -> None:
 @given(span=SPANS, order=ORDERS)
 def test_plans_cover_the_span_and_are_few(span: Span, order: Order) -> None:
     """A hundred and forty years are planned in nine parts at most."""
-    parts = list(to_plan(span, order))
+    parts = list(spans_to_plan(span, order))
     check_cover(span, parts, order)
     assert len(parts) <= 9
 
@@ -48,12 +48,12 @@ def test_reads_cover_the_span(span: Span, order: Order, limit: int, files: list[
     """Whatever the files say of themselves; each part but the narrowest holds no more rows than may be in memory."""
     extents = [Extent(rows=rows, lowest=low, highest=low + width) for rows, low, width in files]
     parts: list[Span] = []
-    for part in to_read(span, order, extents, limit):
+    for part in spans_to_read(span, order, extents, limit):
         parts.append(part)
         if len(parts) == 200:  # a page that finds nothing among so many rows is read on; here it is enough
             break
         rows = sum(one.within(part) for one in extents)
-        assert rows <= MOST_ROWS or part.end - part.first <= 2_000_000
+        assert rows <= MAX_ROWS or part.end - part.first <= 2_000_000
     if len(parts) < 200:
         check_cover(span, parts, order)
 
@@ -62,9 +62,9 @@ def test_the_first_read_is_about_twice_the_page() -> None:
     """A month of a million calls, a page of a thousand: an hour or two of it, not the month."""
     month = Span(first=0, end=31 * DAY)
     files = [Extent(rows=1_000_000, lowest=0, highest=31 * DAY - 1)]
-    first, second, *_ = to_read(month, "desc", files, 1000)
+    first, second, *_ = spans_to_read(month, "desc", files, 1000)
     assert first.end == month.end
     assert 500 <= files[0].within(first) <= 2000
     assert 2000 <= files[0].within(second) <= 8000
-    (whole,) = to_read(month, "asc", [Extent(rows=500, lowest=0, highest=DAY)], 1000)
+    (whole,) = spans_to_read(month, "asc", [Extent(rows=500, lowest=0, highest=DAY)], 1000)
     assert whole == month

@@ -1,0 +1,143 @@
+"""Pages of the archive: calls as rows, with times in epoch ms, read by key."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Any
+
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
+
+from tollbook.archive._pyarrow import expressions as ex
+from tollbook.archive._pyarrow import pa, pc, plan_files, read_batches
+from tollbook.archive.bounds import start_bounds, table_span
+from tollbook.archive.catalog import archive_errors
+from tollbook.archive.row_filter import matching, started
+from tollbook.archive.rows import epoch_ms, find_keys, without
+from tollbook.archive.schema import ARCHIVE_COLUMNS, TIMES, account_of
+from tollbook.archive.spans import Extent, Span, spans_to_plan, spans_to_read
+from tollbook.model.call_key import CallKey
+from tollbook.model.record import COLUMNS, Record
+from tollbook.model.selection import Selection
+from tollbook.model.tiers import KEYED_COLUMNS, key_of
+
+# The rows that `read_all` holds in memory at once.
+PAGE_ROWS = 10_000
+
+_US_PER_MS = 1000
+
+
+def read_page(
+    table: Table,
+    selection: Selection,
+    limit: int,
+    excluded: Collection[CallKey] = frozenset(),
+    columns: tuple[str, ...] = KEYED_COLUMNS,
+) -> list[Record]:
+    """Read the first `limit` archived calls of a selection, in its order, except those with a key in `excluded`.
+
+    `columns` begin with KEYED_COLUMNS; a column that the archive does not have is None in every row. Memory is bounded
+    by the limit and `tollbook.archive.spans.MAX_ROWS`, whatever the archive holds. Raises ArchiveError.
+    """
+    with archive_errors("reading the archive"):
+        span = _span(table, selection)
+        page = _Page(selection=selection, limit=limit, excluded=excluded, columns=columns)
+        archived = tuple(name for name in columns if name in ARCHIVE_COLUMNS)
+        for planned in spans_to_plan(span, selection.order) if span else ():
+            tasks = [(task, _extent(task.file, planned)) for task in plan_files(table, _row_filter(selection, planned))]
+            extents = [extent for _, extent in tasks]
+            for part in spans_to_read(planned, selection.order, extents, limit) if tasks else ():
+                touched = [task for task, extent in tasks if extent.within(part)]
+                for batch in read_batches(table, touched, _row_filter(selection, part), archived) if touched else ():
+                    page.add(pa.table(batch))
+                if page.full:
+                    return page.records()
+        return page.records()
+
+
+def read_all(table: Table, selection: Selection, *, limit: int | None = None) -> Iterator[Record]:
+    """Yield all archived calls of a selection, or the first `limit`, with COLUMNS, read page by page.
+
+    Raises ArchiveError, even after the first page.
+    """
+    left = limit
+    while left is None or left > 0:
+        page_rows = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
+        rows = read_page(table, selection, page_rows)
+        yield from (row[: len(COLUMNS)] for row in rows)
+        if len(rows) < page_rows:
+            return
+        left = None if left is None else left - page_rows
+        selection = replace(selection, after=key_of(rows[-1]))
+
+
+class _Page:
+    """The first rows of what was read so far."""
+
+    def __init__(
+        self, *, selection: Selection, limit: int, excluded: Collection[CallKey], columns: tuple[str, ...]
+    ) -> None:
+        direction = "descending" if selection.order == "desc" else "ascending"
+        self._order = [(name, direction) for name in CallKey._fields]
+        self._selection, self._limit, self._excluded = selection, limit, excluded
+        self._columns = columns
+        self._rows: Any = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the page is full."""
+        return self._rows is not None and self._rows.num_rows >= self._limit
+
+    def add(self, rows: Any) -> None:
+        """Add the rows that belong on the page, and drop those that no longer do."""
+        rows = _rows_after(rows, self._selection)
+        if self._excluded:
+            rows = without(rows, find_keys(rows, self._excluded))
+        if rows.num_rows:
+            rows = rows if self._rows is None else pa.concat_tables([self._rows, rows], promote_options="permissive")
+            self._rows = rows.sort_by(self._order).slice(0, self._limit)
+
+    def records(self) -> list[Record]:
+        """Return the rows of the page in the order of its columns."""
+        if self._rows is None:
+            return []
+        return list(zip(*(_values(name, self._rows) for name in self._columns), strict=True))
+
+
+def _span(table: Table, selection: Selection) -> Span | None:
+    """Return the times, epoch µs, in which the page can lie: what remains of the selection, within the archive."""
+    months = table_span(table)
+    if months is None:
+        return None
+    first, end = selection.remaining
+    return Span(first=max(first * _US_PER_MS, months.first), end=min(end * _US_PER_MS, months.end))
+
+
+def _extent(file: DataFile, planned: Span) -> Extent:
+    """Return where the rows of a file lie; without bounds they may lie anywhere in what was planned."""
+    first, last = start_bounds(file) or (planned.first, planned.end - 1)
+    return Extent(rows=file.record_count, lowest=first, highest=last)
+
+
+def _row_filter(selection: Selection, span: Span) -> Any:
+    return ex.And(started(span.first, span.end), matching(selection.accounts, selection.filters))
+
+
+def _rows_after(rows: Any, selection: Selection) -> Any:
+    """Keep the rows after `selection.after`. None of them starts before it in `order`: the row filter sees to that."""
+    if selection.after is None:
+        return rows
+    start_ts, call_id, switch = selection.after
+    start = pa.scalar(start_ts * _US_PER_MS, pa.int64()).cast(pa.timestamp("us", "UTC"))
+    beyond = pc.less if selection.order == "desc" else pc.greater
+    same_id = pc.and_(pc.equal(rows["call_id"], call_id), beyond(rows["switch"], switch))
+    return rows.filter(pc.or_(beyond(rows["start_ts"], start), pc.or_(beyond(rows["call_id"], call_id), same_id)))
+
+
+def _values(name: str, rows: Any) -> list[object]:
+    if name not in ARCHIVE_COLUMNS:
+        return [None] * rows.num_rows
+    if name in TIMES:
+        return epoch_ms(rows[name]).to_pylist()
+    if name == "account_id":
+        return [account_of(archived) for archived in rows[name].to_pylist()]
+    return rows[name].to_pylist()

@@ -1,0 +1,71 @@
+"""How a page is looked for: in spans of time that grow away from its cursor, so that no page reads a whole history.
+
+Times are epoch µs. First one month is planned, then four, sixteen, and so on: planning opens the lists of files. Within
+what was planned, the files' own counts and bounds say in how short a span the page's rows lie; only that is read.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tollbook.model.selection import Order
+from tollbook.times import US_PER_DAY
+
+# The most rows that are read at once, by estimate: some 50 MB.
+MAX_ROWS = 200_000
+
+_GROWTH = 4
+_MONTH_US = 31 * US_PER_DAY
+_NARROWEST_US = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """The times [first, end)."""
+
+    first: int
+    end: int
+
+    def split(self, width: int, order: Order) -> tuple["Span", "Span"]:
+        """Cut the part of this width off where a page in `order` begins; return it and the rest."""
+        if order == "desc":
+            edge = max(self.end - width, self.first)
+            return Span(first=edge, end=self.end), Span(first=self.first, end=edge)
+        edge = min(self.first + width, self.end)
+        return Span(first=self.first, end=edge), Span(first=edge, end=self.end)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extent:
+    """How many rows a file has, and the times between which they lie, both included."""
+
+    rows: int
+    lowest: int
+    highest: int
+
+    def within(self, span: Span) -> float:
+        """Estimate how many of the rows lie in a span, as if they were spread evenly."""
+        common = min(self.highest + 1, span.end) - max(self.lowest, span.first)
+        return self.rows * common / (self.highest + 1 - self.lowest) if common > 0 else 0.0
+
+
+def spans_to_plan(span: Span, order: Order) -> Iterator[Span]:
+    """Yield the parts of a span to plan one after the other: narrow where a page in `order` begins, then wider."""
+    width = _MONTH_US
+    while span.first < span.end:
+        part, span = span.split(width, order)
+        yield part
+        width *= _GROWTH
+
+
+def spans_to_read(span: Span, order: Order, files: Sequence[Extent], limit: int) -> Iterator[Span]:
+    """Yield the parts of a planned span to read: the first has about twice `limit` rows, each next four times more."""
+    rows = 2 * limit
+    while span.first < span.end:
+        width = span.end - span.first
+        part, rest = span.split(width, order)
+        while width > _NARROWEST_US and sum(file.within(part) for file in files) > min(rows, MAX_ROWS):
+            width = -(-width // 2)
+            part, rest = span.split(width, order)
+        yield part
+        span = rest
+        rows *= _GROWTH
