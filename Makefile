@@ -31,7 +31,7 @@ $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' \
-	--default-index https://pypi.org/simple pyproject.toml --extra embedded --group build $(ARGS)
+	pyproject.toml --extra embedded --group build $(ARGS)
 
 lock: | $(BIN)/pip ## Resolve pyproject.toml into the lock files. ARGS=--upgrade takes newer releases
 	@$(PIP) install uv
