@@ -44,7 +44,7 @@ class TariffCache:
             return
         with store_errors():
             try:
-                version = tariffs.version(connection)
+                version = tariffs.tariff_version(connection)
             finally:
                 connection.rollback()
         self._checked_s = time.monotonic()
@@ -67,7 +67,7 @@ class TariffCache:
         """
         with store_errors(), connect(self._url, name="tariffs") as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            version = tariffs.version(connection)
+            version = tariffs.tariff_version(connection)
             loaded = load_tariffs(connection, self.tariffs)
             owners = tariffs.number_owners(connection)
         self.tariffs, self._version = loaded, version

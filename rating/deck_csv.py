@@ -18,7 +18,7 @@ from rating.money import format_amount
 from tollbook.errors import DataError
 from tollbook.model.rate import RateTerms
 from tollbook.model.vocabulary import DIRECTIONS
-from tollbook.store.tariffs.deck_staging import PROBLEMS_SHOWN, problems_told
+from tollbook.store.tariffs.deck_staging import PROBLEMS_SHOWN, problem_report
 from tollbook.store.tariffs.tariffs import RateRow
 from tollbook.times import instant, written
 
@@ -85,9 +85,9 @@ def parse_deck(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[DeckRow]:
             rates += 1
             yield DeckRow(place=place, terms=terms)
     if bad:
-        raise DataError(problems_told(problems, bad))
+        raise DataError(problem_report(problems, bad))
     if not rates:
-        raise DataError(problems_told(["the file holds no rates"], 1))
+        raise DataError(problem_report(["the file holds no rates"], 1))
 
 
 def _records(name: str, lines: Iterable[str]) -> Iterator[tuple[int, _Record]]:

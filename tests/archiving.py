@@ -16,7 +16,7 @@ from tollbook.store.calls import call_rows
 from tollbook.store.calls.pages import read_page
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import Partitions
-from tollbook.store.outbox import Batch
+from tollbook.store.outbox import ClaimedBatch
 from tollbook.times import MS_PER_DAY
 
 START = 1_790_000_000_123  # 2026-09-21
@@ -96,7 +96,7 @@ def waiting(connection: Connection) -> int:
     return connection.execute("SELECT count(*) FROM archive_outbox").fetchone()[0]
 
 
-def claim(connection: Connection, limit: int = outbox.BATCH_ROWS) -> Batch | None:
+def claim(connection: Connection, limit: int = outbox.BATCH_ROWS) -> ClaimedBatch | None:
     """Claim what waits, of every account, as `archive run --now` does."""
     at = outbox.moment(connection)
     due = outbox.accounts_waiting(connection, at=at, before=at, rows=1, oldest_s=0)

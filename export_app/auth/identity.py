@@ -19,7 +19,7 @@ _HOW: Final = "send your API key in the header x-api-key: sk_…"
 class Identity:
     """Whoever sent an API key that works. `key_hash` is secret: it signs the cursors of this key."""
 
-    key: keys.Key
+    key: keys.ApiKey
     key_hash: bytes
 
     @property

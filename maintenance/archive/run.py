@@ -20,7 +20,7 @@ from tollbook.archive.catalog import open_catalog
 from tollbook.config import Settings
 from tollbook.store import outbox
 from tollbook.store.database import Connection, check_schema, connect
-from tollbook.store.outbox import AccountWaiting, Batch
+from tollbook.store.outbox import AccountWaiting, ClaimedBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def archive_calls(
             at = at or outbox.moment(connection)
             before = at if now else at - dt.timedelta(seconds=outbox.GRACE_S)
             accounts = _due_accounts(connection, at, before, everything=now)
-            unfinished = outbox.left_behind(connection)
+            unfinished = outbox.unfinished_batches(connection)
             committed, repaired = Committed(), 0
             if unfinished or accounts:  # most runs have neither, and send no request to the storage
                 with open_catalog(settings, writing=True) as catalog:
@@ -77,7 +77,7 @@ def _due_accounts(
 def _archive(
     connection: Connection,
     catalog: Catalog,
-    unfinished: list[Batch],
+    unfinished: list[ClaimedBatch],
     accounts: Sequence[AccountWaiting],
     before: dt.datetime,
     progress: Progress,
@@ -96,7 +96,7 @@ def _archive(
     return committed, repaired
 
 
-def finish_batch(connection: Connection, catalog: Catalog, batch: Batch) -> Committed | None:
+def finish_batch(connection: Connection, catalog: Catalog, batch: ClaimedBatch) -> Committed | None:
     """Write a claimed batch into the archive and take it out of the outbox; return None if the archive has it already.
 
     Raises as `archive_calls`.

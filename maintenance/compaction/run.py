@@ -98,7 +98,7 @@ def _merge(connection: Connection, catalog: Catalog, scattered: dict[int, int], 
 def _expire(connection: Connection, catalog: Catalog, now_s: float, *, dry_run: bool) -> int | None:
     """Expire old snapshots and return their number; None if a batch is claimed, which forbids it."""
     with _sole_writer(connection, catalog) as table:
-        if outbox.left_behind(connection):
+        if outbox.unfinished_batches(connection):
             return None
         snapshots = old_snapshots(table, now_s=now_s)
         if not dry_run:

@@ -25,7 +25,8 @@ from tollbook.log import log_line
 from tollbook.model.event import header_names
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg, LegKey
-from tollbook.store.calls.batch import Pricer, Refused, Written, write_around_poison
+from tollbook.store.calls.batch import Refused, Written, write_around_poison
+from tollbook.store.calls.batch_plan import Pricer
 from tollbook.store.database import Connection, check_schema, connect
 from tollbook.store.days.partitions import Partitions
 

@@ -23,7 +23,7 @@ from tollbook.store.days.window import read_window
 from tollbook.store.tariffs import price_history, tariffs
 from tollbook.store.tariffs import rerate as store
 from tollbook.store.tariffs.price_history import Replacement
-from tollbook.store.tariffs.rerate import PricedCall, Scope
+from tollbook.store.tariffs.rerate import PricedCall, RerateScope
 
 # A page is one transaction of a fraction of a second: the listener waits no longer for a row in it.
 PAGE_CALLS = 2_000
@@ -59,7 +59,7 @@ def rerate_calls(
     """
     with connect(settings.require_database_url(), name="rerate", autocommit=True) as connection:
         check_schema(connection)
-        scope = Scope(
+        scope = RerateScope(
             accounts=_accounts(connection, request),
             since=request.since,
             until=request.until,
@@ -78,7 +78,7 @@ def rerate_calls(
             run.reprice_archived(rows)
             progress(report.looked_at, max(total, report.looked_at))
         if run_id is not None:
-            price_history.finish(connection, run_id)
+            price_history.finish_run(connection, run_id)
     return report
 
 
@@ -109,7 +109,7 @@ def _load_repricer(connection: Connection) -> Repricer:
 
 
 def _begin(connection: Connection, request: RerateRequest) -> int:
-    return price_history.begin(connection, by_whom=request.by_whom, reason=request.reason, scope=request.options)
+    return price_history.begin_run(connection, by_whom=request.by_whom, reason=request.reason, scope=request.options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,14 +146,14 @@ class _Rerate:
                 self.report.add(change)
 
 
-def _pages(connection: Connection, scope: Scope) -> Iterator[list[PricedCall]]:
+def _pages(connection: Connection, scope: RerateScope) -> Iterator[list[PricedCall]]:
     after: CallKey | None = None
     while calls := store.page(connection, scope, after=after, limit=PAGE_CALLS):
         yield calls
         after = calls[-1].key
 
 
-def _archived_pages(settings: Settings, scope: Scope, *, until_ms: int) -> Iterator[list[ArchivedRow]]:
+def _archived_pages(settings: Settings, scope: RerateScope, *, until_ms: int) -> Iterator[list[ArchivedRow]]:
     if until_ms <= scope.since:
         return
     with open_catalog(settings) as catalog:

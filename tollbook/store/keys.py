@@ -51,7 +51,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Key:
+class ApiKey:
     """A key as we keep it. `account_id` None: every account. `hint` is how the key begins.
 
     `networks` are those that it may be used from; None: all.
@@ -74,7 +74,7 @@ def key_hash(secret: str) -> bytes | None:
 
 def create(
     connection: Connection, *, account_id: str | None, scopes: Sequence[str], networks: Sequence[Network] | None = None
-) -> tuple[Key, str]:
+) -> tuple[ApiKey, str]:
     """Make a key and give it with its secret, which is kept nowhere. Raises UsageError for an unknown account."""
     secret = f"sk_{secrets.token_urlsafe(_RANDOM_BYTES)}"
     with store_errors(), connection.transaction():
@@ -94,7 +94,7 @@ def create(
     return _key(*row), secret
 
 
-def find(connection: Connection, hashed: bytes) -> Key | None:
+def find(connection: Connection, hashed: bytes) -> ApiKey | None:
     """Find the key with this hash and note that it is used; None: no such key, revoked, or its account disabled."""
     with store_errors():
         row = connection.execute(_FIND, (hashed,)).fetchone()
@@ -107,13 +107,13 @@ def find(connection: Connection, hashed: bytes) -> Key | None:
     return key
 
 
-def every(connection: Connection) -> list[Key]:
+def every(connection: Connection) -> list[ApiKey]:
     """List all keys, the revoked ones too, oldest first."""
     with store_errors():
         return [_key(*row) for row in connection.execute(_EVERY)]
 
 
-def revoke(connection: Connection, key_id: int) -> Key:
+def revoke(connection: Connection, key_id: int) -> ApiKey:
     """Revoke a key from its next request on; a key revoked before keeps its time. Raises UsageError."""
     with store_errors(), connection.transaction():
         row = connection.execute(_REVOKE, (key_id,)).fetchone()
@@ -131,8 +131,8 @@ def _key(
     created_at: dt.datetime,
     last_used_at: dt.datetime | None,
     revoked_at: dt.datetime | None,
-) -> Key:
-    return Key(
+) -> ApiKey:
+    return ApiKey(
         key_id=key_id,
         hint=hint,
         account_id=account_id,

@@ -39,7 +39,7 @@ OUTBOX_COLUMNS: Final = (*_ROW_COLUMNS, "gone", "deleted", "prior_accounts")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
+class ClaimedBatch:
     """A claimed batch: how many outbox rows it holds, and the first and last start_ts among them, epoch ms."""
 
     batch_id: UUID
@@ -123,7 +123,7 @@ def accounts_waiting(
     return [AccountWaiting(account_id=account, rows=count, oldest_s=age) for account, count, age in found]
 
 
-def left_behind(connection: Connection) -> list[Batch]:
+def unfinished_batches(connection: Connection) -> list[ClaimedBatch]:
     """List the batches that an archiver claimed and never acknowledged. Call as sole archiver."""
     with store_errors():
         rows = connection.execute(
@@ -132,12 +132,12 @@ def left_behind(connection: Connection) -> list[Batch]:
             FROM archive_outbox WHERE batch_id IS NOT NULL GROUP BY batch_id ORDER BY min(since)
             """
         ).fetchall()
-    return [Batch(batch_id=one, rows=count, first_ts=first, last_ts=last) for one, count, first, last in rows]
+    return [ClaimedBatch(batch_id=one, rows=count, first_ts=first, last_ts=last) for one, count, first, last in rows]
 
 
 def claim(
     connection: Connection, *, before: dt.datetime, accounts: Sequence[str | None], limit: int = BATCH_ROWS
-) -> Batch | None:
+) -> ClaimedBatch | None:
     """Claim up to `limit` rows of these accounts that came before, under a new batch id; None when there are none.
 
     Account after account, so that few of them are cut in two. Rows that a batch of the listener holds at this moment
@@ -168,7 +168,7 @@ def claim(
             },
         ).fetchone()
     rows, first, last = cast("tuple[int, int, int]", row)
-    return Batch(batch_id=batch_id, rows=rows, first_ts=first, last_ts=last) if rows else None
+    return ClaimedBatch(batch_id=batch_id, rows=rows, first_ts=first, last_ts=last) if rows else None
 
 
 # The bounds on call_cdr.start_ts are literals (COPY takes no parameters, psycopg writes them in), so the planner
@@ -186,7 +186,7 @@ _READ: Final[LiteralString] = f"""
 """  # noqa: S608 - of our own names alone, which LiteralString holds
 
 
-def read_csv(connection: Connection, batch: Batch) -> bytes:
+def read_csv(connection: Connection, batch: ClaimedBatch) -> bytes:
     """Read the rows of a batch as they are now, in OUTBOX_COLUMNS, any order; a quoted "" is a text, a bare one NULL.
 
     CSV, because making Arrow columns of it takes a tenth of the time that making Python objects does.

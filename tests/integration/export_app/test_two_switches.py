@@ -138,7 +138,7 @@ def test_what_has_left_postgresql_is_told_apart_by_its_switch(
         (rows,) = answered_calls(table, accounts=None, since_ms=0, until_ms=4_000_000_000_000, unrated=False)
     (of_fs1,) = [row for row in rows if row["switch"] == "fs1"]
     change = Replacement(call=archived_call(of_fs1), price=Price(cost_micros=7, parts=()), archived=of_fs1)
-    run = price_history.begin(accounts, by_whom="me", reason="", scope="")
+    run = price_history.begin_run(accounts, by_whom="me", reason="", scope="")
     assert price_history.write_corrections(accounts, run, [change]) == {CallKey(T0_US // 1000, "same", "fs1")}
     assert listed(ask, operator_key) == [("fs1", 60, 2), ("fs2", 60, 1)]
     archive_now(settings)

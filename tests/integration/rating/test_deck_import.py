@@ -60,10 +60,10 @@ def test_rates_that_stay_keep_their_id_and_those_that_go_are_kept(acme: Connecti
 
 def test_the_same_deck_again_is_no_new_version(acme: Connection) -> None:
     """In any order of its lines, from however many files; the version does not rise."""
-    before, version = kept(acme), tariffs.version(acme)
+    before, version = kept(acme), tariffs.tariff_version(acme)
     done = put(acme, "retail", "33,300", "44,100", "49,200")
     assert (done.compared.changed, done.plan.version, done.compared.same) == (False, 1, 3)
-    assert (kept(acme), tariffs.version(acme)) == (before, version)
+    assert (kept(acme), tariffs.tariff_version(acme)) == (before, version)
 
 
 def test_a_deck_that_returns_is_a_new_version(acme: Connection) -> None:
@@ -98,11 +98,11 @@ def test_an_import_says_what_changes_against_today(acme: Connection) -> None:
 
 
 def test_a_dry_run_changes_nothing(acme: Connection) -> None:
-    before, version = kept(acme), tariffs.version(acme)
+    before, version = kept(acme), tariffs.tariff_version(acme)
     done = put(acme, "retail", "1,1", base=None, dry_run=True)
     put(acme, "unheard", "1,1", dry_run=True)
     assert done.plan.version == 2
-    assert (kept(acme), tariffs.version(acme)) == (before, version)
+    assert (kept(acme), tariffs.tariff_version(acme)) == (before, version)
     assert [plan.plan_id for plan in tariffs.plans(acme)] == ["retail"]
 
 

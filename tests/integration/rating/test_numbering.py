@@ -185,12 +185,12 @@ def test_two_readings_that_differ_are_none() -> None:
 
 
 def test_a_plan_of_one_s_own_is_a_row_and_raises_the_version(database: Connection) -> None:
-    before = tariffs.version(database)
+    before = tariffs.tariff_version(database)
     database.execute(
         "INSERT INTO numbering (numbering_id, name, country_code, international_prefixes, national_prefixes,"
         " national_number) VALUES ('PBX-9', 'GB behind a 9', '44', '{900}', '{90}', '[1-9][0-9]{9}')"
     )
-    assert tariffs.version(database) > before
+    assert tariffs.tariff_version(database) > before
     tariffs.add_account(database, Account(account_id="acme", name="Acme", plan_id=None, numbering_id="PBX-9"))
     numbering = load_tariffs(database).accounts["acme"].numbering
     assert numbering

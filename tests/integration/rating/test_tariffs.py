@@ -25,7 +25,7 @@ def account(name: str, plan: str | None = None) -> Account:
 
 
 def version(connection: Connection) -> int:
-    found = tariffs.version(connection)
+    found = tariffs.tariff_version(connection)
     connection.rollback()
     return found
 

@@ -1,7 +1,7 @@
 """What changes an account after it was added: its plan by date, its numbering plan, whether it is disabled."""
 
 from tollbook.store.database import Connection, store_errors
-from tollbook.store.tariffs.tariffs import bump, require_account, require_numbering, require_plan
+from tollbook.store.tariffs.tariffs import raise_version, require_account, require_numbering, require_plan
 
 
 def assign(connection: Connection, account_id: str, plan_id: str | None, *, from_ts: int, to_ts: int | None) -> None:
@@ -33,7 +33,7 @@ def assign(connection: Connection, account_id: str, plan_id: str | None, *, from
             " ON CONFLICT (account_id, from_ts) DO UPDATE SET plan_id = excluded.plan_id",
             (account_id, from_ts, plan_id),
         )
-        bump(connection)
+        raise_version(connection)
 
 
 def set_numbering(connection: Connection, account_id: str, numbering_id: str | None) -> None:
@@ -43,7 +43,7 @@ def set_numbering(connection: Connection, account_id: str, numbering_id: str | N
         if numbering_id is not None:
             require_numbering(connection, numbering_id)
         connection.execute("UPDATE account SET numbering_id = %s WHERE account_id = %s", (numbering_id, account_id))
-        bump(connection)
+        raise_version(connection)
 
 
 def set_disabled(connection: Connection, account_id: str, *, disabled: bool) -> None:

@@ -11,7 +11,7 @@ from tollbook.errors import UsageError
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.tariffs import deck_staging
 from tollbook.store.tariffs.deck_staging import Comparison
-from tollbook.store.tariffs.tariffs import PlanRow, bump, require_plan
+from tollbook.store.tariffs.tariffs import PlanRow, raise_version, require_plan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +52,7 @@ def replace_rates(
                 (plan_id, version, source, compared.rates),
             )
         if compared.changed or after != before.base_plan_id:
-            bump(connection)
+            raise_version(connection)
     plan = PlanRow(plan_id=plan_id, currency=before.currency, base_plan_id=after, version=version)
     return Imported(plan=plan, compared=compared)
 

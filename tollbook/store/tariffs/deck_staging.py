@@ -111,7 +111,7 @@ _IN = """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class RateChange:
     """One of `total` prefixes whose newest rate changed in the same way; a minute's price before and after, in micros.
 
     `kind`: new, gone, dearer, cheaper, or otherwise changed.
@@ -133,7 +133,7 @@ class Comparison:
     rates: int
     same: int
     today: int
-    changes: tuple[Change, ...]
+    changes: tuple[RateChange, ...]
 
     @property
     def changed(self) -> bool:
@@ -155,12 +155,12 @@ def stage(connection: Connection, rows: Iterable[Sequence[object]]) -> None:
             f"{place}: {direction} prefix {prefix!r} is also rated on {other} for the same time"
             for place, other, direction, prefix, _ in clashes
         ]
-        raise DataError(problems_told(told, clashes[0][4]))
+        raise DataError(problem_report(told, clashes[0][4]))
 
 
 def compare(connection: Connection, plan_id: str) -> Comparison:
     """Compare what is staged with a plan's rates of today."""
-    changes = connection.cursor(row_factory=class_row(Change)).execute(
+    changes = connection.cursor(row_factory=class_row(RateChange)).execute(
         _CHANGES, {"plan": plan_id, "examples": _EXAMPLES}
     )
     return Comparison(
@@ -177,7 +177,7 @@ def exchange(connection: Connection, plan_id: str, version: int) -> None:
     connection.execute(_IN, {"plan": plan_id, "version": version})
 
 
-def problems_told(shown: Sequence[str], count: int) -> str:
+def problem_report(shown: Sequence[str], count: int) -> str:
     """Say why nothing was imported: the first problems of `count`."""
     rest = [f"and {count - len(shown)} more"] if count > len(shown) else []
     return "nothing was imported:\n  " + "\n  ".join([*shown, *rest])

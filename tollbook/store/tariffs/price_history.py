@@ -145,7 +145,7 @@ def _told(one: Replacement) -> dict[str, object]:
     }
 
 
-def begin(connection: Connection, *, by_whom: str, reason: str, scope: str) -> int:
+def begin_run(connection: Connection, *, by_whom: str, reason: str, scope: str) -> int:
     """Note who begins to price what again, and why; gives the run's number."""
     with store_errors():
         return int(
@@ -159,7 +159,7 @@ def begin(connection: Connection, *, by_whom: str, reason: str, scope: str) -> i
         )  # fmt: skip
 
 
-def finish(connection: Connection, run_id: int) -> None:
+def finish_run(connection: Connection, run_id: int) -> None:
     """Note that a run came to its end."""
     with store_errors():
         connection.execute("UPDATE rerate_run SET finished_at = now() WHERE run_id = %s", (run_id,))

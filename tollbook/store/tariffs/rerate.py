@@ -16,7 +16,7 @@ _parts = msgspec.json.Decoder(tuple[PricedCharge, ...]).decode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scope:
+class RerateScope:
     """Which answered calls are priced again: of `accounts` (None: all), started in [since, until) epoch ms.
 
     `unrated`: only those that have no price.
@@ -51,7 +51,7 @@ _PAGE = """
 """
 
 
-def page(connection: Connection, scope: Scope, *, after: CallKey | None, limit: int) -> list[PricedCall]:
+def page(connection: Connection, scope: RerateScope, *, after: CallKey | None, limit: int) -> list[PricedCall]:
     """Read up to `limit` calls of a scope behind `after`, oldest first; raises StoreUnavailable."""
     at, call_id, switch = after or CallKey(scope.since, "", "")
     parameters = {
@@ -86,7 +86,7 @@ def present(connection: Connection, keys: Collection[CallKey]) -> set[CallKey]:
     return set(starmap(CallKey, found))
 
 
-def count(connection: Connection, scope: Scope) -> int:
+def count(connection: Connection, scope: RerateScope) -> int:
     """Count the calls of a scope that PostgreSQL has; raises StoreUnavailable."""
     with store_errors():
         return int(

@@ -56,12 +56,12 @@ class AssignmentRow:
 RateRow: TypeAlias = tuple[str, str, int, int, int, int, int, int | None, str, int, int, str]
 
 
-def version(connection: Connection) -> int:
+def tariff_version(connection: Connection) -> int:
     """Give the number that every change to accounts, numbers, numbering plans, plans or rates raises."""
     return int(str(scalar(connection, "SELECT version FROM tariff_version")))
 
 
-def bump(connection: Connection) -> None:
+def raise_version(connection: Connection) -> None:
     """Tell every listener, at commit, that tariffs changed."""
     connection.execute("UPDATE tariff_version SET version = version + 1")
 
@@ -170,7 +170,7 @@ def add_account(connection: Connection, account: Account) -> None:
                 "INSERT INTO account_plan (account_id, from_ts, plan_id) VALUES (%s, 0, %s)",
                 (account.account_id, account.plan_id),
             )
-        bump(connection)
+        raise_version(connection)
 
 
 def add_numbers(connection: Connection, account_id: str, numbers: Iterable[str]) -> None:
@@ -185,4 +185,4 @@ def add_numbers(connection: Connection, account_id: str, numbers: Iterable[str])
             ).fetchone()
             if owner and owner[0] != account_id:
                 raise UsageError(f"{number} belongs to {owner[0]}: no number was added")
-        bump(connection)
+        raise_version(connection)

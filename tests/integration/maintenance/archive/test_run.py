@@ -347,7 +347,7 @@ def test_a_run_is_split_into_batches(database: Connection) -> None:
     store(database, *(call(f"c{number}") for number in range(7)))
     sizes = [batch.rows for batch in iter(lambda: claim(database, limit=3), None)]
     assert sizes == [3, 3, 1]
-    assert sum(batch.rows for batch in outbox.left_behind(database)) == 7
+    assert sum(batch.rows for batch in outbox.unfinished_batches(database)) == 7
 
 
 def test_pages_follow_each_other_by_key(settings: Settings, database: Connection) -> None:

@@ -65,7 +65,7 @@ def test_a_batch_that_is_taken_back_is_acknowledged_later(database: Connection, 
     call_rows.upsert(listener, [call("held", billsec=61)])
     assert outbox.acknowledge(database, batch.batch_id) == 1
     listener.rollback()
-    assert [left.batch_id for left in outbox.left_behind(database)] == [batch.batch_id]
+    assert [left.batch_id for left in outbox.unfinished_batches(database)] == [batch.batch_id]
     assert outbox.acknowledge(database, batch.batch_id) == 1
     assert waiting(database) == []
 

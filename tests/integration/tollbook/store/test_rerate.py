@@ -15,11 +15,11 @@ from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import price_history, rerate
 from tollbook.store.tariffs.price_history import Replacement
-from tollbook.store.tariffs.rerate import Scope
+from tollbook.store.tariffs.rerate import RerateScope
 from tollbook.times import MS_PER_DAY
 
 START = 1_790_000_000_123
-EVERYTHING = Scope(accounts=None, since=0, until=2**62, unrated=False)
+EVERYTHING = RerateScope(accounts=None, since=0, until=2**62, unrated=False)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_call_that_changed_since_it_was_read_keeps_its_new_price(database: Con
     call_rows.upsert(database, [(row("late"), price(1)), (row("same"), price(1))])
     read = rerate.page(database, EVERYTHING, after=None, limit=9)
     call_rows.upsert(database, [(row("late", billsec=8), price(7))])
-    run = price_history.begin(database, by_whom="me", reason="", scope="")
+    run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     done = price_history.replace(database, run, [Replacement(call=one, price=price(5)) for one in read])
     assert done == {CallKey(START, "same", "fs")}
     found = database.execute("SELECT call_id, cost_micros, revision FROM call_cdr ORDER BY call_id").fetchall()
@@ -80,7 +80,7 @@ def test_a_replaced_price_is_a_change_of_its_row(database: Connection) -> None:
     database.execute("UPDATE archive_outbox SET batch_id = gen_random_uuid()")
     before = database.execute("SELECT changed::text::bigint, updated_ts FROM call_cdr").fetchone()
     (read,) = rerate.page(database, EVERYTHING, after=None, limit=9)
-    run = price_history.begin(database, by_whom="me", reason="", scope="")
+    run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     assert price_history.replace(database, run, [Replacement(call=read, price=price(None))]) == {
         CallKey(START, "a", "fs")
     }
@@ -105,7 +105,7 @@ def test_an_archived_call_comes_back_as_it_was_but_for_its_price(database: Conne
     read = {one.key.call_id: one for one in rerate.page(database, EVERYTHING, after=None, limit=9)}
     database.execute("DELETE FROM call_cdr WHERE call_id = 'odd'")
     database.execute("DELETE FROM archive_outbox")
-    run = price_history.begin(database, by_whom="me", reason="", scope="")
+    run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     archived = {one.key: msgspec.structs.asdict(one) | {"cost_micros": 1} for one in (odd, row("here"))}
     changes = [
         Replacement(call=changed(read[name], revision=4), price=price(5), archived=archived[CallKey(START, name, "fs")])
@@ -127,7 +127,7 @@ def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, 
     """Both write the same 400 rows, again and again, in both directions of time: no deadlock, no lost price."""
     rows = [row(f"c{one:03}", START + 400 - one) for one in range(400)]
     call_rows.upsert(database, [(one, price(1)) for one in rows])
-    run = price_history.begin(database, by_whom="me", reason="", scope="")
+    run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     failures: list[BaseException] = []
 
     def listen() -> None:

@@ -17,7 +17,7 @@ from tollbook.model.filters import Filters
 from tollbook.model.selection import ChangePosition, Changes, Selection
 from tollbook.model.tiers import read_columns
 from tollbook.store.calls.changes import ChangedRows
-from tollbook.store.keys import Key
+from tollbook.store.keys import ApiKey
 
 NOW = 1_790_000_000_000
 MADE_S = NOW // 1000 - 60
@@ -26,7 +26,7 @@ LONG = Filters(direction="inbound", min_billsec=60)
 
 def identity(account_id: str | None, key_hash: bytes = b"k" * 32) -> Identity:
     scopes = ("cdr",) if account_id else ("operator",)
-    key = Key(
+    key = ApiKey(
         key_id=1, hint="sk_", account_id=account_id, scopes=scopes, networks=None,
         created_at=dt.datetime.now(dt.UTC), last_used_at=None, revoked_at=None,
     )  # fmt: skip
