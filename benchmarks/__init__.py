@@ -1,1 +1,1 @@
-"""Figures as ratios: ours and the thing it is compared with, on the same bytes, in one run."""
+"""Benchmarks: each figure is a ratio of ours to something else, on the same bytes, in one run."""

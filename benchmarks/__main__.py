@@ -1,4 +1,4 @@
-"""`make bench`: all benchmarks, or those named."""
+"""`make bench`: run all benchmarks, or those named."""
 
 import importlib
 import sys

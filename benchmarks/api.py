@@ -1,6 +1,7 @@
 """The API: pages against COPY, deep pages against the first, requests a second, and rows written while exports hang.
 
-Every figure but the last is a ratio of medians taken in turn, so that other work on the machine meets both.
+Every figure but the last is a ratio of medians; the two sides are timed in turn, so that other work on the machine
+slows both.
 """
 
 import contextlib
@@ -57,7 +58,7 @@ _COPY = f"""
 
 
 class Client:
-    """One connection to the API, kept open as far as it lets us."""
+    """Reads the API with a key, on a new connection for each request."""
 
     def __init__(self, port: int, key: str) -> None:
         self._port, self._headers = port, {"x-api-key": key}
@@ -103,26 +104,26 @@ def serving(url: str, folder: str) -> Iterator[int]:
 
 
 def in_turn(*ways: Callable[[], object]) -> list[float]:
-    """Time several ways one after the other, again and again; give the median of each, in seconds."""
+    """Time several ways in turn, again and again; return the median of each, in seconds."""
     taken: list[list[float]] = [[] for _ in ways]
     for turn in range(ROUNDS + 1):
         for way, times in zip(ways, taken, strict=True):
             begun = time.perf_counter()
             way()
-            if turn:  # the first one warms up
+            if turn:  # the first turn warms up
                 times.append(time.perf_counter() - begun)
     return [statistics.median(times) for times in taken]
 
 
 def copied(connection: Connection) -> None:
-    """Read the page as COPY gives it."""
+    """Read the page by COPY."""
     with connection.cursor().copy(_COPY) as copy:
         for _ in copy:
             pass
 
 
 def deep_cursor(client: Client) -> str:
-    """Walk to page 1,000; give the cursor that it is asked for with."""
+    """Walk to page 1,000; return the part of the query that asks for it."""
     cursor = ""
     for _ in range(DEPTH - 1):
         answer, _ = client.get(f"format=csv&limit={DEPTH_PAGE}{cursor}")
@@ -131,12 +132,12 @@ def deep_cursor(client: Client) -> str:
 
 
 def p99(times: list[float]) -> float:
-    """Give the 99th percentile."""
+    """Return the 99th percentile."""
     return sorted(times)[int(len(times) * 0.99)]
 
 
 def written(connection: Connection, prefix: str) -> list[float]:
-    """Write calls one by one, as a quiet listener does; give how long each took to be visible, in seconds."""
+    """Write calls singly, as a quiet listener does; return how long each took to be visible, in seconds."""
     times: list[float] = []
     for number in range(WRITTEN):
         row = Row(
@@ -154,7 +155,7 @@ def written(connection: Connection, prefix: str) -> list[float]:
 
 @contextlib.contextmanager
 def hanging(port: int, key: str, connection: Connection) -> Iterator[None]:
-    """Ask for large pages on many connections, and read none of them; yield when the answers have been made."""
+    """Ask for large pages on many connections and read none; yield once the server has made the responses."""
     request = f"GET /v1/calls?limit={PAGE} HTTP/1.1\r\nHost: x\r\nx-api-key: {key}\r\n\r\n".encode()
     with contextlib.ExitStack() as stack:
         for _ in range(HANGING):
@@ -170,7 +171,7 @@ def hanging(port: int, key: str, connection: Connection) -> Iterator[None]:
 
 
 def load(port: int, key: str) -> None:
-    """Print what wrk says of a page of 100 rows."""
+    """Print what wrk measures for a page of 100 rows."""
     if not shutil.which("wrk"):
         print("  requests a second: not measured, for there is no wrk (apt-get install wrk)")
         return

@@ -1,10 +1,11 @@
 """The archive's figures: append, growth, and the files of a day.
 
 Append: the whole commit of 100,000 rows of 10 accounts, against pyarrow writing the same rows to one Parquet file.
-Growth: one account and month read when the archive holds ten times as many months, compacted, against the smaller.
-A day: what `archive run` every five minutes, for a day, makes of 200,000 calls of 10, 1,000 and 10,000 accounts. The
-day is compressed: the calls are written beforehand with the times at which they would have come, and each run is told
-its present. TOLLBOOK_BENCH_ACCOUNTS=10,1000,10000 and TOLLBOOK_BENCH_ROWS=200000 are the defaults.
+Growth: reading one account and month from a compacted archive with ten times as many months, against the smaller one.
+A day: the files that `archive run`, every five minutes for a day, makes of 200,000 calls of 10, 1,000 and 10,000
+accounts. The day is compressed: the calls are written beforehand with the times at which they would have come, and
+each run gets its current time as an argument. TOLLBOOK_BENCH_ACCOUNTS=10,1000,10000 and TOLLBOOK_BENCH_ROWS=200000
+are the defaults.
 """
 
 import datetime as dt
@@ -48,7 +49,7 @@ RUN_EVERY = dt.timedelta(minutes=5)
 
 
 def rows(count: int, accounts: int, *, since_ms: int, days: int = 20) -> Any:
-    """Calls as the archiver has them: in no order, spread over accounts and days."""
+    """Make calls as the archiver has them: in no order, spread over accounts and days."""
     step = days * MS_PER_DAY // count
     starts = [(since_ms + number * 7919 % count * step) * 1000 for number in range(count)]
     call_ids = [f"{number * 2654435761 % 2**32:08x}-b4c1-4f1e-9d3a-{number:012x}" for number in range(count)]
@@ -79,7 +80,7 @@ def rows(count: int, accounts: int, *, since_ms: int, days: int = 20) -> Any:
 
 @contextmanager
 def archive() -> Iterator[Settings]:
-    """An empty database and an empty folder."""
+    """Make an empty database and an empty folder; yield settings for them."""
     with (
         tempfile.TemporaryDirectory(prefix="tollbook-") as folder,
         tempfile.TemporaryDirectory(prefix="tollbook-archive-") as files,
@@ -90,7 +91,7 @@ def archive() -> Iterator[Settings]:
 
 
 def append() -> None:
-    """Print the append against one Parquet file."""
+    """Print how an append compares with writing one Parquet file."""
     batch = rows(100_000, 10, since_ms=FIRST_MS)
     ratios: list[float] = []
     with archive() as settings, open_catalog(settings, writing=True) as catalog:
@@ -108,13 +109,13 @@ def append() -> None:
 
 
 def later(batch: Any, by_ms: int) -> Any:
-    """The same calls, some time later."""
+    """Return the same calls, starting `by_ms` later."""
     start = pc.add(batch["start_ts"].cast(pa.int64()), by_ms * 1000).cast(batch["start_ts"].type)
     return batch.set_column(batch.column_names.index("start_ts"), batch.schema.field("start_ts"), start)
 
 
 def growth() -> None:
-    """Print the time of one account and month in archives of 2 and of 20 months."""
+    """Print the time to read one account and month in archives of 2 and of 20 months."""
     template = rows(10_000, 10, since_ms=FIRST_MS)
     with archive() as settings, archive() as larger:
         for one, months in ((settings, 2), (larger, 20)):
@@ -134,7 +135,7 @@ def growth() -> None:
 
 
 def read_month(settings: Settings) -> float:
-    """Give the seconds that the calls of an account and month take, catalog and all. Its calls lie in 20 days."""
+    """Return the seconds to read one account's month, opening the catalog included. Its calls lie in 20 days."""
     begun = time.perf_counter()
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
@@ -172,7 +173,7 @@ def fill_day(connection: "Connection[Any]", accounts: int, count: int, noon: dt.
 
 
 def day(accounts: int, count: int) -> None:
-    """Print the files that the second of two days makes, and the time of runs that have little to do."""
+    """Print the files that the second of two days makes, and how long runs with and without work take."""
     noon = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     with archive() as settings, connect(settings.require_database_url(), name="bench", autocommit=True) as connection:
         for back in (1, 0):
@@ -195,7 +196,7 @@ def day(accounts: int, count: int) -> None:
 
 
 def outbox_reading() -> None:
-    """Print how long it takes to see which of 10,000 accounts are due, of 2,000,000 rows that wait."""
+    """Print how long it takes to find which of 10,000 accounts are due while 2,000,000 rows wait."""
     with archive() as settings, connect(settings.require_database_url(), name="bench", autocommit=True) as connection:
         connection.execute(
             "INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, since)"

@@ -1,7 +1,7 @@
 """Events read, folded, priced and committed a second, against stock greenswitch with an empty handler.
 
-A process of its own sends the same recorded calls, made fresh and rendered beforehand, as fast as the client reads
-(`feeder.py`). Ours is the whole `tollbook listen` with PostgreSQL on the same cores, timed until the last row is
+A separate process (`feeder.py`) sends the same recorded calls, made fresh and rendered beforehand, as fast as the
+client reads. Ours is the whole `tollbook listen` with PostgreSQL on the same cores, timed until the last row is
 complete in the database; stock greenswitch only reads and parses.
 """
 
@@ -60,7 +60,7 @@ while seen < wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """How many events the subscription lets through, and rows come out, for a number of calls played in turn."""
+    """The events that pass the subscription, and the rows they make, for a number of calls played in turn."""
 
     events: int
     rows: int
@@ -94,7 +94,7 @@ def feeder(calls: int, form: str, switches: int = 1, up: int = 0) -> Iterator[li
 
 
 def stock(calls: int) -> float:
-    """Give events a second that stock greenswitch reads."""
+    """Return the events a second that stock greenswitch reads."""
     wanted = Workload.of(calls).events
     with feeder(calls, "plain") as ports:
         done = subprocess.run(
@@ -104,7 +104,7 @@ def stock(calls: int) -> float:
 
 
 def ours(calls: int, database: str, switches: int = 1) -> tuple[float, float]:
-    """Give (events, rows) a second that `tollbook listen` completes in PostgreSQL, over several switches."""
+    """Return the (events, rows) a second that `tollbook listen` completes in PostgreSQL, over all switches."""
     share = calls // switches
     load = Workload.of(share)
     with contextlib.ExitStack() as stack, psycopg.connect(database, autocommit=True) as connection:

@@ -1,8 +1,9 @@
-"""A switch that only sends: every frame is made before the first client comes, so that the clock sees the reader.
+"""A switch that only sends: every frame is made before the first client connects, so that only the reader is timed.
 
-`python -m benchmarks.feeder CALLS SWITCHES json|plain UP` prints the ports, one a switch, then serves each first
-subscriber its share of CALLS fresh calls, interleaved as at 50 calls a second, as fast as it reads. With UP above 0,
-so many calls that never end come first, and frames are made as they are sent, so that any number of calls fits.
+`python -m benchmarks.feeder CALLS SWITCHES json|plain UP` prints one port for each switch. The first subscriber at each
+port gets its share of CALLS fresh calls, interleaved as at 50 calls a second, as fast as it reads. With UP above 0,
+that many calls that never end come first, and frames are made as they are sent, so that any number of calls fits in
+memory.
 """
 
 import itertools
@@ -22,7 +23,7 @@ _CHUNK = 1 << 20
 
 
 def frames(calls: int, form: str) -> Iterator[bytes]:
-    """Render the subscribed events of so many calls, in chunks of about 1 MB."""
+    """Render the subscribed events of `calls` calls, in chunks of about 1 MB."""
     recordings = load_all(shipped_names())
     templates = [CallTemplate(recording) for recording in recordings]
     wanted = {name.encode() for name in EVENTS}
@@ -62,7 +63,7 @@ def calls_up(calls: int, form: str) -> Iterator[bytes]:
 
 
 def serve(listening: socket.socket, chunks: Iterator[bytes]) -> None:
-    """Answer every client; send the frames to the first that subscribes."""
+    """Reply to every client; send the frames to the first that subscribes."""
     while True:
         client, _ = listening.accept()
         threading.Thread(target=_session, args=(client, chunks), daemon=True).start()

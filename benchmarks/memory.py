@@ -23,7 +23,7 @@ CALLS = int(os.environ.pop("TOLLBOOK_BENCH_CALLS", "60000"))
 
 
 def resident_mb(pid: int) -> float:
-    """Give the resident set of a process in MB."""
+    """Return the resident set of a process in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 

@@ -1,8 +1,8 @@
 """Prune one day of many calls: how long it takes, and how long an INSERT waits meanwhile.
 
-A process of its own writes a call a time, each in a transaction, as the listener does when it is quiet; the longest of
-its waits is told for a time without pruning, while the day is pruned, and while a report holds the table for seconds
-and prune tries again and again. TOLLBOOK_BENCH_DAY sets how many calls the day has (default 1,000,000).
+A separate process writes calls, each in its own transaction, as a quiet listener does. Its longest wait is reported
+without pruning, while the day is pruned, and while a report holds the table for seconds and prune keeps trying.
+TOLLBOOK_BENCH_DAY sets how many calls the day has (default 1,000,000).
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from tollbook.store.schema import upgrade
 from tollbook.times import MS_PER_DAY, current_day
 
 CALLS = int(os.environ.pop("TOLLBOOK_BENCH_DAY", "1000000"))
-# Calls that are open, and so many that wait for the archive: together as many as prune moves at all.
+# How many calls are open, and how many wait for the archive: together as many as prune moves at most.
 STAYING = MAX_MOVED // 2
 REPORT_S = 5.0
 TODAY = current_day()
@@ -101,7 +101,7 @@ def _fill(connection: Connection, settings: Settings, day: int) -> None:
 
 @contextlib.contextmanager
 def _report(url: str) -> Iterator[None]:
-    """Hold the table open, as a long report does, for a while from now on."""
+    """Hold the table open for REPORT_S from now on, as a long report does."""
     context = multiprocessing.get_context("spawn")
     reading = context.Event()
     process = context.Process(target=_read, args=(url, reading))

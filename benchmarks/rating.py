@@ -1,7 +1,7 @@
 """Prices a second: decks of a thousand, a hundred thousand and a million prefixes, and a trie on the same matches.
 
-Each size runs in a process of its own, so that memory is told apart: the deck is imported into PostgreSQL, loaded as
-the listener loads it, and asked for numbers, nine of ten of which have a rate.
+Each size runs in its own process, so that its memory is measured by itself: the deck is imported into PostgreSQL,
+loaded as the listener loads it, and asked for numbers, nine of ten of which have a rate.
 """
 
 import random
@@ -30,7 +30,7 @@ AT = 1_800_000_000_000
 
 
 def deck_file(size: int) -> Iterator[str]:
-    """Write the lines of a deck: prefixes of 2 to 10 digits, 300 names, a few hundred prices, three increments."""
+    """Yield the lines of a deck: prefixes of 2 to 10 digits, 300 names, a few hundred prices, three increments."""
     chance = random.Random(size)
     yield "prefix,per_min,increment,name\n"
     for prefix in prefixes(size):
@@ -39,7 +39,7 @@ def deck_file(size: int) -> Iterator[str]:
 
 
 def prefixes(size: int) -> list[str]:
-    """Make different prefixes; more than half are as long as a million needs."""
+    """Make distinct prefixes; more than half are long enough for a million of them."""
     chance = random.Random(-size)
     found: set[str] = set()
     while len(found) < size:
@@ -49,7 +49,7 @@ def prefixes(size: int) -> list[str]:
 
 
 def numbers(size: int) -> list[str]:
-    """Make numbers of 12 digits: of ten, nine go on from a prefix of the deck."""
+    """Make numbers of 12 digits, nine of ten of which begin with a prefix of the deck."""
     chance = random.Random(size + 1)
     known = prefixes(size)
     return [
@@ -59,13 +59,13 @@ def numbers(size: int) -> list[str]:
 
 
 def resident_mb() -> float:
-    """Read how much memory this process has."""
+    """Return the resident set of this process in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
 
 def measure(url: str, size: int) -> None:
-    """Print what one deck costs."""
+    """Print the time and memory of one deck."""
     with connect(url, name="bench") as connection:
         began = time.monotonic()
         rows = (row.values() for row in parse_deck([("", deck_file(size))]))
@@ -98,7 +98,7 @@ def _matches(deck: Deck, asked: list[str]) -> tuple[float, list[str | None]]:
 
 
 def _trie(known: list[str], asked: list[str], expected: list[str | None], ours_s: float) -> None:
-    """Print the same matches by marisa-trie, which finds the prefixes of a number that are in it."""
+    """Print the same matches made by marisa-trie, which finds all prefixes of a number that it holds."""
     import marisa_trie
 
     before_mb, began = resident_mb(), time.process_time()
@@ -115,7 +115,7 @@ def _trie(known: list[str], asked: list[str], expected: list[str | None], ours_s
 
 
 def run() -> None:
-    """Print the figures, each size from a process of its own."""
+    """Print the figures; each size runs in its own process."""
     print(f"rating: {NUMBERS:,} numbers, a part each, CPU time (to reach at 100,000: 200,000 prices/s, load < 2 s)")
     for size in SIZES:
         subprocess.run([sys.executable, "-m", "benchmarks.rating", str(size)], check=True)

@@ -1,6 +1,6 @@
 """What `GET /v1/stats` asks of PostgreSQL: 1,000,000 calls of one account in 30 days, and as many of others.
 
-Each question is asked as the API asks it, within its time limit, and compared in the same run with the least that
+Each question is asked as the API asks it, within its time limit, and compared in the same run with the least work that
 any answer needs: `SELECT count(*), sum(billsec)` over the same calls. TOLLBOOK_BENCH_CALLS sets how many.
 """
 
@@ -65,7 +65,7 @@ def _seconds(run: Callable[[], object]) -> float:
 
 
 def run() -> None:
-    """Print how long each question takes, and how many times the plain sum's time that is."""
+    """Print how long each question takes, and its ratio to the plain sum's time."""
     since = _FIRST_DAY * MS_PER_DAY
     until = since + DAYS * MS_PER_DAY
     zone = ZoneInfo("Europe/Berlin")

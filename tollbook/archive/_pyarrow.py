@@ -32,7 +32,7 @@ def read_table(table: Table, row_filter: BooleanExpression = ALWAYS_TRUE, column
     return untyped(table.scan(row_filter=row_filter, selected_fields=columns)).to_arrow()
 
 
-# How many files are in memory together: pyiceberg reads all that it is given at once, on its threads.
+# How many files are in memory at a time: pyiceberg reads all the files it is given at once, on its threads.
 _FILES_AT_ONCE = 8
 
 

@@ -1,4 +1,4 @@
-"""The prices of archived calls: what a re-rate reads, a few thousand rows at a time."""
+"""Answered calls in the archive, as a re-rate reads them: a few thousand rows at a time."""
 
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -23,8 +23,8 @@ def answered_calls(
 ) -> Iterator[list[ArchivedRow]]:
     """Yield the answered calls of [since_ms, until_ms) in slices, in no order, all columns by name, times in epoch ms.
 
-    `accounts` None: of every account. `unrated`: only those without a cost. Raises ArchiveError, even after the first
-    slice.
+    `accounts` None reads every account. `unrated` reads only calls without a cost. Raises ArchiveError, even after the
+    first slice.
     """
     wanted = ex.And(started(since_ms * 1000, until_ms * 1000), ex.EqualTo("answered", 1))
     if accounts is not None:

@@ -14,7 +14,7 @@ from tollbook.archive.spans import Span
 
 
 def table_span(table: Table) -> Span | None:
-    """Return the months that the archive has calls of, from the first to the last; None when it is empty.
+    """Return the span from the first month with archived calls to the last; None when the archive is empty.
 
     Raises what pyiceberg raises.
     """

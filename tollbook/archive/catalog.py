@@ -48,7 +48,7 @@ _FAILURES = (
     pa.ArrowException,
 )
 
-# A database that does not answer is an error within seconds, and one that vanished silently within half a minute.
+# A database that does not answer fails within seconds; one that vanishes silently fails within half a minute.
 _SQL_PATIENCE = {
     "connect_timeout": "10",
     "keepalives_idle": "15",
@@ -60,7 +60,7 @@ _SQL_PATIENCE = {
 # Seconds. The SDK's own 1 and 3 are too short for a busy server; it tries three times.
 _S3_PATIENCE = {"s3.connect-timeout": "5", "s3.request-timeout": "20"}
 
-# An S3 server of one's own has no regions; without a region, pyiceberg asks Amazon for that of the bucket.
+# A self-hosted S3 server has no regions; without a region, pyiceberg asks Amazon for the bucket's.
 _ANY_REGION = "us-east-1"
 
 _UNDEFINED_TABLE = "42P01"
@@ -84,11 +84,11 @@ def _message(error: BaseException) -> str:
 
 @contextmanager
 def open_catalog(settings: Settings, *, writing: bool = False) -> Generator[Catalog]:
-    """Open the archive's catalog, and close its connections at the end; its own tables are made only for `writing`.
+    """Open the archive's catalog, and close it at the end; create the catalog's own tables only for `writing`.
 
     Raises SettingsError for settings that pyiceberg refuses, ArchiveError for a catalog that does not answer.
     """
-    # At INFO it logs which classes it loads, and at DEBUG the properties that it was given, secrets included.
+    # At INFO pyiceberg logs the classes that it loads, and at DEBUG its properties, secrets included.
     logging.getLogger("pyiceberg").setLevel(logging.WARNING)
     properties = {"init_catalog_tables": str(writing).lower()} | catalog_properties(settings)
     with archive_errors("opening the archive's catalog"):
@@ -143,7 +143,7 @@ def _local_warehouse(settings: Settings) -> str:
 
 
 def load_calls(catalog: Catalog) -> Table | None:
-    """Load the archive's table as it is now; None while nothing has ever been archived. Raises ArchiveError."""
+    """Load the archive's table as it is now; return None if nothing was ever archived. Raises ArchiveError."""
     with archive_errors("loading the archive's table"):
         try:
             return catalog.load_table(TABLE)

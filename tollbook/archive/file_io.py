@@ -1,8 +1,8 @@
 """Local files that survive a crash of the machine: pyiceberg itself never fsyncs.
 
-A commit makes PostgreSQL point to a metadata file, durably. Before that, the file, the files that it names, and the
-folders they are in must be on the disk. Other storage, such as S3, confirms a file when it is durable, and is
-pyiceberg's own here.
+A commit makes PostgreSQL point to a metadata file, durably. Before that, the file, the files that it names, and their
+folders must be on the disk. Other storage, such as S3, confirms a file once it is durable; pyiceberg handles it
+unchanged.
 """
 
 import io
@@ -35,7 +35,7 @@ class DurableFileIO(PyArrowFileIO):
     def delete(self, location: str | InputFile | OutputFile) -> None:
         """Delete a file; raises FileNotFoundError or OSError.
 
-        After a delete, pyarrow writes a marker for the folder, which some S3 servers refuse: then the file is gone.
+        After a delete, pyarrow writes a marker for the folder. Some S3 servers refuse it, although the file is gone.
         """
         try:
             super().delete(location)
@@ -52,7 +52,7 @@ class _LocalFile(PyArrowFile):
         self._durable = durable
 
     def create(self, overwrite: bool = False) -> OutputStream:
-        """Open the file for writing, and make folders that are missing; raises FileExistsError or OSError."""
+        """Open the file for writing, and make missing folders; raises FileExistsError or OSError."""
         path = Path(self._path)
         path.parent.mkdir(parents=True, exist_ok=True)
         return cast("OutputStream", _Stream(path, self._durable, mode="wb" if overwrite else "xb"))
@@ -74,7 +74,7 @@ class _Stream(io.BufferedWriter):
             super().close()
         folder = self._path.parent
         _fsync_folder(folder)
-        # A process may have made a folder and been killed before it fsynced it: so each process does it once.
+        # A process may be killed after it made a folder and before it fsynced it: so each process fsyncs it once.
         for unsynced in _not_in(self._durable, folder):
             if not _fsync_folder(unsynced.parent):
                 return
@@ -86,7 +86,7 @@ def _not_in(durable: set[Path], folder: Path) -> Iterator[Path]:
 
 
 def _fsync_folder(folder: Path) -> bool:
-    """Make a folder's entries durable; return False for one that we may not read, because we did not make that."""
+    """Make a folder's entries durable; return False if we may not read it: then we did not make it either."""
     try:
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except PermissionError:

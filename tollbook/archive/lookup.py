@@ -18,7 +18,7 @@ _COLUMNS = (*CallKey._fields, "account_id", "billsec", "cost_micros")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArchivedCall:
-    """What identifies an archived call, and what is charged for it."""
+    """The key, account, seconds and cost of an archived call."""
 
     key: CallKey
     account_id: str | None
@@ -31,7 +31,7 @@ def find_calls(
 ) -> list[ArchivedCall]:
     """Return the archived calls with one of these ids that started from `first_ms` to `last_ms`, both included.
 
-    `accounts` None: of every account. All calls of that time are read, in these few columns. Raises ArchiveError.
+    `accounts` None reads every account. All calls of that time are read, in a few columns. Raises ArchiveError.
     """
     row_filter = started(first_ms * 1000, (last_ms + 1) * 1000)
     if accounts is not None:

@@ -71,7 +71,7 @@ def read_all(table: Table, selection: Selection, *, limit: int | None = None) ->
 
 
 class _Page:
-    """The first rows of what was read so far."""
+    """The first `limit` rows of those read so far."""
 
     def __init__(
         self, *, selection: Selection, limit: int, excluded: Collection[CallKey], columns: tuple[str, ...]
@@ -88,7 +88,7 @@ class _Page:
         return self._rows is not None and self._rows.num_rows >= self._limit
 
     def add(self, rows: Any) -> None:
-        """Add the rows that belong on the page, and drop those that no longer do."""
+        """Add the rows that belong on the page, and drop those that they push off it."""
         rows = _rows_after(rows, self._selection)
         if self._excluded:
             rows = without(rows, find_keys(rows, self._excluded))
@@ -104,7 +104,7 @@ class _Page:
 
 
 def _span(table: Table, selection: Selection) -> Span | None:
-    """Return the times, epoch µs, in which the page can lie: what remains of the selection, within the archive."""
+    """Return the times, epoch µs, in which the page's calls can lie: the rest of the selection, within the archive."""
     months = table_span(table)
     if months is None:
         return None
@@ -113,7 +113,7 @@ def _span(table: Table, selection: Selection) -> Span | None:
 
 
 def _extent(file: DataFile, planned: Span) -> Extent:
-    """Return where the rows of a file lie; without bounds they may lie anywhere in what was planned."""
+    """Return the times of a file's rows; without bounds they may lie anywhere in the planned span."""
     first, last = start_bounds(file) or (planned.first, planned.end - 1)
     return Extent(rows=file.record_count, lowest=first, highest=last)
 
@@ -123,7 +123,7 @@ def _row_filter(selection: Selection, span: Span) -> Any:
 
 
 def _rows_after(rows: Any, selection: Selection) -> Any:
-    """Keep the rows after `selection.after`. None of them starts before it in `order`: the row filter sees to that."""
+    """Keep the rows after `selection.after`. The row filter has already dropped those that start before it."""
     if selection.after is None:
         return rows
     start_ts, call_id, switch = selection.after

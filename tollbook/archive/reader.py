@@ -22,7 +22,7 @@ WAIT_TIMEOUT_S: Final = 3.0
 
 
 class Archive:
-    """One catalog for all threads of a process; opening it is tried again after a failure."""
+    """One catalog for all threads of a process; after a failure, the next read opens it again."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""pyiceberg's row filters for accounts, times and filters: the conditions that all readers of the archive share."""
+"""pyiceberg's row filters for accounts, times and filters: conditions that all readers of the archive share."""
 
 from collections.abc import Collection
 from functools import reduce

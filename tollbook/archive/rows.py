@@ -13,9 +13,9 @@ def epoch_ms(times: Any) -> Any:
 
 
 def find_keys(rows: Any, keys: Collection[CallKey]) -> Mapping[int, CallKey]:
-    """Return the keys of the rows that have one of `keys`, by the rows' numbers.
+    """Return, by row number, the keys of the rows whose key is in `keys`.
 
-    Only rows with the id of one of them become Python objects.
+    Only rows with one of their call ids become Python objects.
     """
     ids = pa.array([key.call_id for key in keys], rows["call_id"].type)
     numbers = pc.indices_nonzero(pc.is_in(rows["call_id"], value_set=ids))

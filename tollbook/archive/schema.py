@@ -34,8 +34,8 @@ _TYPES: dict[str, PrimitiveType] = {
 _REQUIRED = frozenset(
     ("call_id", "account_id", "direction", "from_num", "to_num", "start_ts", "answered", "revision", "switch")
 )
-# In the order in which they were added to the table: the position is the field id. A new column goes to the end, even
-# one of the public record. After the public columns: what a re-rate needs, and where the row comes from.
+# In the order in which they were added to the table: the place in this list is the field id. A new column goes to the
+# end, even one of the public record. After the public columns: what a re-rate needs, and where the row comes from.
 ARCHIVE_COLUMNS: Final = (
     "call_id", "account_id", "direction", "from_num", "to_num", "start_ts", "answer_ts", "end_ts", "duration_sec",
     "billsec", "answered", "disposition", "hangup_cause", "queue_id", "agent_id", "cost_micros",
@@ -59,13 +59,13 @@ PARTITIONS: Final = PartitionSpec(
     PartitionField(START_FIELD, 1001, MonthTransform(), "start_ts_month"),
 )
 
-# For engines that observe it. pyiceberg 0.12 does not, so `archive run` sorts before it writes.
+# For engines that respect it. pyiceberg 0.12 does not, so `archive run` sorts before it writes.
 SORTED: Final = SortOrder(
     *(SortField(source_id=SCHEMA.find_field(name).field_id, transform=IdentityTransform()) for name in CallKey._fields)
 )
 
 PROPERTIES: Final = {
-    # pyiceberg would retry an append on newer data, and so double a batch that another `archive run` committed.
+    # A retry by pyiceberg would append to newer data, and so double a batch that another `archive run` committed.
     "commit.retry.num-retries": "0",
     # So that a page of one hour reads a few small row groups instead of the whole month.
     "write.parquet.row-group-limit": "20000",
@@ -74,7 +74,7 @@ PROPERTIES: Final = {
     # Each commit makes a metadata file: the last hundred are kept for readers that have one open.
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "100",
-    # Bounds where readers use them, counts elsewhere: so manifests stay small with many accounts.
+    # Bounds where readers use them, counts elsewhere: this keeps manifests small with many accounts.
     "write.metadata.metrics.default": "counts",
     "write.metadata.metrics.column.account_id": "truncate(16)",
     "write.metadata.metrics.column.start_ts": "full",

@@ -1,7 +1,7 @@
-"""How a page is looked for: in spans of time that grow away from its cursor, so that no page reads a whole history.
+"""Spans of time in which a page is searched: they grow away from its cursor, so that no page reads a whole history.
 
 Times are epoch µs. First one month is planned, then four, sixteen, and so on: planning opens the lists of files. Within
-what was planned, the files' own counts and bounds say in how short a span the page's rows lie; only that is read.
+a planned span, the files' row counts and bounds show how short a span holds the page's rows; only that is read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ class Span:
     end: int
 
     def split(self, width: int, order: Order) -> tuple["Span", "Span"]:
-        """Cut the part of this width off where a page in `order` begins; return it and the rest."""
+        """Cut off a part of this width at the end where a page in `order` begins; return it and the rest."""
         if order == "desc":
             edge = max(self.end - width, self.first)
             return Span(first=edge, end=self.end), Span(first=self.first, end=edge)
@@ -36,20 +36,20 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Extent:
-    """How many rows a file has, and the times between which they lie, both included."""
+    """How many rows a file has, and their lowest and highest time, both included."""
 
     rows: int
     lowest: int
     highest: int
 
     def within(self, span: Span) -> float:
-        """Estimate how many of the rows lie in a span, as if they were spread evenly."""
+        """Estimate how many of the rows lie in a span, assuming that they are spread evenly."""
         common = min(self.highest + 1, span.end) - max(self.lowest, span.first)
         return self.rows * common / (self.highest + 1 - self.lowest) if common > 0 else 0.0
 
 
 def spans_to_plan(span: Span, order: Order) -> Iterator[Span]:
-    """Yield the parts of a span to plan one after the other: narrow where a page in `order` begins, then wider."""
+    """Yield the parts of a span to plan in turn: narrow where a page in `order` begins, then wider."""
     width = _MONTH_US
     while span.first < span.end:
         part, span = span.split(width, order)

@@ -1,4 +1,4 @@
-"""What a day's calls add up to in the archive, read from its files: they are what will be left of the day."""
+"""The totals of a day's archived calls, read from the data files: what will be left once PostgreSQL drops the day."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -20,8 +20,8 @@ _SUMMED = ("billsec", "cost_micros")
 def day_totals(table: Table, day: int, *, excluded: Collection[CallKey] = ()) -> dict[str | None, Totals]:
     """Add up the archived calls that started on a UTC day, counted from 1970-01-01, by account.
 
-    Calls with a key in `excluded` are left out. A few files are in memory at once: of their rows only that day's, and
-    of these only the columns that are needed. Raises ArchiveError.
+    Calls with a key in `excluded` are left out. A few files are in memory at a time, and of those only that
+    day's rows and the columns needed. Raises ArchiveError.
     """
     on_that_day = started(day * US_PER_DAY, (day + 1) * US_PER_DAY)
     columns = ("account_id", *_SUMMED, *(CallKey._fields if excluded else ()))
