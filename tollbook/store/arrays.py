@@ -1,4 +1,4 @@
-"""Array literals for `unnest`, made at the speed of C: psycopg's own take a Python call for every element."""
+"""Array literals for `unnest`, built at C speed: psycopg's own adapter makes a Python call for every element."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,7 +12,7 @@ _encode = msgspec.json.Encoder().encode
 def array_literal(values: Sequence[str | int | bool | None]) -> str:
     """Write values as a PostgreSQL array: `{"a",null,1}`.
 
-    JSON's array differs from it only in the brackets, as long as no string holds what JSON escapes.
+    A JSON array differs only in its brackets, as long as no string contains a character that JSON escapes.
     """
     text = _encode(values).decode()
     if "\\" in text:

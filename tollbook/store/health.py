@@ -1,4 +1,4 @@
-"""What `tollbook doctor` asks the database. It changes nothing, and each question is answered within seconds."""
+"""The queries of `tollbook doctor`. They change nothing, and each one is answered within seconds."""
 
 import datetime as dt
 import time
@@ -15,14 +15,14 @@ from tollbook.store.days.partitions import CALLS, LEGS, partition_name
 CONNECT_TIMEOUT_S = 4
 STATEMENT_TIMEOUT_S = 3
 
-# More days than stand ready ahead, and few enough to name in one query.
+# More days than are ever made ahead, and few enough to check against one query.
 _LOOK_AHEAD_DAYS = 30
 _REASONS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Server:
-    """A PostgreSQL: its version as text and number, and its clock minus ours, give or take `give_or_take_s`."""
+    """A PostgreSQL server: its version as text and as a number, and its clock minus ours, ± `give_or_take_s`."""
 
     version: str
     number: int
@@ -32,7 +32,7 @@ class Server:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenCalls:
-    """Rows without an end that began before some moment: how many, and the oldest (epoch ms)."""
+    """Calls without an end that began before some time: how many, and the oldest (`start_ts` in epoch ms)."""
 
     count: int
     call_id: str | None
@@ -41,7 +41,7 @@ class OpenCalls:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unrated:
-    """A reason for which calls have no price, numbers left out: how many calls, and one of them."""
+    """A reason why calls have no price, without the numbers in it: how many calls, and one of them."""
 
     reason: str
     count: int
@@ -50,7 +50,7 @@ class Unrated:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutboxState:
-    """The outbox: rows that nobody claimed, and batches that an archiver claimed; ages in seconds."""
+    """The outbox: rows that are not claimed, and batches that an archiver has claimed; ages in seconds."""
 
     rows: int
     oldest_s: float
@@ -61,9 +61,9 @@ class OutboxState:
 
 @contextmanager
 def looking(url: str) -> Generator[Connection]:
-    """Open a connection that only reads; raises StoreUnavailable, or SettingsError for a URL that no driver takes.
+    """Open a read-only connection; raises StoreUnavailable, or SettingsError for a malformed URL.
 
-    Every wait is shorter than those of `tollbook.store.database.connect`, whose callers have more patience.
+    Every timeout is shorter than those of `tollbook.store.database.connect`, whose callers have more patience.
     """
     check_url(url)
     with store_errors():
@@ -79,7 +79,7 @@ def looking(url: str) -> Generator[Connection]:
 
 
 def server(connection: Connection) -> Server:
-    """Ask for the version and the time."""
+    """Read the server's version and clock."""
     with store_errors():
         before = time.time()
         row = connection.execute("SELECT clock_timestamp(), current_setting('server_version')").fetchone()
@@ -94,9 +94,9 @@ def server(connection: Connection) -> Server:
 
 
 def days_ahead(connection: Connection, today: int) -> int:
-    """Count the days after `today` (counted from 1970-01-01) that calls and legs have partitions for, without a gap.
+    """Count the days after `today` (in days since 1970-01-01) with partitions for calls and legs, up to the first gap.
 
-    -1 when today has none.
+    Returns -1 when today has none.
     """
     with store_errors():
         rows = connection.execute(
@@ -111,14 +111,14 @@ def days_ahead(connection: Connection, today: int) -> int:
 
 
 def last_seen_us(connection: Connection, address: str) -> int | None:
-    """Give the last sign of life of a switch (epoch µs, its clock); None when it was never heard."""
+    """Return the last sign of life of a switch (epoch µs, its clock); None when it was never heard."""
     with store_errors():
         row = connection.execute("SELECT max(seen_us) FROM switch_process WHERE address = %s", (address,)).fetchone()
     return cast("tuple[int | None]", row)[0]
 
 
 def unheard(connection: Connection, address: str) -> int:
-    """Count the sessions that the newest process of a switch counted and told nothing of."""
+    """Return how many sessions the newest process of a switch counted but sent no event of."""
     with store_errors():
         row = connection.execute(
             "SELECT unheard FROM switch_process WHERE address = %s ORDER BY seen_us DESC LIMIT 1", (address,)
@@ -129,7 +129,7 @@ def unheard(connection: Connection, address: str) -> int:
 def open_calls(connection: Connection, before_ms: int) -> OpenCalls:
     """Count the calls that began before `before_ms` and have no end.
 
-    By their legs: there is an index of those that are up, and none of the calls that are.
+    They are found by their legs: there is an index of open legs, and none of open calls.
     """
     with store_errors():
         row = connection.execute(
@@ -151,7 +151,7 @@ def open_calls(connection: Connection, before_ms: int) -> OpenCalls:
 
 
 def unrated(connection: Connection, since_ms: int) -> tuple[int, list[Unrated]]:
-    """Count the calls since `since_ms` that have no price, and give the most frequent reasons."""
+    """Count the calls since `since_ms` that have no price, and return the most frequent reasons."""
     with store_errors():
         rows = connection.execute(
             r"""
@@ -170,7 +170,7 @@ def unrated(connection: Connection, since_ms: int) -> tuple[int, list[Unrated]]:
 
 
 def without_account(connection: Connection, since_ms: int) -> tuple[int, int]:
-    """Count the calls since `since_ms` that belong to no account, and those of them that were answered."""
+    """Count the calls since `since_ms` that belong to no account, and how many of them were answered."""
     with store_errors():
         row = connection.execute(
             "SELECT count(*), count(*) FILTER (WHERE answered = 1) FROM call_cdr"
@@ -181,7 +181,7 @@ def without_account(connection: Connection, since_ms: int) -> tuple[int, int]:
 
 
 def outbox(connection: Connection) -> OutboxState:
-    """Look at what waits for the archive, and whether an archiver is connected."""
+    """Read what waits for the archive, and whether an archiver is connected."""
     with store_errors():
         row = connection.execute(
             """

@@ -1,7 +1,7 @@
-"""One batch: legs that came in are merged with those that are stored, folded, priced and written, in one transaction.
+"""One batch: incoming legs are merged with the stored ones, folded, priced and written, in one transaction.
 
-Nothing is remembered between batches: all that counts is in the database. So a restart, a second listener on the same
-switch, or `recover` beside a listener all make the same rows.
+Nothing is kept in memory between batches: the database holds everything that matters. So a restart, a second listener
+on the same switch, or `recover` running beside a listener all produce the same rows.
 """
 
 import time
@@ -24,13 +24,13 @@ from tollbook.store.days.window import read_window
 from tollbook.store.locks import SWITCH_LOCKS
 from tollbook.times import MS_PER_DAY
 
-# Younger calls have all their legs: the shortest retention is a day, and legs are kept for two more.
+# Calls younger than this still have all their legs: the shortest retention is a day, and legs are kept two days longer.
 _SURELY_WHOLE_MS = MS_PER_DAY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """What a batch did: the rows it folded, and how many legs it wrote."""
+    """The result of a batch: the rows it folded, and how many legs it wrote."""
 
     rows: tuple[tuple[Row, Price | None], ...]
     legs: int
@@ -45,11 +45,11 @@ def write_batch(
     *,
     missing: Collection[LegKey] = (),
 ) -> Written:
-    """Write what `incoming` legs (in any order, with any duplicates, of several switches) make of the stored calls.
+    """Merge `incoming` legs (any order, any duplicates, several switches) into the stored calls and write the result.
 
-    `missing` are keys of legs that were looked for in the archive and belong to none of its calls. Raises
-    StoreUnavailable, after which nothing was written and the same batch may be tried again; DataError for a value that
-    PostgreSQL refuses; TooLate, which is a DataError, for legs of calls whose other legs were pruned.
+    `missing`: keys of legs that were looked for in the archive and belong to none of its calls. Raises
+    StoreUnavailable: nothing was written and the same batch may be tried again; DataError for a value that PostgreSQL
+    refuses; TooLate, a DataError, for legs of calls whose other legs were pruned.
     """
     new = merge_all(incoming)
     with store_errors():
@@ -76,7 +76,7 @@ def write_batch(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refused:
-    """A leg that PostgreSQL does not take, and why; `late` when other legs of its call were pruned."""
+    """A leg that was not written, and why; `late` when other legs of its call were pruned."""
 
     leg: Leg
     reason: str
@@ -92,9 +92,9 @@ def write_around_poison(
     *,
     missing: Collection[LegKey] = (),
 ) -> tuple[Written, list[Refused]]:
-    """Write a batch; when a value in it is refused, find the leg that it comes from, and write all others.
+    """Write a batch; when PostgreSQL refuses a value, find the leg it comes from and write all the others.
 
-    Legs that come too late are refused, too. `missing` as in `write_batch`. Raises StoreUnavailable, after which the
+    Legs that arrive too late are refused too. `missing` as in `write_batch`. Raises StoreUnavailable, after which the
     same batch may be tried again: what was written stays written.
     """
 
@@ -109,7 +109,7 @@ def write_around_poison(
             written, refused = write_around([leg for leg in legs if leg.key not in error.legs])
             return written, refused + too_late
         except DataError as error:
-            partitions.forget()  # a day that somebody dropped by hand looks like a refused value too
+            partitions.forget()  # a partition that somebody dropped by hand also looks like a refused value
             if len(legs) == 1:
                 return write_alone(legs[0], error)
         half = len(legs) // 2
@@ -127,10 +127,10 @@ def write_around_poison(
 
 
 def _lock_and_read(connection: Connection, incoming: Iterable[Leg]) -> dict[LegKey, StoredLeg]:
-    """Take the lock of each switch, in one order so that two writers never deadlock, and read the related legs.
+    """Lock each switch, in a fixed order so that two writers never deadlock, and read the related legs.
 
-    One lock for a switch rather than for a call: a batch can join calls that it did not know to be one, and a switch
-    has one listener, or two that would do the same work.
+    The lock is per switch, not per call: a batch may find that two known calls are one, and a switch has one listener,
+    or two that would do the same work.
     """
     ids: set[str] = set()
     switches: set[str] = set()
@@ -148,7 +148,7 @@ def _lock_and_read(connection: Connection, incoming: Iterable[Leg]) -> dict[LegK
 
 
 def _reaches_back(new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg]) -> bool:
-    """Return whether a leg, or a call that it may belong to, is so old that legs of it may have been pruned."""
+    """Return whether a leg, or a call it may belong to, is old enough for legs of the call to have been pruned."""
     young_ms = time.time_ns() // 1_000_000 - _SURELY_WHOLE_MS
     return any(stored_leg.row_key.start_ts < young_ms for stored_leg in stored.values()) or any(
         leg.created_us // 1000 < young_ms for leg in new.values()
@@ -158,7 +158,7 @@ def _reaches_back(new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg])
 def _hold_and_read(
     connection: Connection, new: Mapping[LegKey, Leg], missing: Collection[LegKey]
 ) -> dict[LegKey, StoredLeg]:
-    """Read the related legs again while none can be pruned; raise TooLate for legs of calls that have lost some."""
+    """Read the related legs again while prune is kept out; raise TooLate for legs of calls that have lost some."""
     late.hold_legs(connection)
     stored = _lock_and_read(connection, new.values())
     row_keys = {key: stored_leg.row_key for key, stored_leg in stored.items()}

@@ -1,4 +1,4 @@
-"""What a batch writes, decided from the legs that came in and those that are stored: pure."""
+"""What a batch writes, decided from the incoming and the stored legs. Pure functions."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ Pricer: TypeAlias = Callable[[Row], Price]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchPlan:
-    """The legs and rows to write, and the keys of rows to delete because all their legs belong to other calls now."""
+    """The legs and rows to write, and the keys of rows to delete because all their legs now belong to other calls."""
 
     legs: list[StoredLeg]
     stale: set[CallKey]
@@ -28,9 +28,9 @@ class BatchPlan:
 def plan_batch(
     new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg], fold_settings: FoldSettings, price: Pricer
 ) -> BatchPlan:
-    """Fold again every call with a leg that changed, or that moved to it, and price it when it is complete.
+    """Fold again every call with a leg that changed or moved into it, and price the call when it is complete.
 
-    `stored` must hold every leg that a new one can share a call with (`tollbook.store.calls.legs.related`).
+    `stored` must hold every leg that can share a call with a new one (`tollbook.store.calls.legs.related`).
     """
     known = list(merged_legs(new, stored))
     touched = {leg.key for leg in known if leg.key not in stored or leg != stored[leg.key].leg}
@@ -56,7 +56,7 @@ def plan_batch(
 
 
 def merged_legs(new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg]) -> Iterator[Leg]:
-    """Yield every leg, new or stored, with all that is known of it now."""
+    """Yield every leg, new or stored, with everything now known about it."""
     for key, stored_leg in stored.items():
         fresh = new.get(key)
         yield fresh.merged(stored_leg.leg) if fresh else stored_leg.leg

@@ -1,4 +1,4 @@
-"""`call_cdr`: rows are upserted whole; `tollbook.store.calls.pages` reads them."""
+"""Write `call_cdr`, whole rows at a time; `tollbook.store.calls.pages` reads them."""
 
 from collections.abc import Collection
 from typing import Final, LiteralString
@@ -19,11 +19,11 @@ _PLAIN: Final[tuple[LiteralString, ...]] = tuple(column for column in WRITTEN if
 _CHANGING: Final[tuple[LiteralString, ...]] = tuple(column for column in WRITTEN if column not in CallKey._fields)
 _OF_PRICE: Final = frozenset(("cost_micros", "currency", "unrated"))
 
-# A row that is complete is never taken back to an open one, and a row that says the same is not written again:
-# so a duplicate changes nothing, not even the revision, and sends nothing to the archive. An estimated end is kept from
-# the archive for a day: that is how long `tollbook recover`, run every ten minutes, may be late to make it exact. Of a
-# call from before the window the archive may hold a form that this table forgot, so it is looked for there like one
-# that was deleted.
+# A complete row never becomes open again, and an identical row is not written again: so a duplicate changes nothing,
+# not even the revision, and sends nothing to the archive. A row with an estimated end waits a day before it is
+# archived: that is how late `tollbook recover`, run every ten minutes, may be in making it exact. The archive may hold
+# an older form of a call from before the window, which this table no longer knows of; `deleted` makes the archiver look
+# for it, as it does for a deleted row.
 _UPSERT: Final[LiteralString] = f"""
     WITH written AS (
         INSERT INTO call_cdr AS old ({names(WRITTEN)}, revision)
@@ -55,9 +55,9 @@ _UPSERT: Final[LiteralString] = f"""
 
 
 def upsert(connection: Connection, rows: Collection[tuple[Row, Price | None]]) -> None:
-    """Write rows whole, and put those that are complete and new or changed into the archive's outbox.
+    """Write whole rows, and put those that are complete and new or changed into the archive's outbox.
 
-    `rows`: at most one of each key, with its price when complete.
+    `rows`: at most one per key, with its price when complete.
     """
     if not rows:
         return
@@ -65,7 +65,7 @@ def upsert(connection: Connection, rows: Collection[tuple[Row, Price | None]]) -
     folded = [row for row, _ in ordered]
     prices = [price for _, price in ordered]
     plain = [
-        # None has no such attribute: a call without a price has NULL in all three columns.
+        # None lacks the attribute, so a call without a price gets NULL in all three columns.
         array_literal([getattr(price, column, None) for price in prices])
         if column in _OF_PRICE
         else array_literal([getattr(row, column) for row in folded])
@@ -76,7 +76,7 @@ def upsert(connection: Connection, rows: Collection[tuple[Row, Price | None]]) -
 
 
 def delete(connection: Connection, keys: Collection[CallKey]) -> None:
-    """Remove rows whose legs turned out to belong to another call."""
+    """Delete rows whose legs turned out to belong to another call."""
     if not keys:
         return
     connection.execute(

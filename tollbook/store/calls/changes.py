@@ -1,7 +1,7 @@
 """Changes, for syncs: rows in the order of the transactions that wrote them, without a gap.
 
-Transactions do not end in the order in which they began. So a page shows only what was written by transactions before
-the oldest one that still runs. What that one and later ones write comes after it, whenever they commit.
+Transactions do not end in the order in which they began. So a page shows only rows written by transactions older than
+the oldest one still running. Whatever that one and later ones write comes on a later page, whenever they commit.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _XID_BITS: Final = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChangedRows:
-    """Rows in order of change. `horizon`: every transaction before it has ended, and its rows can be read."""
+    """Rows in order of change. `horizon`: every transaction before this one has ended, and its rows can be read."""
 
     rows: Sequence[Record]
     horizon: int
@@ -41,12 +41,13 @@ def read_changes(connection: Connection, changes: Changes, columns: Sequence[str
 
 
 def first_transaction_since(connection: Connection, since_ms: int) -> int:
-    """Return a transaction such that every one that ended at `since_ms` (epoch ms) or later is it or comes after it.
+    """Return a transaction id that is no greater than that of any transaction that ended at `since_ms` or later.
 
-    No index holds the time of a change: one more index would cost every write. But `changed` nearly grows with time. If
-    transaction X comes before Y, it began before Y ended, and neither takes longer than LONGEST_TRANSACTION_S. So if Y
-    began twice that long before `since_ms`, X had ended by then. Bisection: at most 64 look-ups in the index. Call
-    outside `row_security.reading`, in which a look-up has to pass the rows of all other accounts.
+    `since_ms` is epoch ms. No index holds the time of a change, because one more index would cost every write. But
+    `changed` nearly grows with time. If transaction X comes before Y, X began before Y ended, and neither lasts longer
+    than LONGEST_TRANSACTION_S. So if Y began twice that long before `since_ms`, X had ended by then. The search is a
+    bisection: at most 64 look-ups in the index. Call outside `row_security.reading`, where each look-up would have to
+    skip the rows of all other accounts.
     """
     safe_ms = since_ms - 2 * LONGEST_TRANSACTION_S * 1000
     with store_errors():
@@ -76,7 +77,7 @@ def _horizon(connection: Connection) -> int:
 
 def _between(changes: Changes, horizon: int, parameters: Parameters) -> list[LiteralString]:
     conditions: list[LiteralString] = ["changed >= %(first)s::xid8", "changed < %(horizon)s::xid8"]
-    # As text: PostgreSQL has no cast from bigint to xid8.
+    # Passed as text: PostgreSQL has no cast from bigint to xid8.
     first = changes.after.changed if changes.after else changes.first
     parameters |= {"first": str(first), "horizon": str(horizon)}
     if changes.after is not None:

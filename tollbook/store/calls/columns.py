@@ -1,11 +1,11 @@
-"""The columns of `call_cdr` in SQL, made from the model's list of them."""
+"""The columns of `call_cdr` in SQL, built from the model's list."""
 
 from collections.abc import Iterable
 from typing import Final, LiteralString
 
 from tollbook.model.record import COLUMNS
 
-#: What the listener, or a correction, writes of a call: the public record, and what is kept beside it for us.
+#: The columns that the listener or a correction writes: the public record, and what we keep beside it for ourselves.
 WRITTEN: Final[tuple[LiteralString, ...]] = (*COLUMNS, "switch", "estimated", "currency", "unrated", "parts")
 
 _TYPES: Final[dict[LiteralString, LiteralString]] = {
@@ -22,7 +22,7 @@ _TYPES: Final[dict[LiteralString, LiteralString]] = {
 
 
 def names(columns: Iterable[LiteralString], prefix: LiteralString = "") -> LiteralString:
-    """Return columns as they are listed in a statement, each after `prefix`: `old.call_id, old.account_id`."""
+    """Return columns as a list for a statement, each with `prefix` before it: `old.call_id, old.account_id`."""
     return ", ".join(f"{prefix}{column}" for column in columns)
 
 

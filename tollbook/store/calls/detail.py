@@ -1,4 +1,4 @@
-"""One call with all that is kept of it: its row, its legs, and the rates that priced it."""
+"""One call with everything stored about it: its row, its legs, and the rates that priced it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from tollbook.store.calls import legs
 from tollbook.store.calls.columns import names
 from tollbook.store.database import Connection, store_errors
 
-# A switch reuses an id now and then; an API that always picks the same one makes a row with each call.
+# A switch reuses an id now and then; a caller of its API that always picks the same id makes one more row each time.
 MAX_CALLS: Final = 20
 FOR_EVER_MS: Final = 2**63 - 1
 
@@ -36,10 +36,10 @@ class PriceBefore:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeptCall:
-    """A row, its price (None while the call is up), and its legs, none once they are pruned.
+    """A row, its price (None while the call is up), and its legs (empty once they are pruned).
 
-    `owner`: the account that owns the number dialled today. `rates`: those that priced its parts, which are kept for
-    ever, by their ids. `before`: the prices that the call had, oldest first.
+    `owner`: the account that owns the dialled number today. `rates`: the rates that priced its parts, by id; rates are
+    kept for ever. `before`: the prices that the call had earlier, oldest first.
     """
 
     row: Row
@@ -65,7 +65,7 @@ _RATES = """
            valid_from_ts, valid_to_ts, name, rate_id, version, plan_id
     FROM rate WHERE rate_id = ANY (%s)
 """
-# Of the account that the call has: a price under another one is that account's affair.
+# Only prices under the call's present account: a price under another account is that account's business.
 _BEFORE = """
     SELECT cost_micros, currency, unrated, (extract(epoch FROM begun_at) * 1000)::bigint AS replaced_ts, by_whom, reason
     FROM price_history JOIN rerate_run USING (run_id)
@@ -83,12 +83,12 @@ def find_calls(
     last_ts: int = FOR_EVER_MS,
     limit: int = MAX_CALLS,
 ) -> list[KeptCall]:
-    """Read the calls of an id that started from `first_ts` to `last_ts` (epoch ms, both included), newest first.
+    """Read the calls with an id that started from `first_ts` to `last_ts` (epoch ms, both included), newest first.
 
-    Call inside `row_security.snapshot` or `row_security.reading`, which hold one moment, so that a row and its legs
-    belong together. Raises StoreUnavailable.
+    Call inside `row_security.snapshot` or `row_security.reading`: they read a single snapshot, so that a row and its
+    legs belong together. Raises StoreUnavailable.
     """
-    if "\0" in call_id:  # PostgreSQL holds no such text, and refuses to be asked for it
+    if "\0" in call_id:  # PostgreSQL cannot store NUL in a text, and refuses a query that contains it
         return []
     account_id = accounts.account_id if isinstance(accounts, OneAccount) else None
     asked = {"call_id": call_id, "first": first_ts, "last": last_ts, "account": account_id, "limit": limit}

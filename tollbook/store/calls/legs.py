@@ -1,4 +1,4 @@
-"""`call_leg`: the facts of every leg, read back before a batch is folded and written with its rows."""
+"""`call_leg`: the facts of every leg, read before a batch is folded and written together with its rows."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tollbook.store.database import Connection
 
 
 class _Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The column `facts`: a leg less its key."""
+    """The column `facts`: a leg without its key."""
 
     core: str = ""
     seen_us: int = 0
@@ -28,15 +28,15 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredLeg:
-    """A leg and the key of the row that it was last folded into."""
+    """A leg, and the key of the row that it was last folded into."""
 
     leg: Leg
     row_key: CallKey
 
 
-# A leg can touch the calls that hold a leg of its id or of its parent's, and those that hang under either id
-# because the leg itself was not heard before. One round suffices: what is re-parented by a new leg names its id,
-# and so is in one of these calls.
+# A leg can affect the calls that hold a leg with its id or its parent's id, and those filed under either id because
+# the leg itself was still unknown. One round is enough: a leg that a new one re-parents names the new one's id, and so
+# is in one of these calls.
 _RELATED = """
     SELECT switch, uid, created_us, call_id, call_start_ts, facts::text
     FROM call_leg
@@ -47,7 +47,7 @@ _RELATED = """
 
 
 def related(connection: Connection, ids: Collection[str]) -> list[StoredLeg]:
-    """Read every stored leg that legs with these ids (their own and their parents') can share a call with."""
+    """Read every stored leg that can share a call with legs of these ids (their own and their parents')."""
     return [
         StoredLeg(leg=leg_from(switch, uid, created_us, facts), row_key=CallKey(call_start_ts, call_id, switch))
         for switch, uid, created_us, call_id, call_start_ts, facts in connection.execute(
@@ -57,7 +57,7 @@ def related(connection: Connection, ids: Collection[str]) -> list[StoredLeg]:
 
 
 def leg_from(switch: str, uid: str, created_us: int, facts: str) -> Leg:
-    """Build a leg from its columns; `facts` as JSON text."""
+    """Build a leg from its columns; `facts` is JSON text."""
     stored = _decode(facts)
     return Leg(
         switch=switch,
@@ -72,8 +72,8 @@ def leg_from(switch: str, uid: str, created_us: int, facts: str) -> Leg:
     )
 
 
-# The facts travel as one JSON array: escaping a JSON text for each element of an array literal cost a third of
-# the listener's time.
+# The facts are sent as one JSON array: escaping a JSON text for each element of an array literal cost a third of the
+# listener's time.
 _UPSERT = """
     INSERT INTO call_leg (uid, created_us, switch, call_id, call_start_ts, core, ended, facts)
     SELECT * FROM ROWS FROM (
@@ -87,7 +87,7 @@ _UPSERT = """
 
 
 def upsert(connection: Connection, legs: Collection[StoredLeg]) -> None:
-    """Write legs whole. Each key at most once: PostgreSQL refuses to touch a row twice in one statement."""
+    """Write whole legs, each key at most once: PostgreSQL refuses to update a row twice in one statement."""
     if not legs:
         return
     ordered = sorted(legs, key=lambda stored: stored.leg.key)

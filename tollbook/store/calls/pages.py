@@ -13,7 +13,7 @@ from tollbook.store.calls.where import Parameters, after_parameters, matching
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.days.window import read_window
 
-# How each column is selected: those that are not selected by their name alone stand last.
+# How each column is selected; the ones that need more than their name come last.
 _SELECTED: Final[dict[str, LiteralString]] = {
     **{name: name for name in (*COLUMNS, *EXTRA_COLUMNS)},
     "parts": "parts::text",
@@ -22,9 +22,9 @@ _SELECTED: Final[dict[str, LiteralString]] = {
 
 
 def read_page(connection: Connection, selection: Selection, columns: Sequence[str], limit: int) -> list[Record]:
-    """Read up to `limit` rows of a selection, in its order, with these columns; `parts` as JSON text.
+    """Read up to `limit` rows of a selection, in its order, with these columns; `parts` is JSON text.
 
-    Inside `row_security.reading` it finds only what the API's role may see. Raises StoreUnavailable.
+    Inside `row_security.reading` it returns only what the API's role may see. Raises StoreUnavailable.
     """
     conditions, parameters = _where(selection)
     query = f"{select_clause(columns)} {conditions} LIMIT %(limit)s"
@@ -33,9 +33,10 @@ def read_page(connection: Connection, selection: Selection, columns: Sequence[st
 
 
 def read_hot_page(connection: Connection, selection: Selection, columns: Sequence[str], limit: int) -> HotPage:
-    """Read a page, and what is needed to merge it with the archive's. `columns` are those of `read_columns`.
+    """Read a page, and what is needed to merge it with the archive's page. `columns` are those of `read_columns`.
 
-    Call inside `row_security.reading` or `row_security.snapshot`, which hold one moment. Raises StoreUnavailable.
+    Call inside `row_security.reading` or `row_security.snapshot`, which read a single snapshot. Raises
+    StoreUnavailable.
     """
     window_start = read_window(connection).start_ts
     rows = read_page(connection, selection, columns, limit)
@@ -44,9 +45,9 @@ def read_hot_page(connection: Connection, selection: Selection, columns: Sequenc
 
 
 def _superseded(connection: Connection, selection: Selection, window_start: int) -> frozenset[CallKey]:
-    """Return the keys of the calls before the window that were changed or deleted after they were archived.
+    """Return the keys of the calls from before the window that were changed or deleted after they were archived.
 
-    They are few: of all that waits in the outbox, only late calls.
+    They are few: only the late calls among the rows that wait in the outbox.
     """
     first, end = replace(selection, until=min(selection.until, window_start)).remaining
     if first >= end:
@@ -59,7 +60,7 @@ def _superseded(connection: Connection, selection: Selection, window_start: int)
 
 
 def select_clause(columns: Sequence[str]) -> LiteralString:
-    """Return `SELECT … FROM call_cdr` for these columns; raises KeyError for one that no page has."""
+    """Return `SELECT … FROM call_cdr` for these columns; raises KeyError for a column that pages do not have."""
     selected: list[LiteralString] = [_SELECTED[name] for name in columns]
     return f"SELECT {', '.join(selected)} FROM call_cdr"  # noqa: S608 - all literals, as the type says
 
@@ -67,8 +68,8 @@ def select_clause(columns: Sequence[str]) -> LiteralString:
 def _where(selection: Selection) -> tuple[LiteralString, Parameters]:
     conditions, parameters = matching(selection.accounts, selection.filters)
     newest_first = selection.order == "desc"
-    # No condition on the end of the time range that the last key has replaced: an index range with both reads a
-    # thousand times more. Of the two conditions after a key the first would do; the second prunes partitions.
+    # After a key, the bound of the time range that the key replaces is left out: an index range with both reads a
+    # thousand times more. Of the two conditions on the key the first would do; the second prunes partitions.
     if selection.after is None or newest_first:
         conditions.append("start_ts >= %(since)s")
         parameters["since"] = selection.since

@@ -1,4 +1,4 @@
-"""What calls add up to: counted, timed and priced by group in one statement, from the calls that PostgreSQL keeps."""
+"""Sums of calls: counts, times and costs by group, in one statement, over the calls that PostgreSQL keeps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from tollbook.model.selection import Selection
 from tollbook.store.calls.where import matching
 from tollbook.store.database import Connection, store_errors
 
-# The values of a group, in the order of what it was grouped by: those of columns, and the numbers of periods.
+# The values of a group in the order of the grouping: a column's value, or the number of a period.
 GroupKey: TypeAlias = tuple[str | int | None, ...]
 _SumsRow: TypeAlias = tuple[str | None, int, int, int, int, int, int | None]
 
@@ -26,19 +26,16 @@ GROUP_COLUMNS: Final[dict[str, LiteralString]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Periods:
-    """Group by periods of time: when each begins, epoch ms, ascending. A group's value is the number of its period.
-
-    Numbers begin at 0.
-    """
+    """Group by periods of time: each start in epoch ms, ascending. A group's value is its period's index (from 0)."""
 
     starts: Sequence[int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallSums:
-    """What some calls add up to. `open` calls are still up: they count in `calls`, and in nothing else.
+    """The sums of some calls. `open` calls are still up: they count in `calls` and in nothing else.
 
-    `cost`: the micros of the calls priced in each currency; None stands for prices from before currencies were kept.
+    `cost`: for each currency, the cost of its calls in micros; None stands for prices from before currencies were kept.
     """
 
     calls: int = 0
@@ -51,7 +48,7 @@ class CallSums:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GroupedSums:
-    """The sums of all calls of a selection, and of its groups: by time, then those of most calls first.
+    """The sums of a selection and of its groups, ordered by time, then by number of calls, most first.
 
     `more`: there are more groups than these.
     """
@@ -61,7 +58,7 @@ class GroupedSums:
     more: bool
 
 
-# `place` numbers the groups in their order; 0 is the total. A group has one row for each currency of its calls.
+# `place` numbers the groups in order; 0 is the total. A group has one row for each currency of its calls.
 _SUMS: Final[LiteralString] = """sum(calls)::bigint, sum(up)::bigint, sum(answered)::bigint, sum(billsec)::bigint,
         sum(unrated)::bigint, sum(cost)::bigint"""
 _QUERY: Final[LiteralString] = """
@@ -101,9 +98,9 @@ def sum_calls(
     limit: int,
     prefix_digits: int = 4,
 ) -> GroupedSums:
-    """Add up the calls of a selection, whatever its `after` and `order`, and of at most `limit` groups of it.
+    """Add up the calls of a selection, and of at most `limit` of its groups; its `after` and `order` are ignored.
 
-    `groups`: up to two names of GROUP_COLUMNS, or periods that together hold the whole selection. Raises
+    `groups`: up to two, each a name in GROUP_COLUMNS, or periods that together cover the whole selection. Raises
     StoreUnavailable.
     """
     matched, named = matching(selection.accounts, selection.filters)
@@ -116,7 +113,7 @@ def sum_calls(
     times: LiteralString = ""
     for group, (name, starts) in zip(groups, _GROUPS, strict=False):
         if isinstance(group, Periods):
-            # By bisection in the list of starts: this statement knows nothing of time zones.
+            # Bisection in the list of starts keeps time zones out of this statement.
             values += f"width_bucket(start_ts, %({starts})s::bigint[]) - 1 AS {name}, "
             nothing += "NULL::integer, "
             times += f"{name}, "
@@ -155,7 +152,7 @@ def _grouped(rows: Sequence[tuple[object, ...]], width: int, limit: int) -> Grou
 
 
 def _plus(sums: CallSums, row: Sequence[object]) -> CallSums:
-    """Add the row of one more currency. A cost of 0 in no currency is left out: nobody answered those calls."""
+    """Add the row of one more currency. A cost of 0 without a currency is left out: nobody answered those calls."""
     currency, calls, up, answered, billsec, unrated, cost = cast("_SumsRow", tuple(row))
     priced = () if cost is None or (currency is None and cost == 0) else ((currency, cost),)
     return CallSums(

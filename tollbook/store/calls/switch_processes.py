@@ -1,4 +1,4 @@
-"""`switch_process`: the processes of the switches that were heard, and the legs that they left open."""
+"""`switch_process`: the switch processes that listeners have heard, and the legs that they left open."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tollbook.store.database import Connection, store_errors
 class SwitchProcess:
     """One process of a switch: its Core-UUID, where it was heard, and its last sign of life (epoch µs, its clock).
 
-    `unheard`: sessions that it counted and told nothing of, since the last note.
+    `unheard`: sessions that it counted but sent no event of, since the last note.
     """
 
     core: str
@@ -32,7 +32,7 @@ class OpenLeg:
 
 
 def note(connection: Connection, processes: Collection[SwitchProcess]) -> None:
-    """Record signs of life; an older one that comes late moves nothing back."""
+    """Record signs of life; one that arrives late never moves the last one back."""
     if not processes:
         return
     ordered = sorted(processes, key=lambda process: process.core)

@@ -10,7 +10,7 @@ Parameters: TypeAlias = dict[str, str | int | None]
 
 
 def matching(accounts: Accounts, filters: Filters) -> tuple[list[LiteralString], Parameters]:
-    """Return the conditions on a row of `call_cdr`, all to be met, and their parameters, named after their columns."""
+    """Return the conditions that a row of `call_cdr` must all meet, and their parameters, named after their columns."""
     parameters: Parameters = {}
     conditions: list[LiteralString] = [_sql(condition, parameters) for condition in filters.conditions()]
     if isinstance(accounts, OneAccount):
@@ -37,7 +37,7 @@ def _sql(condition: Condition, parameters: Parameters) -> LiteralString:
 
 
 def _begins(column: LiteralString, prefix: str, parameters: Parameters) -> LiteralString:
-    # A range, not LIKE: row-level security has to see a row before LIKE does, which keeps LIKE from using indexes.
+    # A range, not LIKE: row-level security must check a row before LIKE sees it, which keeps LIKE from using an index.
     end = prefix_end(prefix)
     parameters[f"{column}_first"] = prefix
     if end is None:

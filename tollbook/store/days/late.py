@@ -1,6 +1,6 @@
-"""What is left of pruned days: late rows and their legs, until the archive has them and they have rested for a window.
+"""What remains of pruned days: late rows and their legs, until they are archived and unchanged for a whole window.
 
-A call from before the window whose row is gone, and legs with it, is frozen: no part of its legs may replace it.
+A call from before the window whose row and legs are gone is frozen: some of its legs must not replace the whole call.
 """
 
 from collections.abc import Collection
@@ -25,7 +25,7 @@ def hold_legs(connection: Connection) -> None:
 
 
 def present(connection: Connection, keys: Collection[CallKey]) -> set[CallKey]:
-    """Give those of the keys that have a row, late or not."""
+    """Return those of the keys that have a row, late or not."""
     rows = connection.execute(
         "SELECT start_ts, call_id, switch FROM call_cdr WHERE (start_ts, call_id, switch) IN"
         " (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]))",
@@ -36,7 +36,7 @@ def present(connection: Connection, keys: Collection[CallKey]) -> set[CallKey]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LateCall:
-    """A late row that is complete and archived, and that nothing has changed for as long as the window is."""
+    """A late row that is complete and archived, and has not changed for the length of the window."""
 
     key: CallKey
     account_id: str | None
@@ -45,9 +45,9 @@ class LateCall:
 
 
 def settled(connection: Connection, *, limit: int, behind: CallKey | None = None) -> list[LateCall]:
-    """List up to `limit` late rows that the archive has taken and that have not changed within the window.
+    """List up to `limit` late rows that are archived and have not changed within the window.
 
-    The oldest first, those behind the key given.
+    Oldest first, starting after the key `behind`.
     """
     with store_errors():
         rows = connection.execute(
@@ -65,7 +65,7 @@ def settled(connection: Connection, *, limit: int, behind: CallKey | None = None
 
 
 def delete(connection: Connection, keys: Collection[CallKey]) -> int:
-    """Delete late rows, with their legs, unless they changed or wait for the archive again; give the number."""
+    """Delete late rows with their legs, unless they changed or wait for the archive again; return how many."""
     if not keys:
         return 0
     with store_errors(), connection.transaction():
@@ -94,7 +94,7 @@ def delete(connection: Connection, keys: Collection[CallKey]) -> int:
     return int(row[0]) if row else 0
 
 
-# `deleted` tells the archiver that the archive may hold the call, whatever its revision, under any account.
+# `deleted`: the archive may hold the call under any account, whatever its revision, so the archiver must look for it.
 _AGAIN: LiteralString = """
     INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, deleted)
     SELECT start_ts, call_id, switch, account_id, true FROM {table} WHERE end_ts IS NOT NULL AND {chosen}
@@ -103,7 +103,7 @@ _AGAIN: LiteralString = """
 
 
 def requeue(connection: Connection, keys: Collection[CallKey]) -> int:
-    """Put late rows into the outbox, to replace whatever the archive holds of them; give the number."""
+    """Put late rows into the outbox, to replace whatever the archive holds of them; return how many."""
     if not keys:
         return 0
     query = sql.SQL(_AGAIN).format(
@@ -115,7 +115,7 @@ def requeue(connection: Connection, keys: Collection[CallKey]) -> int:
 
 
 def requeue_day(connection: Connection, day: int, accounts: Collection[str | None]) -> int:
-    """Put these accounts' complete calls of a day that stands into the outbox, as `requeue`."""
+    """Put these accounts' complete calls of a day that still has its partition into the outbox, like `requeue`."""
     query = sql.SQL(_AGAIN).format(
         table=sql.Identifier(partition_name(CALLS.table, day)),
         chosen=sql.SQL("(account_id = ANY (%s) OR (account_id IS NULL AND %s))"),
@@ -125,7 +125,7 @@ def requeue_day(connection: Connection, day: int, accounts: Collection[str | Non
 
 
 def count(connection: Connection) -> tuple[int, int]:
-    """Count the late rows, and those of them that are still open."""
+    """Count the late rows, and how many of them are still open."""
     with store_errors():
         row = connection.execute(
             "SELECT count(*), count(*) FILTER (WHERE end_ts IS NULL) FROM call_cdr_late"

@@ -1,9 +1,9 @@
 """Daily partitions of `call_cdr` (by start_ts, epoch ms) and `call_leg` (by created_us, epoch µs), UTC days.
 
-A partition is made as a table of its own and then attached: `CREATE TABLE … PARTITION OF` takes a lock on the
-parent that one open reader makes every INSERT wait behind.
+A partition is created as a plain table and then attached: `CREATE TABLE … PARTITION OF` needs a lock on the parent for
+which it waits while a reader is open, and every INSERT then waits for it.
 
-What came before `hot_window` needs no partition of its own: `call_cdr_late` and `call_leg_late` reach up to there.
+Days before `hot_window` need no partition of their own: `call_cdr_late` and `call_leg_late` reach up to there.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ DAYS_AHEAD = 7
 
 @dataclass(frozen=True, kw_only=True)
 class Partitioned:
-    """A table with a partition a day; `begins` is where its days begin, a column of `hot_window` in its units."""
+    """A table with one partition per day; `begins`: the column of `hot_window`, in its units, where its days begin."""
 
     table: LiteralString
     begins: LiteralString
@@ -38,7 +38,7 @@ def partition_name(table: str, day: int) -> str:
 
 
 def standing_days(connection: Connection, kind: Partitioned) -> list[int]:
-    """List the days that have a partition of their own, the oldest first."""
+    """List the days that have a partition of their own, oldest first."""
     with store_errors():
         rows = connection.execute(
             "SELECT (to_date(substring(child.relname, %(name)s), 'YYYYMMDD') - date '1970-01-01')::int AS day"
@@ -50,13 +50,13 @@ def standing_days(connection: Connection, kind: Partitioned) -> list[int]:
 
 
 class Partitions:
-    """The days that are known to stand ready, so that a batch asks the catalog only about new ones."""
+    """The days known to have partitions, so that a batch asks the catalog only about new ones."""
 
     def __init__(self) -> None:
         self._ready: set[tuple[str, int]] = set()
 
     def ensure(self, connection: Connection, *, call_days: Iterable[int], leg_days: Iterable[int]) -> None:
-        """Make the partitions that are missing, each in a transaction of its own. Call between transactions."""
+        """Create the missing partitions, each in a transaction of its own. Call outside a transaction."""
         wanted = [(CALLS, day) for day in call_days] + [(LEGS, day) for day in leg_days]
         for kind, day in sorted(wanted, key=lambda one: (one[0].table, one[1])):
             if (kind.table, day) not in self._ready:
@@ -64,12 +64,12 @@ class Partitions:
                 self._ready.add((kind.table, day))
 
     def forget(self) -> None:
-        """Ask the catalog again: another process may have dropped a day."""
+        """Forget the known days, so that the catalog is asked again: another process may have dropped one."""
         self._ready.clear()
 
 
 def make_ready(connection: Connection) -> None:
-    """Make yesterday's to next week's partitions."""
+    """Create the partitions from yesterday to DAYS_AHEAD days from now."""
     days = range(current_day() - 1, current_day() + DAYS_AHEAD + 1)
     Partitions().ensure(connection, call_days=days, leg_days=days)
 

@@ -1,8 +1,8 @@
-"""Drop the oldest day of `call_cdr` or `call_leg`, and keep in the `…_late` partition what outlives it.
+"""Drop the oldest day of `call_cdr` or `call_leg`, and keep the rows that outlive it in the `…_late` partition.
 
-A partition is dropped under an exclusive lock on its parent, behind which every INSERT waits. So all that takes time is
-done before, under a lock that stops writers of that one day alone; the exclusive lock is asked for with a short
-`lock_timeout`, given back when a reader is in the way, and asked for again. Each day is one transaction.
+A partition is dropped under an exclusive lock on its parent, and every INSERT waits for that lock. So everything slow
+is done first, under a lock that stops only the writers of that one day. The exclusive lock is then requested with a
+short `lock_timeout`, given up when a reader is in the way, and requested again. Each day is one transaction.
 """
 
 import itertools
@@ -27,35 +27,35 @@ from tollbook.store.days.partitions import (
 from tollbook.store.locks import LEG_LOCK, PARTITION_LOCK
 from tollbook.times import date_of
 
-# How long an INSERT waits behind us at most, save for what we do while we have the lock: some 20 ms.
+# The longest that an INSERT waits while we request the lock. Our work under the lock adds some 20 ms.
 LOCK_TIMEOUT_MS = 100
-# How long readers that hold a day open are waited for, a moment at a time.
+# How long to keep trying, a moment at a time, while readers hold a day open.
 PATIENCE_S = 60.0
 _PAUSE_S = 0.2
 
 
 class DayChanged(StoreUnavailable):
-    """What was verified is not the oldest day any more, or more of it waits now: look at it anew."""
+    """The verified day is no longer the oldest, or more of its rows wait by now: it must be verified again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dropped:
-    """A day that was dropped: how many rows moved to the late partition, in how many tries."""
+    """A dropped day: how many rows moved to the late partition, and how many tries it took."""
 
     moved: int
     tries: int
 
 
 def drop_calls(connection: Connection, day: int, *, most_moved: int, patience_s: float = PATIENCE_S) -> Dropped:
-    """Drop a day of calls; what is open or in the outbox moves to `call_cdr_late`, and the window moves on.
+    """Drop a day of calls; rows that are open or in the outbox move to `call_cdr_late`, and the window moves on.
 
-    Raises DayChanged when it is not the oldest day, or more than `most_moved` rows would move; StoreUnavailable, with
-    the sessions that were in the way, when the lock was not to be had in `patience_s`. Call outside a transaction.
+    Raises DayChanged when it is not the oldest day, or more than `most_moved` rows would move; StoreUnavailable, naming
+    the sessions in the way, when the lock could not be had within `patience_s`. Call outside a transaction.
     """
     name, deadline = partition_name(CALLS.table, day), time.monotonic() + patience_s
 
     def index() -> None:
-        # Finds the open calls at once, in every try: reading a million rows would keep this day's writers waiting.
+        # Finds the open calls at once in every try: reading a million rows would keep this day's writers waiting.
         connection.execute(
             sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (start_ts) WHERE end_ts IS NULL").format(
                 sql.Identifier(f"{name}_open"), sql.Identifier(name)
@@ -84,8 +84,8 @@ def drop_calls(connection: Connection, day: int, *, most_moved: int, patience_s:
 def drop_legs(connection: Connection, day: int, *, patience_s: float = PATIENCE_S) -> Dropped:
     """Drop a day of legs; those whose call is still in `call_cdr_late` move to `call_leg_late`.
 
-    No leg is older than its call: those of a day whose calls were dropped belong to calls of the archive or of
-    `call_cdr_late`. Raises as `drop_calls`.
+    No leg is older than its call: the legs of a day whose calls were dropped belong to calls in the archive or in
+    `call_cdr_late`. Raises the same errors as `drop_calls`.
     """
     name = partition_name(LEGS.table, day)
 
@@ -106,14 +106,14 @@ def drop_legs(connection: Connection, day: int, *, patience_s: float = PATIENCE_
 
 
 def _lock(connection: Connection, table: str) -> None:
-    """Stop a table's writers, not its readers, until the transaction ends: what is where in it stays so."""
+    """Stop a table's writers, but not its readers, until the transaction ends, so that the rows found stay in place."""
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.Identifier(table)))
 
 
 def _drop(
     connection: Connection, kind: Partitioned, day: int, stays: Callable[[], list[str]], deadline: float
 ) -> Dropped:
-    """Move the rows that `stays` finds, drop the day, and let the late partition reach up to where it ended."""
+    """Move the rows that `stays` finds, drop the day, and extend the late partition to the end of that day."""
     parent, late = sql.Identifier(kind.table), sql.Identifier(f"{kind.table}_late")
     ends, name = (day + 1) * kind.units_per_day, sql.Identifier(partition_name(kind.table, day))
     moved = 0
@@ -143,7 +143,7 @@ def _drop(
 
 
 def _try_until(deadline: float, connection: Connection, kind: Partitioned, day: int, work: Callable[[], None]) -> int:
-    """Do some work in one transaction that waits for no lock longer than a moment, and again; give the tries."""
+    """Do some work in a transaction with a short lock timeout, until it succeeds; return how many tries it took."""
     for tries in itertools.count(1):
         try:
             with store_errors(), _passing(), connection.transaction():
@@ -170,7 +170,7 @@ def _columns(connection: Connection, kind: Partitioned) -> list[str]:
 
 
 class _InTheWay(Exception):
-    """Somebody holds a lock that we wanted; nothing was changed."""
+    """Another session holds a lock that we need; nothing was changed."""
 
 
 @contextmanager
@@ -182,7 +182,7 @@ def _passing() -> Generator[None]:
 
 
 def _holders(connection: Connection, kind: Partitioned, day: int) -> str:
-    """Name the sessions that hold a lock on what we wanted, and how to end them."""
+    """Name the sessions that hold a lock on what we need, and how to end them."""
     rows = connection.execute(
         """
         SELECT pid, coalesce(nullif(application_name, ''), 'unnamed'), coalesce(state, 'at work'),

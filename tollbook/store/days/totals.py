@@ -1,4 +1,4 @@
-"""What a day's calls add up to, per account, in PostgreSQL: what the archive must hold of it before it is dropped."""
+"""The totals of a day's calls in PostgreSQL, per account: what the archive must hold before the day is dropped."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tollbook.times import MS_PER_DAY
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DayTotals:
-    """A day: the totals of its archived calls by account, the keys that wait in the outbox, the calls still open."""
+    """A day: totals of its archived calls by account, keys that wait in the outbox, number of calls still open."""
 
     archived: Mapping[str | None, Totals]
     waiting: frozenset[CallKey]
@@ -23,9 +23,9 @@ class DayTotals:
 
 
 def day_totals(connection: Connection, day: int, *, most_waiting: int) -> DayTotals:
-    """Add up a day that has a partition, as one moment shows it. Call outside a transaction.
+    """Add up a day that has a partition, in a single snapshot. Call outside a transaction.
 
-    `waiting` holds `most_waiting` + 1 keys at most: whoever wants fewer needs no more to see that there are too many.
+    `waiting` holds at most `most_waiting` + 1 keys: enough to see that there are too many.
     """
     table = sql.Identifier(partition_name(CALLS.table, day))
     span = (day * MS_PER_DAY, (day + 1) * MS_PER_DAY)
@@ -35,7 +35,7 @@ def day_totals(connection: Connection, day: int, *, most_waiting: int) -> DayTot
             "SELECT start_ts, call_id, switch FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s LIMIT %s",
             (*span, most_waiting + 1),
         ).fetchall()
-        # All rows, less the few that wait: an anti-join with a million rows would take three times as long.
+        # Sum all rows and subtract the few that wait: an anti-join with a million rows takes three times as long.
         totals = connection.execute(
             sql.SQL(
                 """

@@ -1,4 +1,4 @@
-"""`hot_window`: where the calls that PostgreSQL keeps begin."""
+"""`hot_window`: the time from which PostgreSQL keeps calls and legs."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from tollbook.store.database import Connection, store_errors
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """Calls that started before `start_ts` (epoch ms) are in the archive, and legs from before `leg_us` (µs) are gone.
+    """Calls from before `start_ts` (epoch ms) are in the archive; legs from before `leg_us` (epoch µs) are gone.
 
-    Except for those in `call_cdr_late` and `call_leg_late`.
+    The exceptions are in `call_cdr_late` and `call_leg_late`.
     """
 
     start_ts: int
