@@ -17,31 +17,32 @@ SCHEMA_REVISION = "0001"
 
 CONNECT_TIMEOUT_S = 10
 
-# No transaction of ours lasts longer: what is asked to have changed since some time is looked for from twice as long
-# before it (`tollbook.store.calls.changes`). From PostgreSQL 17 on the server holds it; before, it holds the limits
-# on a statement and on a pause, and a batch has six of the one and two of the other.
+# No transaction of ours lasts longer than this; a search for what changed since some time starts twice this long before
+# it (`tollbook.store.calls.changes`). PostgreSQL 17 and later enforce it. Older servers enforce only the limits on a
+# statement and on a pause; a batch has six statements and two pauses.
 LONGEST_TRANSACTION_S = 900
 _STATEMENT_TIMEOUT_S = 120
 _PAUSE_TIMEOUT_S = 60
 _KNOWS_TRANSACTION_TIMEOUT = 170000
 
 # SQLSTATE classes after which the same statement may succeed later: connection, resources, operator intervention,
-# serialisation and deadlock, system error. 25006 is a standby during failover, 3D000/28P01 a server being set up.
+# serialisation and deadlock, system error. 25006 comes from a standby during failover, 3D000 and 28P01 from a server
+# that is being set up.
 _PASSING = ("08", "53", "57", "40", "58", "55P03", "25006", "XX")
 
 
 def translated(error: psycopg.Error) -> TollbookError:
-    """Say in our terms what the driver reports: retryable, a schema problem, or bad data."""
+    """Translate the driver's error into one of ours: retryable, a schema problem, or bad data."""
     state = error.sqlstate or ""
     if not state and isinstance(error, psycopg.DataError):
-        return DataError(f"PostgreSQL takes no such value: {error}")  # refused by psycopg itself: a NUL in a text
+        return DataError(f"PostgreSQL does not accept this value: {error}")  # refused by psycopg: a NUL in a text
     text = " ".join(str(error).split()) or type(error).__name__
     if not state or state.startswith(_PASSING):
         return StoreUnavailable(f"PostgreSQL is not available: {text}")
     if state.startswith("28") or state in ("3D000", "42501"):
         return StoreUnavailable(f"PostgreSQL refuses us: {text}; check TOLLBOOK_DATABASE_URL and the role's rights")
     if state.startswith("42"):
-        return SchemaError(f"the database has not the schema we expect: {text}; run `tollbook db upgrade`")
+        return SchemaError(f"the database does not have the schema we expect: {text}; run `tollbook db upgrade`")
     return DataError(f"PostgreSQL refuses a value ({state}): {text}")
 
 
@@ -53,12 +54,12 @@ def store_errors() -> Generator[None]:
     except psycopg.Error as error:
         raise translated(error) from error
     except UnicodeEncodeError as error:
-        # A lone surrogate: Python makes one of each odd byte on a command line.
-        raise DataError(f"PostgreSQL takes no such text: {error}") from error
+        # A lone surrogate: Python makes one from each undecodable byte on a command line.
+        raise DataError(f"PostgreSQL does not accept this text: {error}") from error
 
 
 def check_url(url: str) -> None:
-    """Refuse a URL whose password libpq would take for a host or a port, and print; raises SettingsError."""
+    """Raise SettingsError for a URL whose password libpq would take for a host or a port, and so print."""
     try:
         told = conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:
@@ -80,7 +81,7 @@ def connect(url: str, *, name: str, autocommit: bool = False) -> Connection:
             autocommit=True,
             application_name=f"tollbook {name}",
             connect_timeout=CONNECT_TIMEOUT_S,
-            # A server that vanished without a word is noticed in half a minute, not in two hours.
+            # A server that vanished without closing the connection is noticed in half a minute, not in two hours.
             keepalives_idle=15,
             keepalives_interval=5,
             keepalives_count=3,
@@ -99,7 +100,7 @@ def connect(url: str, *, name: str, autocommit: bool = False) -> Connection:
 
 
 def check_schema(connection: Connection) -> None:
-    """Refuse a database whose schema this version does not know; raises SchemaError."""
+    """Raise SchemaError when the database's schema is not the one that this version needs."""
     found = "none"
     with store_errors():
         exists = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
@@ -116,7 +117,7 @@ def check_schema(connection: Connection) -> None:
 
 
 def scalar(connection: Connection, query: LiteralString, *parameters: object) -> object:
-    """Run a query that gives exactly one value."""
+    """Run a query that returns exactly one value."""
     row = connection.execute(query, parameters).fetchone()
     if row is None:
         raise LookupError("a query for one value found no row")

@@ -1,8 +1,8 @@
-"""API keys: kept as hashes, found by hash, revoked at once.
+"""API keys: stored as hashes, found by hash, revoked at once.
 
-A key is `sk_` and 32 random bytes in URL-safe base64. Nobody can guess 256 random bits, so SHA-256 alone is
-enough: slow and salted hashes protect passwords, which can be guessed. So too for the comparison: an index looks
-for the hash, and how long that takes tells nothing to somebody who cannot choose what a key hashes to.
+A key is `sk_` and 32 random bytes in URL-safe base64. Nobody can guess 256 random bits, so plain SHA-256 is enough:
+slow and salted hashes protect passwords, which can be guessed. The comparison is safe for the same reason: the hash is
+looked up in an index, and the time that takes reveals nothing to an attacker who cannot choose what a key hashes to.
 """
 
 import datetime as dt
@@ -32,8 +32,8 @@ _FIND = """
         SELECT FROM account WHERE account.account_id = api_key.account_id AND disabled_at IS NOT NULL
     )
 """
-# At most once a minute, or a busy key writes a row version for each request. Asked again here, under the row's
-# lock: of many requests at once one writes.
+# At most once a minute: otherwise a busy key writes a row version for each request. The condition is repeated here,
+# under the row's lock, so that only one of many concurrent requests writes.
 _NOTE_USE = """
     UPDATE api_key SET last_used_at = now()
     WHERE key_id = %s AND coalesce(last_used_at < now() - interval '1 minute', true)
@@ -52,9 +52,9 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiKey:
-    """A key as we keep it. `account_id` None: every account. `hint` is how the key begins.
+    """A stored key. `account_id` None: every account. `hint`: the first characters of the key.
 
-    `networks` are those that it may be used from; None: all.
+    `networks`: where it may be used from; None: anywhere.
     """
 
     key_id: int
@@ -68,14 +68,14 @@ class ApiKey:
 
 
 def key_hash(secret: str) -> bytes | None:
-    """Hash a key as it is stored; None when `secret` has not the form of a key."""
+    """Return the hash under which a key is stored; None when `secret` does not have the form of a key."""
     return hashlib.sha256(secret.encode("ascii")).digest() if _SECRET.fullmatch(secret) else None
 
 
 def create(
     connection: Connection, *, account_id: str | None, scopes: Sequence[str], networks: Sequence[Network] | None = None
 ) -> tuple[ApiKey, str]:
-    """Make a key and give it with its secret, which is kept nowhere. Raises UsageError for an unknown account."""
+    """Create a key; return it with its secret, which is not stored. Raises UsageError for an unknown account."""
     secret = f"sk_{secrets.token_urlsafe(_RANDOM_BYTES)}"
     with store_errors(), connection.transaction():
         if account_id is not None and not scalar(
@@ -95,7 +95,7 @@ def create(
 
 
 def find(connection: Connection, hashed: bytes) -> ApiKey | None:
-    """Find the key with this hash and note that it is used; None: no such key, revoked, or its account disabled."""
+    """Return the key with this hash and record its use; None when it is unknown or revoked, or its account disabled."""
     with store_errors():
         row = connection.execute(_FIND, (hashed,)).fetchone()
         if row is None:
@@ -108,13 +108,16 @@ def find(connection: Connection, hashed: bytes) -> ApiKey | None:
 
 
 def every(connection: Connection) -> list[ApiKey]:
-    """List all keys, the revoked ones too, oldest first."""
+    """List all keys, including revoked ones, oldest first."""
     with store_errors():
         return [_key(*row) for row in connection.execute(_EVERY)]
 
 
 def revoke(connection: Connection, key_id: int) -> ApiKey:
-    """Revoke a key from its next request on; a key revoked before keeps its time. Raises UsageError."""
+    """Revoke a key, effective from its next request; a key already revoked keeps its time.
+
+    Raises UsageError for an unknown key.
+    """
     with store_errors(), connection.transaction():
         row = connection.execute(_REVOKE, (key_id,)).fetchone()
     if row is None:

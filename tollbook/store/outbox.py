@@ -1,11 +1,11 @@
-"""`archive_outbox`: the rows that the archive has yet to take, claimed in batches.
+"""`archive_outbox`: the rows that are not in the archive yet, claimed in batches.
 
-A row counts as waiting from `since` on. That is when it came, or, for a row whose end is an estimate, a day later: so
-long `tollbook recover` may take to make it exact (store/calls.py).
+A row counts as waiting from `since` on: when it arrived, or a day later when its end is an estimate, because
+`tollbook recover` may take that long to make it exact (store/calls/call_rows.py).
 
-Claim, read and acknowledge are three transactions, so every function wants a connection in autocommit. Whatever
-changes a row after its claim takes it out of the batch (store/calls.py sets batch_id NULL): it is read only while
-it belongs to the batch, and acknowledged only if it still does.
+Claiming, reading and acknowledging are three transactions, so every function needs a connection in autocommit. Any
+change to a row after its claim takes it out of the batch (store/calls/call_rows.py sets batch_id to NULL): a row is
+read only while it belongs to the batch, and acknowledged only if it still does.
 """
 
 import datetime as dt
@@ -23,17 +23,17 @@ from tollbook.model.record import COLUMNS
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.locks import ARCHIVE_LOCK
 
-# How long a row rests before it is archived: late legs come within seconds, and replacing costs more than waiting.
+# How long a row waits before it is archived: late legs arrive within seconds, and replacing costs more than waiting.
 GRACE_S = 60.0
 
-# Bounds the memory of a run: some 20 MB of rows, a few times that while they are sorted and written.
+# Bounds the memory of a run: about 20 MB of rows, and a few times that while they are sorted and written.
 BATCH_ROWS = 50_000
 
-# A compaction lets others in after each of its commits, and one of those takes less than this.
+# A compaction releases the lock after each commit, and a commit takes less than this.
 LOCK_WAIT_S = 120.0
 
-# What `read_csv` returns: of the row as it is now; then whether there is none, and what the archiver has to know of the
-# forms that it archived before. `prior_accounts` is a JSON array, with null for "no account".
+# What `read_csv` returns: the row as it is now, whether the row is gone, and what the archiver must know about the
+# versions it archived before. `prior_accounts` is a JSON array, with null for "no account".
 _ROW_COLUMNS: Final[tuple[LiteralString, ...]] = (*COLUMNS, "parts", "revision", "switch", "estimated", "currency")
 OUTBOX_COLUMNS: Final = (*_ROW_COLUMNS, "gone", "deleted", "prior_accounts")
 
@@ -50,7 +50,7 @@ class ClaimedBatch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountWaiting:
-    """How many rows of an account wait, and for how long the oldest does."""
+    """How many rows of an account wait, and how long the oldest has waited."""
 
     account_id: str | None
     rows: int
@@ -59,9 +59,9 @@ class AccountWaiting:
 
 @contextmanager
 def sole_archiver(connection: Connection, *, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
-    """Hold the lock that every command which writes the archive holds; raises ArchiveError when another has it.
+    """Hold the lock shared by all commands that write the archive; raises ArchiveError when another command has it.
 
-    It belongs to the session: a killed archiver gives it up.
+    The lock belongs to the session: when an archiver is killed, it is released.
     """
     with store_errors():
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{int(wait_s * 1000)}ms",))
@@ -82,14 +82,14 @@ def sole_archiver(connection: Connection, *, wait_s: float = LOCK_WAIT_S) -> Gen
 
 
 def moment(connection: Connection) -> dt.datetime:
-    """Give the database's time: one moment for a whole run, or a run under load would never end."""
+    """Return the database's time. A run uses one time throughout; otherwise a run under load would never end."""
     with store_errors():
         row = connection.execute("SELECT now()").fetchone()
     return cast("tuple[dt.datetime]", row)[0]
 
 
 def settle(connection: Connection) -> None:
-    """Let the rows with estimated ends wait no longer for `tollbook recover`."""
+    """Make the rows with estimated ends due now, without waiting for `tollbook recover`."""
     with store_errors():
         connection.execute(
             """
@@ -105,9 +105,9 @@ def settle(connection: Connection) -> None:
 def accounts_waiting(
     connection: Connection, *, at: dt.datetime, before: dt.datetime, rows: int, oldest_s: float
 ) -> list[AccountWaiting]:
-    """List the accounts of which, at a moment, so many rows wait or one has waited so long, or both.
+    """List the accounts with at least `rows` rows waiting, or one that at the time `at` has waited `oldest_s`.
 
-    Rows that came after `before` do not count. Reads the index archive_outbox_account and nothing else.
+    Rows that arrived after `before` do not count. Reads only the index archive_outbox_account.
     """
     with store_errors():
         found = connection.execute(
@@ -138,10 +138,10 @@ def unfinished_batches(connection: Connection) -> list[ClaimedBatch]:
 def claim(
     connection: Connection, *, before: dt.datetime, accounts: Sequence[str | None], limit: int = BATCH_ROWS
 ) -> ClaimedBatch | None:
-    """Claim up to `limit` rows of these accounts that came before, under a new batch id; None when there are none.
+    """Claim up to `limit` rows of these accounts, due by `before`, under a new batch id; None when there are none.
 
-    Account after account, so that few of them are cut in two. Rows that a batch of the listener holds at this moment
-    are left for later: waiting for them could deadlock.
+    Rows are claimed account by account, so that few accounts are split between batches. Rows that a batch of the
+    listener has locked are left for later: waiting for them could deadlock.
     """
     batch_id = uuid4()
     with store_errors():
@@ -171,8 +171,8 @@ def claim(
     return ClaimedBatch(batch_id=batch_id, rows=rows, first_ts=first, last_ts=last) if rows else None
 
 
-# The bounds on call_cdr.start_ts are literals (COPY takes no parameters, psycopg writes them in), so the planner
-# leaves out every partition but those of the batch's days.
+# The bounds on call_cdr.start_ts reach the server as literals (COPY takes no parameters, so psycopg inserts the
+# values), and the planner skips every partition outside the batch's days.
 _READ: Final[LiteralString] = f"""
     COPY (
         SELECT {", ".join(f"{'waiting' if name in CallKey._fields else 'call'}.{name}" for name in _ROW_COLUMNS)},
@@ -187,11 +187,11 @@ _READ: Final[LiteralString] = f"""
 
 
 def read_csv(connection: Connection, batch: ClaimedBatch) -> bytes:
-    """Read the rows of a batch as they are now, in OUTBOX_COLUMNS, any order; a quoted "" is a text, a bare one NULL.
+    """Read the rows of a batch as they are now, as CSV with OUTBOX_COLUMNS, in any order.
 
-    CSV, because making Arrow columns of it takes a tenth of the time that making Python objects does.
-    A row that is no longer in call_cdr has `gone` true and nothing but its key; one that was deleted since it was last
-    acknowledged has `deleted` true, even when it was written anew.
+    A quoted "" is an empty text, an empty field NULL. CSV, because Arrow columns are built from it in a tenth of the
+    time that Python objects take. A row that is no longer in call_cdr has `gone` true and only its key; one that was
+    deleted since it was last acknowledged has `deleted` true, even when it was written again.
     """
     values = {"first": batch.first_ts, "last": batch.last_ts, "batch": batch.batch_id}
     with store_errors(), connection.cursor() as cursor, cursor.copy(_READ, values) as copy:
@@ -199,10 +199,10 @@ def read_csv(connection: Connection, batch: ClaimedBatch) -> bytes:
 
 
 def acknowledge(connection: Connection, batch_id: UUID) -> int:
-    """Take a batch that the archive holds out of the outbox, save the rows that changed meanwhile; give the number.
+    """Remove an archived batch from the outbox, except rows that changed meanwhile; return how many were removed.
 
-    A row that the listener holds at this moment stays: either its change takes it out of the batch, or the next run
-    finds the batch again and acknowledges the rest.
+    A row that the listener has locked stays: either its change takes it out of the batch, or the next run finds the
+    batch again and acknowledges the rest.
     """
     with store_errors():
         return connection.execute(
@@ -217,9 +217,9 @@ def acknowledge(connection: Connection, batch_id: UUID) -> int:
 
 
 def mark_unverified(connection: Connection) -> int:
-    """Note that what waits may be archived already, under any account: so it replaces, and does not double.
+    """Mark the waiting rows as possibly archived already, under any account, so that they replace and never duplicate.
 
-    For an archive that was attached to a database which knows less than the archive does. Gives the number of rows.
+    For an archive that was attached to a database that knows less than the archive does. Returns the number of rows.
     """
     with store_errors():
         return connection.execute("UPDATE archive_outbox SET deleted = true WHERE batch_id IS NULL").rowcount

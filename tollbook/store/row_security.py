@@ -1,7 +1,7 @@
 """Row-level security: the API reads as the role `tollbook_api`, to which PostgreSQL shows one account's rows.
 
-A query that forgot its WHERE gets nothing foreign. Without the role it would: the owner of the tables and a
-superuser, such as the embedded server's, are not checked.
+So a query that lacks its WHERE returns no other account's rows. Without the role it would: PostgreSQL does not check
+the owner of the tables, nor a superuser such as the embedded server's.
 """
 
 from collections.abc import Generator
@@ -18,16 +18,16 @@ from tollbook.store.database import Connection, store_errors, translated
 ROLE: Final = "tollbook_api"
 
 # Idempotent, and run by every `db upgrade`: the role belongs to the server, not to the database, and where we may not
-# make it an administrator does so at any later time. The scalar subqueries are evaluated once a query, not once a row.
+# create it, an administrator may do so at any later time. The scalar subqueries run once per query, not once per row.
 PREPARE: Final = """
 DO $$
 DECLARE
-    -- CASE, not OR: of this condition the planner thinks that half of the rows pass, whatever the query asks for. With
-    -- OR it takes an account's share of the rows twice, and so sorts an account where it could read along an index.
+    -- CASE, not OR: the planner assumes that half of the rows pass a CASE, whatever the query asks for. With OR it
+    -- applies an account's share of the rows twice, and so sorts an account's rows where it could read along an index.
     every_account CONSTANT text := 'CASE WHEN (SELECT current_setting(''tollbook.every_account'', true)) = ''on'''
         ' THEN true ELSE ';
     own CONSTANT text := every_account || 'account_id = (SELECT current_setting(''tollbook.account'', true)) END';
-    -- A leg has no account: it is seen with its call, on which this subquery's own policy decides.
+    -- A leg has no account: it is visible when its call is, which call_cdr's own policy decides in this subquery.
     of_own_call CONSTANT text := every_account || 'EXISTS (SELECT FROM call_cdr AS call'
         ' WHERE call.start_ts = call_leg.call_start_ts AND call.call_id = call_leg.call_id'
         ' AND call.switch = call_leg.switch) END';
@@ -40,7 +40,7 @@ BEGIN
         GRANT tollbook_api TO CURRENT_USER;
     EXCEPTION
         WHEN insufficient_privilege THEN NULL;  -- `tollbook serve` and `doctor` say what to do
-        WHEN duplicate_object OR unique_violation THEN NULL;  -- another database's upgrade was quicker
+        WHEN duplicate_object OR unique_violation THEN NULL;  -- another database's upgrade created it first
     END;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tollbook_api') THEN
         RETURN;
@@ -48,7 +48,7 @@ BEGIN
     EXECUTE 'GRANT USAGE ON SCHEMA ' || quote_ident(current_schema()) || ' TO tollbook_api';
     GRANT SELECT ON call_cdr, call_leg, account, account_number, rate_plan, rate, hot_window, price_history,
         rerate_run TO tollbook_api;
-    -- Which calls the archive holds in an outdated form; whose they are is not told.
+    -- Which calls the archive holds in an outdated form, but not whose they are.
     GRANT SELECT (start_ts, call_id, switch) ON archive_outbox TO tollbook_api;
     FOR wanted IN
         SELECT * FROM (VALUES ('call_cdr', own), ('call_leg', of_own_call), ('account', own), ('account_number', own),
@@ -75,7 +75,7 @@ _TABLES: Final = 5
 
 @contextmanager
 def snapshot(connection: Connection) -> Generator[None]:
-    """Read one moment, and nothing but read, in a transaction of its own. Call outside of one."""
+    """Run the block in a read-only transaction that sees a single snapshot. Call outside a transaction."""
     connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     connection.set_read_only(True)
     with store_errors(), connection.transaction():
@@ -84,9 +84,9 @@ def snapshot(connection: Connection) -> Generator[None]:
 
 @contextmanager
 def reading(connection: Connection, accounts: Accounts) -> Generator[None]:
-    """Read one moment as the API's role, to which PostgreSQL shows these accounts' rows. Call outside a transaction.
+    """Run the block in such a snapshot as the API's role, to which PostgreSQL shows only these accounts' rows.
 
-    Raises StoreUnavailable.
+    Call outside a transaction. Raises StoreUnavailable.
     """
     account_id, every_account = ("", "on") if isinstance(accounts, EveryAccount) else (accounts.account_id, "off")
     with snapshot(connection):
@@ -99,9 +99,9 @@ def reading(connection: Connection, accounts: Accounts) -> Generator[None]:
 
 
 def check(connection: Connection) -> None:
-    """Refuse to serve from a database that cannot guard its rows.
+    """Check that this database guards its rows, or raise SettingsError that says what to run.
 
-    Raises SettingsError that says what to run, or StoreUnavailable.
+    Raises StoreUnavailable when the database cannot be asked.
     """
     try:
         with connection.transaction(force_rollback=True):

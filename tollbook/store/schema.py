@@ -15,7 +15,7 @@ from tollbook.store.row_security import PREPARE
 
 
 def upgrade(url: str) -> None:
-    """Bring the schema to this version; does nothing when it is there. Raises StoreUnavailable or SchemaError."""
+    """Bring the schema to this version; do nothing when it is current. Raises StoreUnavailable or SchemaError."""
     scheme, _, rest = url.partition("://")
     engine = create_engine(
         f"{scheme.replace('postgres', 'postgresql', 1) if scheme == 'postgres' else scheme}+psycopg://{rest}",
@@ -25,7 +25,7 @@ def upgrade(url: str) -> None:
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     try:
         with engine.connect() as connection:
-            # Two `db upgrade` at once: the second waits here, then finds nothing to do.
+            # Of two concurrent upgrades, the second waits here and then finds nothing to do.
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": UPGRADE_LOCK})
             connection.commit()
             config.attributes["connection"] = connection

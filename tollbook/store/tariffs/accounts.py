@@ -1,14 +1,14 @@
-"""What changes an account after it was added: its plan by date, its numbering plan, whether it is disabled."""
+"""Changes to an existing account: its plan by date, its numbering plan, whether it is disabled."""
 
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.tariffs.tariffs import raise_version, require_account, require_numbering, require_plan
 
 
 def assign(connection: Connection, account_id: str, plan_id: str | None, *, from_ts: int, to_ts: int | None) -> None:
-    """Put an account on a plan (None: on none) from `from_ts` until before `to_ts` (epoch ms).
+    """Put an account on a plan (None: no plan) from `from_ts` until just before `to_ts` (epoch ms).
 
-    At `to_ts` the plan returns that was assigned for then before. `to_ts` None: until the account's next assignment.
-    Raises UsageError for an account or a plan that does not exist.
+    From `to_ts` on, whatever plan was already assigned for that time applies again. `to_ts` None: until the account's
+    next assignment. Raises UsageError for an account or a plan that does not exist.
     """
     with store_errors(), connection.transaction():
         require_account(connection, account_id)
@@ -37,7 +37,7 @@ def assign(connection: Connection, account_id: str, plan_id: str | None, *, from
 
 
 def set_numbering(connection: Connection, account_id: str, numbering_id: str | None) -> None:
-    """Give an account a numbering plan (None: none); raises UsageError for one that does not exist."""
+    """Set an account's numbering plan (None: no plan); raises UsageError for an account or plan that does not exist."""
     with store_errors(), connection.transaction():
         require_account(connection, account_id)
         if numbering_id is not None:
@@ -47,7 +47,7 @@ def set_numbering(connection: Connection, account_id: str, numbering_id: str | N
 
 
 def set_disabled(connection: Connection, account_id: str, *, disabled: bool) -> None:
-    """Disable an account, whose keys are refused from their next request on, or enable it again."""
+    """Disable an account, so that its keys are refused from their next request on, or enable it again."""
     with store_errors(), connection.transaction():
         require_account(connection, account_id)
         connection.execute(

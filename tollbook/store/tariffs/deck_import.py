@@ -1,7 +1,7 @@
-"""A plan's rates are replaced by those of a file, in one transaction: nobody ever prices from half of a deck.
+"""Replace a plan's rates by those of a file, in one transaction: no call is ever priced from half a deck.
 
-No rate is deleted: what a new version of the plan has no more is only out of today's, and still explains what it
-priced.
+No rate is deleted: a rate that the plan's new version lacks only leaves today's deck, and still explains the calls
+that it priced.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from tollbook.store.tariffs.tariffs import PlanRow, raise_version, require_plan
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Imported:
-    """What an import did, or would do: the plan as it is after it, and its rates beside those of before."""
+    """What an import did, or would do: the plan afterwards, and its new rates compared with the old ones."""
 
     plan: PlanRow
     compared: Comparison
@@ -32,11 +32,11 @@ def replace_rates(
     source: str = "",
     dry_run: bool = False,
 ) -> Imported:
-    """Replace the rates of a plan, made when missing, by `new`: the place in its file, then the fields of RateTerms.
+    """Replace the rates of a plan, created when missing, by `new`: place in the file, then the fields of RateTerms.
 
-    `currency` None: the plan's own; a new plan takes its base's, or USD. `base` None: as it is, '': none. `source`
-    names the files. Raises UsageError for a currency or a base that cannot be, DataError for rates of one prefix
-    whose times overlap, and whatever `new` raises; then nothing has changed.
+    `currency` None: the plan's own; a new plan takes its base's, or USD. `base` None: unchanged; '': no base. `source`
+    names the files. Raises UsageError for a currency or a base that is not possible, DataError for rates of one prefix
+    whose times overlap, and whatever `new` raises; in each case nothing has changed.
     """
     with store_errors(), connection.transaction(force_rollback=dry_run):
         before = _plan(connection, plan_id, currency, base)
@@ -58,9 +58,9 @@ def replace_rates(
 
 
 def _plan(connection: Connection, plan_id: str, currency: str | None, base: str | None) -> PlanRow:
-    """Lock a plan, made when it is missing; raises UsageError when its currency is another."""
+    """Lock a plan, created when missing; raises UsageError when its currency is a different one."""
     if base is not None:
-        # Two imports at once could otherwise close a circle of which each sees half.
+        # Otherwise two concurrent imports could form a circle of bases, of which each sees only half.
         connection.execute("LOCK TABLE rate_plan IN SHARE ROW EXCLUSIVE MODE")
     connection.execute(
         """
@@ -73,7 +73,7 @@ def _plan(connection: Connection, plan_id: str, currency: str | None, base: str 
     row = connection.execute(
         "SELECT currency, base_plan_id, version FROM rate_plan WHERE plan_id = %s FOR NO KEY UPDATE", (plan_id,)
     ).fetchone()
-    assert row is not None  # it is there: made here, or before
+    assert row is not None  # it exists: created here, or before
     found = PlanRow(plan_id=plan_id, currency=row[0], base_plan_id=row[1], version=row[2])
     if currency is not None and currency != found.currency:
         raise UsageError(
@@ -84,7 +84,7 @@ def _plan(connection: Connection, plan_id: str, currency: str | None, base: str 
 
 
 def _rebased(connection: Connection, plan: PlanRow, base: str | None) -> str | None:
-    """Set a plan's base and give it; raises UsageError for one in another currency, or that stands on the plan."""
+    """Set a plan's base and return it; raises UsageError for a base in another currency, or one that uses this plan."""
     if base is None or (base or None) == plan.base_plan_id:
         return plan.base_plan_id
     if base:

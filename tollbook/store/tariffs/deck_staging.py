@@ -1,6 +1,6 @@
-"""A deck on its way in: staged in a temporary table, compared with the plan's rates of today, exchanged for them.
+"""A deck being imported: staged in a temporary table, compared with the plan's rates of today, put in their place.
 
-All of it happens in the transaction of `deck_import`. A million rates pass through without being held.
+All of it happens in the transaction of `deck_import`. A million rates pass through without being held in memory.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,8 +27,8 @@ _COPY = """
     COPY staged (place, direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
                  valid_from_ts, valid_to_ts, name) FROM STDIN
 """
-# Of the rates of one prefix that began before one or with it, the one that ends last: when that is still in force, two
-# are. One pass, however often a file repeats a prefix.
+# For each rate, among the rates of its prefix that began earlier or at the same time, take the one that ends last: when
+# that one is still in force, the two overlap. A single pass, however often a file repeats a prefix.
 _CLASHES = """
     SELECT later.place, earlier.place, later.direction, later.prefix, count(*) OVER ()
     FROM (
@@ -44,7 +44,7 @@ _CLASHES = """
     WHERE seen.valid_from_ts < busy[1]
     ORDER BY later.ordinal, earlier.ordinal LIMIT %s
 """
-# The newest rate of each prefix, in today's deck and in the file's. Dearer is what has a higher term and no lower one.
+# The newest rate of each prefix, in today's deck and in the file. Dearer: some term is higher and none is lower.
 _CHANGES = """
     WITH old AS (
         SELECT DISTINCT ON (direction, prefix) direction, prefix, name, valid_from_ts, valid_to_ts, per_min_micros,
@@ -94,7 +94,7 @@ _OUT = """
           AND new.valid_to_ts IS NOT DISTINCT FROM rate.valid_to_ts
     )
 """
-# What is still in today's deck after that is in the file too, and keeps its id.
+# Run after _OUT: a rate still in today's deck by then is also in the file, and keeps its id.
 _IN = """
     INSERT INTO rate (plan_id, version, direction, prefix, per_min_micros, connection_fee_micros, increment_sec,
                       first_increment_sec, valid_from_ts, valid_to_ts, name)
@@ -112,7 +112,7 @@ _IN = """
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RateChange:
-    """One of `total` prefixes whose newest rate changed in the same way; a minute's price before and after, in micros.
+    """One of `total` prefixes whose newest rate changed in the same way; price per minute before and after, in micros.
 
     `kind`: new, gone, dearer, cheaper, or otherwise changed.
     """
@@ -128,7 +128,7 @@ class RateChange:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """What is staged, beside the plan's rates of today: how many, how many of them are the same, the first changes."""
+    """The staged rates compared with the plan's rates of today: counts of both and of equal ones, the first changes."""
 
     rates: int
     same: int
@@ -137,13 +137,13 @@ class Comparison:
 
     @property
     def changed(self) -> bool:
-        """Tell whether today's deck is another one than what is staged."""
+        """Return whether the staged rates differ from today's deck."""
         return not self.rates == self.same == self.today
 
 
 def stage(connection: Connection, rows: Iterable[Sequence[object]]) -> None:
-    """Take in rates, the place in its file first; raises DataError for rates of a prefix whose times overlap."""
-    connection.execute("DROP TABLE IF EXISTS pg_temp.staged")  # of an import before in a caller's transaction
+    """Stage rates, each with its place in the file first; raises DataError when rates of a prefix overlap in time."""
+    connection.execute("DROP TABLE IF EXISTS pg_temp.staged")  # left by an earlier import in the caller's transaction
     connection.execute(_STAGE)
     with connection.cursor().copy(_COPY) as copy:
         for row in rows:
@@ -159,7 +159,7 @@ def stage(connection: Connection, rows: Iterable[Sequence[object]]) -> None:
 
 
 def compare(connection: Connection, plan_id: str) -> Comparison:
-    """Compare what is staged with a plan's rates of today."""
+    """Compare the staged rates with a plan's rates of today."""
     changes = connection.cursor(row_factory=class_row(RateChange)).execute(
         _CHANGES, {"plan": plan_id, "examples": _EXAMPLES}
     )
@@ -172,12 +172,12 @@ def compare(connection: Connection, plan_id: str) -> Comparison:
 
 
 def exchange(connection: Connection, plan_id: str, version: int) -> None:
-    """Make what is staged the plan's rates of today, as its version `version`."""
+    """Make the staged rates the plan's rates of today, as its version `version`."""
     connection.execute(_OUT, {"plan": plan_id, "version": version})
     connection.execute(_IN, {"plan": plan_id, "version": version})
 
 
 def problem_report(shown: Sequence[str], count: int) -> str:
-    """Say why nothing was imported: the first problems of `count`."""
+    """Format why nothing was imported: the first of `count` problems."""
     rest = [f"and {count - len(shown)} more"] if count > len(shown) else []
     return "nothing was imported:\n  " + "\n  ".join([*shown, *rest])

@@ -1,7 +1,7 @@
-"""Prices that are replaced, and the prices that calls had before, with who replaced them, when and why.
+"""Replace prices, and keep the prices that calls had before, with who replaced them, when and why.
 
-Every function wants a connection in autocommit: each statement is one transaction, and a page of calls that was
-replaced stays replaced whatever happens to the next.
+Every function needs a connection in autocommit: each statement is one transaction, and a page of calls whose prices
+were replaced stays replaced, whatever happens to the next page.
 """
 
 from collections.abc import Collection, Mapping
@@ -22,9 +22,9 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Replacement:
-    """A call and the price that it is to have.
+    """A call and its new price.
 
-    `archived`: the columns of a row that PostgreSQL has no more, by name, without the price; None while it has it.
+    `archived`: the columns, by name and without the price, of a row that PostgreSQL no longer has; None when it has it.
     """
 
     call: PricedCall
@@ -32,8 +32,9 @@ class Replacement:
     archived: Mapping[str, object] | None = None
 
 
-# `revision` is the guard: a row that the listener replaced since it was read is left to the price it just got.
-# Locked in the order in which the listener's batches write rows (store/calls.py), so that neither waits in a circle.
+# `revision` is the guard: a row that the listener has replaced since it was read keeps the price it was just given.
+# Rows are locked in the order in which the listener's batches write them (store/calls/call_rows.py), so that the two
+# cannot deadlock.
 _REPLACE = """
     WITH new AS (
         SELECT * FROM jsonb_to_recordset(%(changes)s::jsonb) AS one (
@@ -68,8 +69,8 @@ _REPLACE = """
     SELECT start_ts, call_id, switch FROM written
 """
 
-# A call whose row has left PostgreSQL comes back as the correction that the archive is to take. Should its row be
-# there after all, that one is right, and has been priced already.
+# A call whose row has left PostgreSQL is written again, as a correction that the archive will take. If its row is there
+# after all, that row is right, and is already priced.
 _WRITE_CORRECTIONS: Final[LiteralString] = f"""
     WITH new AS (
         SELECT * FROM jsonb_to_recordset(%(changes)s::jsonb) AS one (
@@ -100,9 +101,9 @@ _WRITE_CORRECTIONS: Final[LiteralString] = f"""
 
 
 def replace(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[CallKey]:
-    """Give calls their new prices and keep the old ones; gives the keys of those that still were as they were read.
+    """Replace the prices of calls and keep the old ones; return the keys of the calls that had not changed since read.
 
-    Raises StoreUnavailable, after which nothing of it is done.
+    Only those are replaced. Raises StoreUnavailable, after which nothing is written.
     """
     if not changes:
         return set()
@@ -116,9 +117,9 @@ def replace(connection: Connection, run_id: int, changes: Collection[Replacement
 
 
 def write_corrections(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[CallKey]:
-    """Write archived calls with their new prices as corrections for the archive to take; gives the keys written.
+    """Write archived calls with their new prices, as corrections for the archive to take; return the keys written.
 
-    Raises StoreUnavailable, after which nothing of it is done.
+    Raises StoreUnavailable, after which nothing is written.
     """
     if not changes:
         return set()
@@ -146,7 +147,7 @@ def _told(one: Replacement) -> dict[str, object]:
 
 
 def begin_run(connection: Connection, *, by_whom: str, reason: str, scope: str) -> int:
-    """Note who begins to price what again, and why; gives the run's number."""
+    """Record who begins to price what again, and why; return the run's number."""
     with store_errors():
         return int(
             str(
@@ -160,6 +161,6 @@ def begin_run(connection: Connection, *, by_whom: str, reason: str, scope: str) 
 
 
 def finish_run(connection: Connection, run_id: int) -> None:
-    """Note that a run came to its end."""
+    """Record that a run has finished."""
     with store_errors():
         connection.execute("UPDATE rerate_run SET finished_at = now() WHERE run_id = %s", (run_id,))

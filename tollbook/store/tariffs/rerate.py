@@ -1,4 +1,4 @@
-"""The calls of a re-rate with the prices that they have. Every function wants a connection in autocommit."""
+"""The calls of a re-rate with their present prices. Every function needs a connection in autocommit."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ _parts = msgspec.json.Decoder(tuple[PricedCharge, ...]).decode
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RerateScope:
-    """Which answered calls are priced again: of `accounts` (None: all), started in [since, until) epoch ms.
+    """Which answered calls to price again: those of `accounts` (None: all) that started in [since, until), epoch ms.
 
-    `unrated`: only those that have no price.
+    `unrated`: only those without a price.
     """
 
     accounts: tuple[str, ...] | None
@@ -30,7 +30,7 @@ class RerateScope:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PricedCall:
-    """An answered, complete call with the price that it has."""
+    """An answered, complete call with its present price."""
 
     key: CallKey
     account_id: str | None
@@ -38,7 +38,7 @@ class PricedCall:
     price: Price
 
 
-# The first bounds prune partitions; the row comparison alone would plan over all of them.
+# The first two bounds prune partitions; with the row comparison alone, the plan would cover all of them.
 _PAGE = """
     SELECT start_ts, call_id, switch, account_id, revision, cost_micros, currency, unrated, parts::text
     FROM call_cdr
@@ -52,7 +52,7 @@ _PAGE = """
 
 
 def page(connection: Connection, scope: RerateScope, *, after: CallKey | None, limit: int) -> list[PricedCall]:
-    """Read up to `limit` calls of a scope behind `after`, oldest first; raises StoreUnavailable."""
+    """Read up to `limit` calls of a scope that come after `after`, oldest first; raises StoreUnavailable."""
     at, call_id, switch = after or CallKey(scope.since, "", "")
     parameters = {
         "since": max(scope.since, at), "until": scope.until, "at": at, "id": call_id, "switch": switch,
@@ -72,7 +72,7 @@ def page(connection: Connection, scope: RerateScope, *, after: CallKey | None, l
 
 
 def present(connection: Connection, keys: Collection[CallKey]) -> set[CallKey]:
-    """Tell which of these keys have a row; raises StoreUnavailable."""
+    """Return those of these keys that have a row; raises StoreUnavailable."""
     if not keys:
         return set()
     starts = [key.start_ts for key in keys]
@@ -104,7 +104,7 @@ def count(connection: Connection, scope: RerateScope) -> int:
 
 
 def accounts_of(connection: Connection, plan_id: str) -> set[str]:
-    """Find the accounts that have, had or will have a plan, or one that stands on it; raises UsageError without it."""
+    """Return the accounts that have, had or will have a plan or one based on it; raises UsageError for no such plan."""
     with store_errors():
         require_plan(connection, plan_id)
         rows = connection.execute(

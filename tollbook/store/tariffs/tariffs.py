@@ -1,4 +1,4 @@
-"""Accounts, the numbers they own, plans and rates, as rows; `rating` makes decks of them."""
+"""Accounts, the numbers they own, plans and rates, as rows; `rating` builds decks from them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _RATES: LiteralString = """
     FROM rate WHERE plan_id = %s AND until_version IS NULL
 """
 
-# Rows that libpq hands over together: a few hundred kB, and a hundredth of the calls of one row each.
+# Rows that libpq returns at a time: a few hundred kB, and a hundredth of the calls that single rows would take.
 _PIECE: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """An account with its plan of today (None: unrated) and its numbering plan (None: numbers are taken as digits)."""
+    """An account with today's plan (None: unrated) and its numbering plan (None: numbers are plain digits)."""
 
     account_id: str
     name: str
@@ -34,7 +34,7 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanRow:
-    """A plan, and the version of its own rates (0: never imported)."""
+    """A plan and the version of its own rates (0: never imported)."""
 
     plan_id: str
     currency: str
@@ -44,7 +44,7 @@ class PlanRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AssignmentRow:
-    """An account's plan from `from_ts` (epoch ms) on, until its next; None: no plan."""
+    """An account's plan from `from_ts` (epoch ms) until its next assignment; `plan_id` None: no plan."""
 
     account_id: str
     from_ts: int
@@ -57,12 +57,12 @@ RateRow: TypeAlias = tuple[str, str, int, int, int, int, int, int | None, str, i
 
 
 def tariff_version(connection: Connection) -> int:
-    """Give the number that every change to accounts, numbers, numbering plans, plans or rates raises."""
+    """Return the number that every change to accounts, numbers, numbering plans, plans or rates raises."""
     return int(str(scalar(connection, "SELECT version FROM tariff_version")))
 
 
 def raise_version(connection: Connection) -> None:
-    """Tell every listener, at commit, that tariffs changed."""
+    """Raise the tariff version, by which every listener sees, after the commit, that tariffs changed."""
     connection.execute("UPDATE tariff_version SET version = version + 1")
 
 
@@ -108,14 +108,14 @@ def numberings(connection: Connection) -> list[NumberingRow]:
 
 
 def number_owners(connection: Connection) -> dict[str, str]:
-    """Map each number that an account owns, as `owner_key` writes it, to the account."""
+    """Return the account that owns each number; numbers are in the form of `owner_key`."""
     return dict(connection.execute("SELECT number, account_id FROM account_number").fetchall())
 
 
 def rates(connection: Connection, plan_id: str, *, ordered: bool = False) -> Iterator[RateRow]:
-    """Read a plan's own rates of today, in pieces, by direction, prefix and time if they are to be `ordered`.
+    """Read a plan's own rates of today in pieces; if `ordered`, by direction, prefix and time.
 
-    The connection is busy until the last one is taken.
+    The connection is busy until the last rate has been read.
     """
     query = f"{_RATES} ORDER BY direction, prefix, valid_from_ts" if ordered else _RATES
     return connection.cursor().stream(query, (plan_id,), binary=True, size=_PIECE)
@@ -131,7 +131,7 @@ def plans(connection: Connection) -> list[PlanRow]:
 
 
 def require_account(connection: Connection, account_id: str) -> None:
-    """Lock an account until the transaction ends; raises UsageError when there is none."""
+    """Lock an account until the transaction ends; raises UsageError when there is no such account."""
     if (
         connection.execute("SELECT FROM account WHERE account_id = %s FOR NO KEY UPDATE", (account_id,)).fetchone()
         is None
@@ -153,7 +153,10 @@ def require_numbering(connection: Connection, numbering_id: str) -> None:
 
 
 def add_account(connection: Connection, account: Account) -> None:
-    """Add an account, its plan in force for ever; raises UsageError when it exists, or what it names does not."""
+    """Add an account, with its plan in force for all time.
+
+    Raises UsageError when the account exists already, or its plan or numbering plan does not.
+    """
     with store_errors(), connection.transaction():
         if account.plan_id is not None:
             require_plan(connection, account.plan_id)
@@ -174,7 +177,7 @@ def add_account(connection: Connection, account: Account) -> None:
 
 
 def add_numbers(connection: Connection, account_id: str, numbers: Iterable[str]) -> None:
-    """Give numbers to an account; raises UsageError when it does not exist or another account owns one."""
+    """Assign numbers to an account; raises UsageError when it does not exist or another account owns one of them."""
     with store_errors(), connection.transaction():
         require_account(connection, account_id)
         for number in numbers:

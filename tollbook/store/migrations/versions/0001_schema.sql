@@ -4,8 +4,8 @@
 
 -- One row per call. The first 16 columns are the public record, in the public order. Times are epoch ms. call_id and
 -- switch are compared bytewise ("C"), so that PostgreSQL and the archive sort alike.
--- The checks name the closed lists of tollbook/model/vocabulary.py and hold what is true together: a call is complete,
--- or none of what only its end decides is known.
+-- The checks repeat the closed lists of tollbook/model/vocabulary.py and keep columns consistent: either a call is
+-- complete, or every column that only its end decides is NULL.
 CREATE TABLE call_cdr (
     call_id        text COLLATE "C" NOT NULL,
     account_id     text COLLATE "C",
@@ -26,23 +26,23 @@ CREATE TABLE call_cdr (
     cost_micros    bigint CONSTRAINT call_cdr_cost_micros CHECK (cost_micros >= 0),
     switch         text COLLATE "C" NOT NULL,
     revision       integer NOT NULL DEFAULT 0,      -- 0 while the call is up, 1 when complete, +1 each time replaced
-    estimated      boolean NOT NULL DEFAULT false,  -- its end is our estimate: the switch never reported it
+    estimated      boolean NOT NULL DEFAULT false,  -- the end is our estimate: the switch never reported it
     parts          jsonb,                           -- what was charged, with the rate that priced each
     unrated        text,                            -- why cost_micros is NULL although the call is complete
     currency       text,                            -- the plan's; NULL without a plan
     prior_accounts text[] NOT NULL DEFAULT '{}',    -- accounts under which an earlier revision may be archived
-    -- What a nightly sync reads by: the transaction that last wrote the row, and when (epoch ms). A page of changes
-    -- shows only rows whose transaction, and every one before it, has ended.
+    -- For nightly syncs: the transaction that last wrote the row, and when (epoch ms). A page of changes shows only
+    -- rows whose transaction, and every one before it, has ended.
     changed        xid8 NOT NULL DEFAULT pg_current_xact_id(),
     updated_ts     bigint NOT NULL DEFAULT (extract(epoch FROM now()) * 1000)::bigint,
-    -- A switch can use an id again, and two switches can hand out one id in the same millisecond. The order is that of
+    -- A switch can reuse an id, and two switches can assign the same id in the same millisecond. The order is that of
     -- pages: an operator's page reads along this index, and an insert goes to its end.
     PRIMARY KEY (start_ts, call_id, switch),
     CONSTRAINT call_cdr_complete CHECK (
         (end_ts IS NULL) = (disposition IS NULL) AND (end_ts IS NULL) = (duration_sec IS NULL)
         AND (end_ts IS NULL) = (billsec IS NULL) AND (end_ts IS NULL) = (revision = 0)
     ),
-    -- A complete call has a cost, or the reason why it has none.
+    -- A complete call has either a cost or a reason why it has none.
     CONSTRAINT call_cdr_priced CHECK (
         (end_ts IS NULL AND cost_micros IS NULL AND unrated IS NULL)
         OR (end_ts IS NOT NULL AND (cost_micros IS NULL) = (unrated IS NOT NULL))
@@ -53,13 +53,14 @@ CREATE TABLE call_cdr (
 CREATE INDEX call_cdr_account_start ON call_cdr (account_id, start_ts, call_id, switch);
 CREATE INDEX call_cdr_call ON call_cdr (call_id);
 CREATE INDEX call_cdr_unrated ON call_cdr (start_ts) WHERE unrated IS NOT NULL;
--- The order in which a sync reads. A B-tree on a column that every update changes rules out HOT updates; there are
--- next to none to lose (3 % measured: a page is full of other calls by the time one of its calls ends), and what it
--- costs the upsert is within the noise (docs/performance.md). With BRIN a page of changes would read all that changed
--- since.
+-- The order in which a sync reads. A B-tree on a column that every update changes rules out HOT updates, but there are
+-- hardly any to lose (3 % measured: a page is full of other calls by the time one of its calls ends), and its cost to
+-- the upsert is within the noise (docs/performance.md). With BRIN, a page of changes would read everything that has
+-- changed since.
 CREATE INDEX call_cdr_changed ON call_cdr (changed, account_id);
 
--- Every leg, whole: what the rows are computed from. (call_start_ts, call_id, switch) is the row it belongs to now.
+-- Every leg with all its facts; rows are computed from them. (call_start_ts, call_id, switch) is the row that the leg
+-- belongs to now.
 CREATE TABLE call_leg (
     uid           text COLLATE "C" NOT NULL,
     created_us    bigint NOT NULL,       -- epoch µs
@@ -68,42 +69,43 @@ CREATE TABLE call_leg (
     call_start_ts bigint NOT NULL,
     core          text NOT NULL,         -- the Core-UUID of the switch's process
     ended         boolean NOT NULL,
-    facts         json NOT NULL,         -- not jsonb: written and read whole, and taken apart by nobody but us
+    facts         json NOT NULL,         -- not jsonb: written and read whole, and only our own code looks inside
     PRIMARY KEY (uid, created_us, switch)
 ) PARTITION BY RANGE (created_us);
 
 CREATE INDEX call_leg_call ON call_leg (call_id);
 CREATE INDEX call_leg_up ON call_leg (core) WHERE NOT ended;
 
--- The oldest partition of both tables: what came before the first day that still has a partition of its own. A pruned
--- day leaves here its rows that are still open or not archived yet, so one of them never stops pruning, and a call
--- that is recovered after its day was pruned finds room here on its way to the archive.
+-- The oldest partition of both tables: everything before the first day that still has a partition of its own. When a
+-- day is pruned, its rows that are still open or not yet archived move here, so that they never stop pruning. A call
+-- recovered after its day was pruned is also written here, on its way to the archive.
 CREATE TABLE call_cdr_late (LIKE call_cdr INCLUDING ALL);
 ALTER TABLE call_cdr ATTACH PARTITION call_cdr_late FOR VALUES FROM (MINVALUE) TO (0);
 CREATE TABLE call_leg_late (LIKE call_leg INCLUDING ALL);
 ALTER TABLE call_leg ATTACH PARTITION call_leg_late FOR VALUES FROM (MINVALUE) TO (0);
 
--- Where the archive begins: calls that started before window_start (epoch ms) are read from it, with call_cdr_late
--- laid over. Moved in the transaction that drops a day. leg_start (epoch µs) is the same for the legs.
+-- Where the archive takes over: calls that started before window_start (epoch ms) are read from it, except that rows of
+-- call_cdr_late take precedence. Updated in the transaction that drops a day. leg_start (epoch µs) is the same for the
+-- legs.
 CREATE TABLE hot_window (
     only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     window_start bigint NOT NULL,
     leg_start    bigint NOT NULL
 );
 
--- Every process of a switch that was heard, by its Core-UUID. A new one at the same address that denies the calls of
--- the one before means that it died and took them with it without reporting it: they end at its last sign of life,
--- seen_us (epoch µs).
+-- Every switch process that a listener has heard, by its Core-UUID. When a new process at the same address does not
+-- know the calls of the previous one, that one died and its calls with it, unreported: they end at its last sign of
+-- life, seen_us (epoch µs).
 CREATE TABLE switch_process (
     core    text PRIMARY KEY,
     address text NOT NULL,
     switch  text NOT NULL,
     seen_us bigint NOT NULL,
-    unheard bigint NOT NULL DEFAULT 0    -- sessions that its heartbeats counted and that it sent no event of
+    unheard bigint NOT NULL DEFAULT 0    -- sessions that its heartbeats counted but that it sent no event of
 );
 CREATE INDEX switch_process_address ON switch_process (address);
 
--- Rows that the archive has yet to take. A row waits here once, whatever happens to it meanwhile.
+-- Rows that are not in the archive yet. A row waits here only once, however often it changes meanwhile.
 CREATE TABLE archive_outbox (
     start_ts   bigint NOT NULL,
     call_id    text COLLATE "C" NOT NULL,
@@ -114,8 +116,8 @@ CREATE TABLE archive_outbox (
     deleted    boolean NOT NULL DEFAULT false,  -- a row of this key was deleted: it may be archived, under any account
     PRIMARY KEY (start_ts, call_id, switch)
 );
--- Which account has enough rows waiting, or old enough ones, is asked every few minutes, of millions of them: this
--- index answers alone.
+-- Every few minutes the archiver asks which accounts have enough rows waiting, or old enough ones, among millions of
+-- rows: this index alone answers that.
 CREATE INDEX archive_outbox_account ON archive_outbox (account_id, since) WHERE batch_id IS NULL;
 CREATE INDEX archive_outbox_batch ON archive_outbox (batch_id) WHERE batch_id IS NOT NULL;
 
@@ -123,7 +125,7 @@ CREATE INDEX archive_outbox_batch ON archive_outbox (batch_id) WHERE batch_id IS
 -- Tariffs
 -- ---------------------------------------------------------------------------------------------------------------------
 
--- A plan may stand on another, its base: a number that the plan itself has no rate for is looked up there.
+-- A plan may have a base plan: a number that the plan itself has no rate for is looked up there.
 CREATE TABLE rate_plan (
     plan_id      text PRIMARY KEY,
     currency     text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
@@ -138,12 +140,12 @@ CREATE TABLE plan_version (
     version     integer NOT NULL CHECK (version > 0),
     imported_at timestamptz NOT NULL DEFAULT now(),
     source      text NOT NULL,           -- the names of the files
-    rates       integer NOT NULL,        -- how many rates the plan has since
+    rates       integer NOT NULL,        -- how many rates the plan has in this version
     PRIMARY KEY (plan_id, version)
 );
 
--- A rate is never changed and never deleted: it is in the plan's versions from `version` until before `until_version`
--- (NULL: it is in today's), so that what it priced can be explained for ever.
+-- A rate is never deleted and its terms never change: it belongs to the plan's versions from `version` until just
+-- before `until_version` (NULL: it is in today's), so that the calls it priced can be explained for ever.
 CREATE TABLE rate (
     rate_id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     plan_id               text NOT NULL REFERENCES rate_plan ON DELETE CASCADE,
@@ -163,8 +165,8 @@ CREATE TABLE rate (
 CREATE UNIQUE INDEX rate_today ON rate (plan_id, direction, prefix, valid_from_ts) WHERE until_version IS NULL;
 
 -- Numbering plans: how numbers are dialled, and so how they become E.164. In the prefixes X stands for any digit and Z
--- for one from 1 to 9 (the code of a carrier). The numbers are regular expressions that the whole of what remains must
--- match. docs/rating.md explains.
+-- for a digit from 1 to 9 (the code of a carrier). The number columns are regular expressions, which must match all
+-- that remains after the prefix. docs/rating.md explains.
 CREATE TABLE numbering (
     numbering_id           text PRIMARY KEY,
     name                   text NOT NULL,
@@ -172,9 +174,9 @@ CREATE TABLE numbering (
     international_prefixes text[] NOT NULL,           -- dialled before a country code: 00, 011
     national_prefixes      text[] NOT NULL,           -- dialled before a national number: 0, 8
     national_number        text NOT NULL,             -- a national number, without that prefix
-    bare_number            text NOT NULL DEFAULT '',  -- what is dialled whole without a prefix; '': nothing
-    short_code             text NOT NULL DEFAULT '',  -- what stays as it is: 112; '': nothing
-    -- A pattern that is not a regular expression is refused as it is written, not when a call meets it.
+    bare_number            text NOT NULL DEFAULT '',  -- a whole number, dialled without a prefix; '': none
+    short_code             text NOT NULL DEFAULT '',  -- a number that stays as it is: 112; '': none
+    -- A malformed regular expression is refused when it is written, not when a call meets it.
     CHECK (('' ~ national_number) IS NOT NULL AND ('' ~ bare_number) IS NOT NULL AND ('' ~ short_code) IS NOT NULL),
     CHECK (array_to_string(international_prefixes || national_prefixes, '') ~ '^[0-9XZ]*$')
 );
@@ -183,19 +185,19 @@ CREATE TABLE account (
     account_id   text COLLATE "C" PRIMARY KEY,
     name         text NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
-    -- Its keys are refused. Its calls are recorded and priced all the same: they happened.
+    -- A disabled account's keys are refused. Its calls are still recorded and priced: they happened.
     disabled_at  timestamptz,
     numbering_id text REFERENCES numbering
 );
 
--- Numbers that belong to an account: they name the account of an inbound call that carries no account code.
+-- The numbers that an account owns: they identify the account of an inbound call that carries no account code.
 CREATE TABLE account_number (
     number     text PRIMARY KEY,
     account_id text COLLATE "C" NOT NULL REFERENCES account ON DELETE CASCADE
 );
 
--- An account's plan from from_ts (epoch ms) on, until its next row; NULL: no plan. Two plans at one time cannot be
--- written.
+-- An account's plan from from_ts (epoch ms) until its next row; NULL: no plan. So an account cannot have two plans at
+-- one time.
 CREATE TABLE account_plan (
     account_id text COLLATE "C" NOT NULL REFERENCES account ON DELETE CASCADE,
     from_ts    bigint NOT NULL CHECK (from_ts >= 0),
@@ -203,8 +205,8 @@ CREATE TABLE account_plan (
     PRIMARY KEY (account_id, from_ts)
 );
 
--- Raised by every change to accounts, numbers, numbering plans, plans and rates: a listener that sees it move loads
--- them anew. The commands raise it themselves; numbering plans are written by hand, so a trigger does it.
+-- Raised by every change to accounts, numbers, numbering plans, plans and rates: a listener that sees it change loads
+-- them again. The commands raise it themselves; numbering plans are written by hand, so a trigger does it for them.
 CREATE TABLE tariff_version (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     version  bigint NOT NULL
@@ -217,7 +219,8 @@ END $$;
 CREATE TRIGGER numbering_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON numbering
     FOR EACH STATEMENT EXECUTE FUNCTION raise_tariff_version();
 
--- Who priced calls again, when, and why. Without finished_at it was cut short: what it had changed until then stands.
+-- Who priced calls again, when, and why. A run without finished_at was cut short, or still runs; what it has changed
+-- stays.
 CREATE TABLE rerate_run (
     run_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     begun_at    timestamptz NOT NULL DEFAULT now(),
@@ -227,7 +230,7 @@ CREATE TABLE rerate_run (
     scope       text NOT NULL
 );
 
--- The price that a call had before a run replaced it; `revision` is the row's while it had that price.
+-- The price that a call had before a run replaced it; `revision` is the row's revision at that price.
 -- Kept for ever: an invoice may have been written from it.
 CREATE TABLE price_history (
     start_ts    bigint NOT NULL,
@@ -256,12 +259,12 @@ CREATE TABLE api_key (
     created_at   timestamptz NOT NULL DEFAULT now(),
     last_used_at timestamptz,
     revoked_at   timestamptz,
-    networks     cidr[],                 -- those that the key may be used from; NULL: all
+    networks     cidr[],                 -- where the key may be used from; NULL: anywhere
     CHECK (account_id IS NOT NULL OR 'operator' = ANY (scopes))
 );
 
--- Whoever was granted these tables goes on seeing all of them; policies of tollbook_api restrict that role alone. The
--- owner, and so the listener, is not checked.
+-- Any other role with rights on these tables still sees all their rows: the policies of tollbook_api restrict only that
+-- role. The owner, and so the listener, is not checked.
 ALTER TABLE call_cdr ENABLE ROW LEVEL SECURITY;
 ALTER TABLE call_leg ENABLE ROW LEVEL SECURITY;
 ALTER TABLE account ENABLE ROW LEVEL SECURITY;
