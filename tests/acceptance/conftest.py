@@ -26,7 +26,7 @@ def tollbook(database_url: str, tmp_path: Path) -> Tollbook:
 
 @pytest.fixture
 def standby() -> Iterator[Server]:
-    """A server that is not there before it takes over from another."""
+    """A server that does not exist until it takes over from another."""
     with tempfile.TemporaryDirectory(prefix="tollbook-tests-") as folder:
         server = Server(Path(folder))
         yield server
@@ -35,7 +35,7 @@ def standby() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def own_server() -> Iterator[Server]:
-    """A server beside that of all other tests, for those that take it away."""
+    """A separate server, for the tests that take it away."""
     folder = Path(tempfile.mkdtemp(prefix="tollbook-tests-"))
     server = Server(folder)
     server.start()
@@ -48,12 +48,12 @@ def own_server() -> Iterator[Server]:
 
 @pytest.fixture
 def server(own_server: Server) -> Server:
-    """That server, running: the last test may have left it stopped."""
+    """The separate server, running: the last test may have left it stopped."""
     own_server.start()
     return own_server
 
 
 @pytest.fixture
 def metrics() -> Metrics:
-    """Metrics of the listener that is started with `metrics_bind=metrics.bind`."""
+    """The metrics of a listener that is started with `metrics_bind=metrics.bind`."""
     return Metrics()

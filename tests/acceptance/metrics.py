@@ -1,4 +1,4 @@
-"""What a listener that a test has started tells Prometheus."""
+"""The metrics of a listener that a test has started."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from tests.waiting import wait_until
 
 
 class Metrics:
-    """What a listener tells Prometheus."""
+    """Reads what a listener reports to Prometheus."""
 
     def __init__(self) -> None:
         self.bind = f"127.0.0.1:{free_port()}"
@@ -25,7 +25,7 @@ class Metrics:
         wait_until(lambda: holds(self[name]), timeout_s, every_s=0.05, what=lambda: f"of tollbook_{name} {self[name]}")
 
     def wait_until_spooled(self) -> None:
-        """Wait until all that was sent has been read, and is on the disk."""
+        """Wait until everything sent has been read and is on the disk."""
         seen = -1.0
 
         def spooled() -> bool:
@@ -36,6 +36,6 @@ class Metrics:
         wait_until(spooled, 60, every_s=0.3)
 
     def wait_until_written(self, timeout_s: float = 30.0) -> None:
-        """Wait until nothing waits, in memory or on the disk."""
+        """Wait until nothing is left to write, in memory or on the disk."""
         self.wait_until("spool_bytes", lambda value: value == 0, timeout_s)
         self.wait_until("legs_waiting", lambda value: value == 0)

@@ -1,4 +1,4 @@
-"""Calls that these tests play on a simulated switch, the rows that must come of them, and those that came."""
+"""Calls that these tests play on a simulated switch, the rows expected from them, and the rows found."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -13,8 +13,8 @@ from tollbook.simulator.freshen import FreshCall
 from tollbook.simulator.recording import Recording, load
 from tollbook.simulator.thread import SwitchThread
 
-# A third of them, for each time that we play they are cut for copying. Without two whose number dialled names another
-# call's id, which `FreshCall.rows` leaves as it was recorded.
+# A third of them, because each play cuts them up for copying. Without two whose dialled number contains another call's
+# id, which `FreshCall.rows` leaves as it was recorded.
 NAMES = sorted(folder.name for folder in CALLS.iterdir() if folder.name not in ("eavesdrop", "pickup"))
 RECORDINGS = [load(CALLS / name) for name in NAMES[::3]]
 
@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 class Calls:
-    """Calls that are played on a switch, and the rows that must come of them."""
+    """Calls that are played on a switch, and the rows expected from them."""
 
     def __init__(self, switch: SwitchThread, recordings: Sequence[Recording]) -> None:
         self._switch = switch
@@ -31,31 +31,31 @@ class Calls:
         self.rows: dict[Key, Row] = {}
 
     def play(self, count: int, calls_per_s: float = 600, speed: float = 100) -> "Future[int]":
-        """Begin `count` calls at a rate, each `speed` times as fast as recorded; give the future of their end."""
+        """Begin `count` calls at a rate, each `speed` times as fast as recorded; return a future of their end."""
         return self._switch.start_playing_at_rate(
             self._recordings, calls_per_s=calls_per_s, count=count, speed=speed, on_begin=self.note
         )
 
     def play_unpaced(self, count: int, timeout_s: float = 60) -> None:
-        """Play `count` calls as fast as they are read, to the end."""
+        """Play `count` calls as fast as they are read, and wait for the end."""
         self._switch.play_unpaced(self._recordings, count=count, on_begin=self.note, timeout_s=timeout_s)
 
     def start_playing_unpaced(self, count: int) -> "Future[int]":
-        """Begin `count` calls as fast as can be, whether they are read or not; give the future of their end."""
+        """Begin `count` calls as fast as possible, whether or not they are read; return a future of their end."""
         return self._switch.start_playing_unpaced(self._recordings, count=count, on_begin=self.note)
 
     def note(self, call: FreshCall) -> None:
-        """Expect the rows of a call that is played in another way."""
+        """Add the rows of a call that is played in another way to those expected."""
         self.rows.update({(row["call_id"], row["start_ts"]): row for row in call.rows})
 
 
 def found(url: str) -> dict[Key, Row]:
-    """Read every row, in the form that recordings state theirs; none may be estimated."""
+    """Read every row, in the form of the recordings' rows; no row may be estimated."""
     return dict(_read(url))
 
 
 def wrong_rows(url: str, wanted: dict[Key, Row]) -> Iterator[str]:
-    """Tell what differs, a row at a time: what `found` and a comparison say of 120,000 rows is not to be read."""
+    """Yield what differs, row by row: pytest's comparison of 120,000 rows would be unreadable."""
     missing = set(wanted)
     for key, row in _read(url):
         missing.discard(key)

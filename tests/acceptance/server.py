@@ -1,4 +1,4 @@
-"""A PostgreSQL that the tests take away, hang, and bring back."""
+"""A PostgreSQL that the tests stop, hang and bring back."""
 
 import itertools
 import os
@@ -26,7 +26,7 @@ class Server:
         if self._running is None:
             self._running = embedded_postgres(self.folder, fsync=False)
             url = self._running.__enter__()
-            # Each start has its socket in another folder.
+            # Each start puts its socket in another folder.
             (self.folder / "address").unlink(missing_ok=True)
             (self.folder / "address").symlink_to(url.partition("host=")[2])
 
@@ -36,13 +36,13 @@ class Server:
             self._running = None
 
     def crash(self) -> None:
-        """What `pg_ctl -m immediate` does: no checkpoint, no goodbye."""
+        """Stop at once, as `pg_ctl -m immediate` does: no checkpoint, no goodbye to clients."""
         self.signal(signal.SIGQUIT)
         self.stop()
 
     def take_over(self, primary: "Server") -> None:
-        """Start with all that another server, which has stopped, has committed: what its standby would have."""
-        # As it is: with its owner, who under root is another than us.
+        """Start with everything that another, stopped server committed, as its standby would."""
+        # With its owner, who is another user than us when we are root.
         subprocess.run(["cp", "-a", primary.folder / "postgresql", self.folder], check=True)
         self.start()
 
@@ -50,7 +50,7 @@ class Server:
         os.kill(self._pid, number)
 
     def processes(self) -> list[int]:
-        """The process that takes connections, and the one that serves the listener's writer."""
+        """Return the process that accepts connections, and the one that serves the listener's writer."""
         with psycopg.connect(self.url) as connection:
             found = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'tollbook listen'")
             return [self._pid, *(pid for (pid,) in found)]
@@ -64,7 +64,7 @@ class Server:
             connection.execute(command)
 
     def fresh_database(self) -> str:
-        """The URL of a new, empty, migrated database."""
+        """Yield the URL of a new, empty, migrated database."""
         name = f"fresh_{next(self._numbers)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy")
         return self[name]

@@ -1,4 +1,4 @@
-"""What docs/api.md shows works as printed there: its curl lines and Python examples, on a real `tollbook serve`."""
+"""The curl lines and Python examples of docs/api.md work as printed, on a real `tollbook serve`."""
 
 import json
 import os
@@ -70,7 +70,7 @@ class Api:
 
 
 def row(call_id: str, start_ts: int, billsec: int = 60) -> Row:
-    """A call that the examples find."""
+    """Return a call that the examples find."""
     return Row(
         switch="fs1", call_id=call_id, account_id=None, direction="outbound", from_num="1001", to_num="+4930123456",
         start_ts=start_ts, answer_ts=start_ts + 4000, end_ts=start_ts + 64_000, duration_sec=64, billsec=billsec,
@@ -81,7 +81,7 @@ def row(call_id: str, start_ts: int, billsec: int = 60) -> Row:
 
 @pytest.fixture(scope="module")
 def shared(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ApiServer]]:
-    """The URL of a database, and an API over it: each test has an account of its own there."""
+    """The URL of a database, and an API over it, where each test has its own account."""
     with new_database() as url, serving(url, tmp_path_factory.mktemp("api") / "serve.log") as server:
         yield url, server
 

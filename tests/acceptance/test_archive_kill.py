@@ -1,4 +1,4 @@
-"""`tollbook archive run` and `compact` are killed at random points under load; the archive has every call once."""
+"""`tollbook archive run` and `compact` are killed at random points under load; the archive holds every call once."""
 
 import itertools
 import random
@@ -71,7 +71,7 @@ class Load(threading.Thread):
 
 
 def wait_for_session(watcher: psycopg.Connection[tuple[object, ...]], process: subprocess.Popen[bytes]) -> None:
-    """Wait until a process has connected to the database, or has ended: a kill before that would test nothing."""
+    """Wait until a process has connected to the database or ended: a kill before that would test nothing."""
     query = (
         "SELECT FROM pg_stat_activity WHERE application_name IN ('tollbook archive', 'tollbook compact')"
         " AND datname = current_database()"
@@ -104,7 +104,7 @@ def test_killed_at_random_points_under_load(start: Start, database_url: str, tmp
     for arguments in (("archive", "run", "--now"), ("archive", "compact")):
         last = start(*arguments)
         assert last.process.wait(PATIENCE_S) == 0, last.output
-    print(f"seed {seed}: {dict(ended)}")  # noqa: T201 - with -s it says what the run was
+    print(f"seed {seed}: {dict(ended)}")  # noqa: T201 - shows with -s what the run was
     settings = Settings(database_url=SecretStr(database_url), data_dir=tmp_path / "data")
     with connect(database_url, name="test", autocommit=True) as connection:
         in_database = stored(connection)

@@ -1,4 +1,4 @@
-"""What happened while nobody listened: calls that are up are found, a restarted switch's calls end as lost."""
+"""What happened while nobody listened: calls that are up are found, and a restarted switch's calls end as lost."""
 
 import json
 import time
@@ -27,7 +27,7 @@ def wait_for(url: str, condition: Callable[[list[dict[str, Any]]], bool], timeou
 
 
 def until_first(recording: Recording, name: bytes) -> int:
-    """The index of the first event of that name."""
+    """Return the index of the first event of that name."""
     return next(index for index, event in enumerate(recording.events) if event.name == name)
 
 
@@ -60,7 +60,7 @@ def test_calls_that_are_up_get_their_rows_and_end_right(start: Start, database_u
 
 
 def test_a_restarted_switch_s_calls_end_as_lost_at_its_last_sign_of_life(start: Start, database_url: str) -> None:
-    """No hangup comes for calls that a kill takes down: they end by estimate, say so, and are priced until then."""
+    """Calls cut off by a kill send no hangup: they get an estimated end, are marked so, and are priced until then."""
     recording = load(CALLS / "outbound_answered")
     end = until_first(recording, b"CHANNEL_HANGUP_COMPLETE")
     with SwitchThread(heartbeat_s=0.5) as switch:
@@ -109,7 +109,7 @@ def test_an_id_used_again_while_its_old_life_is_held_open(start: Start, database
     with SwitchThread(heartbeat_s=0.3) as switch:
         listener = start("listen", esl=switch.url)
         switch.wait_for_subscriber(20)
-        switch.beat()  # from here on the listener counts what it hears against what the switch says
+        switch.beat()  # from here on the listener compares its own count with the switch's
         call = CallTemplate(recording).fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
         old, new = call.rows
         assert old["call_id"] == new["call_id"]
@@ -136,7 +136,7 @@ def test_an_id_used_again_while_its_old_life_is_held_open(start: Start, database
 def test_a_zombie_is_denied_twice_a_minute_apart_and_ends_where_it_was_last_seen(
     start: Start, database_url: str
 ) -> None:
-    """Channels that are listed for ever and exist no more: asked again after a real minute, and closed by estimate."""
+    """Channels listed for ever that no longer exist: asked about again after a real minute, and ended by estimate."""
     recording = load(CALLS / "outbound_answered")
     end = until_first(recording, b"CHANNEL_HANGUP_COMPLETE")
     template = CallTemplate(recording)
@@ -147,9 +147,9 @@ def test_a_zombie_is_denied_twice_a_minute_apart_and_ends_where_it_was_last_seen
         (want,) = zombie.rows
         switch.emit(zombie, range(end))
         wait_for(database_url, lambda found: len(found) == 1 and found[0]["answer_ts"] is not None)
-        time.sleep(6)  # the recorded times of the call so far are past: what is told now is newer
+        time.sleep(6)  # past the recorded times of the call so far: what the switch reports now is newer
         seen_ms = time.time_ns() // 1_000_000
-        # A call that only a comparison finds shows when one was made, at which the other call was still there.
+        # A call that only a comparison can find shows that one was made; the other call was still listed then.
         living = template.fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
         switch.happen(living, range(end))
         wait_for(database_url, lambda found: len(found) == 2, timeout_s=30)

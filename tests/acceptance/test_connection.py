@@ -23,13 +23,13 @@ from tollbook.simulator.freshen import CallTemplate
 from tollbook.simulator.recording import load
 from tollbook.simulator.thread import SwitchThread
 
-# With CDR files, and without two whose number dialled names another call's id: `FreshCall.rows` leaves that as it was.
+# With CDR files, and without two whose dialled number contains another call's id: `FreshCall.rows` does not change it.
 NAMES = sorted({path.parent.name for path in CALLS.glob("*/json_cdr")} - {"eavesdrop", "pickup"})
 RECORDINGS = [load(CALLS / name) for name in NAMES[::3]]
 
 
 class Proxy:
-    """Stands between the listener and a switch, and is the bad network."""
+    """A bad network between the listener and a switch."""
 
     def __init__(self, switch: SwitchThread) -> None:
         self._switch = switch
@@ -47,7 +47,7 @@ class Proxy:
         return f"esl://:{self._switch.password}@{host}:{port}"
 
     def stall(self) -> None:
-        """Forward nothing, either way; connections stay open, and new ones are accepted."""
+        """Forward nothing in either direction; connections stay open, and new ones are accepted."""
         self._open.clear()
 
     def go_on(self) -> None:
@@ -110,14 +110,14 @@ def through() -> Iterator[Callable[[SwitchThread], Proxy]]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the switch's mod_json_cdr writes."""
+    """The folder that the switch's mod_json_cdr writes to."""
     made = tmp_path / "json_cdr"
     made.mkdir()
     return made
 
 
 def recovered(start: Start, folder: Path) -> None:
-    """What nobody heard comes from the switch's own files."""
+    """Recover from the switch's own files what the listener did not hear."""
     recover = start("recover", str(folder))
     assert recover.process.wait(60) == 0, recover.output
 
@@ -129,7 +129,7 @@ def connections(listener: Any) -> int:
 def test_cut_in_the_middle_of_frames_and_half_closed(
     start: Start, database_url: str, folder: Path, through: Any
 ) -> None:
-    """Cut five times inside a frame, and one direction closed in either way: the listener is back each time."""
+    """Cut five times inside a frame, and closed in each direction alone: the listener reconnects each time."""
     with SwitchThread(json_cdr_dir=folder, heartbeat_s=0.5) as switch:
         proxy, calls = through(switch), Calls(switch, RECORDINGS)
         listener = start("listen", esl=proxy.url)
@@ -154,7 +154,7 @@ def test_cut_in_the_middle_of_frames_and_half_closed(
 
 
 def test_a_network_that_swallows_everything(start: Start, database_url: str, folder: Path, through: Any) -> None:
-    """Nothing comes for three heartbeats: the connection is dead, and the next one is made as soon as one can be."""
+    """After three silent heartbeats the connection is dead, and the listener reconnects as soon as it can."""
     with SwitchThread(json_cdr_dir=folder, heartbeat_s=0.5) as switch:
         proxy, calls = through(switch), Calls(switch, RECORDINGS)
         listener = start("listen", esl=proxy.url)
@@ -175,13 +175,13 @@ def test_a_network_that_swallows_everything(start: Start, database_url: str, fol
 
 
 def test_a_listener_that_stands_still(start: Start, database_url: str, folder: Path) -> None:
-    """Stopped until the switch's queue is full: it drops events, then cuts. What was heard and what was not fit."""
+    """Stopped until the switch's full queue drops events, then cuts. What was heard and what was not fit together."""
     with SwitchThread(json_cdr_dir=folder, heartbeat_s=0.5, max_queued=200) as switch:
         calls = Calls(switch, RECORDINGS)
         listener = start("listen", esl=switch.url)
         switch.wait_for_subscriber(20)
         calls.play(50, calls_per_s=200).result(30)
-        time.sleep(1.2)  # two heartbeats: silence is now a dead connection after 3 s
+        time.sleep(1.2)  # two heartbeats: from now on 3 s of silence mean a dead connection
         stopped = time.monotonic()
         listener.process.send_signal(signal.SIGSTOP)
         try:
@@ -201,7 +201,7 @@ def test_a_listener_that_stands_still(start: Start, database_url: str, folder: P
 
 
 def test_one_switch_s_trouble_is_not_another_s(start: Start, database_url: str, through: Any) -> None:
-    """One switch behind a slow network, then one that stalls: the other's rows come at once, and so does the end."""
+    """One switch's network is slow, then stalls: the other's rows come at once, and the listener stops promptly."""
     with SwitchThread() as well, SwitchThread(switch_name="fs-far") as far:
         proxy, calls, far_calls = through(far), Calls(well, RECORDINGS), Calls(far, RECORDINGS)
         listener = start("listen", esl=f"{well.url},{proxy.url}")
@@ -218,7 +218,7 @@ def test_one_switch_s_trouble_is_not_another_s(start: Start, database_url: str, 
         proxy.go_on()
         playing.result(30)
         wait_until(lambda: found(database_url) == {**calls.rows, **far_calls.rows})
-        # A goodbye that is not answered is not waited for.
+        # The listener does not wait for a goodbye that is not answered.
         proxy.stall()
         begun = time.monotonic()
         listener.end()

@@ -28,7 +28,7 @@ ACCOUNTS = {"acme": "EUR", "other": "USD", "void": "EUR"}
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 MINUTE = 60_000
 
-# What a browser does not have to show at each change: chromium takes a second or more of CPU for each of these.
+# Not run at each change: chromium takes a second or more of CPU for each of these.
 EVERY_PAGE = pytest.mark.soak
 
 
@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
     chromium = shutil.which("chromium")
     assert chromium, "chromium is missing: run `make debian`, or install Debian's package chromium"
-    # As root, in a container, its sandbox cannot be made; the pages are our own.
+    # As root in a container it cannot make its sandbox; the pages are our own.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=arguments)

@@ -1,4 +1,4 @@
-"""`tollbook demo`: what the README promises a newcomer."""
+"""`tollbook demo` does what the README promises a newcomer."""
 
 import fcntl
 import re
@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """A folder for temporary files that the server's user may enter, for one demo on this machine at a time.
+    """A temporary folder that the server's user may enter, for one demo on this machine at a time.
 
     A demo takes port 8080 if that is free when it begins, and listens there seconds later.
     """
@@ -35,7 +35,7 @@ def clean(scratch: Path) -> dict[str, str]:
 
 @pytest.fixture
 def demo(tmp_path: Path, scratch: Path) -> Iterator[Running]:
-    """A demo that has said how to use it."""
+    """A demo that has printed how to use it."""
     demo = Running(["demo"], clean(scratch), tmp_path / "demo.log")
     try:
         demo.wait_for("acct_alpha", 60)
@@ -51,7 +51,7 @@ def test_demo_once_checks_itself_and_leaves_with_0(scratch: Path) -> None:
 
 
 def test_demo_once_leaves_with_1_and_the_difference(scratch: Path) -> None:
-    """A row that is not what the recording must give is named: shown by expecting a wrong price."""
+    """A row that differs from the recording's is named, shown by expecting a wrong price."""
     wrong = "from tollbook.demo import run, verdict; verdict.COSTS['outbound_answered'] = 7; run.once()"
     done = subprocess.run(
         [sys.executable, "-c", wrong], env=clean(scratch), capture_output=True, text=True, timeout=120
@@ -88,12 +88,12 @@ def test_a_killed_demo_takes_its_processes_along(demo: Running) -> None:
 
 
 def processes(*chosen: str) -> list[str]:
-    """The ids of the processes that `pgrep` finds."""
+    """Return the ids of the processes that `pgrep` finds."""
     return subprocess.run(["pgrep", *chosen], capture_output=True, text=True).stdout.split()
 
 
 def runs(pid: str) -> bool:
-    """Whether a process is there, and is more than an exit status that nobody has asked for."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return "State:\tZ" not in Path("/proc", pid, "status").read_text()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A disk is full: the one that the spool is on, or PostgreSQL's own."""
+"""A full disk: the spool's, or PostgreSQL's own."""
 
 import contextlib
 import os
@@ -23,14 +23,14 @@ from tollbook.store.days.partitions import make_ready
 
 @pytest.fixture
 def database_url(server: Server) -> str:
-    """A fresh, migrated database on the server that the tests take away."""
+    """A fresh, migrated database on the server that the tests stop."""
     return server.fresh_database()
 
 
 @pytest.fixture
 def small_disk() -> Iterator[Callable[[str], Path | None]]:
-    """Mount a file system of a size; None where we may not mount one."""
-    # Not below pytest's folder, which PostgreSQL may not enter when it is another user.
+    """Mount a file system of a size; yield None where we may not mount one."""
+    # Not below pytest's folder, which PostgreSQL may not enter when it runs as another user.
     folder = Path(tempfile.mkdtemp(prefix="tollbook-tests-"))
     folder.chmod(0o711)
 
@@ -55,7 +55,7 @@ def test_a_full_spool(
     small_disk: Callable[[str], Path | None],
     full: str,
 ) -> None:
-    """A spool that takes no more is an alarm; legs stay in memory, the reader goes on, and nothing is lost."""
+    """A full spool raises an alarm; legs stay in memory, the reader goes on, and nothing is lost."""
     settings = {"spool_max": "300K"}
     if full == "the disk" and (disk := small_disk("400k")):
         settings = {"data_dir": str(disk)}
@@ -81,7 +81,7 @@ def test_a_full_spool(
 def database_on_small_disk(
     server: Server, database_url: str, small_disk: Callable[[str], Path | None]
 ) -> Iterator[Callable[[], Path | None]]:
-    """Move the test's database to a file system of 100 MB, which is given; None where we may not mount one."""
+    """Move the test's database to a file system of 100 MB, and yield it; None where we may not mount one."""
     name = conninfo_to_dict(database_url)["dbname"]
     moved = False
 
@@ -104,7 +104,7 @@ def database_on_small_disk(
 
 @contextmanager
 def no_space_left(database_url: str, disk: Path) -> Iterator[str]:
-    """Fill a disk with somebody else's file; give what PostgreSQL says of it."""
+    """Fill a disk with a file that is not PostgreSQL's; yield the error that PostgreSQL then reports."""
     filling = disk / "filling"
     with psycopg.connect(database_url) as connection:
         try:
@@ -121,12 +121,12 @@ def no_space_left(database_url: str, disk: Path) -> Iterator[str]:
 
 @contextmanager
 def files_too_large(server: Server, database_url: str) -> Iterator[str]:
-    """Let no file of PostgreSQL's grow beyond a WAL segment's size: needs no rights, and stops the same write."""
+    """Let no PostgreSQL file grow beyond the size of a WAL segment: this needs no rights, and stops the same write."""
     with connect(database_url, name="test", autocommit=True) as connection:
         make_ready(connection)
         days = connection.execute("SELECT relid::text FROM pg_partition_tree('call_leg') WHERE isleaf").fetchall()
         for (day,) in days:
-            connection.execute(f"ALTER TABLE {day} SET (fillfactor = 10)")  # a page a leg: large after a few calls
+            connection.execute(f"ALTER TABLE {day} SET (fillfactor = 10)")  # one leg a page: large after a few calls
     try:
         _limit_files(server, str(16 * 1024 * 1024))
         yield "File too large"
@@ -137,7 +137,7 @@ def files_too_large(server: Server, database_url: str) -> Iterator[str]:
 def _limit_files(server: Server, size: str) -> None:
     for pid in server.processes():
         owner = Path(f"/proc/{pid}").stat()
-        # As its owner: root may have been denied the right over others' limits.
+        # As its owner: root may lack the right to change other users' limits.
         command = ["prlimit", f"--pid={pid}", f"--fsize={size}:unlimited"]
         as_root = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         subprocess.run(command, check=True, **as_root)
@@ -152,7 +152,7 @@ def test_postgresql_s_disk_is_full(
     database_on_small_disk: Callable[[], Path | None],
     full: str,
 ) -> None:
-    """PostgreSQL finds no room for the next page of a table: what it does not take is spooled until there is room."""
+    """When PostgreSQL has no room for a table's next page, what it refuses is spooled until there is room."""
     disk = database_on_small_disk() if full == "its file system" else None
     with SwitchThread() as switch:
         calls = Calls(switch, RECORDINGS)

@@ -1,4 +1,4 @@
-"""`kill -9` of the listener: what ended while nobody listened comes from the switch's own CDR files."""
+"""`kill -9` of the listener: calls that ended while it was down come from the switch's own CDR files."""
 
 import random
 import signal
@@ -22,7 +22,7 @@ SEED = 20261123
 
 @pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.soak)])
 def test_kills_and_the_same_rows(start: Start, database_url: str, tmp_path: Path, kills: int) -> None:
-    """Killed at random points of a stream of calls, started again each time, the rows are the same."""
+    """Killed at random points of a stream of calls and started again each time, it writes the same rows."""
     dice = random.Random(SEED)
     folder = tmp_path / "json_cdr"
     folder.mkdir()

@@ -29,7 +29,7 @@ def recordings() -> list[Recording]:
 
 
 def wanted(names: list[str]) -> dict[tuple[str, int], dict[str, Any]]:
-    """The rows that the recordings must give, by key."""
+    """Return the rows expected from the recordings, by key."""
     rows = [row for name in names for row in json.loads((CALLS / name / "rows.json").read_text())]
     return {(row["call_id"], row["start_ts"]): row for row in rows}
 
@@ -62,7 +62,7 @@ def test_every_recording_gives_its_rows(
 def test_two_listeners_on_one_switch_give_the_same_rows(
     start: Start, database_url: str, recordings: list[Recording], tmp_path: Path
 ) -> None:
-    """Each row is completed once, whichever listener came first; the other finds nothing to change."""
+    """Whichever listener comes first completes a row, once; the other finds nothing to change."""
     with SwitchThread() as switch:
         listeners = [start("listen", esl=switch.url, data_dir=str(tmp_path / name)) for name in ("one", "two")]
         for listener in listeners:
@@ -79,7 +79,7 @@ def test_two_listeners_on_one_switch_give_the_same_rows(
 
 
 def test_a_listener_keeps_the_next_days_ready(start: Start, database_url: str) -> None:
-    """Without a call, and without `tollbook db upgrade`: midnight finds its partitions there."""
+    """Without a call and without `tollbook db upgrade`, the next days' partitions exist before midnight."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         of_days = "inhparent = 'call_cdr'::regclass AND inhrelid::regclass::text ~ '_[0-9]{8}$'"
         ahead = f"SELECT count(*) FROM pg_inherits WHERE {of_days}"
@@ -94,7 +94,7 @@ def test_a_listener_keeps_the_next_days_ready(start: Start, database_url: str) -
 def test_a_new_deck_is_seen_without_a_restart_and_never_half(
     start: Start, database_url: str, recordings: list[Recording]
 ) -> None:
-    """Calls are played while 100,000 rates are exchanged: each has the price of one version, in the end of the new."""
+    """Calls are played while 100,000 rates are replaced: each has one version's price, at the end the new one's."""
     answered = [recording for recording in recordings if recording.name == "outbound_answered"]
     prices = "SELECT (parts -> 0 ->> 'version')::int, cost_micros, currency FROM call_cdr WHERE end_ts IS NOT NULL"
 
@@ -143,7 +143,7 @@ def test_a_row_exists_while_the_call_is_up(start: Start, database_url: str) -> N
 
 
 def test_sigterm_writes_everything_first(start: Start, database_url: str, recordings: list[Recording]) -> None:
-    """What was read when the signal came is in the database when the process has gone."""
+    """Everything read before the signal is in the database when the process ends."""
     with SwitchThread() as switch:
         listener = start("listen", esl=switch.url)
         switch.wait_for_subscriber(20)

@@ -1,4 +1,4 @@
-"""Wrong settings and absent services: one clear line that says what to do, no traceback, an exit code."""
+"""Wrong settings and missing services give one clear line that says what to do, no traceback, and an exit code."""
 
 import psycopg
 
@@ -63,7 +63,7 @@ def test_one_switch_of_two_may_be_down(start: Start) -> None:
 
 
 def test_one_switch_of_two_may_refuse(start: Start) -> None:
-    """A password that was changed on one switch does not silence the others at the next restart."""
+    """A password changed on one switch does not stop the listener from reading the others after a restart."""
     with SwitchThread() as switch, SwitchThread(password="changed") as other:
         listener = start("listen", esl=f"{switch.url},{other.url.replace('changed', 'old')}")
         switch.wait_for_subscriber(20)

@@ -1,4 +1,4 @@
-"""Ten minutes without PostgreSQL at 200 calls a second: all 120,000 calls, in as little time as they can be read."""
+"""Ten minutes without PostgreSQL at 200 calls a second: all 120,000 calls, played as fast as they can be read."""
 
 import re
 from pathlib import Path
@@ -12,19 +12,19 @@ from tests.commands import Start
 from tollbook.simulator.thread import SwitchThread
 
 COUNT = 10 * 60 * 200
-# What an outage of that length may take: of the disk (a fifth of what TOLLBOOK_SPOOL_MAX is by default), of memory.
+# What an outage of that length may take of the disk (a fifth of the default TOLLBOOK_SPOOL_MAX) and of memory.
 MOST_SPOOL_BYTES = 256 * 1024 * 1024
 MOST_MEMORY_KB = 200 * 1024
 
 
 @pytest.fixture
 def database_url(server: Server) -> str:
-    """A fresh, migrated database on the server that the tests take away."""
+    """A fresh, migrated database on the server that the tests stop."""
     return server.fresh_database()
 
 
 def peak_memory_kb(pid: int) -> int:
-    """The most memory that a process has held."""
+    """Return the peak memory of a process."""
     found = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     assert found
     return int(found[1])

@@ -1,4 +1,4 @@
-"""PostgreSQL goes away while calls are made: every call is there once and right when it is back."""
+"""PostgreSQL goes away while calls are made: once it is back, every call is stored once and right."""
 
 import contextlib
 import os
@@ -19,13 +19,13 @@ from tests.commands import Start
 from tollbook.simulator.recording import load
 from tollbook.simulator.thread import SwitchThread
 
-# A rule of the database's that a test can change its mind about.
+# Called by a CHECK, so that a test can change the rule while the listener runs.
 TAKES = "CREATE OR REPLACE FUNCTION takes(uid text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT {} $$"
 
 
 @pytest.fixture
 def database_url(server: Server) -> str:
-    """A fresh, migrated database on the server that the tests take away."""
+    """A fresh, migrated database on the server that the tests stop."""
     return server.fresh_database()
 
 
@@ -82,7 +82,7 @@ def test_a_crash_of_the_server(start: Start, server: Server, database_url: str, 
 
 
 def test_a_signal_while_the_server_is_down(start: Start, server: Server, database_url: str) -> None:
-    """SIGTERM during an outage: the process says what waits on the disk and ends with 0; the next start writes it."""
+    """SIGTERM during an outage: the process reports what is spooled and exits with 0; the next start writes it."""
     with SwitchThread() as switch:
         calls = Calls(switch, RECORDINGS)
         listener = start("listen", esl=switch.url)
@@ -122,7 +122,7 @@ def test_a_read_only_server(start: Start, server: Server, database_url: str, met
 
 
 def test_failing_over(start: Start, server: Server, standby: Server, database_url: str, metrics: Metrics) -> None:
-    """A URL that names primary and standby finds the one that takes writes."""
+    """With a URL of primary and standby, the listener finds the one that accepts writes."""
     url = database_url.replace("?host=", f"?target_session_attrs=read-write&host={standby.folder / 'address'},")
     with SwitchThread() as switch:
         calls = Calls(switch, RECORDINGS)
@@ -141,14 +141,14 @@ def test_failing_over(start: Start, server: Server, standby: Server, database_ur
 
 
 def test_a_lock_held_by_somebody(start: Start, server: Server, database_url: str, metrics: Metrics) -> None:
-    """A lock on the table for longer than we wait for one: an outage like any other."""
+    """A table lock held for longer than we wait for one is an outage like any other."""
     with SwitchThread() as switch, psycopg.connect(database_url) as somebody:
         calls = Calls(switch, RECORDINGS)
         listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
         switch.wait_for_subscriber(20)
         somebody.execute("LOCK TABLE call_cdr IN EXCLUSIVE MODE")
         calls.play(200).result(30)
-        # Before the lock has failed: what waits behind a slow batch is on the disk already.
+        # Before the wait for the lock fails: legs queued after a slow batch are on the disk already.
         metrics.wait_until("spool_bytes", lambda value: value > 0, timeout_s=3)
         listener.wait_for("canceling statement due to lock timeout")
         somebody.rollback()
@@ -159,7 +159,7 @@ def test_a_lock_held_by_somebody(start: Start, server: Server, database_url: str
 
 @contextmanager
 def standing_still(server: Server) -> Iterator[None]:
-    """Stop the process that takes connections and the one that serves the writer; both go on at the end."""
+    """Stop the process that accepts connections and the one that serves the writer; continue both at the end."""
     standing = server.processes()
     for pid in standing:
         os.kill(pid, signal.SIGSTOP)
@@ -172,7 +172,7 @@ def standing_still(server: Server) -> Iterator[None]:
 
 
 def test_a_server_that_hangs(start: Start, server: Server, database_url: str) -> None:
-    """A server that stands still answers nobody, its own limits included. SIGTERM then ends in order all the same."""
+    """A stopped server does not answer, and its own timeouts do not fire. SIGTERM still ends the listener in order."""
     with SwitchThread() as switch:
         calls = Calls(switch, RECORDINGS)
         listener = start("listen", esl=switch.url)
@@ -188,9 +188,9 @@ def test_a_server_that_hangs(start: Start, server: Server, database_url: str) ->
     assert found(database_url) == calls.rows
 
 
-@pytest.mark.soak  # 30 s; the short one is the test before this
+@pytest.mark.soak  # 30 s; the test before this is the short one
 def test_a_server_that_hangs_is_given_up(start: Start, server: Server, database_url: str, metrics: Metrics) -> None:
-    """After 30 s the batch that hangs is taken back and put on the disk too, where no end of ours can reach it."""
+    """After 30 s the batch that hangs is taken back and spooled too, where it survives the end of the process."""
     with SwitchThread() as switch:
         calls = Calls(switch, RECORDINGS)
         listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
@@ -201,7 +201,7 @@ def test_a_server_that_hangs_is_given_up(start: Start, server: Server, database_
             assert "PostgreSQL is not available" not in listener.output
             listener.wait_for("PostgreSQL is not available", timeout_s=60)
             metrics.wait_until_spooled()
-            # By now the writer hangs in a new connection, which nothing but a kill of its greenlet ends.
+            # By now the writer hangs in a new connection, which only killing its greenlet ends.
             assert listener.stop(timeout_s=20) == 0, listener.output
             assert "Traceback" not in listener.output
         listener = start("listen", esl=switch.url)
@@ -211,7 +211,7 @@ def test_a_server_that_hangs_is_given_up(start: Start, server: Server, database_
 
 
 def test_a_refused_leg_waits_for_a_retry(start: Start, server: Server, database_url: str, tmp_path: Path) -> None:
-    """A leg that PostgreSQL refuses becomes a dead letter with its reason, alone, and written once it is taken."""
+    """Only the leg that PostgreSQL refuses becomes a dead letter, with its reason; it is written once accepted."""
     refused, taken = (load(CALLS / name) for name in ("outbound_answered", "answer_caller_hangs_up"))
     (row,) = refused.rows
     with psycopg.connect(database_url) as connection:
@@ -225,7 +225,7 @@ def test_a_refused_leg_waits_for_a_retry(start: Start, server: Server, database_
         listener.end()
     before = found(database_url)
     assert {call_id for call_id, _ in before} >= {row["call_id"] for row in taken.rows}
-    assert before.get((row["call_id"], row["start_ts"])) != row  # its other leg has named it, and knows little
+    assert before.get((row["call_id"], row["start_ts"])) != row  # its other leg has made the row, which holds little
 
     listed = start("spool", "list")
     assert listed.process.wait(20) == 0

@@ -1,4 +1,4 @@
-"""The listener stands still for a minute while a switch goes on: FreeSWITCH's own bound of 100,000 events is met."""
+"""The listener stops for a minute while a switch goes on, and reaches FreeSWITCH's own bound of 100,000 events."""
 
 import shutil
 import signal
@@ -16,12 +16,12 @@ from tollbook.simulator.freshen import CallTemplate
 from tollbook.simulator.recording import load
 from tollbook.simulator.thread import SwitchThread
 
-# With few legs and small CDR files, for there will be tens of thousands of them.
+# With few legs and small CDR files, because there will be tens of thousands of them.
 NAMES = ("answer_caller_hangs_up", "bridge_loopback", "fail_busy", "outbound_486_busy", "outbound_answered")
 RECORDINGS = [load(CALLS / name) for name in NAMES]
 
 STALL_S = 60.0
-# 24 events of each round of these five are for us: 120,000, more than the queue takes, and drops, and the sockets hold.
+# 24 events of each round of these five are for us: 120,000, more than the queue takes and drops and the sockets hold.
 COUNT = 25_000
 BEFORE = 50
 UP = 20
@@ -37,7 +37,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.mark.soak  # the short one is test_a_listener_that_stands_still, in test_connection.py
 def test_a_minute_of_standing_still(start: Start, database_url: str, folder: Path) -> None:
-    """The switch queues 100,000 events, drops 500, cuts. What began unheard is looked for, the rest recovered."""
+    """The switch queues 100,000 events, drops 500, cuts. Calls that began unheard are found, the rest recovered."""
     recording = load(CALLS / "outbound_answered")
     end = next(index for index, event in enumerate(recording.events) if event.name == b"CHANNEL_HANGUP_COMPLETE")
     with SwitchThread(json_cdr_dir=folder) as switch:
@@ -60,7 +60,7 @@ def test_a_minute_of_standing_still(start: Start, database_url: str, folder: Pat
         finally:
             listener.process.send_signal(signal.SIGCONT)
         switch.wait_for_subscriber(60)
-        # Those that are up were created in the silence: only a look tells of them.
+        # The calls that are up were created in the silence: only reconciliation finds them.
         begun = {(row["call_id"], row["start_ts"]) for call in up for row in call.rows}
         wait_until(lambda: begun <= found(database_url).keys(), 60, every_s=0.1)
         for call in up:

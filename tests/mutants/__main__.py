@@ -23,17 +23,17 @@ from rich.table import Table
 from tests.mutants.table import MUTANTS, Mutant
 from tests.paths import ROOT
 
-COPIES = 2  # mutants at a time, each in a copy of its own
+COPIES = 2  # mutants tried at a time, each in its own copy
 TIMEOUT_S = 180.0
 SHOWN_LINES = 30
-WIDTH = 160  # of what is printed into a file
+WIDTH = 160  # columns, when the output is not a terminal
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "docs", "benchmarks")
-_TESTS_FAILED = 1  # pytest's exit code; 2 to 5 say that no test could run
+_TESTS_FAILED = 1  # pytest's exit code; 2 to 5 mean that no test could run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a mutant: killed by a test, alive, or, `trouble`, not tried at all."""
+    """The outcome of a mutant: killed by a test, alive, or not tried at all, with the reason in `trouble`."""
 
     mutant: Mutant
     killed: bool
@@ -42,7 +42,7 @@ class Outcome:
 
 
 def main(words: Sequence[str]) -> int:
-    """Try the mutants, show a table of them, and return the exit code."""
+    """Try the mutants, print a table of them, and return the exit code."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     mutants = [one for one in MUTANTS if not words or any(word in f"{one.path} {one.claim}" for word in words)]
     if wrong := list(misfits(mutants)):
@@ -68,7 +68,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def misfits(mutants: Iterable[Mutant]) -> Iterator[str]:
-    """Name the rows of the table that no longer fit the sources."""
+    """Yield a message for each row of the table that no longer fits the sources."""
     for mutant in mutants:
         path = ROOT / mutant.path
         found = path.read_text().count(mutant.text) if path.is_file() else 0
@@ -79,7 +79,7 @@ def misfits(mutants: Iterable[Mutant]) -> Iterator[str]:
 
 
 def try_all(mutants: Sequence[Mutant], copies: Sequence[Path]) -> Iterator[Outcome]:
-    """Try mutants, as many at a time as there are copies; yield each outcome when it is known."""
+    """Try mutants, one at a time in each copy; yield each outcome once it is known."""
     free: queue.SimpleQueue[Path] = queue.SimpleQueue()
     for copy in copies:
         free.put(copy)
@@ -97,7 +97,7 @@ def try_all(mutants: Sequence[Mutant], copies: Sequence[Path]) -> Iterator[Outco
 
 
 def try_one(mutant: Mutant, copy: Path) -> Outcome:
-    """Break a copy of the sources, run the tests, and mend it again."""
+    """Break a copy of the sources, run the tests, and repair it."""
     begun = time.monotonic()
     with broken(copy / mutant.path, mutant):
         code, output = run_tests(copy, mutant.tests)
@@ -107,7 +107,7 @@ def try_one(mutant: Mutant, copy: Path) -> Outcome:
 
 @contextmanager
 def broken(path: Path, mutant: Mutant) -> Iterator[None]:
-    """Have the mutant's replacement in a file."""
+    """Put the mutant's replacement into a file, and the original back at the end."""
     whole = path.read_text()
     path.write_text(whole.replace(mutant.text, mutant.replacement))
     try:
@@ -122,7 +122,7 @@ def run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
     environment = {
         **os.environ,
         "PYTHONPATH": str(copy),  # before the sources that the environment was installed from, also for commands
-        "PYTHONDONTWRITEBYTECODE": "1",  # a cache knows sources by second and size: it would mistake one for another
+        "PYTHONDONTWRITEBYTECODE": "1",  # a cache tells sources apart by second and size, and would mix them up
     }
     try:
         done = subprocess.run(
@@ -135,7 +135,7 @@ def run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
 
 
 def show(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """Print a table of the outcomes, and their sum."""
+    """Print a table of the outcomes, and how many are alive."""
     table = Table("file", "without the rule that", "fails", "", "s")
     for outcome in sorted(outcomes, key=lambda one: (one.killed, one.mutant.path)):
         said = "killed" if outcome.killed else "NOT TRIED" if outcome.trouble else "ALIVE"

@@ -1,13 +1,13 @@
-"""The mutants: a rule of the sources, the change that breaks it, and the tests that must notice."""
+"""The mutants: each a rule of the sources, the change that breaks it, and the tests that must fail."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
-    """One change of one file: `text`, which stands there once, becomes `replacement`, and one of `tests` must fail.
+    """One change to one file: `text`, which occurs there once, becomes `replacement`, and one of `tests` must fail.
 
-    `claim` is the rule that holds while it is not changed.
+    `claim` is the rule that holds without the change.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""The command `tollbook`: its list of commands is true and imports nothing; errors are one line and an exit code."""
+"""The command `tollbook`: its list of commands is right and imports none; errors are one line and an exit code."""
 
 import subprocess
 import sys

@@ -29,9 +29,9 @@ with embedded_postgres(Path(sys.argv[1]), fsync=False) as url:
 
 @pytest.fixture
 def data_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that the server may enter: as root it runs as somebody else, and pytest's folders are closed.
+    """A folder that the server may enter: under root it runs as another user, and pytest's folders are closed.
 
-    The folder for temporary files is below it, so that servers of others, which come and go, are not seen.
+    The folder for temporary files is below it, so that other servers, which come and go, do not count.
     """
     with tempfile.TemporaryDirectory(prefix="tollbook-tests-") as folder:
         scratch = Path(folder) / "tmp"
@@ -50,7 +50,7 @@ def server_pid(data_dir: Path) -> int:
 
 
 def alive(pid: int) -> bool:
-    """Tell whether a process runs; one that has ended and waits for its parent does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
@@ -71,13 +71,13 @@ def test_the_life_of_a_server(data_dir: Path) -> None:
             embedded_postgres(data_dir),
         ):
             pass
-        with psycopg.connect(url) as connection:  # the refused one has not touched it
+        with psycopg.connect(url) as connection:  # the refused owner has not touched it
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
         assert Path(url.partition("host=")[2]).stat().st_mode & 0o007 == 0
     assert running_url(data_dir) is None
     assert not alive(pid)
     assert scratch_folders() == set()
-    # A client that is still connected does not keep it from stopping, and the data are there again.
+    # A client that is still connected does not keep the server from stopping, and the data are there at the next start.
     with embedded_postgres(data_dir, fsync=False) as url:
         lingering = psycopg.connect(url)
         assert lingering.execute("SELECT count(*) FROM kept").fetchone() == (0,)

@@ -1,4 +1,4 @@
-"""sd_notify on a real datagram socket, as systemd has one."""
+"""sd_notify on a real datagram socket, like systemd's."""
 
 import socket
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tollbook.systemd import notify, watchdog_interval_s
 
 @pytest.fixture(params=["in a folder", "abstract"])
 def systemd(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """What systemd listens on, named in the environment as systemd names it."""
+    """The socket that systemd listens on, named in the environment as systemd does."""
     name = str(tmp_path / "notify") if request.param == "in a folder" else f"@tollbook-test-{tmp_path.name}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(name.replace("@", "\0", 1))

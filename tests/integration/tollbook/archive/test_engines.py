@@ -1,4 +1,4 @@
-"""Engines that are not ours read the archive by the examples of docs/archive.md, and agree with PostgreSQL."""
+"""Other engines read the archive by the examples of docs/archive.md, and agree with PostgreSQL."""
 
 import os
 import re
@@ -33,7 +33,7 @@ SUMS = """
 
 
 def made(number: int, billsec: int) -> tuple[Row, Price]:
-    """The calls of three months, at the edges of days and months too, of three accounts and of none."""
+    """Make calls of three months, some at the edges of days and months, of three accounts and of none."""
     start = AUGUST + (number % DAYS) * MS_PER_DAY + (number * 7919) % 3 * (MS_PER_DAY // 2 - 1)
     row = Row(
         switch="sw1", call_id=f"call {number} ü", account_id=("acme", "_acme", "other", None)[number % 4],
@@ -46,7 +46,7 @@ def made(number: int, billsec: int) -> tuple[Row, Price]:
 
 @pytest.fixture
 def archive(database: Connection, database_url: str, tmp_path: Path) -> Settings:
-    """An archive of some appends and some corrections, which replaced whole files."""
+    """An archive made by several appends, and by corrections that replaced whole files."""
     database.autocommit = True
     settings = Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
     rows = [made(number, number % 77) for number in range(4000)]
@@ -62,7 +62,7 @@ def archive(database: Connection, database_url: str, tmp_path: Path) -> Settings
 
 
 def played(example: str, settings: Settings) -> list[str]:
-    """What an example prints, run as its reader runs it."""
+    """Run an example as its reader would, and return what it prints."""
     environment = os.environ | {
         "PYICEBERG_CATALOG__TOLLBOOK__TYPE": "sql",
         "PYICEBERG_CATALOG__TOLLBOOK__URI": settings.require_database_url().replace(
@@ -80,7 +80,7 @@ def played(example: str, settings: Settings) -> list[str]:
 
 
 def test_the_examples_are_found() -> None:
-    """DuckDB and Sail: a document that lost one would check nothing."""
+    """DuckDB and Sail are both in the document: otherwise the test below would check nothing."""
     assert ["to_duckdb" in one for one in EXAMPLES] == [True, False]
     assert ["pysail" in one for one in EXAMPLES] == [False, True]
 

@@ -1,4 +1,4 @@
-"""What a peer that is not an Event Socket, or not a quick one, costs the client: an error of ours, in time."""
+"""A peer that is no Event Socket, or a slow one, gives the client one of our errors, in time."""
 
 import socket
 import threading
@@ -17,7 +17,7 @@ ACCEPTED = GREETING + b"Content-Type: command/reply\nReply-Text: +OK accepted\n\
 
 @contextmanager
 def saying(data: bytes, *, close: bool = True) -> Iterator[tuple[str, int]]:
-    """A server that says `data` to its first client, takes what it is sent, and closes or stays silent."""
+    """Run a server that sends `data` to its first client, reads what comes, and closes or stays silent."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -58,7 +58,7 @@ def saying(data: bytes, *, close: bool = True) -> Iterator[tuple[str, int]]:
 def test_what_is_no_event_socket_is_an_error_that_says_so(
     data: bytes, error: type[TollbookError], message: str
 ) -> None:
-    """Rejections, other protocols and unbounded frames raise an error of ours that says which it was."""
+    """Rejections, other protocols and unbounded frames raise one of our errors that says which it was."""
 
     def converse(host: str, port: int) -> None:
         with EslClient(host, port, timeout_s=5) as client:
@@ -70,7 +70,7 @@ def test_what_is_no_event_socket_is_an_error_that_says_so(
 
 
 def test_a_switch_that_dribbles_is_given_up_in_time() -> None:
-    """The limit is on the whole conversation, not on each read; events in between are skipped."""
+    """The time limit is for the whole conversation, not for each read; events in between are skipped."""
     event = b"Content-Type: text/event-plain\nContent-Length: 2\n\nhi"
     with saying(ACCEPTED + event * 3, close=False) as (host, port):
         begun = time.monotonic()

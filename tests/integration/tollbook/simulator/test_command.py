@@ -1,4 +1,4 @@
-"""The simulated switch as a process of its own."""
+"""The simulated switch as a separate process."""
 
 import re
 import signal

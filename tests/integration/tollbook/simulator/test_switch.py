@@ -1,4 +1,4 @@
-"""The simulated switch over a real socket: what it answers, what it sends to which client, and how it fails."""
+"""The simulated switch over a real socket: its replies, the events each client gets, and its failures."""
 
 import re
 import time
@@ -26,7 +26,7 @@ def recorded(name: str) -> Recording:
 
 
 def assert_cut(client: RawClient) -> None:
-    """Read what is left, and find the end rather than silence."""
+    """Read the rest, and expect the connection's end rather than silence."""
     with suppress(ConnectionError):
         client.rest()
 
@@ -67,7 +67,7 @@ def test_a_session_gets_the_recorded_bytes(switch: SwitchThread):
 
 
 def _without_what_differs(said: bytes) -> bytes:
-    """Leave out job ids, and the figures in the answer to `status`."""
+    """Remove job ids, and the figures in the reply to `status`."""
     said = re.sub(rb"Job-UUID: [0-9a-f-]{36}", b"Job-UUID: X", said)
     status = re.compile(rb"Content-Length: \d+\n\nUP (?:.|\n)*?240K/8192K\n")
     assert len(status.findall(said)) == 1
@@ -368,7 +368,7 @@ def test_a_restart_cuts_all_and_says_nothing(switch: SwitchThread, client: RawCl
         switch.beat()
         beat = again.read().event
         assert beat.get(b"Session-Since-Startup") == b"0"
-        # What was up died with the old process: not even its hangup is played in the new one.
+        # Calls that were up died with the old process: not even their hangups are played in the new one.
         assert future.result(10) == 3
         assert again.api(b"uuid_exists x") == b"false"
 

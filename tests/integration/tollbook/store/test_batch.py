@@ -45,7 +45,7 @@ def _key(row: dict[str, Any]) -> tuple[str, int]:
 
 
 def price(row: Row) -> Price:
-    """A pricer that tells the parts apart, without any tariffs."""
+    """Price each charge by its seconds, without any tariffs, so that charges can be told apart."""
     parts = tuple(
         PricedCharge(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=part.seconds * 7)
         for part in row.parts or ()
@@ -67,7 +67,7 @@ def table(
 
 
 def rows(connection: Connection) -> list[dict[str, Any]]:
-    """The rows in the form of `rows.json`."""
+    """Return the rows in the form of `rows.json`."""
     columns = [column for column in COLUMNS if column != "cost_micros"]
     return [
         {column: row[column] for column in columns}
@@ -92,7 +92,7 @@ def empty(connection: Connection) -> None:
 def leg(
     uid: str, at_s: float = 0, *, parent: str = "", end_s: float | None = None, create: bool = True, **facts: Any
 ) -> Leg:
-    """An inbound leg that began `at_s` after T0 and, with `end_s`, has ended: answered all the while."""
+    """Return an inbound leg that began `at_s` after T0; with `end_s` it has ended, answered from the start."""
     created_us = T0 + int(at_s * SECOND)
     said = Facts(
         channel=f"sofia/internal/{uid}", caller="1000", dialed="2000", at_us=created_us, outbound=bool(parent),
@@ -144,7 +144,7 @@ def test_any_order_split_repetition_and_writer_gives_the_same_rows(
             connection, partitions = next(writers)
             write(connection, order[begin:end], partitions)
     assert rows(database) == wanted(names)
-    # Once more, all of it: not even a revision moves.
+    # All of it once more: not even a revision changes.
     before = table(database), outbox(database)
     write(database, order)
     assert (table(database), outbox(database)) == before
@@ -154,7 +154,7 @@ def test_any_order_split_repetition_and_writer_gives_the_same_rows(
 def test_two_writers_at_once_end_in_the_same_rows(database: Connection, database_url: str, share: str) -> None:
     """Two threads write the legs of one switch at the same time: no deadlock, no fact lost, the same rows.
 
-    In opposite orders, or side by side on the same legs, where whatever one forgets the other does not bring back.
+    In opposite orders, or side by side on the same legs, where neither writer would restore a fact that the other lost.
     """
     legs = [one for name in NAMES for one in LEGS[name]]
     shares = (legs, legs[::-1]) if share == "both all of it" else (legs[::2], legs[1::2])
@@ -208,7 +208,7 @@ def test_a_complete_row_is_never_reopened(database: Connection) -> None:
 
 
 def test_a_duplicate_changes_nothing(database: Connection) -> None:
-    """Not the revision, not the moment in the outbox, not the row's version in PostgreSQL."""
+    """The revision, the time in the outbox and the row's version in PostgreSQL stay."""
     query = "SELECT xmin, ctid, * FROM call_cdr"
     write(database, [leg("a", end_s=60), leg("b", 1, parent="a", end_s=50)])
     before, legs, waits = table(database, query), table(database, "SELECT xmin, * FROM call_leg"), outbox(database)
@@ -221,7 +221,7 @@ def test_a_duplicate_changes_nothing(database: Connection) -> None:
 
 
 def test_facts_that_change_no_column_change_no_row(database: Connection) -> None:
-    """A look tells what the row says already: the leg keeps it, the row keeps its revision, the archive rests."""
+    """A look finds what the row already has: the leg stores it, the row keeps its revision, nothing is archived."""
     known = leg("a", end_s=60, account="acme")
     write(database, [known])
     database.execute("DELETE FROM archive_outbox")
@@ -291,7 +291,7 @@ def test_an_orphan_stands_under_the_oldest_ancestor_named_and_stays_open(databas
 
 
 def test_a_completed_row_that_was_no_call_is_taken_out_of_the_archive_too(database: Connection) -> None:
-    """Only its end was heard first, which named no parent; its CREATE, from a second listener, names one."""
+    """First only its end was heard, which names no parent; its CREATE, from a second listener, names one."""
     write(database, [leg("x", 1, end_s=5, create=False)])
     assert outbox(database) == [("x", T0 // 1000 + 1000, None, False)]
     write(database, [leg("x", 1, parent="root"), leg("root", 0, end_s=9)])
@@ -346,7 +346,7 @@ def test_a_refused_batch_writes_nothing_and_leaves_the_connection_usable(databas
 
 
 def test_a_day_dropped_behind_our_back_is_made_again(database: Connection) -> None:
-    """The writer remembers which days stand ready; a prune in between must not set good legs aside."""
+    """The writer remembers which days are ready; a prune in between must not make good legs dead letters."""
     partitions = Partitions()
     write(database, [leg("a", end_s=5)], partitions)
     days = table(
@@ -366,7 +366,7 @@ def test_a_day_dropped_behind_our_back_is_made_again(database: Connection) -> No
 
 
 def test_a_connection_that_breaks_loses_nothing(database: Connection, database_url: str) -> None:
-    """StoreUnavailable: nothing of the batch is there, and the same batch may be written again."""
+    """StoreUnavailable: none of the batch is stored, and the same batch can be written again."""
     batch = [leg("a", end_s=5), leg("b", end_s=5)]
     with connect(database_url, name="doomed") as doomed:
         partitions = Partitions()

@@ -1,4 +1,4 @@
-"""Who waits for whom: each lock is held open at the place that it guards, and the other side is seen waiting."""
+"""Locks: each is held at the place that it guards, and the other side is seen waiting for it."""
 
 import threading
 from collections.abc import Callable, Generator
@@ -28,7 +28,7 @@ UNRATED = Tariffs(decks={}).price
 
 
 def leg(uid: str, *, day: int = DAY, parent: str = "", at_s: int = 0) -> Leg:
-    """A leg of a minute, ended, at noon of a day."""
+    """Return a leg that ended after a minute, at noon of a day."""
     created_us = (day * MS_PER_DAY + MS_PER_DAY // 2) * 1000 + at_s * 1_000_000
     above = Parent(uid=parent, named_by="cdr_parent") if parent else None
     said = Facts(at_us=created_us, parent=above, channel=f"sofia/internal/{uid}", dialed="1001", caller="1000")
@@ -47,7 +47,7 @@ def database(database_url: str) -> Generator[Connection]:
 
 
 class Attempt:
-    """What is done in a thread and on a connection of its own, `autocommit`, and how it ended."""
+    """Runs something in its own thread, on its own `autocommit` connection, and keeps how it ended."""
 
     def __init__(self, url: str, work: Callable[[Connection], object]) -> None:
         self.pid = 0
@@ -66,7 +66,7 @@ class Attempt:
         self._thread.start()
 
     def seen_waiting(self, watcher: Connection) -> None:
-        """Wait until PostgreSQL says that it waits, which must be for an advisory lock; fails when it ends without."""
+        """Wait until PostgreSQL shows it waiting, which must be for an advisory lock; fail if it ends without."""
 
         def waits_for() -> str | None:
             assert self._thread.is_alive(), f"it did not wait: {self.error or self.result!r}"
@@ -89,9 +89,9 @@ def legs_kept(connection: Connection) -> set[str]:
 
 
 def test_a_day_is_not_dropped_while_a_partition_is_being_made(database: Connection, database_url: str) -> None:
-    """An older day that another process is making is the oldest, once it stands: this one must not go before it.
+    """An older day that another process is making will be the oldest once it exists: this one must not go before it.
 
-    Dropped in between, the window would have passed the day being made, and no partition could be attached there.
+    Dropped in between, this day would move the window past the day being made, whose partition could not be attached.
     """
     Partitions().ensure(database, call_days=[DAY], leg_days=())
     with connect(database_url, name="maker") as maker:
@@ -107,7 +107,7 @@ def test_a_day_is_not_dropped_while_a_partition_is_being_made(database: Connecti
 
 
 def test_a_partition_is_not_made_while_a_day_is_being_dropped(database: Connection, database_url: str) -> None:
-    """A writer that wants a day which is going finds it in the past of the window, and makes none."""
+    """A writer that wants a day being dropped finds it before the window start, and does not make it."""
     Partitions().ensure(database, call_days=[DAY], leg_days=())
     with connect(database_url, name="dropper") as dropper:
         dropper.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
@@ -125,9 +125,9 @@ def test_a_partition_is_not_made_while_a_day_is_being_dropped(database: Connecti
 
 @contextmanager
 def batch_held_while_it_prices(url: str, *legs: Leg) -> Generator[Callable[[], object]]:
-    """A batch that has read the stored legs, stands in the middle of its transaction, and has yet to write.
+    """Hold a batch in the middle of its transaction: it has read the stored legs and has not written yet.
 
-    Yields a function that lets it go on and waits for its end.
+    Yield a function that lets it go on and waits for its end.
     """
     reached, go_on = threading.Event(), threading.Event()
 
@@ -155,11 +155,11 @@ def batch_held_while_it_prices(url: str, *legs: Leg) -> Generator[Callable[[], o
 
 
 def test_legs_are_not_dropped_between_a_batchs_look_and_its_rows(database: Connection, database_url: str) -> None:
-    """A call that was pruned gets one more leg: it is late again, and all of its legs outlive their day with it."""
+    """A pruned call gets one more leg: it becomes a late call again, and all of its legs outlive their day with it."""
     with connect(database_url, name="listener") as listener:
         write(listener, leg("root"))
     assert drop_calls(database, DAY, most_moved=1).moved == 1  # it waits for the archive
-    database.execute("DELETE FROM call_cdr_late")  # as when the archive has taken it, and it has rested
+    database.execute("DELETE FROM call_cdr_late")  # as happens once it is archived and has not changed for a while
     with batch_held_while_it_prices(database_url, leg("child", parent="root", at_s=9)) as finish_the_batch:
         dropping = Attempt(database_url, lambda connection: drop_legs(connection, DAY))
         dropping.seen_waiting(database)
@@ -173,9 +173,9 @@ def test_legs_are_not_dropped_between_a_batchs_look_and_its_rows(database: Conne
 
 
 def test_a_late_call_is_not_deleted_between_a_batchs_look_and_its_rows(database: Connection, database_url: str) -> None:
-    """It has rested and would go, and a new leg makes it change: it stays, with all of its legs.
+    """Unchanged for a while, it is due to be deleted, but a new leg changes it: it stays, with all of its legs.
 
-    Deleted in between, only the new leg would be left, and the next one would make a row of these two alone.
+    Deleted in between, it would leave only the new leg, and the next one would make a row of these two alone.
     """
     with connect(database_url, name="listener") as listener:
         write(listener, leg("root"))

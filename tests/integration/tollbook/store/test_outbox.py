@@ -12,7 +12,7 @@ from tollbook.store.database import Connection, connect
 
 @pytest.fixture
 def database(database_url: str) -> Generator[Connection]:
-    """The archiver's connection: what would wait for another transaction fails after two seconds."""
+    """The archiver's connection: a statement that waits for another transaction fails after two seconds."""
     with connect(database_url, name="archiver", autocommit=True) as connection:
         connection.execute("SET lock_timeout = '2s'")
         yield connection
@@ -25,12 +25,12 @@ def listener(database_url: str) -> Generator[Connection]:
 
 
 def waiting(connection: Connection) -> list[tuple[str, bool]]:
-    """The calls in the outbox, and whether a batch has claimed them."""
+    """Return the calls in the outbox, and whether a batch has claimed them."""
     return connection.execute("SELECT call_id, batch_id IS NOT NULL FROM archive_outbox ORDER BY 1").fetchall()
 
 
 def test_a_claim_leaves_what_a_batch_of_the_listener_holds(database: Connection, listener: Connection) -> None:
-    """It takes the rest at once; the row that was changing is claimed by the next one."""
+    """A claim takes the rest at once; the next claim takes the row that was changing."""
     store(database, call("free"), call("held"))
     call_rows.upsert(listener, [call("held", billsec=61)])
     first = claim(database)
@@ -45,7 +45,7 @@ def test_a_claim_leaves_what_a_batch_of_the_listener_holds(database: Connection,
 
 
 def test_what_changes_while_it_is_acknowledged_stays(database: Connection, listener: Connection) -> None:
-    """The archive has the row as it was: its change takes it out of the batch, and waits for the archive anew."""
+    """The archive has the row as it was: its change takes it out of the batch, and it waits for the archive again."""
     store(database, call("same"), call("changed"))
     batch = claim(database)
     assert batch
@@ -58,7 +58,7 @@ def test_what_changes_while_it_is_acknowledged_stays(database: Connection, liste
 
 
 def test_a_batch_that_is_taken_back_is_acknowledged_later(database: Connection, listener: Connection) -> None:
-    """What the listener held and then left as it was still belongs to the batch: the next run finds it there."""
+    """A row that the listener held and then left unchanged still belongs to the batch: the next run finds it there."""
     store(database, call("same"), call("held"))
     batch = claim(database)
     assert batch
@@ -73,7 +73,7 @@ def test_a_batch_that_is_taken_back_is_acknowledged_later(database: Connection, 
 def test_rows_with_an_estimated_end_are_freed_save_those_that_a_batch_holds(
     database: Connection, listener: Connection
 ) -> None:
-    """`settle` waits for no batch either: what is changing has a new time to wait until anyway."""
+    """`settle` does not wait for a batch either: a row that is changing gets a new time to wait until anyway."""
     store(database, call("free", estimated=True), call("held", estimated=True))
     call_rows.upsert(listener, [call("held", estimated=True, billsec=61)])
     outbox.settle(database)

@@ -53,7 +53,7 @@ def test_a_partition_is_named_after_its_day(date: str, name: str) -> None:
 
 @pytest.mark.parametrize("date", ["2001-01-01", "2026-11-23", "2099-12-31"])
 def test_any_day_gets_its_partitions_on_demand(database: Connection, date: str) -> None:
-    """First and last millisecond of the day find room; the days beside it do not, until they are asked for."""
+    """The day's first and last millisecond have a partition; the days beside it have none until asked for."""
     day = day_of(date)
     Partitions().ensure(database, call_days=[day], leg_days=[day])
     assert partition_name("call_cdr", day) in partitions_of(database, "call_cdr")
@@ -63,7 +63,7 @@ def test_any_day_gets_its_partitions_on_demand(database: Connection, date: str) 
     for outside in (day * MS_PER_DAY - 1, (day + 1) * MS_PER_DAY):
         with pytest.raises(DataError, match="no partition"):
             put(database, outside)
-    # There is no DEFAULT partition to hide in: every row lies in its day.
+    # There is no DEFAULT partition that could hide an error: every row is in its day's.
     found = database.execute("SELECT DISTINCT tableoid::regclass::text FROM call_cdr").fetchall()
     assert found == [(partition_name("call_cdr", day),)]
 
@@ -130,7 +130,7 @@ def test_two_writers_may_want_the_same_days_at_once(database_url: str, database:
 
 
 def test_an_open_reader_keeps_no_writer_waiting(database_url: str, database: Connection) -> None:
-    """A report that has been reading for an hour: a new day is made and written to meanwhile."""
+    """While a report has been reading for an hour, a new day is made and written to."""
     Partitions().ensure(database, call_days=[20_000], leg_days=[])
     with connect(database_url, name="reader") as reader:
         reader.execute("SELECT count(*) FROM call_cdr").fetchone()
@@ -141,7 +141,7 @@ def test_an_open_reader_keeps_no_writer_waiting(database_url: str, database: Con
 
 
 def test_a_making_that_fails_leaves_nothing_half_made(database_url: str, database: Connection) -> None:
-    """The parent is locked by somebody: the maker gives up, and no table without a parent is left."""
+    """The parent is locked: making the partition is given up, and leaves no table without a parent."""
     with connect(database_url, name="locker") as locker:
         locker.execute("LOCK TABLE call_cdr IN ACCESS EXCLUSIVE MODE")
         database.execute("SET lock_timeout = '100ms'")

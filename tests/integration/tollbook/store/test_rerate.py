@@ -1,4 +1,4 @@
-"""Prices are replaced where the call still is as it was read, and nowhere else."""
+"""A price is replaced only if the call is still as it was when read."""
 
 import threading
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def price(cost: int | None, **fields: object) -> Price:
 
 
 def test_pages_give_every_answered_call_once_in_order(database: Connection) -> None:
-    """Calls of one millisecond are told apart by their id; open and unanswered calls are left out."""
+    """Calls of one millisecond are ordered by their id; open and unanswered calls are left out."""
     rows = [row(name, START + at) for at in (0, 0, 5) for name in ("b", "a", "ü", "A")]
     call_rows.upsert(database, list({one.key: (one, price(1)) for one in rows}.values()))
     call_rows.upsert(database, [(row("busy", answered=0, answer_ts=None, billsec=0, parts=None), price(0, parts=()))])
@@ -62,7 +62,7 @@ def test_pages_give_every_answered_call_once_in_order(database: Connection) -> N
 
 
 def test_a_call_that_changed_since_it_was_read_keeps_its_new_price(database: Connection) -> None:
-    """A late leg replaced the row meanwhile: it was priced then, and the old price is not history."""
+    """A late leg has replaced the row, which was priced then: the old price does not go into the history."""
     call_rows.upsert(database, [(row("late"), price(1)), (row("same"), price(1))])
     read = rerate.page(database, EVERYTHING, after=None, limit=9)
     call_rows.upsert(database, [(row("late", billsec=8), price(7))])
@@ -75,7 +75,7 @@ def test_a_call_that_changed_since_it_was_read_keeps_its_new_price(database: Con
 
 
 def test_a_replaced_price_is_a_change_of_its_row(database: Connection) -> None:
-    """The archive and a nightly sync see it: it waits in the outbox, out of any batch, under a new transaction."""
+    """The archive and a nightly sync see it: it is in the outbox, out of any batch, with a new transaction id."""
     call_rows.upsert(database, [(row("a"), price(1))])
     database.execute("UPDATE archive_outbox SET batch_id = gen_random_uuid()")
     before = database.execute("SELECT changed::text::bigint, updated_ts FROM call_cdr").fetchone()
@@ -96,7 +96,7 @@ def test_a_replaced_price_is_a_change_of_its_row(database: Connection) -> None:
 
 
 def test_an_archived_call_comes_back_as_it_was_but_for_its_price(database: Connection) -> None:
-    """Every column, whatever text it holds; a call whose row is here is left alone."""
+    """Every column returns, whatever text it holds; a call whose row is in PostgreSQL is left alone."""
     odd = row("odd", from_num="\"\\'{},\n\t\x7f", queue_id="ü\u2028", estimated=True, account_id=None, agent_id="")
     call_rows.upsert(database, [(odd, price(1)), (row("here"), price(3))])
     columns = ", ".join(column for column in (*COLUMNS, "switch", "estimated") if column != "cost_micros")
@@ -124,7 +124,7 @@ def test_an_archived_call_comes_back_as_it_was_but_for_its_price(database: Conne
 
 
 def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, database_url: str) -> None:
-    """Both write the same 400 rows, again and again, in both directions of time: no deadlock, no lost price."""
+    """Both write the same 400 rows repeatedly, one forwards and one backwards in time: no deadlock, no lost price."""
     rows = [row(f"c{one:03}", START + 400 - one) for one in range(400)]
     call_rows.upsert(database, [(one, price(1)) for one in rows])
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
@@ -136,7 +136,7 @@ def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, 
                 for turn in range(15):
                     call_rows.upsert(connection, [(changed_row(one, turn), price(1)) for one in reversed(rows)])
                     connection.commit()
-        except BaseException as error:  # noqa: BLE001 - told by the assertion below
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
             failures.append(error)
 
     listener = threading.Thread(target=listen)
@@ -151,7 +151,7 @@ def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, 
     assert not failures
     kept = database.execute("SELECT count(*) FROM price_history").fetchone()
     assert kept == (replaced,)
-    # Every write is one revision: none was lost, none was written over unseen.
+    # Every write is one revision: none was lost or overwritten unseen.
     total = database.execute("SELECT sum(revision) FROM call_cdr").fetchone()
     assert total == (len(rows) + 15 * len(rows) + replaced,)
 

@@ -1,4 +1,4 @@
-"""`db upgrade`: once or a hundred times, alone or together, the schema is the same; others' schemas are refused."""
+"""`db upgrade` makes the same schema run once or often, alone or concurrently, and refuses other schemas."""
 
 import re
 import threading
@@ -19,7 +19,7 @@ from tollbook.store.calls.columns import WRITTEN, type_of
 from tollbook.store.database import SCHEMA_REVISION, Connection, check_schema, connect
 from tollbook.store.schema import upgrade
 
-# All that the server knows of a schema, less what Alembic keeps there; each row begins with the name of a table.
+# All that the catalog knows of a schema, without Alembic's own table; each row begins with a table's name.
 CATALOG: dict[str, LiteralString] = {
     "relations": """
         SELECT relname, relkind::text, relpersistence::text, relrowsecurity, relforcerowsecurity,
@@ -77,7 +77,7 @@ def empty_url(postgres_url: str, request: pytest.FixtureRequest) -> Iterator[str
 
 
 def shape(url: str) -> dict[str, set[tuple[object, ...]]]:
-    """The schema as the catalog tells it, by kind of object."""
+    """Return the schema as the catalog has it, by kind of object."""
     with psycopg.connect(url) as connection:
         return {
             kind: {row for row in connection.execute(query).fetchall() if "alembic_version" not in str(row[0])}
@@ -86,7 +86,7 @@ def shape(url: str) -> dict[str, set[tuple[object, ...]]]:
 
 
 def values_of(connection: Connection, constraint: str) -> set[str]:
-    """The texts that a CHECK of one column lists."""
+    """Return the texts that a column's CHECK lists."""
     row = connection.execute(
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s AND conparentid = 0"
         " ORDER BY conrelid LIMIT 1", (constraint,),
@@ -113,7 +113,7 @@ def test_an_upgrade_makes_the_schema_that_this_version_knows(empty_url: str) -> 
 
 
 def test_schema_sql_is_the_sum_of_the_migrations(empty_url: str, database_url: str) -> None:
-    """In all that the catalog knows: tables, columns, constraints, indexes, triggers, functions, policies, grants."""
+    """The catalogs agree: tables, columns, constraints, indexes, triggers, functions, policies, grants."""
     with psycopg.connect(empty_url) as connection:
         connection.execute(files("tollbook.store").joinpath("schema.sql").read_bytes())
     written, migrated = shape(empty_url), shape(database_url)
@@ -124,7 +124,7 @@ def test_schema_sql_is_the_sum_of_the_migrations(empty_url: str, database_url: s
 
 
 def test_the_checks_list_what_the_record_can_be(database: Connection) -> None:
-    """Each direction and each disposition of the model, and no other: one more needs a migration, and this says so."""
+    """Exactly the model's directions and dispositions: one more needs a migration, and this test fails without it."""
     assert values_of(database, "call_cdr_direction") == set(DIRECTIONS)
     assert values_of(database, "rate_direction_check") == set(DIRECTIONS)
     assert values_of(database, "call_cdr_disposition") == set(DISPOSITIONS)
@@ -140,7 +140,7 @@ def test_the_checks_list_what_the_record_can_be(database: Connection) -> None:
     ids=str,
 )  # fmt: skip
 def test_a_row_that_contradicts_itself_is_refused(database: Connection, wrong: dict[str, object]) -> None:
-    """A complete call has all that its end decides, and a cost or a reason; one that is up has none of it."""
+    """A complete call has all that its end decides, and a cost or a reason; a call that is up has none of them."""
     whole: dict[str, object] = {
         "start_ts": -1, "call_id": "a", "switch": "fs", "direction": "inbound", "from_num": "", "to_num": "",
         "answer_ts": 0, "end_ts": 1, "duration_sec": 0, "billsec": 0, "answered": 1, "disposition": "answered",
@@ -155,7 +155,7 @@ def test_a_row_that_contradicts_itself_is_refused(database: Connection, wrong: d
 
 
 def put(connection: Connection, row: dict[str, object]) -> None:
-    """Write a row as it stands."""
+    """Write a row as given."""
     insert = sql.SQL("INSERT INTO call_cdr ({}) VALUES ({})")
     names, values = map(sql.Identifier, row), map(sql.Placeholder, row)
     connection.execute(insert.format(sql.SQL(", ").join(names), sql.SQL(", ").join(values)), row)
@@ -193,7 +193,7 @@ def test_upgrades_at_once_follow_each_other(empty_url: str, database_url: str) -
 
 
 def test_a_newer_schema_is_refused_by_all(database_url: str) -> None:
-    """By the processes and by `db upgrade`, which must not touch what it does not know."""
+    """The processes and `db upgrade` refuse it: an upgrade must not touch what it does not know."""
     set_revision(database_url, "9999")
     with pytest.raises(SchemaError, match=r"schema is 9999.*older than the database: install the newer one"):
         check(database_url)
@@ -220,7 +220,7 @@ def test_a_database_that_is_not_there_is_unavailable(postgres_url: str) -> None:
 
 
 def test_an_upgrade_that_fails_leaves_nothing(empty_url: str) -> None:
-    """Somebody else's table of the same name stands there: an error of ours, and not half a schema."""
+    """Another program's table with the same name gives one of our errors, and does not leave half a schema."""
     with psycopg.connect(empty_url) as connection:
         connection.execute("CREATE TABLE archive_outbox (x int)")
     with pytest.raises(StoreUnavailable, match="archive_outbox"):
@@ -231,7 +231,7 @@ def test_an_upgrade_that_fails_leaves_nothing(empty_url: str) -> None:
 
 
 def test_the_columns_of_the_model_are_those_of_the_table(database: Connection) -> None:
-    """By name, order and type: the public record first, then what is written beside it."""
+    """They agree in name, order and type: the public record first, then the other columns."""
     found = database.execute(
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
         " WHERE attrelid = 'call_cdr'::regclass AND attnum > 0 ORDER BY attnum"

@@ -1,4 +1,4 @@
-"""`switch_process`: the processes that were heard at an address, and the legs they left open."""
+"""`switch_process`: the processes heard at an address, and the legs that they left open."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def up(uid: str, core: str) -> Leg:
 
 
 def open_at(connection: Connection, address: str = "fs:8021") -> dict[str, int]:
-    """Open legs by id, with the last sign of life of their process in seconds after T0."""
+    """Return the open legs by id, with their process's last sign of life in seconds after T0."""
     return {one.leg.uid: (one.seen_us - T0) // SECOND for one in open_legs(connection, address)}
 
 
@@ -76,7 +76,7 @@ def test_sessions_unheard_add_up_for_doctor(database: Connection) -> None:
 
 
 def test_a_process_that_moved_is_held_at_its_new_address(database: Connection) -> None:
-    """The switch got another name in TOLLBOOK_ESL: its calls are looked at where it is now."""
+    """The switch has another address in TOLLBOOK_ESL: its calls are reconciled there."""
     note(database, [life("a", 0)])
     note(database, [life("a", 20, "new:8021")])
     write(database, up("x", "a"))
