@@ -59,7 +59,7 @@ class AccountWaiting:
 
 @contextmanager
 def sole_archiver(connection: Connection, *, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
-    """Hold the lock shared by all commands that write the archive; raises ArchiveError when another command has it.
+    """Hold the lock that lets one command at a time write the archive; raises ArchiveError when another has it.
 
     The lock belongs to the session: when an archiver is killed, it is released.
     """
@@ -69,7 +69,7 @@ def sole_archiver(connection: Connection, *, wait_s: float = LOCK_WAIT_S) -> Gen
             connection.execute("SELECT pg_advisory_lock(%s)", (ARCHIVE_LOCK,))
         except LockNotAvailable:
             raise ArchiveError(
-                f"another command is writing the archive and was not done in {wait_s:.0f} s:"
+                f"another command is writing the archive and did not finish within {wait_s:.0f} s:"
                 " nothing is lost, the next run takes what waits; try again later"
             ) from None
         connection.execute("SET lock_timeout = 0")
@@ -183,7 +183,7 @@ _READ: Final[LiteralString] = f"""
             AND call.start_ts BETWEEN %(first)s AND %(last)s
         WHERE waiting.batch_id = %(batch)s
     ) TO STDOUT (FORMAT csv)
-"""  # noqa: S608 - of our own names alone, which LiteralString holds
+"""  # noqa: S608 - built only from our own names, as LiteralString proves
 
 
 def read_csv(connection: Connection, batch: ClaimedBatch) -> bytes:

@@ -14,7 +14,7 @@ from tollbook.store.database import Connection
 
 _encode = msgspec.json.Encoder().encode
 
-# The charges travel as one JSON array, every other column as an array of its own.
+# The charges are sent as one JSON array, every other column as an array of its own.
 _PLAIN: Final[tuple[LiteralString, ...]] = tuple(column for column in WRITTEN if column != "parts")
 _CHANGING: Final[tuple[LiteralString, ...]] = tuple(column for column in WRITTEN if column not in CallKey._fields)
 _OF_PRICE: Final = frozenset(("cost_micros", "currency", "unrated"))
@@ -51,7 +51,7 @@ _UPSERT: Final[LiteralString] = f"""
     ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET
         since = excluded.since, account_id = excluded.account_id, batch_id = NULL,
         deleted = waiting.deleted OR excluded.deleted
-"""  # noqa: S608 - of our own names alone, which LiteralString holds
+"""  # noqa: S608 - built only from our own names, as LiteralString proves
 
 
 def upsert(connection: Connection, rows: Collection[tuple[Row, Price | None]]) -> None:

@@ -24,7 +24,7 @@ FOR_EVER_MS: Final = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PriceBefore:
-    """A price that a re-rate replaced, at `replaced_ts` (epoch ms), by whom and why."""
+    """A price that a re-rate replaced, with when (`replaced_ts`, epoch ms), who and why."""
 
     cost_micros: int | None
     currency: str | None
@@ -59,7 +59,7 @@ _ROWS: Final[LiteralString] = f"""
     WHERE call_id = %(call_id)s AND start_ts BETWEEN %(first)s AND %(last)s
       AND (%(account)s::text IS NULL OR account_id = %(account)s)
     ORDER BY start_ts DESC, switch DESC LIMIT %(limit)s
-"""  # noqa: S608 - of our own names alone, which LiteralString holds
+"""  # noqa: S608 - built only from our own names, as LiteralString proves
 _RATES = """
     SELECT direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
            valid_from_ts, valid_to_ts, name, rate_id, version, plan_id

@@ -25,7 +25,7 @@ class SwitchProcess:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenLeg:
-    """A leg without an end, and the last sign of life (epoch µs) of the process that it lived in."""
+    """A leg without an end, and the last sign of life (epoch µs) of the switch process that it belongs to."""
 
     leg: Leg
     seen_us: int

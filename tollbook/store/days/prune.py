@@ -29,7 +29,7 @@ from tollbook.times import date_of
 
 # The longest that an INSERT waits while we request the lock. Our work under the lock adds some 20 ms.
 LOCK_TIMEOUT_MS = 100
-# How long to keep trying, a moment at a time, while readers hold a day open.
+# How long to keep trying, with short pauses, while readers hold a day open.
 PATIENCE_S = 60.0
 _PAUSE_S = 0.2
 
@@ -156,7 +156,7 @@ def _try_until(deadline: float, connection: Connection, kind: Partitioned, day: 
                     f"{kind.table} of {date_of(day)} was in use all the time and was not dropped:"
                     f" {_holders(connection, kind, day)}; nothing is lost, run `tollbook prune` again"
                 ) from error
-            time.sleep(_PAUSE_S * (0.5 + random.random()))  # noqa: S311 - only so that tries do not fall into step
+            time.sleep(_PAUSE_S * (0.5 + random.random()))  # noqa: S311 - only keeps retries out of step
     raise AssertionError("counting never ends")
 
 

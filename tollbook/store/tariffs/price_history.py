@@ -97,7 +97,7 @@ _WRITE_CORRECTIONS: Final[LiteralString] = f"""
             since = greatest(archive_outbox.since, now()), account_id = excluded.account_id, batch_id = NULL
     )
     SELECT start_ts, call_id, switch FROM written
-"""  # noqa: S608 - of our own names alone, which LiteralString holds
+"""  # noqa: S608 - built only from our own names, as LiteralString proves
 
 
 def replace(connection: Connection, run_id: int, changes: Collection[Replacement]) -> set[CallKey]:
