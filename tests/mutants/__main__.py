@@ -17,12 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.mutants.table import MUTANTS, Mutant
+from tests.mutants import export_app, maintenance, model, rating, store
+from tests.mutants.mutant import Mutant
 from tests.paths import ROOT
 
+ALL = (*model.MUTANTS, *rating.MUTANTS, *export_app.MUTANTS, *store.MUTANTS, *maintenance.MUTANTS)
 COPIES = 2  # mutants tried at a time, each in its own copy
 TIMEOUT_S = 180.0
 SHOWN_LINES = 30
@@ -40,11 +43,20 @@ class Outcome:
     trouble: str
     seconds: float
 
+    @property
+    def verdict(self) -> str:
+        """The outcome in a word or two."""
+        return "killed" if self.killed else "NOT TRIED" if self.trouble else "ALIVE"
+
+    def __str__(self) -> str:
+        """Return it as one line."""
+        return f"{self.verdict}, {self.seconds:.0f} s: {self.mutant.path}: {self.mutant.claim}"
+
 
 def main(words: Sequence[str]) -> int:
     """Try the mutants, print a table of them, and return the exit code."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    mutants = [one for one in MUTANTS if not words or any(word in f"{one.path} {one.claim}" for word in words)]
+    mutants = [one for one in ALL if not words or any(word in f"{one.path} {one.claim}" for word in words)]
     if wrong := list(misfits(mutants)):
         console.print("\n".join(wrong), markup=False, highlight=False)
         return 2
@@ -63,6 +75,8 @@ def main(words: Sequence[str]) -> int:
         for outcome in try_all(mutants, copies):
             outcomes.append(outcome)
             progress.advance(task)
+            if not console.is_terminal:  # where the bar is not drawn
+                console.print(f"{len(outcomes)} of {len(mutants)} {outcome}", highlight=False, markup=False)
     show(console, outcomes)
     return 0 if all(outcome.killed for outcome in outcomes) else 1
 
@@ -138,13 +152,12 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Print a table of the outcomes, and how many are alive."""
     table = Table("file", "without the rule that", "fails", "", "s")
     for outcome in sorted(outcomes, key=lambda one: (one.killed, one.mutant.path)):
-        said = "killed" if outcome.killed else "NOT TRIED" if outcome.trouble else "ALIVE"
-        tests = "\n".join(test.rpartition("::")[2] for test in outcome.mutant.tests)
-        table.add_row(outcome.mutant.path, outcome.mutant.claim, tests, said, f"{outcome.seconds:.0f}")
+        tests = escape("\n".join(test.rpartition("::")[2] for test in outcome.mutant.tests))
+        table.add_row(outcome.mutant.path, outcome.mutant.claim, tests, outcome.verdict, f"{outcome.seconds:.0f}")
     console.print(table)
     for outcome in outcomes:
         if outcome.trouble:
-            console.print(f"{outcome.mutant.path}: {outcome.mutant.claim}\n{outcome.trouble}", markup=False)
+            console.print(f"{outcome}\n{outcome.trouble}", markup=False)
     left = sum(not outcome.killed for outcome in outcomes)
     console.print(f"{len(outcomes)} mutants, {left or 'none'} alive")
 

@@ -21,7 +21,7 @@ from tollbook.store.days.partitions import CALLS, LEGS, Partitions, standing_day
 from tollbook.store.days.prune import DayChanged, drop_calls, drop_legs
 from tollbook.store.days.window import read_window
 from tollbook.store.locks import PARTITION_LOCK
-from tollbook.times import MS_PER_DAY
+from tollbook.times import MS_PER_DAY, current_day
 
 DAY = 20_749  # 2026-10-23
 UNRATED = Tariffs(decks={}).price
@@ -123,6 +123,11 @@ def test_a_partition_is_not_made_while_a_day_is_being_dropped(database: Connecti
     assert read_window(database).start_ts == (DAY + 1) * MS_PER_DAY
 
 
+def in_one_transaction(connection: Connection, *legs: Leg, price: Callable[[Row], Price] = UNRATED) -> None:
+    connection.autocommit = False
+    write(connection, *legs, price=price)
+
+
 @contextmanager
 def batch_held_while_it_prices(url: str, *legs: Leg) -> Generator[Callable[[], object]]:
     """Hold a batch in the middle of its transaction: it has read the stored legs and has not written yet.
@@ -136,11 +141,7 @@ def batch_held_while_it_prices(url: str, *legs: Leg) -> Generator[Callable[[], o
         assert go_on.wait(60)
         return UNRATED(row)
 
-    def batch(connection: Connection) -> None:
-        connection.autocommit = False
-        write(connection, *legs, price=price)
-
-    writing = Attempt(url, batch)
+    writing = Attempt(url, lambda connection: in_one_transaction(connection, *legs, price=price))
     try:
         assert reached.wait(30), writing.error
 
@@ -191,4 +192,15 @@ def test_a_late_call_is_not_deleted_between_a_batchs_look_and_its_rows(database:
         finish_the_batch()
     assert deleting.end() == 0
     assert legs_kept(database) == {"root", "child"}
+    assert database.execute("SELECT call_id, duration_sec FROM call_cdr").fetchall() == [("root", 69)]
+
+
+def test_batches_of_one_switch_follow_each_other(database: Connection, database_url: str) -> None:
+    """Two listeners on a switch, or `recover` beside one: the second reads what the first wrote, and folds it all."""
+    root, child = leg("root", day=current_day()), leg("child", day=current_day(), parent="root", at_s=9)
+    with batch_held_while_it_prices(database_url, root) as finish_the_batch:
+        second = Attempt(database_url, lambda connection: in_one_transaction(connection, child))
+        second.seen_waiting(database)
+        finish_the_batch()
+    second.end()
     assert database.execute("SELECT call_id, duration_sec FROM call_cdr").fetchall() == [("root", 69)]

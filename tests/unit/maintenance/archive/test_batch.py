@@ -68,8 +68,9 @@ def test_a_batch_of_rows_that_all_lack_a_value_keeps_the_columns_type() -> None:
     assert parse(csv(LINE, LINE)).rows["cost_micros"].to_pylist() == [None, None]
 
 
-def test_a_later_revision_is_looked_for_under_every_account_that_it_had() -> None:
-    content = parse(csv({**LINE, "revision": "3", "prior_accounts": '"[""old"", null]"'}))
+@pytest.mark.parametrize("revision", ["2", "3"])
+def test_a_later_revision_is_looked_for_under_every_account_that_it_had(revision: str) -> None:
+    content = parse(csv({**LINE, "revision": revision, "prior_accounts": '"[""old"", null]"'}))
     expected = frozenset({"acme", "old", archived_account(None)})
     assert content.corrections == (Correction(key=CallKey(START_MS, "c1", "sw"), accounts=expected, gone=False),)
     assert content.rows.num_rows == 1
@@ -78,6 +79,13 @@ def test_a_later_revision_is_looked_for_under_every_account_that_it_had() -> Non
 def test_a_deleted_call_is_a_correction_anywhere_and_no_row() -> None:
     content = parse(csv(LINE, DELETED))
     assert content.corrections == (Correction(key=CallKey(START_MS, "c9", "sw"), accounts=None, gone=True),)
+    assert content.rows["call_id"].to_pylist() == ["c1"]
+
+
+def test_a_call_that_was_deleted_and_written_anew_is_a_correction_anywhere_and_a_row() -> None:
+    """Its history of accounts went with the row that was deleted: any of them may be what the archive has it under."""
+    content = parse(csv({**LINE, "deleted": "t"}))
+    assert content.corrections == (Correction(key=CallKey(START_MS, "c1", "sw"), accounts=None, gone=False),)
     assert content.rows["call_id"].to_pylist() == ["c1"]
 
 

@@ -1,0 +1,57 @@
+"""Mutants of rating: increments, prices, which rate is in force."""
+
+from tests.mutants.mutant import Mutant
+
+ENGINE = "tests/unit/rating/test_engine.py"
+
+MUTANTS = (
+    Mutant(
+        path="rating/engine.py",
+        claim="a begun increment is billed whole",
+        text="-(-beyond // terms.increment_sec)",
+        replacement="(beyond // terms.increment_sec)",
+        tests=(f"{ENGINE}::test_increments",),
+    ),
+    Mutant(
+        path="rating/engine.py",
+        claim="prices are rounded up",
+        text="-(-billed_sec * terms.per_min_micros // 60)",
+        replacement="billed_sec * terms.per_min_micros // 60",
+        tests=(f"{ENGINE}::test_prices_are_rounded_up_to_a_micro",),
+    ),
+    Mutant(
+        path="rating/engine.py",
+        claim="a charge without a rate leaves the call unrated",
+        text="cost_micros=None if reasons else cost_micros,",
+        replacement="cost_micros=cost_micros,",
+        tests=(f"{ENGINE}::test_one_unrated_part_makes_the_call_unrated",),
+    ),
+    Mutant(
+        path="rating/engine.py",
+        claim="a plan prices from its first instant",
+        text="if assignment.from_ts <= at_ts:",
+        replacement="if assignment.from_ts < at_ts:",
+        tests=(f"{ENGINE}::test_a_call_is_priced_by_the_plan_of_its_start",),
+    ),
+    Mutant(
+        path="rating/deck.py",
+        claim="a rate is in force from its first instant",
+        text="has_begun = found.valid_from_ts <= at_ts",
+        replacement="has_begun = found.valid_from_ts < at_ts",
+        tests=(f"{ENGINE}::test_a_rate_is_in_force_from_its_first_instant_until_before_its_last",),
+    ),
+    Mutant(
+        path="rating/deck.py",
+        claim="a rate is not in force at its end",
+        text="at_ts < found.valid_to_ts)",
+        replacement="at_ts <= found.valid_to_ts)",
+        tests=(f"{ENGINE}::test_a_rate_is_in_force_from_its_first_instant_until_before_its_last",),
+    ),
+    Mutant(
+        path="rating/deck.py",
+        claim="the longest prefix wins",
+        text="for prefix in prefixes}, reverse=True)",
+        replacement="for prefix in prefixes})",
+        tests=(f"{ENGINE}::test_a_longer_prefix_that_is_not_in_force_leaves_the_shorter_one",),
+    ),
+)
