@@ -65,4 +65,6 @@ def explain_call(path: _CallPath, query: DetailQuery) -> Response:
     if not found:
         # The same answer for another account's id: nobody else may learn that it exists.
         raise ApiError(404, "unknown_call", "this key's account has no such call: give a call_id of /v1/calls as it is")
-    return as_json({"ok": True, "calls": [explain_stored_call(one, services().trunk_rules).to_dict() for one in found]})
+    return as_json(
+        {"ok": True, "calls": [explain_stored_call(call, services().trunk_rules).to_dict() for call in found]}
+    )

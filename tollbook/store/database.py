@@ -61,11 +61,11 @@ def store_errors() -> Generator[None]:
 def check_url(url: str) -> None:
     """Raise SettingsError for a URL whose password libpq would take for a host or a port, and so print."""
     try:
-        told = conninfo.conninfo_to_dict(url)
+        parts = conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        told = {"port": "none"}
-    ports = str(told.get("port") or "5432").split(",")
-    if "@" in str(told.get("host") or "") or not all(not port or port.isdecimal() for port in ports):
+        parts = {"port": "none"}
+    ports = str(parts.get("port") or "5432").split(",")
+    if "@" in str(parts.get("host") or "") or not all(not port or port.isdecimal() for port in ports):
         raise SettingsError(
             "TOLLBOOK_DATABASE_URL cannot be read: write postgresql://USER:PASSWORD@HOST:5432/DATABASE,"
             " with @ : / ? # % in the password as %40 %3A %2F %3F %23 %25"

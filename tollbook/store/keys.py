@@ -87,7 +87,7 @@ def create(
             secret[:_HINT_LENGTH],
             account_id,
             list(scopes),
-            networks and [str(one) for one in networks],
+            networks and [str(network) for network in networks],
         )
         row = connection.execute(_INSERT, values).fetchone()
     assert row is not None  # an INSERT without ON CONFLICT returns its row or raises

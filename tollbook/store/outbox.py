@@ -132,7 +132,9 @@ def unfinished_batches(connection: Connection) -> list[ClaimedBatch]:
             FROM archive_outbox WHERE batch_id IS NOT NULL GROUP BY batch_id ORDER BY min(since)
             """
         ).fetchall()
-    return [ClaimedBatch(batch_id=one, rows=count, first_ts=first, last_ts=last) for one, count, first, last in rows]
+    return [
+        ClaimedBatch(batch_id=batch, rows=count, first_ts=first, last_ts=last) for batch, count, first, last in rows
+    ]
 
 
 def claim(

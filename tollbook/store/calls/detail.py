@@ -124,7 +124,7 @@ def _call(record: dict[str, Any], stored: list[legs.StoredLeg]) -> KeptCall:
         row=row,
         price=price if complete else None,
         revision=record["revision"],
-        legs=tuple(one.leg for one in stored if one.row_key == row.key),
+        legs=tuple(leg.leg for leg in stored if leg.row_key == row.key),
     )
 
 

@@ -121,7 +121,9 @@ def requeue_day(connection: Connection, day: int, accounts: Collection[str | Non
         chosen=sql.SQL("(account_id = ANY (%s) OR (account_id IS NULL AND %s))"),
     )
     with store_errors():
-        return connection.execute(query, ([one for one in accounts if one is not None], None in accounts)).rowcount
+        return connection.execute(
+            query, ([account for account in accounts if account is not None], None in accounts)
+        ).rowcount
 
 
 def count(connection: Connection) -> tuple[int, int]:

@@ -58,7 +58,7 @@ class Partitions:
     def ensure(self, connection: Connection, *, call_days: Iterable[int], leg_days: Iterable[int]) -> None:
         """Create the missing partitions, each in a transaction of its own. Call outside a transaction."""
         wanted = [(CALLS, day) for day in call_days] + [(LEGS, day) for day in leg_days]
-        for kind, day in sorted(wanted, key=lambda one: (one[0].table, one[1])):
+        for kind, day in sorted(wanted, key=lambda pair: (pair[0].table, pair[1])):
             if (kind.table, day) not in self._ready:
                 _make(connection, kind, day)
                 self._ready.add((kind.table, day))

@@ -193,8 +193,8 @@ def _holders(connection: Connection, kind: Partitioned, day: int) -> str:
         """,
         (kind.table, f"{kind.table}_late", partition_name(kind.table, day)),
     ).fetchall()
-    told = [
+    sessions = [
         f"process {pid} ({name}, {state}) has held it for {seconds} s, `SELECT pg_terminate_backend({pid})` ends it"
         for pid, name, state, seconds in rows
     ]
-    return "; ".join(told) or "by sessions that are gone now"
+    return "; ".join(sessions) or "by sessions that are gone now"

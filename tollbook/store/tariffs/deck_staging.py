@@ -151,11 +151,11 @@ def stage(connection: Connection, rows: Iterable[Sequence[object]]) -> None:
     connection.execute("ANALYZE staged")
     clashes = connection.execute(_CLASHES, (PROBLEMS_SHOWN,)).fetchall()
     if clashes:
-        told = [
+        problems = [
             f"{place}: {direction} prefix {prefix!r} is also rated on {other} for the same time"
             for place, other, direction, prefix, _ in clashes
         ]
-        raise DataError(problem_report(told, clashes[0][4]))
+        raise DataError(problem_report(problems, clashes[0][4]))
 
 
 def compare(connection: Connection, plan_id: str) -> Comparison:

@@ -107,9 +107,9 @@ def replace(connection: Connection, run_id: int, changes: Collection[Replacement
     """
     if not changes:
         return set()
-    starts = [one.call.key.start_ts for one in changes]
+    starts = [change.call.key.start_ts for change in changes]
     values = {
-        "changes": _encode([{"revision": one.call.revision, **_told(one)} for one in changes]).decode(),
+        "changes": _encode([{"revision": change.call.revision, **_new_price(change)} for change in changes]).decode(),
         "first": min(starts), "last": max(starts), "run": run_id,
     }  # fmt: skip
     with store_errors():
@@ -125,24 +125,25 @@ def write_corrections(connection: Connection, run_id: int, changes: Collection[R
         return set()
     rows = [
         {
-            **(one.archived or {}), **_told(one), "account_id": one.call.account_id, "revision": one.call.revision,
-            "old_cost_micros": one.call.price.cost_micros, "old_currency": one.call.price.currency,
-            "old_unrated": one.call.price.unrated, "old_parts": one.call.price.parts,
+            **(change.archived or {}), **_new_price(change),
+            "account_id": change.call.account_id, "revision": change.call.revision,
+            "old_cost_micros": change.call.price.cost_micros, "old_currency": change.call.price.currency,
+            "old_unrated": change.call.price.unrated, "old_parts": change.call.price.parts,
         }
-        for one in changes
+        for change in changes
     ]  # fmt: skip
     with store_errors():
         found = connection.execute(_WRITE_CORRECTIONS, {"changes": _encode(rows).decode(), "run": run_id}).fetchall()
     return set(starmap(CallKey, found))
 
 
-def _told(one: Replacement) -> dict[str, object]:
+def _new_price(change: Replacement) -> dict[str, object]:
     return {
-        **one.call.key._asdict(),
-        "cost_micros": one.price.cost_micros,
-        "currency": one.price.currency,
-        "unrated": one.price.unrated,
-        "parts": one.price.parts,
+        **change.call.key._asdict(),
+        "cost_micros": change.price.cost_micros,
+        "currency": change.price.currency,
+        "unrated": change.price.unrated,
+        "parts": change.price.parts,
     }
 
 

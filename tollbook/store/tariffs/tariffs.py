@@ -148,7 +148,7 @@ def require_plan(connection: Connection, plan_id: str) -> None:
 def require_numbering(connection: Connection, numbering_id: str) -> None:
     """Raise UsageError when there is no such numbering plan."""
     if not scalar(connection, "SELECT EXISTS (SELECT FROM numbering WHERE numbering_id = %s)", numbering_id):
-        known = ", ".join(one.numbering_id for one in numberings(connection))
+        known = ", ".join(plan.numbering_id for plan in numberings(connection))
         raise UsageError(f"there is no numbering plan {numbering_id!r}: known are {known}")
 
 
