@@ -1,6 +1,7 @@
 """`tollbook demo` does what the README promises a newcomer."""
 
 import fcntl
+import os
 import re
 import signal
 import subprocess
@@ -22,7 +23,7 @@ def scratch() -> Iterator[Path]:
 
     A demo takes port 8080 if that is free when it begins, and listens there seconds later.
     """
-    lock = Path(tempfile.gettempdir(), "tollbook-tests-demo.lock")
+    lock = Path(tempfile.gettempdir(), f"tollbook-tests-demo-{os.getuid()}.lock")  # another user may not open ours
     with lock.open("w") as alone, tempfile.TemporaryDirectory(prefix="tollbook-test-") as name:
         fcntl.flock(alone, fcntl.LOCK_EX)
         Path(name).chmod(0o711)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import tollbook.store.calls.batch
+import tollbook.store.calls.batch_plan
 from esl_listener.dead_letter import load_all
 from esl_listener.inbox import Inbox
 from esl_listener.liveness import Liveness
@@ -56,7 +56,7 @@ def test_a_leg_that_a_rule_fails_on_holds_nobody_up(
             raise ZeroDivisionError("one leg too strange")
         return fold(call, settings, switch)
 
-    monkeypatch.setattr(tollbook.store.calls.batch, "fold", failing)
+    monkeypatch.setattr(tollbook.store.calls.batch_plan, "fold", failing)
     listener = Listener(database_url, tmp_path)
     for number in range(7):
         listener.inbox.put(leg(number))
