@@ -78,7 +78,7 @@ format: $(DEV_STAMP) ## Format the code
 	@$(BIN)/ruff format --quiet
 
 bench: $(DEV_STAMP) ## Measure the figures of docs/performance.md
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis .coverage .coverage.* htmlcov

@@ -71,6 +71,7 @@ def rows(count: int, accounts: int, *, since_ms: int, days: int = 20) -> Any:
         "agent_id": [None] * count,
         "cost_micros": [number % 598 * 333 for number in range(count)],
         "parts": ['[{"direction":"outbound","number":"+4930","seconds":60,"cost_micros":1,"rate":"DE"}]'] * count,
+        "currency": ["EUR"] * count,
         "revision": [1] * count,
         "switch": ["sw1"] * count,
         "estimated": [False] * count,
