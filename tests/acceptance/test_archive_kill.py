@@ -95,7 +95,7 @@ def test_killed_at_random_points_under_load(start: Start, database_url: str, tmp
             arguments = ("archive", "compact", "--remove-orphans") if name == "compact" else ("archive", "run", "--now")
             victim = start(*arguments)
             wait_for_session(watcher, victim.process)
-            time.sleep(chance.uniform(0, LONGEST_S))
+            time.sleep(chance.uniform(0, LONGEST_S))  # any moment will do: that is what is tested
             code = victim.stop(signal.SIGKILL)
             ended[f"{name} {'killed' if code == -signal.SIGKILL else 'was done'}"] += 1
             assert code in (0, -signal.SIGKILL), f"seed {seed}: {victim.output}"

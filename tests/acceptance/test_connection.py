@@ -10,11 +10,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.acceptance.heartbeats import wait_for_heartbeats
 from tests.acceptance.metrics import Metrics
 from tests.acceptance.played import CALLS, Calls, found
 from tests.commands import Start
@@ -126,26 +128,35 @@ def connections(listener: Any) -> int:
     return len(re.findall(r"\blistening\b", listener.output))
 
 
+def wait_until_something_is_heard(metrics: Metrics) -> None:
+    """Wait until the listener has read a few more events, so that a connection is not cut before it was of use."""
+    before = metrics["events_total"]
+    metrics.wait_until("events_total", lambda events: events > before + 20)
+
+
 def test_cut_in_the_middle_of_frames_and_half_closed(
-    start: Start, database_url: str, folder: Path, through: Any
+    start: Start, database_url: str, folder: Path, through: Any, metrics: Metrics
 ) -> None:
     """Cut five times inside a frame, and closed in each direction alone: the listener reconnects each time."""
     with SwitchThread(json_cdr_dir=folder, heartbeat_s=0.5) as switch:
         proxy, calls = through(switch), Calls(switch, RECORDINGS)
-        listener = start("listen", esl=proxy.url)
+        listener = start("listen", esl=proxy.url, metrics_bind=metrics.bind)
         switch.wait_for_subscriber(20)
-        playing = calls.play(500, calls_per_s=100, speed=20)
+        playing: list[Future[int]] = []
         for _ in range(5):
-            time.sleep(0.3)
+            playing.append(calls.play(100, calls_per_s=100, speed=20))
+            wait_until_something_is_heard(metrics)
             proxy.cut()
             wait_until(lambda: switch.connection_count == 0)
             switch.wait_for_subscriber(20)
         for towards_listener in (True, False):
+            playing.append(calls.play(100, calls_per_s=100, speed=20))
+            wait_until_something_is_heard(metrics)
             before = connections(listener)
             proxy.half_close(towards_listener=towards_listener)
             wait_until(lambda before=before: connections(listener) > before)
-            time.sleep(0.3)
-        playing.result(30)
+        for play in playing:
+            play.result(30)
         assert found(database_url) != calls.rows, "nothing went unheard"
         recovered(start, folder)
         listener.end()
@@ -160,7 +171,7 @@ def test_a_network_that_swallows_everything(start: Start, database_url: str, fol
         listener = start("listen", esl=proxy.url)
         switch.wait_for_subscriber(20)
         calls.play(100, calls_per_s=250).result(30)
-        time.sleep(1.2)  # two heartbeats: now the listener knows how often they come
+        wait_for_heartbeats(database_url, 2)  # now the listener knows how often they come
         proxy.stall()
         playing = calls.play(200, calls_per_s=250)
         listener.wait_for("no heartbeat for 3 s, the connection is dead", timeout_s=8)
@@ -181,13 +192,14 @@ def test_a_listener_that_stands_still(start: Start, database_url: str, folder: P
         listener = start("listen", esl=switch.url)
         switch.wait_for_subscriber(20)
         calls.play(50, calls_per_s=200).result(30)
-        time.sleep(1.2)  # two heartbeats: from now on 3 s of silence mean a dead connection
+        wait_for_heartbeats(database_url, 2)  # from now on 3 s of silence mean a dead connection
         stopped = time.monotonic()
         listener.process.send_signal(signal.SIGSTOP)
         try:
             playing = calls.play(500, calls_per_s=500)
             wait_until(lambda: switch.connection_count == 0)
             playing.result(30)
+            # The silence is what is tested: it has to be longer than those 3 s.
             time.sleep(max(0.0, stopped + 3.3 - time.monotonic()))
         finally:
             listener.process.send_signal(signal.SIGCONT)
@@ -234,7 +246,9 @@ def test_sessions_that_nobody_heard_of_are_looked_for(start: Start, database_url
         calls = Calls(switch, RECORDINGS)
         listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
         switch.wait_for_subscriber(20)
-        time.sleep(1)  # past the comparisons at the start
+        # Past the comparisons at the start: the second one follows the first heartbeat, on a connection of its own.
+        wait_for_heartbeats(database_url, 2)
+        wait_until(lambda: switch.connection_count == 1)
         call = CallTemplate(recording).fresh(time.time_ns() // 1000, core_uuid=switch.core_uuid)
         calls.note(call)
         switch.happen(call, range(end))

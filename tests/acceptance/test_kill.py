@@ -32,7 +32,7 @@ def test_kills_and_the_same_rows(start: Start, database_url: str, tmp_path: Path
         switch.wait_for_subscriber(20)
         playing = calls.play(100_000, calls_per_s=CALLS_PER_S, speed=4.0)
         for _ in range(kills):
-            time.sleep(dice.uniform(0, 0.6))
+            time.sleep(dice.uniform(0, 0.6))  # any moment will do: that is what is tested
             assert listener.stop(signal.SIGKILL) == -signal.SIGKILL
             listener = start("listen", esl=switch.url)
             listener.wait_for("listening")

@@ -38,7 +38,7 @@ def test_down_and_the_listener_killed(
         listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
         switch.wait_for_subscriber(20)
         playing = calls.play(1_500)
-        time.sleep(1)
+        metrics.wait_until("rows_written_total", lambda rows: rows > 50)
         server.stop()
         listener.wait_for("legs wait on disk")
         playing.result(30)
@@ -70,9 +70,10 @@ def test_a_crash_of_the_server(start: Start, server: Server, database_url: str, 
         switch.wait_for_subscriber(20)
         playing = calls.play(1_600)
         for _ in range(2):
-            time.sleep(0.5)
+            written, retried = metrics["rows_written_total"], metrics["batches_retried_total"]
+            metrics.wait_until("rows_written_total", lambda rows, before=written: rows > before + 50)
             server.crash()
-            time.sleep(0.5)
+            metrics.wait_until("batches_retried_total", lambda batches, before=retried: batches > before)
             server.start()
         playing.result(30)
         metrics.wait_until_written()

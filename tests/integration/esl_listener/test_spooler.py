@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import gevent
+from gevent.event import Event
 
 from esl_listener.inbox import Inbox
 from esl_listener.metrics import Metrics
@@ -12,14 +13,23 @@ from tollbook.model.leg import Leg
 
 
 def spooled(folder: Path, legs: int, *, away: bool, max_bytes: int = 1 << 30) -> tuple[int, int, str]:
-    """Put so many legs into an inbox for 400; return how many are in memory and on disk soon after, and the alarm."""
+    """Put so many legs into an inbox for 400; return how many are in memory and on disk then, and the alarm."""
     inbox, metrics, spool = Inbox(max_legs=400), Metrics(), Spool(folder, max_bytes)
     spool.open()
     spooler = Spooler(inbox, spool, metrics, folder)
     for number in range(legs):
         inbox.put(Leg(switch="fs", uid=str(number), created_us=1))
-    running = gevent.spawn(spooler.run, lambda: away)
-    gevent.sleep(0.2)
+    asked, decided = 0, Event()
+
+    def is_away() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked > 1:  # what the first answer led to is done
+            decided.set()
+        return away
+
+    running = gevent.spawn(spooler.run, is_away)
+    assert decided.wait(20)
     running.kill()
     spool.close()
     return len(inbox), metrics.legs_spooled, spooler.problem

@@ -4,7 +4,6 @@ import itertools
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from pyarrow.fs import S3FileSystem
 from pydantic import SecretStr
 
+from tests.waiting import wait_until
 from tollbook.config import Settings
 from tollbook.store.database import Connection, connect
 
@@ -51,11 +51,8 @@ def s3_server() -> Iterator[S3Server]:
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 20
-        while not answers(server.port):
-            assert process.poll() is None, "rclone serve s3 ended"
-            assert time.monotonic() < deadline, "rclone serve s3 did not start within 20 s"
-            time.sleep(0.05)
+        wait_until(lambda: process.poll() is not None or answers(server.port), 20, what=lambda: "for rclone's S3")
+        assert process.poll() is None, "rclone serve s3 ended"
         server.files(allow_bucket_creation=True).create_dir(BUCKET)
         yield server
     finally:

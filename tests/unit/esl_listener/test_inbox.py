@@ -96,7 +96,7 @@ def test_two_readers_that_wait_with_facts_of_the_same_leg_lose_none(order: int) 
     inbox.put(leg("other"))
     facts = [leg("a", create=Facts(dialed="1")), leg("a", end=Facts(cause="USER_BUSY"))]
     waiting = [gevent.spawn(inbox.put, part) for part in (facts if order else facts[::-1])]
-    gevent.sleep(0.01)
+    gevent.sleep(0)  # both run until they wait
     assert taken(inbox) == ["other"]
     gevent.joinall(waiting, timeout=2, raise_error=True)
     assert inbox.take(5) == [facts[0].merged(facts[1])]

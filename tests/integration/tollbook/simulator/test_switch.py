@@ -207,7 +207,7 @@ def test_bgapi_takes_the_clients_job_uuid_and_plain_jobs_have_a_body(client: Raw
 def test_a_command_may_come_in_pieces_with_any_line_end(client: RawClient, line_end: bytes):
     for piece in (b"api uuid_ex", b"ists x" + line_end, line_end):
         client.sock.sendall(piece)
-        time.sleep(0.02)
+        time.sleep(0.02)  # long enough for the switch to read each piece alone; nothing shows that it has
 
     assert client.read().body == b"false"
 
@@ -342,7 +342,7 @@ def test_a_patient_play_loses_nothing_for_a_slow_reader():
     with SwitchThread(heartbeat_s=3600) as switch, RawClient(switch.address) as client:
         client.login().command(b"event json CHANNEL_CREATE CHANNEL_HANGUP_COMPLETE")
         future = switch.start_playing([recording] * 1500, speed=0)
-        time.sleep(0.3)
+        time.sleep(0.3)  # nobody reads for a while, which is what is tested
 
         assert not future.done()
         ids = [event.get(b"Unique-ID") for event in client.events(6000)]
