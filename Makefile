@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 PIP       := $(BIN)/pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev lock demo test soak mutants coverage debian check format bench clean
+.PHONY: help install install-dev lock demo test soak fuzz mutants coverage debian check format bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
@@ -47,6 +47,9 @@ test: $(DEV_STAMP) debian ## Run the tests on real components (under 6 minutes)
 soak: $(DEV_STAMP) debian ## Run what takes long: outages, stalls, kills, every page, and properties on many examples
 	@$(BIN)/pytest -m 'soak or hypothesis' --hypothesis-profile=soak $(ARGS)
 
+fuzz: $(DEV_STAMP) ## Let a hostile switch send what it likes, for 10 minutes. ARGS=--minutes=60, or ARGS=FILE replays
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 mutants: $(DEV_STAMP) ## Break one rule at a time, in a copy, and see that its tests fail. ARGS='outbox lock' takes some
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
@@ -81,4 +84,4 @@ bench: $(DEV_STAMP) ## Measure the figures of docs/performance.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis .coverage .coverage.* htmlcov
+	rm -rf $(VENV) .fuzz .pytest_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis .coverage .coverage.* htmlcov

@@ -190,13 +190,18 @@ class EventSocket(InboundESL):
             text = frame.body if frame.type == b"api/response" else frame.header(b"Reply-Text")
             if self._commands_sent:
                 self._commands_sent.pop(0).set(text.decode("utf-8", "replace"))
+            else:
+                self._framer.refuse()  # nobody asked: a damaged head, whose length may cover the next event
         elif frame.type == b"auth/request":
             self._auth_request_event.set()
         elif frame.type == b"text/rude-rejection":
             self._rejected = True
             self._auth_request_event.set()
-        elif frame.type == b"text/disconnect-notice" and frame.header(b"Content-Disposition") != b"linger":
-            raise SwitchUnavailable(f"{self.address} ended the session")
+        elif frame.type == b"text/disconnect-notice":
+            if frame.header(b"Content-Disposition") != b"linger":
+                raise SwitchUnavailable(f"{self.address} ended the session")
+        else:
+            self._framer.refuse()
 
     def _close(self) -> None:
         self.connected = False

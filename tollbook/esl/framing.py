@@ -27,7 +27,7 @@ _FRAME_HEAD = re.compile(
 # The end of what was read may cut a head; the longest of the above has 60 bytes.
 _HEAD_START_BYTES = 64
 # No body holds this. Where one seems to, its length is too long and covers the next frame.
-_EVENT_BEGINS = b"\nContent-Type: text/event-"
+EVENT_BEGINS = b"\nContent-Type: text/event-"
 _HEADER_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:")
 _TYPE = b"Content-Type:"
 _LENGTH = b"Content-Length:"
@@ -85,9 +85,9 @@ class Framer:
                         return
                     place = self._give_up(place + 1)
                     continue
-                head = bytes(buffer[place:end])
+                head_at, body_at = place, end + 2
+                head = bytes(buffer[head_at:end])
                 kind, length = _read_head(head)
-                body_at = end + 2
                 if not kind:
                     place = self._give_up(place + 1) if head.strip() else body_at
                     continue
@@ -98,8 +98,8 @@ class Framer:
                 if len(buffer) - body_at < length:
                     # Waiting for a length that is too long could take hours: give up when the next event begins
                     # within it. Only the new bytes are searched.
-                    new_at = len(buffer) - len(data) - len(_EVENT_BEGINS)
-                    if buffer.find(_EVENT_BEGINS, max(body_at, new_at)) < 0:
+                    new_at = len(buffer) - len(data) - len(EVENT_BEGINS)
+                    if buffer.find(EVENT_BEGINS, max(body_at, new_at)) < 0:
                         return
                     place = self._give_up(body_at)
                     continue
@@ -110,7 +110,10 @@ class Framer:
                 if self._unusable:
                     self._unusable = False
                     self._lost = True
-                    place = body_at
+                    # Where the frame before it was cut off inside a header, the true head begins within this one. The
+                    # last such place: searching from each in turn would read the body as often.
+                    inside = [found.start() for found in _FRAME_HEAD.finditer(buffer, head_at + 1, body_at)]
+                    place = inside[-1] if inside else body_at
         finally:
             del buffer[:place]
 

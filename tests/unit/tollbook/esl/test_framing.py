@@ -225,3 +225,46 @@ def test_a_head_in_a_callers_name_is_not_taken_for_one() -> None:
     bad = hostile.replace(b"{", b"!", 1)
     assert heard(hostile, event("next")) == (["real", "next"], 0)
     assert heard(bad, event("next")) == (["next"], 1)
+
+
+@BOTH
+def test_after_a_frame_cut_off_inside_a_header_the_next_comes_out(form: str) -> None:
+    """Its head begins in the middle of a line, after what is left of the one before."""
+    assert heard(b"Content-Length: 99\nX-Cut: ab" + event("good", form) + event("next")) == (["good", "next"], 1)
+    assert heard(b"X-Cut: ab" + event("good", form) + event("next")) == (["good", "next"], 1)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "head", ["Content-Type: api/response", "Content-Type: command/reply\nReply-Text: +OK", "Content-Type: text/eve't"]
+)
+def test_a_frame_that_nobody_asked_for_covers_no_event(head: str, form: str) -> None:
+    """A damaged head makes an event a reply, or nothing that we know; its length reaches into the next frame."""
+    ids, refused = heard(f"{head}\nContent-Length: 40\n\n{'x' * 20}".encode() + event("good", form) + event("next"))
+    assert ids == ["good", "next"]
+    assert refused >= 1
+
+
+@pytest.mark.parametrize("over", ["its head", "half of its head", "all of it"])
+def test_a_plain_event_without_its_end_covers_no_other(over: str) -> None:
+    """Its length reaches over the next frame's head, whose Content-Length looks like that of a body."""
+    good = event("good", "plain")
+    covered = {"its head": good.index(b"\n\n") + 2, "half of its head": 12, "all of it": len(good)}[over]
+    cut = b"Event-Name: CHANNEL_CREATE\nUnique-ID: cut\n"
+    head = b"Content-Length: %d\nContent-Type: text/event-plain\n\n" % (len(cut) + covered)
+    assert heard(head + cut + good + event("next"))[0] == ["good", "next"]
+
+
+def test_a_plain_event_may_have_a_body_and_a_type_of_its_own() -> None:
+    """As a MESSAGE has: exactly as long as its own Content-Length says."""
+    body = b"Event-Name: MESSAGE\nUnique-ID: a\nContent-Type: text/plain\nContent-Length: 5\n\nhello"
+    head = b"Content-Length: %d\nContent-Type: text/event-plain\n\n"
+    assert heard(head % len(body) + body)[0] == ["a"]
+    assert heard(head % (len(body) - 1) + body)[0] == []
+
+
+def test_a_json_event_without_its_end_covers_no_other() -> None:
+    """The tolerant parser would take the raw line breaks of the next frame's head as part of a value."""
+    good = event("good")
+    body = b'{"Event-Name":"CHANNEL_CREATE","Unique-ID":"cut","x":"' + good.replace(b'"', b"'") + b'"}'
+    assert heard(b"Content-Length: %d\nContent-Type: text/event-json\n\n" % len(body) + body)[0] == []
