@@ -4,34 +4,31 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
+from tollbook.database_url import connection_parameters
 from tollbook.model.accounts import Accounts
 from tollbook.store import row_security
-from tollbook.store.database import CONNECT_TIMEOUT_S, Connection, store_errors
+from tollbook.store.database import Connection, TimeLimits, begin_session, store_errors
 
 # Fewer than threads: a request spends most of its time encoding and sending, without a connection.
 MAX_CONNECTIONS: Final = 8
 # A request that has waited this long for a connection gets a 503, so that threads do not pile up.
 WAIT_TIMEOUT_S: Final = 5.0
-STATEMENT_TIMEOUT_MS: Final = 5000
+_LIMITS: Final = TimeLimits(statement_s=5)
 
 
 class Database:
     """A pool of connections. Open it after the fork: processes must not share connections."""
 
     def __init__(self, url: str) -> None:
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
-            url,
-            kwargs={
-                # Most reads are one statement; what needs more opens a `connection.transaction()`.
-                "autocommit": True,
-                "application_name": "tollbook serve",
-                "connect_timeout": CONNECT_TIMEOUT_S,
-                # Plan each query for its own time window: a generic plan reads other partitions, or sorts.
-                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}"
-                " -c plan_cache_mode=force_custom_plan",
-            },
+        self._pool = ConnectionPool(
+            make_conninfo(**connection_parameters(url, name="serve")),
+            connection_class=Connection,
+            # Most reads are one statement; what needs more opens a `connection.transaction()`.
+            kwargs={"autocommit": True},
+            configure=_configure,
             min_size=1,
             max_size=MAX_CONNECTIONS,
             timeout=WAIT_TIMEOUT_S,
@@ -59,3 +56,10 @@ class Database:
         """Yield a connection; raises StoreUnavailable."""
         with store_errors(), self._pool.connection() as connection:
             yield connection
+
+
+def _configure(connection: Connection) -> None:
+    begin_session(connection, _LIMITS)
+    if not connection.pooled:
+        # Plan each query for its own time window: a generic plan reads other partitions, or sorts.
+        connection.execute("SET plan_cache_mode = force_custom_plan")

@@ -24,7 +24,7 @@ LOOK_BACK_DAYS = 3
 
 _EVENT_TIME = re.compile(rb"^Event-Date-Timestamp: ([0-9]{1,18})$", re.MULTILINE)
 
-_DATABASE_REMEDY = "is it up, and TOLLBOOK_DATABASE_URL right? Nothing in it could be checked"
+_DATABASE_REMEDY = "until it answers, nothing in it can be checked"
 _SCHEMA_REMEDY = "`tollbook db upgrade` brings an older schema to this version"
 _QUERY_REMEDY = "see PostgreSQL's log; a table that is locked, or a server that is too busy, makes this pass"
 _SWITCH_REMEDY = (

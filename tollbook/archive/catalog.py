@@ -15,13 +15,14 @@ from pyiceberg import exceptions as iceberg
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.table import Table
 from pyiceberg.utils.config import Config
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from tollbook.archive._pyarrow import pa
 from tollbook.archive.file_io import DurableFileIO
 from tollbook.archive.schema import TABLE
 from tollbook.config import Settings
+from tollbook.database_url import connection_parameters
 from tollbook.errors import ArchiveError, SettingsError
 
 CATALOG = "tollbook"
@@ -47,15 +48,6 @@ _FAILURES = (
     iceberg.ResolveError,
     pa.ArrowException,
 )
-
-# A database that does not answer fails within seconds; one that vanishes silently fails within half a minute.
-_SQL_PATIENCE = {
-    "connect_timeout": "10",
-    "keepalives_idle": "15",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "30000",
-}
 
 # Seconds. The SDK's own 1 and 3 are too short for a busy server; it tries three times.
 _S3_PATIENCE = {"s3.connect-timeout": "5", "s3.request-timeout": "20"}
@@ -121,15 +113,11 @@ def catalog_properties(settings: Settings) -> dict[str, str]:
 
 
 def _sql_uri(settings: Settings) -> str:
-    try:
-        url = make_url(settings.require_database_url()).set(drivername="postgresql+psycopg")
-    except (ArgumentError, ValueError):
-        raise SettingsError(
-            "TOLLBOOK_DATABASE_URL has a form that the archive's catalog does not accept (several hosts, perhaps):"
-            " set PYICEBERG_CATALOG__TOLLBOOK__URI=postgresql+psycopg://USER:PASSWORD@HOST:5432/DATABASE"
-        ) from None  # the error may quote the URL with its password
-    ours = {name: value for name, value in _SQL_PATIENCE.items() if name not in url.query}
-    return url.update_query_dict({"application_name": "tollbook catalog", **ours}).render_as_string(hide_password=False)
+    """Return our URL as SQLAlchemy reads it, which takes several hosts only in the query."""
+    query = connection_parameters(settings.require_database_url(), name="catalog")
+    user, password, database = (query.pop(part, None) for part in ("user", "password", "dbname"))
+    url = URL.create("postgresql+psycopg", username=user, password=password, database=database, query=query)
+    return url.render_as_string(hide_password=False)
 
 
 def _local_warehouse(settings: Settings) -> str:

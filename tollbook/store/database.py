@@ -2,28 +2,52 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import LiteralString, TypeAlias
+from dataclasses import dataclass
+from typing import Final, LiteralString
 
 import psycopg
-from psycopg import conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
-from tollbook.errors import DataError, SchemaBehind, SchemaError, SettingsError, StoreUnavailable, TollbookError
-
-Connection: TypeAlias = psycopg.Connection[TupleRow]
+from tollbook.database_url import CONNECT_TIMEOUT_S, connection_parameters
+from tollbook.errors import DataError, SchemaBehind, SchemaError, StoreUnavailable, TollbookError
 
 # The revision of tollbook/store/migrations that this version reads and writes.
 SCHEMA_REVISION = "0001"
-
-CONNECT_TIMEOUT_S = 10
 
 # No transaction of ours lasts longer than this; a search for what changed since some time starts twice this long before
 # it (`tollbook.store.calls.changes`). PostgreSQL 17 and later enforce it. Older servers enforce only the limits on a
 # statement and on a pause; a batch has six statements and two pauses.
 LONGEST_TRANSACTION_S = 900
-_STATEMENT_TIMEOUT_S = 120
-_PAUSE_TIMEOUT_S = 60
 _KNOWS_TRANSACTION_TIMEOUT = 170000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimeLimits:
+    """How many seconds a statement, the wait for a lock, our pauses in a transaction and a transaction may take.
+
+    0: as long as it takes.
+    """
+
+    statement_s: float = 120
+    lock_s: float = 0
+    pause_s: float = 60
+    transaction_s: float = LONGEST_TRANSACTION_S
+
+
+STANDARD_LIMITS: Final = TimeLimits()
+
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A connection that knows its limits of time.
+
+    `pooled`: a pooler such as PgBouncer is between us and PostgreSQL. It may run each of our transactions in another
+    session, so nothing may be left in a session, and each transaction sets its limits itself (`limit_transaction`).
+    """
+
+    limits: TimeLimits = STANDARD_LIMITS
+    pooled: bool = False
+
 
 # SQLSTATE classes after which the same statement may succeed later: connection, resources, operator intervention,
 # serialisation and deadlock, system error. 25006 comes from a standby during failover, 3D000 and 28P01 from a server
@@ -58,45 +82,63 @@ def store_errors() -> Generator[None]:
         raise DataError(f"PostgreSQL does not accept this text: {error}") from error
 
 
-def check_url(url: str) -> None:
-    """Raise SettingsError for a URL whose password libpq would take for a host or a port, and so print."""
-    try:
-        parts = conninfo.conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        parts = {"port": "none"}
-    ports = str(parts.get("port") or "5432").split(",")
-    if "@" in str(parts.get("host") or "") or not all(not port or port.isdecimal() for port in ports):
-        raise SettingsError(
-            "TOLLBOOK_DATABASE_URL cannot be read: write postgresql://USER:PASSWORD@HOST:5432/DATABASE,"
-            " with @ : / ? # % in the password as %40 %3A %2F %3F %23 %25"
-        ) from None  # the driver's error quotes the URL, and so the password
-
-
-def connect(url: str, *, name: str, autocommit: bool = False) -> Connection:
+def connect(
+    url: str,
+    *,
+    name: str,
+    autocommit: bool = False,
+    limits: TimeLimits = STANDARD_LIMITS,
+    connect_timeout_s: int = CONNECT_TIMEOUT_S,
+) -> Connection:
     """Open a connection whose application_name is `tollbook NAME`; raises StoreUnavailable or SettingsError."""
-    check_url(url)
+    parameters = connection_parameters(url, name=name) | {"connect_timeout": str(connect_timeout_s)}
     try:
-        connection = psycopg.connect(
-            url,
-            autocommit=True,
-            application_name=f"tollbook {name}",
-            connect_timeout=CONNECT_TIMEOUT_S,
-            # A server that vanished without closing the connection is noticed in half a minute, not in two hours.
-            keepalives_idle=15,
-            keepalives_interval=5,
-            keepalives_count=3,
-            options=(
-                f"-c timezone=UTC -c statement_timeout={_STATEMENT_TIMEOUT_S}s"
-                f" -c idle_in_transaction_session_timeout={_PAUSE_TIMEOUT_S}s"
-            ),
-        )
-        if connection.info.server_version >= _KNOWS_TRANSACTION_TIMEOUT:
-            connection.execute("SELECT set_config('transaction_timeout', %s, false)", (f"{LONGEST_TRANSACTION_S}s",))
+        connection = Connection.connect(make_conninfo(**parameters), autocommit=True)
+        begin_session(connection, limits)
         connection.autocommit = autocommit
     except psycopg.Error as error:
         text = " ".join(str(error).split())
         raise StoreUnavailable(f"{text}; is PostgreSQL up? check TOLLBOOK_DATABASE_URL") from error
     return connection
+
+
+def begin_session(connection: Connection, limits: TimeLimits) -> None:
+    """Give a new connection its time zone and its limits. Call in autocommit.
+
+    Behind a pooler the limits are left to each transaction, and nothing is prepared: a prepared statement stays in a
+    session that the next transaction of ours may not get, and that others do. A pooler is known by the number of the
+    session: it cannot hand out one server's, because it changes servers.
+    """
+    connection.limits = limits
+    (pid, _) = _only_row(connection.execute("SELECT pg_backend_pid(), set_config('timezone', 'UTC', false)"))
+    connection.pooled = pid != connection.info.backend_pid
+    if connection.pooled:
+        connection.prepare_threshold = None
+    else:
+        _set_limits(connection, for_transaction=False)
+
+
+def limit_transaction(connection: Connection) -> None:
+    """Set the connection's limits for the transaction that begins, where its session cannot keep them."""
+    if connection.pooled:
+        _set_limits(connection, for_transaction=True)
+
+
+def _set_limits(connection: Connection, *, for_transaction: bool) -> None:
+    limits = connection.limits
+    values = [limits.statement_s, limits.lock_s, limits.pause_s]
+    query = _SET_LIMITS
+    if connection.info.server_version >= _KNOWS_TRANSACTION_TIMEOUT:
+        values.append(limits.transaction_s)
+        query = _SET_ALL_LIMITS
+    connection.execute(query, [value for limit_s in values for value in (f"{limit_s * 1000:.0f}ms", for_transaction)])
+
+
+_SET_LIMITS: Final[LiteralString] = (
+    "SELECT set_config('statement_timeout', %s, %s), set_config('lock_timeout', %s, %s),"
+    " set_config('idle_in_transaction_session_timeout', %s, %s)"
+)
+_SET_ALL_LIMITS: Final[LiteralString] = _SET_LIMITS + ", set_config('transaction_timeout', %s, %s)"
 
 
 def check_schema(connection: Connection) -> None:
@@ -118,7 +160,11 @@ def check_schema(connection: Connection) -> None:
 
 def scalar(connection: Connection, query: LiteralString, *parameters: object) -> object:
     """Run a query that returns exactly one value."""
-    row = connection.execute(query, parameters).fetchone()
+    return _only_row(connection.execute(query, parameters))[0]
+
+
+def _only_row(cursor: psycopg.Cursor[TupleRow]) -> TupleRow:
+    row = cursor.fetchone()
     if row is None:
-        raise LookupError("a query for one value found no row")
-    return row[0]
+        raise LookupError("a query for one row found none")
+    return row

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
-import psycopg
-
-from tollbook.store.database import Connection, check_url, store_errors
+from tollbook.store.database import Connection, TimeLimits, connect, store_errors
 from tollbook.store.days.partitions import CALLS, LEGS, partition_name
 
 CONNECT_TIMEOUT_S = 4
-STATEMENT_TIMEOUT_S = 3
+_LIMITS = TimeLimits(statement_s=3)
 
 # More days than are ever made ahead, and few enough to check against one query.
 _LOOK_AHEAD_DAYS = 30
@@ -61,20 +59,11 @@ class OutboxState:
 
 @contextmanager
 def looking(url: str) -> Generator[Connection]:
-    """Open a read-only connection; raises StoreUnavailable, or SettingsError for a malformed URL.
-
-    Every timeout is shorter than those of `tollbook.store.database.connect`, whose callers have more patience.
-    """
-    check_url(url)
-    with store_errors():
-        connection = psycopg.connect(
-            url,
-            autocommit=True,
-            application_name="tollbook doctor",
-            connect_timeout=CONNECT_TIMEOUT_S,
-            options=f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_S}s -c default_transaction_read_only=on",
-        )
+    """Open a read-only connection, with shorter time limits than others; raises StoreUnavailable or SettingsError."""
+    connection = connect(url, name="doctor", autocommit=True, limits=_LIMITS, connect_timeout_s=CONNECT_TIMEOUT_S)
     with connection:
+        if not connection.pooled:  # a pooler would leave the setting to others
+            connection.execute("SET default_transaction_read_only = on")
         yield connection
 
 

@@ -4,34 +4,25 @@ So a query that lacks its WHERE returns no other account's rows. Without the rol
 the owner of the tables, nor a superuser such as the embedded server's.
 """
 
+import hashlib
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, LiteralString
 
 import psycopg
 from psycopg import sql
 
 from tollbook.errors import SettingsError
 from tollbook.model.accounts import Accounts, EveryAccount
-from tollbook.store.database import Connection, store_errors, translated
+from tollbook.store.database import Connection, scalar, store_errors, translated
+from tollbook.store.locks import UPGRADE_LOCK
 
 ROLE: Final = "tollbook_api"
 
 # Idempotent, and run by every `db upgrade`: the role belongs to the server, not to the database, and where we may not
-# create it, an administrator may do so at any later time. The scalar subqueries run once per query, not once per row.
-PREPARE: Final = """
+# create it, an administrator may do so at any later time.
+_ROLE_AND_RIGHTS: Final = """
 DO $$
-DECLARE
-    -- CASE, not OR: the planner assumes that half of the rows pass a CASE, whatever the query asks for. With OR it
-    -- applies an account's share of the rows twice, and so sorts an account's rows where it could read along an index.
-    every_account CONSTANT text := 'CASE WHEN (SELECT current_setting(''tollbook.every_account'', true)) = ''on'''
-        ' THEN true ELSE ';
-    own CONSTANT text := every_account || 'account_id = (SELECT current_setting(''tollbook.account'', true)) END';
-    -- A leg has no account: it is visible when its call is, which call_cdr's own policy decides in this subquery.
-    of_own_call CONSTANT text := every_account || 'EXISTS (SELECT FROM call_cdr AS call'
-        ' WHERE call.start_ts = call_leg.call_start_ts AND call.call_id = call_leg.call_id'
-        ' AND call.switch = call_leg.switch) END';
-    wanted record;
 BEGIN
     BEGIN
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tollbook_api') THEN
@@ -50,27 +41,84 @@ BEGIN
         rerate_run TO tollbook_api;
     -- Which calls the archive holds in an outdated form, but not whose they are.
     GRANT SELECT (start_ts, call_id, switch) ON archive_outbox TO tollbook_api;
-    FOR wanted IN
-        SELECT * FROM (VALUES ('call_cdr', own), ('call_leg', of_own_call), ('account', own), ('account_number', own),
-            ('price_history', own))
-            AS policy (on_table, visible)
-        WHERE NOT EXISTS (
-            SELECT FROM pg_policies
-            WHERE schemaname = current_schema() AND tablename = on_table AND policyname = 'tollbook_api'
-        )
-    LOOP
-        EXECUTE 'CREATE POLICY tollbook_api ON ' || quote_ident(wanted.on_table)
-            || ' AS RESTRICTIVE FOR SELECT TO tollbook_api USING (' || wanted.visible || ')';
-    END LOOP;
 END
 $$
 """
 
+# The scalar subqueries run once per query, not once per row. CASE, not OR: the planner assumes that half of the rows
+# pass a CASE, whatever the query asks for. With OR it applies an account's share of the rows twice, and so sorts an
+# account's rows where it could read along an index.
+_OWN: Final[LiteralString] = (
+    "CASE WHEN (SELECT current_setting('tollbook.every_account', true)) = 'on' THEN true"
+    " ELSE account_id = (SELECT current_setting('tollbook.account', true)) END"
+)
+# A leg has no account: it is visible when its call is, which call_cdr's own policy decides in this subquery.
+_OF_OWN_CALL: Final[LiteralString] = (
+    "CASE WHEN (SELECT current_setting('tollbook.every_account', true)) = 'on' THEN true"
+    " ELSE EXISTS (SELECT FROM call_cdr AS call WHERE call.start_ts = call_leg.call_start_ts"
+    " AND call.call_id = call_leg.call_id AND call.switch = call_leg.switch) END"
+)
+_VISIBLE: Final[dict[str, LiteralString]] = {
+    "call_cdr": _OWN,
+    "call_leg": _OF_OWN_CALL,
+    "account": _OWN,
+    "account_number": _OWN,
+    "price_history": _OWN,
+}
+
+# The tables whose policy is ours, unchanged. PostgreSQL keeps a policy as a tree and prints it in words of its own, so
+# its comment holds two hashes: of what we wrote, which another version of ours changes, and of what PostgreSQL prints
+# for it, which an administrator's ALTER POLICY changes.
 _GUARDED: Final = """
-    SELECT count(*) FROM pg_policies
-    WHERE schemaname = current_schema() AND policyname = 'tollbook_api' AND roles = '{tollbook_api}'
+    SELECT relname, obj_description(policy.oid, 'pg_policy'), md5(pg_get_expr(polqual, polrelid))
+    FROM pg_policy AS policy JOIN pg_class ON pg_class.oid = polrelid AND relnamespace = current_schema()::regnamespace
+    WHERE polname = 'tollbook_api' AND relrowsecurity AND NOT polpermissive AND polcmd = 'r'
+      AND polroles = ARRAY['tollbook_api'::regrole::oid]
 """
-_TABLES: Final = 5
+
+
+def prepare(connection: Connection, *, lock_s: float) -> None:
+    """Create the role where we may, and the policies that are missing or differ from this version's.
+
+    An exclusive lock on a table is waited for `lock_s` seconds at most, and only where its policy changes. Raises
+    StoreUnavailable.
+    """
+    with store_errors(), connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (UPGRADE_LOCK,))
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{lock_s:.0f}s",))
+        connection.execute(_ROLE_AND_RIGHTS)
+        if not scalar(connection, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tollbook_api')"):
+            return
+        guarded = _guarded_tables(connection)
+        for table in _VISIBLE:
+            if table not in guarded:
+                _renew_policy(connection, table)
+
+
+def _guarded_tables(connection: Connection) -> set[str]:
+    """Return the tables with this version's policy. Needs the role."""
+    rows = connection.execute(_GUARDED).fetchall()
+    return {table for table, comment, printed in rows if table in _VISIBLE and comment == _comment(table, printed)}
+
+
+def _comment(table: str, printed: str) -> str:
+    written = hashlib.md5(_VISIBLE[table].encode(), usedforsecurity=False).hexdigest()
+    return f"tollbook {written} {printed}"
+
+
+def _renew_policy(connection: Connection, table: str) -> None:
+    name = sql.Identifier(table)
+    connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name))
+    connection.execute(sql.SQL("DROP POLICY IF EXISTS tollbook_api ON {}").format(name))
+    connection.execute(
+        sql.SQL("CREATE POLICY tollbook_api ON {} AS RESTRICTIVE FOR SELECT TO tollbook_api USING ({})").format(
+            name, sql.SQL(_VISIBLE[table])
+        )
+    )
+    printed = next(printed for found, _, printed in connection.execute(_GUARDED) if found == table)
+    connection.execute(
+        sql.SQL("COMMENT ON POLICY tollbook_api ON {} IS {}").format(name, sql.Literal(_comment(table, printed)))
+    )
 
 
 @contextmanager
@@ -106,7 +154,7 @@ def check(connection: Connection) -> None:
     try:
         with connection.transaction(force_rollback=True):
             connection.execute("SET LOCAL ROLE tollbook_api")
-            guarded = connection.execute(_GUARDED).fetchone()
+            unguarded = _VISIBLE.keys() - _guarded_tables(connection)
     except psycopg.OperationalError as error:
         raise translated(error) from error
     except (psycopg.errors.InvalidParameterValue, psycopg.errors.InsufficientPrivilege) as error:
@@ -116,5 +164,8 @@ def check(connection: Connection) -> None:
             f" `CREATE ROLE {ROLE} NOLOGIN` (unless it is there) and `GRANT {ROLE} TO {name}`,"
             " then run `tollbook db upgrade`"
         ) from error
-    if guarded is None or guarded[0] != _TABLES:
-        raise SettingsError(f"the role {ROLE} has no rights in this database yet: run `tollbook db upgrade`")
+    if unguarded:
+        raise SettingsError(
+            f"the role {ROLE} lacks its rights in this database, or this version's policy on"
+            f" {', '.join(sorted(unguarded))}: run `tollbook db upgrade`"
+        )

@@ -1,8 +1,7 @@
-"""Run by Alembic. The connection comes from `tollbook.store.schema`, which holds the advisory lock on it."""
+"""Run by Alembic. The connection comes from `tollbook.store.schema`, in a transaction that holds the upgrade's lock."""
 
 from alembic import context
 
-connection = context.config.attributes["connection"]
-context.configure(connection=connection, transaction_per_migration=True)
-with context.begin_transaction():
+context.configure(connection=context.config.attributes["connection"])
+with context.begin_transaction():  # nothing, because there is one: all migrations or none
     context.run_migrations()

@@ -5,16 +5,20 @@ import threading
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import LiteralString
+from urllib.parse import quote
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import CheckViolation
 
+from tests.commands import Tollbook
 from tests.databases import on_server
-from tollbook.errors import SchemaError, StoreUnavailable
+from tollbook.errors import SchemaError, SettingsError, StoreUnavailable
 from tollbook.model.record import COLUMNS
 from tollbook.model.vocabulary import DIRECTIONS, DISPOSITIONS
+from tollbook.store import row_security
 from tollbook.store.calls.columns import WRITTEN, type_of
 from tollbook.store.database import SCHEMA_REVISION, Connection, check_schema, connect
 from tollbook.store.schema import upgrade
@@ -239,3 +243,52 @@ def test_the_columns_of_the_model_are_those_of_the_table(database: Connection) -
     assert tuple(name for name, _ in found[: len(COLUMNS)]) == COLUMNS
     assert {column: type_of(column) for column in WRITTEN} == {n: t for n, t in found if n in WRITTEN}
     assert set(dict(found)) - set(WRITTEN) == {"revision", "prior_accounts", "changed", "updated_ts"}
+
+
+def test_several_hosts_are_tried_in_turn(database_url: str, tollbook: Tollbook) -> None:
+    """`db upgrade` takes a URL with several hosts, in the query and before it, and passes over one that is away."""
+    parts = conninfo_to_dict(database_url)
+    folder, name = str(parts["host"]), parts["dbname"]
+    for url in (
+        f"postgresql://postgres@/{name}?host=/nowhere,{folder}",
+        f"postgresql://postgres@%2Fnowhere,{quote(folder, safe='')}/{name}",
+    ):
+        done = tollbook("db", "upgrade", database_url=url)
+        assert done.returncode == 0, done.stderr
+    away = tollbook("db", "upgrade", database_url=f"postgresql://postgres@/{name}?host=/nowhere,/nothing")
+    assert away.returncode == StoreUnavailable.exit_code
+    assert "is PostgreSQL up?" in away.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER POLICY tollbook_api ON account USING (true)",
+        "DROP POLICY tollbook_api ON account",
+        "DROP POLICY tollbook_api ON account;"
+        " CREATE POLICY tollbook_api ON account AS RESTRICTIVE FOR SELECT TO tollbook_api USING (true)",
+        "DROP POLICY tollbook_api ON account; CREATE POLICY tollbook_api ON account TO tollbook_api USING (true)",
+        "ALTER POLICY tollbook_api ON account TO PUBLIC",
+        "COMMENT ON POLICY tollbook_api ON account IS 'tollbook, as an older version wrote it'",
+        "ALTER TABLE account DISABLE ROW LEVEL SECURITY",
+    ],
+)
+def test_a_changed_policy_does_not_stay(database_url: str, database: Connection, change: LiteralString) -> None:
+    """Whatever an administrator or an older version left: `serve` refuses it, and `db upgrade` writes ours again."""
+    before = shape(database_url)["policies"]
+    row_security.check(database)
+    database.execute(change)
+    database.commit()
+    with pytest.raises(SettingsError, match=r"policy on account: run `tollbook db upgrade`"):
+        row_security.check(database)
+    database.rollback()
+    upgrade(database_url)
+    row_security.check(database)
+    assert shape(database_url)["policies"] == before
+
+
+def test_an_upgrade_leaves_current_policies_alone(database_url: str, database: Connection) -> None:
+    """It asks for no lock that an open report would delay, and behind which every INSERT would wait."""
+    database.execute("SELECT count(*) FROM call_cdr, call_leg, account, account_number, price_history")
+    upgrade(database_url)
+    assert database.info.transaction_status.name == "INTRANS"
