@@ -14,8 +14,8 @@ from typing import TextIO, TypeAlias
 
 import msgspec
 
-from rating.money import format_amount
 from tollbook.errors import DataError
+from tollbook.model.money import format_amount
 from tollbook.model.rate import RateTerms
 from tollbook.model.vocabulary import DIRECTIONS
 from tollbook.store.tariffs.deck_staging import PROBLEMS_SHOWN, problem_report

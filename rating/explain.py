@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import msgspec
 
 from rating.engine import billed_seconds, price_micros
-from rating.money import format_amount
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.explain.explain import ChargeView, Explanation, explain
 from tollbook.model.fold import FoldSettings
+from tollbook.model.money import format_amount
 from tollbook.model.numbers import owner_key
 from tollbook.model.rate import Rate
 from tollbook.model.record import COLUMNS, Row

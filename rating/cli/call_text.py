@@ -10,8 +10,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from rating.explain import ExplainedCall, ExplainedCharge
-from rating.money import format_amount
 from tollbook.model.explain.leg_view import LegView
+from tollbook.model.money import format_amount
 from tollbook.model.record import COLUMNS
 from tollbook.store.calls.detail import PriceBefore
 

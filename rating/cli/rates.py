@@ -14,10 +14,10 @@ from rich.progress import Progress
 from rating.deck_csv import DeckRow, parse_deck, write_deck
 from rating.explain import explain_pricing
 from rating.loader import load_tariffs
-from rating.money import format_amount
 from tollbook.config import load_settings
 from tollbook.errors import DataError, UsageError
 from tollbook.model.charge import Charge
+from tollbook.model.money import format_amount
 from tollbook.model.vocabulary import DIRECTIONS, Direction
 from tollbook.store.database import Connection, check_schema, connect, store_errors
 from tollbook.store.tariffs import tariffs

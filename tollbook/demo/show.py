@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tollbook.log import printable
+from tollbook.model.money import format_amount
 
 _COLOURS = {"answered": "green", "lost": "red", "failed": "red", "abandoned": "magenta"}
 _ARROWS = {"inbound": "←", "outbound": "→", "internal": "↔"}
@@ -22,18 +23,14 @@ def call_line(row: dict[str, Any]) -> Text:
     line.append(f"{_short(row['from_num'], 15):>15} → {_short(row['to_num'], 15):<15} ")
     line.append(f"{row['disposition']:<10}", style=_COLOURS.get(row["disposition"], "yellow"))
     line.append(f"{row['billsec']:>4} s  ")
-    line.append(f"{money(row['cost_micros']):>10}  ", style="bold")
+    cost = row["cost_micros"]
+    line.append(f"{'unrated' if cost is None else format_amount(cost):>10}  ", style="bold")
     line.append(_short(row["account_id"] or "no account", 12), style="" if row["account_id"] else "dim")
     if row["queue_id"]:
         line.append(f"  queue {_short(row['queue_id'], 20)}", style="dim")
     if row["agent_id"]:
         line.append(f"  agent {_short(row['agent_id'], 20)}", style="dim")
     return line
-
-
-def money(micros: int | None) -> str:
-    """Return an amount in units of the currency, `unrated` without one."""
-    return "unrated" if micros is None else f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
 
 
 def _short(text: str, width: int) -> str:
