@@ -21,8 +21,11 @@ _DIALLED_BY_ACCOUNT: Final = "outbound"
 
 
 def billed_seconds(seconds: int, terms: RateTerms) -> int:
-    """Return the seconds billed: at least one second, rounded up to the first increment and then to whole ones."""
-    beyond = max(1, seconds) - terms.first_increment_sec
+    """Return the seconds billed: the first increment at least, and whole further ones.
+
+    So at least one second counts: no increment is shorter. `seconds` is not negative.
+    """
+    beyond = seconds - terms.first_increment_sec
     if beyond <= 0:
         return terms.first_increment_sec
     return terms.first_increment_sec + -(-beyond // terms.increment_sec) * terms.increment_sec
