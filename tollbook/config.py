@@ -6,7 +6,6 @@ All wrong settings are reported together, by name, with what to do. pyiceberg re
 import difflib
 import os
 import re
-from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
@@ -192,12 +191,11 @@ class Settings(BaseSettings):
         return self.esl
 
 
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings() -> Settings:
     """Read all settings; raise a SettingsError that names every wrong one."""
-    environ = os.environ if environ is None else environ
-    env_file = environ.get(f"{_PREFIX}ENV_FILE")
+    env_file = os.environ.get(f"{_PREFIX}ENV_FILE")
     problems: list[str] = []
-    names = set(environ)
+    names = set(os.environ)
     if env_file:
         names |= _names_in(env_file)
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{_PREFIX}ENV_FILE"}

@@ -15,6 +15,9 @@ US_PER_DAY: Final = 1000 * MS_PER_DAY
 CLOCK_FROM_US: Final = 946_684_800 * US_PER_SECOND
 CLOCK_UNTIL_US: Final = 4_102_444_800 * US_PER_SECOND
 
+# The end of the year 9999: a greater number of milliseconds is more likely one of microseconds.
+LAST_MS: Final = 253_402_300_799_999
+
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MS = dt.timedelta(milliseconds=1)
 

@@ -11,11 +11,10 @@ import msgspec
 from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
-from export_app.web.parameters import LAST_MS
 from tollbook.model.call_key import CallKey
 from tollbook.model.filters import Filters
 from tollbook.model.selection import Order
-from tollbook.times import SECONDS_PER_DAY
+from tollbook.times import LAST_MS, SECONDS_PER_DAY
 
 # A walk that rested for so long must begin anew: by then it would skip more than it would repeat.
 MAX_AGE_S: Final = 7 * SECONDS_PER_DAY

@@ -22,9 +22,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from export_app.web.errors import ApiError
+from tollbook.times import LAST_MS
 
 MAX_LIMIT: Final = 10_000
-LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999: a greater number is in microseconds
 
 _WHOLE_NUMBER = re.compile(r"[0-9]+")
 _KEY_NAMES = frozenset({"xapikey", "apikey", "key", "token", "accesstoken"})

@@ -149,7 +149,7 @@ def test_the_example_names_every_setting_and_no_other() -> None:
 
 def test_settings_that_are_off_in_the_example_show_their_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Taking away the # changes nothing."""
-    plain = load_settings({})
+    plain = load_settings()
     for name, (on, value) in example_lines().items():
         if not on:
             monkeypatch.setenv(name, value)
@@ -159,11 +159,12 @@ def test_settings_that_are_off_in_the_example_show_their_defaults(monkeypatch: p
         assert getattr(shown, field) == getattr(plain, field), field
 
 
-def test_the_example_is_right_as_it_stands(tmp_path: Path) -> None:
+def test_the_example_is_right_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tollbook itself takes the file, and what is on in it is enough for every process."""
     copy = tmp_path / "tollbook.env"
     shutil.copy(EXAMPLE, copy)
-    settings = load_settings({"TOLLBOOK_ENV_FILE": str(copy)})
+    monkeypatch.setenv("TOLLBOOK_ENV_FILE", str(copy))
+    settings = load_settings()
     assert settings.require_database_url() == "postgresql://tollbook:CHANGE-ME@127.0.0.1:5432/tollbook"
     assert [str(address) for address in settings.require_esl()] == ["127.0.0.1:8021"]
     assert settings.data_dir == Path("/var/lib/tollbook")

@@ -11,10 +11,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from export_app.calls.cursor import CallsCursor, ChangesCursor, SyncCursor, encode
-from export_app.web.parameters import LAST_MS
 from tollbook.model.filters import MAX_BILLSEC, Filters
 from tollbook.model.record import COLUMNS, EXTRA_COLUMNS
 from tollbook.store import keys
+from tollbook.times import LAST_MS
 
 START = 1_790_000_000_000
 

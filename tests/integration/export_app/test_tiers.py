@@ -13,7 +13,6 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
-from export_app.web.parameters import LAST_MS
 from maintenance.archive.run import archive_calls
 from maintenance.prune.run import prune_days
 from tollbook.archive import pages
@@ -34,7 +33,7 @@ from tollbook.store.calls.pages import read_hot_page
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
-from tollbook.times import MS_PER_DAY
+from tollbook.times import LAST_MS, MS_PER_DAY
 
 TODAY = 20_780  # 2026-11-23
 FIRST = TODAY - 100  # days of calls: a hundred, thirty of which PostgreSQL is to keep

@@ -185,7 +185,7 @@ def test_no_secret_is_in_a_repr(read: Any) -> None:
 
 def test_the_archive_keeps_more_than_postgresql() -> None:
     """Or a day would be dropped from the archive before it is pruned."""
-    assert load_settings({}).archive_retention_months is None
+    assert load_settings().archive_retention_months is None
     assert Settings(archive_retention_months=2).archive_retention_months == 2
     for days, months in ((30, 1), (365, 13)):
         with pytest.raises(ValidationError, match=r"write (2|14) or more"):

@@ -19,9 +19,9 @@ from export_app.calls.cursor import (
     decode,
     encode,
 )
-from export_app.web.parameters import LAST_MS
 from tollbook.model.filters import MAX_BILLSEC, NO_FILTERS, Filters
 from tollbook.model.vocabulary import DIRECTIONS, DISPOSITIONS
+from tollbook.times import LAST_MS
 
 KEY = hashlib.sha256(b"one").digest()
 OTHER_KEY = hashlib.sha256(b"other").digest()

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 from export_app.calls.query import DEFAULT_LIMIT, CallsQuery
 from export_app.web.errors import ApiError
 from export_app.web.parameters import (
-    LAST_MS,
     MAX_LIMIT,
     check_names,
     parameter_error,
 )
+from tollbook.times import LAST_MS
 
 
 def parse(*pairs: tuple[str, str]) -> CallsQuery:
