@@ -12,6 +12,7 @@ from tollbook.errors import TollbookError
 from tollbook.process import die_with_parent
 
 _COMMAND_TIMEOUT_S = 120.0
+_START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 30.0
 _TAIL_LINES = 15
 
@@ -43,13 +44,16 @@ class Processes:
             raise TollbookError(f"`tollbook {' '.join(arguments)}` failed: {done.stderr.strip()}")
         return done.stdout.strip()
 
-    def start(self, *arguments: str, ready: Callable[[], bool], timeout_s: float = 30.0) -> None:
-        """Start a command and wait until it is ready. Raises TollbookError with the end of its log."""
+    def start(self, *arguments: str, ready: Callable[[], bool], settings: Mapping[str, str] | None = None) -> None:
+        """Start a command, with `settings` of its own, and wait until it is ready.
+
+        Raises TollbookError with the end of its log.
+        """
         name = arguments[0]
         with self._log(name).open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - our own command, no shell
                 _command(arguments),
-                env=self._environment,
+                env={**self._environment, **(settings or {})},
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -57,7 +61,7 @@ class Processes:
                 preexec_fn=die_with_parent(signal.SIGTERM),
             )
         self._running[name] = process
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + _START_TIMEOUT_S
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise TollbookError(f"`tollbook {name}` did not come up:\n{self._tail(name)}")

@@ -30,7 +30,8 @@ _ONCE_TIMEOUT_S = 60.0
 _POLL_S = 0.5
 _ARCHIVE_EVERY_S = 20.0
 _SHOWN_WINDOW_MS = 3_600_000
-_PORT = 8080
+# 0 is any free one.
+_PORTS = (8080, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +95,10 @@ def _started(esl: str, *, own_settings: bool) -> Generator[_Demo]:
     with tempfile.TemporaryDirectory(prefix="tollbook-demo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with console.status("starting PostgreSQL…") as status, embedded_postgres(folder / "data") as database:
-            port = _free_port(_PORT)
             settings = {
                 "TOLLBOOK_DATABASE_URL": database,
                 "TOLLBOOK_DATA_DIR": str(folder / "data"),
                 "TOLLBOOK_ESL": esl,
-                "TOLLBOOK_API_BIND": f"127.0.0.1:{port}",
             }
             processes = Processes(folder, settings, keep=own_settings)
             try:
@@ -109,10 +108,10 @@ def _started(esl: str, *, own_settings: bool) -> Generator[_Demo]:
                 for account in _ACCOUNTS:
                     processes.run("account", "add", account, "--plan", "demo")
                 key = processes.run("key", "create", "--account", _ACCOUNTS[0])
-                export = Export(url=f"http://127.0.0.1:{port}", key=processes.run("key", "create", "--operator"))
+                operator_key = processes.run("key", "create", "--operator")
                 since_ms = time.time_ns() // 1_000_000 - 60_000
                 status.update("starting the API and the listener…")
-                processes.start("serve", ready=export.ready)
+                export = _start_api(processes, operator_key)
                 processes.start("listen", ready=lambda: "listening" in (folder / "listen.log").read_text())
                 status.stop()
                 yield _Demo(console=console, processes=processes, export=export, key=key, since_ms=since_ms)
@@ -125,8 +124,26 @@ def _as_ctrl_c(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _start_api(processes: Processes, key: str) -> Export:
+    """Start the API on the port that the documentation names, or on any free one when that is in use.
+
+    Between the look for a port and the API's own bind somebody else may take it: then another port is tried.
+    """
+    for wanted in _PORTS:
+        bind = f"127.0.0.1:{_free_port(wanted)}"
+        export = Export(url=f"http://{bind}", key=key)
+        try:
+            processes.start("serve", ready=export.ready, settings={"TOLLBOOK_API_BIND": bind})
+        except TollbookError as error:
+            if f"TOLLBOOK_API_BIND={bind}" not in str(error):
+                raise
+        else:
+            return export
+    raise TollbookError(f"each of {len(_PORTS)} ports of 127.0.0.1 was taken before the API could bind it: try again")
+
+
 def _free_port(wanted: int) -> int:
-    """Return the wanted port, which the documentation names, or any free one when that is in use."""
+    """Return the wanted port, or any free one when that is in use."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
