@@ -1,8 +1,26 @@
 """Rates: what a minute to numbers with a prefix costs. The columns of the table `rate`, in their order."""
 
+from typing import Final, LiteralString
+
 import msgspec
 
 from tollbook.model.vocabulary import Direction
+
+#: The columns of `rate` in the order of the fields of Rate.
+RATE_COLUMNS: Final[tuple[LiteralString, ...]] = (
+    "direction",
+    "prefix",
+    "per_min_micros",
+    "connection_fee_micros",
+    "increment_sec",
+    "first_increment_sec",
+    "valid_from_ts",
+    "valid_to_ts",
+    "name",
+    "rate_id",
+    "version",
+    "plan_id",
+)
 
 
 class RateTerms(msgspec.Struct, frozen=True, gc=False):

@@ -22,7 +22,7 @@ from tollbook.model.filters import Filters
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Selection
 from tollbook.store import row_security
-from tollbook.store.calls import pages
+from tollbook.store.calls import columns, pages
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import Partitions
 from tollbook.store.schema import upgrade
@@ -128,7 +128,7 @@ def test_no_parameter_reaches_another_account(ask: Ask, filled: Connection) -> N
 def shape(connection: Connection, selection: Selection, limit: int) -> dict[str, int]:
     """Return how many blocks a page reads, how many rows went through its busiest node, and how often it sorts."""
     conditions, parameters = pages._where(selection)
-    query = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {pages.select_clause(COLUMNS)} {conditions} LIMIT %(limit)s"
+    query = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {columns.select_clause(COLUMNS)} {conditions} LIMIT %(limit)s"
     (plan,) = connection.execute(query, {**parameters, "limit": limit}).fetchall()[0][0]
 
     def nodes(node: dict[str, object]) -> Iterator[dict[str, object]]:

@@ -10,7 +10,7 @@ from typing import Final, LiteralString, cast
 
 from tollbook.model.record import Record
 from tollbook.model.selection import Changes
-from tollbook.store.calls.pages import select_clause
+from tollbook.store.calls.columns import select_clause
 from tollbook.store.calls.where import Parameters, after_parameters, matching
 from tollbook.store.database import LONGEST_TRANSACTION_S, Connection, scalar, store_errors
 

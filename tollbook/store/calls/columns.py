@@ -1,9 +1,9 @@
 """The columns of `call_cdr` in SQL, built from the model's list."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, LiteralString
 
-from tollbook.model.record import COLUMNS
+from tollbook.model.record import COLUMNS, EXTRA_COLUMNS
 
 #: The columns that the listener or a correction writes: the public record, and what we keep beside it for ourselves.
 WRITTEN: Final[tuple[LiteralString, ...]] = (*COLUMNS, "switch", "estimated", "currency", "unrated", "parts")
@@ -19,6 +19,22 @@ _TYPES: Final[dict[LiteralString, LiteralString]] = {
     "estimated": "boolean",
     "parts": "jsonb",
 }
+
+# How each column is selected; the ones that need more than their name come last.
+_SELECTED: Final[dict[str, LiteralString]] = {
+    **{name: name for name in (*COLUMNS, *EXTRA_COLUMNS, "unrated")},
+    "parts": "parts::text",
+    "changed": "changed::text::bigint",
+}
+
+
+def select_clause(columns: Sequence[str]) -> LiteralString:
+    """Return `SELECT … FROM call_cdr` for these columns; raises KeyError for a column that it cannot select.
+
+    Beside the record's columns there are `unrated`, `parts` as JSON text, and `changed`.
+    """
+    selected: list[LiteralString] = [_SELECTED[name] for name in columns]
+    return f"SELECT {', '.join(selected)} FROM call_cdr"  # noqa: S608 - all literals, as the type says
 
 
 def names(columns: Iterable[LiteralString], prefix: LiteralString = "") -> LiteralString:

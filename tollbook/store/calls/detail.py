@@ -11,10 +11,10 @@ from tollbook.model.accounts import Accounts, OneAccount
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.leg import Leg
 from tollbook.model.numbers import owner_key
-from tollbook.model.rate import Rate
-from tollbook.model.record import COLUMNS, Row
+from tollbook.model.rate import RATE_COLUMNS, Rate
+from tollbook.model.record import Row
 from tollbook.store.calls import legs
-from tollbook.store.calls.columns import names
+from tollbook.store.calls.columns import WRITTEN, names, select_clause
 from tollbook.store.database import Connection, store_errors
 
 # A switch reuses an id now and then; a caller of its API that always picks the same id makes one more row each time.
@@ -54,17 +54,14 @@ class KeptCall:
 _parts = msgspec.json.Decoder(tuple[PricedCharge, ...]).decode
 
 _ROWS: Final[LiteralString] = f"""
-    SELECT {names(COLUMNS)}, switch, estimated, revision, unrated, currency, parts::text
-    FROM call_cdr
+    {select_clause((*WRITTEN, "revision"))}
     WHERE call_id = %(call_id)s AND start_ts BETWEEN %(first)s AND %(last)s
       AND (%(account)s::text IS NULL OR account_id = %(account)s)
     ORDER BY start_ts DESC, switch DESC LIMIT %(limit)s
-"""  # noqa: S608 - built only from our own names, as LiteralString proves
-_RATES = """
-    SELECT direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
-           valid_from_ts, valid_to_ts, name, rate_id, version, plan_id
-    FROM rate WHERE rate_id = ANY (%s)
 """
+_RATES: Final[LiteralString] = f"""
+    SELECT {names(RATE_COLUMNS)} FROM rate WHERE rate_id = ANY (%s)
+"""  # noqa: S608 - as above
 # Only prices under the call's present account: a price under another account is that account's business.
 _BEFORE = """
     SELECT cost_micros, currency, unrated, (extract(epoch FROM begun_at) * 1000)::bigint AS replaced_ts, by_whom, reason

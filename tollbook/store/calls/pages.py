@@ -3,22 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import starmap
-from typing import Final, LiteralString
+from typing import LiteralString
 
 from tollbook.model.call_key import CallKey
-from tollbook.model.record import COLUMNS, EXTRA_COLUMNS, Record
+from tollbook.model.record import Record
 from tollbook.model.selection import Selection
 from tollbook.model.tiers import HotPage
+from tollbook.store.calls.columns import select_clause
 from tollbook.store.calls.where import Parameters, after_parameters, matching
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.days.window import read_window
-
-# How each column is selected; the ones that need more than their name come last.
-_SELECTED: Final[dict[str, LiteralString]] = {
-    **{name: name for name in (*COLUMNS, *EXTRA_COLUMNS)},
-    "parts": "parts::text",
-    "changed": "changed::text::bigint",
-}
 
 
 def read_page(connection: Connection, selection: Selection, columns: Sequence[str], limit: int) -> list[Record]:
@@ -57,12 +51,6 @@ def _superseded(connection: Connection, selection: Selection, window_start: int)
             "SELECT start_ts, call_id, switch FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s", (first, end)
         ).fetchall()
     return frozenset(starmap(CallKey, rows))
-
-
-def select_clause(columns: Sequence[str]) -> LiteralString:
-    """Return `SELECT … FROM call_cdr` for these columns; raises KeyError for a column that pages do not have."""
-    selected: list[LiteralString] = [_SELECTED[name] for name in columns]
-    return f"SELECT {', '.join(selected)} FROM call_cdr"  # noqa: S608 - all literals, as the type says
 
 
 def _where(selection: Selection) -> tuple[LiteralString, Parameters]:

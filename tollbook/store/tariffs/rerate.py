@@ -3,13 +3,15 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import starmap
+from typing import Final, LiteralString
 
 import msgspec
 
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.store.arrays import key_arrays
-from tollbook.store.database import Connection, scalar, store_errors
+from tollbook.store.calls.columns import select_clause
+from tollbook.store.database import Connection, store_errors
 from tollbook.store.tariffs.tariffs import require_plan
 
 _parts = msgspec.json.Decoder(tuple[PricedCharge, ...]).decode
@@ -38,28 +40,26 @@ class PricedCall:
     price: Price
 
 
-# The first two bounds prune partitions; with the row comparison alone, the plan would cover all of them.
-_PAGE = """
-    SELECT start_ts, call_id, switch, account_id, revision, cost_micros, currency, unrated, parts::text
-    FROM call_cdr
-    WHERE start_ts >= %(since)s AND start_ts < %(until)s
-      AND (start_ts, call_id, switch) > (%(at)s, %(id)s, %(switch)s)
-      AND answered = 1 AND end_ts IS NOT NULL
-      AND (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))
-      AND (NOT %(unrated)s OR unrated IS NOT NULL)
+_SELECTED: Final = (*CallKey._fields, "account_id", "revision", "cost_micros", "currency", "unrated", "parts")
+_IN_SCOPE: Final[LiteralString] = """
+    start_ts >= %(since)s AND start_ts < %(until)s AND answered = 1 AND end_ts IS NOT NULL
+    AND (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))
+    AND (NOT %(unrated)s OR unrated IS NOT NULL)
+"""
+# A page narrows `since` too, which prunes partitions: with the row comparison alone, the plan would cover all of them.
+_PAGE: Final[LiteralString] = f"""
+    {select_clause(_SELECTED)} WHERE {_IN_SCOPE} AND (start_ts, call_id, switch) > (%(at)s, %(id)s, %(switch)s)
     ORDER BY start_ts, call_id, switch LIMIT %(limit)s
 """
+_COUNT: Final[LiteralString] = f"SELECT count(*) FROM call_cdr WHERE {_IN_SCOPE}"  # noqa: S608 - literals alone
 
 
 def page(connection: Connection, scope: RerateScope, *, after: CallKey | None, limit: int) -> list[PricedCall]:
     """Read up to `limit` calls of a scope that come after `after`, oldest first; raises StoreUnavailable."""
     at, call_id, switch = after or CallKey(scope.since, "", "")
-    parameters = {
-        "since": max(scope.since, at), "until": scope.until, "at": at, "id": call_id, "switch": switch,
-        "accounts": None if scope.accounts is None else list(scope.accounts), "unrated": scope.unrated, "limit": limit,
-    }  # fmt: skip
+    asked = {"since": max(scope.since, at), "at": at, "id": call_id, "switch": switch, "limit": limit}
     with store_errors():
-        rows = connection.execute(_PAGE, parameters, binary=True).fetchall()
+        rows = connection.execute(_PAGE, _parameters(scope) | asked, binary=True).fetchall()
     return [
         PricedCall(
             key=CallKey(start_ts, call_id, switch),
@@ -89,18 +89,13 @@ def present(connection: Connection, keys: Collection[CallKey]) -> set[CallKey]:
 def count(connection: Connection, scope: RerateScope) -> int:
     """Count the calls of a scope that PostgreSQL has; raises StoreUnavailable."""
     with store_errors():
-        return int(
-            str(
-                scalar(
-                    connection,
-                    "SELECT count(*) FROM call_cdr WHERE start_ts >= %s AND start_ts < %s AND answered = 1"
-                    " AND end_ts IS NOT NULL AND (%s::text[] IS NULL OR account_id = ANY (%s))"
-                    " AND (NOT %s OR unrated IS NOT NULL)",
-                    scope.since, scope.until, *2 * (None if scope.accounts is None else list(scope.accounts),),
-                    scope.unrated,
-                )
-            )
-        )  # fmt: skip
+        ((calls,),) = connection.execute(_COUNT, _parameters(scope)).fetchall()
+    return int(calls)
+
+
+def _parameters(scope: RerateScope) -> dict[str, object]:
+    accounts = None if scope.accounts is None else list(scope.accounts)
+    return {"since": scope.since, "until": scope.until, "accounts": accounts, "unrated": scope.unrated}
 
 
 def accounts_of(connection: Connection, plan_id: str) -> set[str]:

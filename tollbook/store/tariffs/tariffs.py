@@ -9,13 +9,13 @@ from psycopg.rows import class_row
 from tollbook.errors import UsageError
 from tollbook.model.numbering import NumberingRow
 from tollbook.model.numbers import owner_key
+from tollbook.model.rate import RATE_COLUMNS
+from tollbook.store.calls.columns import names
 from tollbook.store.database import Connection, scalar, store_errors
 
-_RATES: LiteralString = """
-    SELECT direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
-           valid_from_ts, valid_to_ts, name, rate_id, version, plan_id
-    FROM rate WHERE plan_id = %s AND until_version IS NULL
-"""
+_RATES: Final[LiteralString] = f"""
+    SELECT {names(RATE_COLUMNS)} FROM rate WHERE plan_id = %s AND until_version IS NULL
+"""  # noqa: S608 - built only from our own names, as LiteralString proves
 
 # Rows that libpq returns at a time: a few hundred kB, and a hundredth of the calls that single rows would take.
 _PIECE: Final = 1000
@@ -51,8 +51,7 @@ class AssignmentRow:
     plan_id: str | None
 
 
-# direction, prefix, per minute, fee, increment, first increment, valid from and to, name, id, version, plan: the
-# fields of tollbook.model.rate.Rate, in their order.
+# The values of RATE_COLUMNS.
 RateRow: TypeAlias = tuple[str, str, int, int, int, int, int, int | None, str, int, int, str]
 
 
