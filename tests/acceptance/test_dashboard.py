@@ -296,7 +296,7 @@ def test_the_csv_has_the_calls_that_are_shown(site: Site) -> None:
 
 
 def test_a_call_is_explained(site: Site) -> None:
-    """The details show the facts, the price and the rules of a call; Escape closes them and restores the focus."""
+    """The details show who called whom, facts, price and rules; Escape closes them and restores the focus."""
     page = site.enter()
     button = page.locator("#calls tr", has_text="busy").first.get_by_role("button")
     button.focus()
@@ -308,6 +308,8 @@ def test_a_call_is_explained(site: Site) -> None:
     page.keyboard.press("Escape")
     expect(dialog).not_to_be_visible()
     expect(button).to_be_focused()
+    page.locator("#calls tr", has_text="sales").first.get_by_role("button").click()
+    expect(dialog.get_by_role("heading", level=2)).to_have_text("1001 → +4930123456")  # an inbound call
 
 
 @EVERY_PAGE

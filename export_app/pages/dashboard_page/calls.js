@@ -62,7 +62,7 @@ export function callDetail(call, zone, close) {
   ];
   const price = call.price;
   return [
-    el("header", {}, el("h2", { id: "detail-title" }, `${call.from_num} ${ARROWS[call.direction]} ${call.to_num}`),
+    el("header", {}, el("h2", { id: "detail-title" }, `${call.from_num} → ${call.to_num}`),
       el("button", { type: "button", onclick: close, autofocus: true }, "Close")),
     call.note ? el("p", { class: "note" }, sentence(call.note)) : null,
     el("dl", {}, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
