@@ -13,13 +13,12 @@ import msgspec
 from tollbook.errors import FrameRefused
 from tollbook.esl.framing import EVENT_BEGINS, EVENT_JSON
 from tollbook.model.event import (
-    INTEGER_FIELDS,
     SwitchEvent,
+    Text,
     event_from_headers,
     event_type,
     header_names,
-    tidy_integer,
-    tidy_text,
+    tidy,
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -45,11 +44,11 @@ class _Answer(
         "answered_us": "Caller-Channel-Answered-Time",
     },
 ):
-    name: str = ""
-    core: str = ""
-    switchname: str = ""
+    name: Text = ""
+    core: Text = ""
+    switchname: Text = ""
     at_us: int = 0
-    uid: str = ""
+    uid: Text = ""
     created_us: int = 0
     answered_us: int = 0
 
@@ -80,7 +79,7 @@ class Decoder:
         """Decode the body of `event json`.
 
         The fast way, or the tolerant one when bytes or types are not what FreeSWITCH should send, or a value must be
-        cleaned: NUL, which PostgreSQL refuses, or `_undef_`, which means that the value is not set.
+        cut, or cleaned: NUL, which PostgreSQL refuses, or `_undef_`, which means that the value is not set.
         """
         try:
             if body.startswith(_ANSWER):
@@ -133,7 +132,7 @@ class Decoder:
             field = wanted.get(name)
             if field is not None:
                 text = (unquote_to_bytes(value) if b"%" in value else value).decode("utf-8", "replace")
-                fields[field] = tidy_integer(text) if field in INTEGER_FIELDS else tidy_text(text)
+                fields[field] = tidy(field, text)
         # The head of the next frame, where the end of this one is missing.
         if str(fields.pop(_CONTENT_TYPE, "")).startswith("text/event-"):
             raise FrameRefused(f"a plain frame of {len(body)} bytes holds the next frame's head")

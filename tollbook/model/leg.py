@@ -10,7 +10,7 @@ from typing import Final, Self, TypeAlias
 
 import msgspec
 
-from tollbook.model.event import SwitchEvent
+from tollbook.model.event import SwitchEvent, cut_text
 from tollbook.model.parent import Parent, parent_named_by
 from tollbook.times import CLOCK_FROM_US, CLOCK_UNTIL_US
 
@@ -181,7 +181,7 @@ _SIP_HOST = re.compile(r"(?:sips?:)?(?:[^@]*@)?(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:;
 def _host(url: str) -> str:
     """Return the host of a SIP URL: `sip:15551230001@sbc.example:5060;transport=tcp`, `sip:[2001:db8::1]`."""
     found = _SIP_HOST.match(url.strip("<>"))
-    return (found[1] or found[2]) if found else ""
+    return cut_text(found[1] or found[2]) if found else ""
 
 
 def _clock(us: int) -> int:

@@ -13,7 +13,7 @@ from esl_listener.decoder import Decoder
 from tests.paths import ESL
 from tollbook.errors import FrameRefused
 from tollbook.esl.framing import EVENT_JSON, EVENT_PLAIN, Frame, Framer
-from tollbook.model.event import SwitchEvent, header_names
+from tollbook.model.event import SwitchEvent, cut_text, header_names
 from tollbook.model.leg import leg_of
 from tollbook.simulator.encoding import percent_encode
 
@@ -262,10 +262,12 @@ def test_of_two_headers_of_one_name_the_last_counts() -> None:
 
 
 @pytest.mark.parametrize("character", ["x", "ü", "\n", '"', "%"])
-def test_64_kb_values_are_kept_whole(character: str) -> None:
+def test_64_kb_values_are_cut_alike(character: str) -> None:
+    """A value of any characters and of 64 kB is cut after decoding, never inside an escape; the next one is whole."""
     value = character * 65_536
-    for event in both(("Unique-ID", "a"), ("Caller-Caller-ID-Number", value)):
-        assert event.caller == value
+    for event in both(("Unique-ID", "a"), ("Caller-Caller-ID-Number", value), ("Caller-ANI", "1001")):
+        assert event.caller == cut_text(value) == character * 127 + "…" + character * 128
+        assert (event.uid, event.ani) == ("a", "1001")
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,9 @@ def write_batch(
                 legs.upsert(connection, plan.legs)
                 call_rows.delete(connection, plan.stale)
                 call_rows.upsert(connection, plan.rows)
-                connection.commit()
+            # After the block: inside it, libpq waits for the server to read while the server waits for us to read, from
+            # a megabyte or so on.
+            connection.commit()
         except BaseException:
             connection.rollback()
             raise

@@ -187,7 +187,7 @@ def test_another_account_is_not_named_to_a_reader_who_may_not_see_it() -> None:
 def leg(uid: str, *, end: bool = True, **facts: object) -> list[Leg]:
     """A leg from its CREATE and, a second later, its HANGUP_COMPLETE."""
     given = {"uid": uid, "created_us": T0, "at_us": T0, "channel": f"sofia/internal/{uid}", "dialed": "2000"}
-    create = msgspec.convert({"name": "CHANNEL_CREATE", **given, **facts}, SwitchEvent)
+    create = SwitchEvent(**{"name": "CHANNEL_CREATE", **given, **facts})
     events = [create]
     if end:
         events.append(
