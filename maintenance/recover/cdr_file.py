@@ -1,17 +1,17 @@
-"""The files of mod_json_cdr in their folder: which there are, what one holds, and what becomes of it."""
+"""A file of mod_json_cdr: what it holds, and what becomes of it."""
 
-import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from maintenance.recover.cdr_folder import CdrFolder, FileTooLarge
 from maintenance.recover.json_cdr import leg_of_file
 from tollbook.errors import DataError
 from tollbook.model.leg import Leg
 from tollbook.store.calls.batch import Refused
 
-MAX_FILE_BYTES = 16 * 1024 * 1024
+# The largest file that we know has 20 kB; one of a call that is transferred all day has some hundred.
+MAX_FILE_BYTES = 2 * 1024 * 1024
 
 # A file that is not JSON may be incomplete because it is being written; after a minute it will stay so.
 _STILL_WRITING_S = 60.0
@@ -21,44 +21,36 @@ _STILL_WRITING_S = 60.0
 class ParsedFile:
     """A file with its leg, or with the problem why it has none; with neither while it may still be being written."""
 
-    path: Path
+    name: str
     leg: Leg | None = None
     problem: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What becomes of each file of a batch. `refused` has the reasons; `unfinished` are still being written."""
+    """What becomes of each file of a batch, by name. `refused` has the reasons; `unfinished` are being written."""
 
-    done: list[Path] = field(default_factory=list[Path])
-    refused: dict[Path, str] = field(default_factory=dict[Path, str])
-    late: list[Path] = field(default_factory=list[Path])
-    unfinished: list[Path] = field(default_factory=list[Path])
-
-
-def file_names(folder: Path) -> list[str]:
-    """Return the names of the *.json files in a folder, in order.
-
-    Names, and not paths: of a million files these take 120 MB, paths would take 500.
-    """
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.name.endswith(".json") and entry.is_file())
+    done: list[str] = field(default_factory=list[str])
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+    late: list[str] = field(default_factory=list[str])
+    unfinished: list[str] = field(default_factory=list[str])
 
 
-def read_file(path: Path, headers: Mapping[str, str]) -> ParsedFile:
-    """Read a file; `headers` as in `leg_of_file`."""
+def read_file(folder: CdrFolder, name: str, headers: Mapping[str, str]) -> ParsedFile | None:
+    """Read a file; return None when another `recover` has moved it. `headers` as in `leg_of_file`."""
     try:
-        status = path.stat()
-        content = path.read_bytes() if status.st_size <= MAX_FILE_BYTES else None
+        content, written_s = folder.read(name, MAX_FILE_BYTES)
+    except FileNotFoundError:
+        return None
+    except FileTooLarge:
+        return ParsedFile(name=name, problem=f"larger than {MAX_FILE_BYTES} bytes")
     except OSError as error:
-        return ParsedFile(path=path, problem=f"cannot be read: {error.strerror}")
-    if content is None:
-        return ParsedFile(path=path, problem=f"larger than {MAX_FILE_BYTES} bytes")
+        return ParsedFile(name=name, problem=f"cannot be read: {error.strerror}")
     try:
-        return ParsedFile(path=path, leg=leg_of_file(content, headers))
+        return ParsedFile(name=name, leg=leg_of_file(content, headers))
     except DataError as error:
-        still_writing = time.time() - status.st_mtime < _STILL_WRITING_S
-        return ParsedFile(path=path) if still_writing else ParsedFile(path=path, problem=str(error))
+        still_writing = time.time() - written_s < _STILL_WRITING_S
+        return ParsedFile(name=name) if still_writing else ParsedFile(name=name, problem=str(error))
 
 
 def outcome_of(files: Iterable[ParsedFile], refused: Sequence[Refused]) -> Outcome:
@@ -68,20 +60,13 @@ def outcome_of(files: Iterable[ParsedFile], refused: Sequence[Refused]) -> Outco
     for file in files:
         refusal = reasons.get(file.leg.key) if file.leg is not None else None
         if file.problem is not None:
-            outcome.refused[file.path] = file.problem
+            outcome.refused[file.name] = file.problem
         elif file.leg is None:
-            outcome.unfinished.append(file.path)
+            outcome.unfinished.append(file.name)
         elif refusal is None:
-            outcome.done.append(file.path)
+            outcome.done.append(file.name)
         elif refusal.late:
-            outcome.late.append(file.path)
+            outcome.late.append(file.name)
         else:
-            outcome.refused[file.path] = refusal.reason
+            outcome.refused[file.name] = refusal.reason
     return outcome
-
-
-def move_file(path: Path, folder_name: str) -> None:
-    """Move a file into a folder beside it, made if it is missing; raise OSError."""
-    folder = path.parent / folder_name
-    folder.mkdir(exist_ok=True)
-    path.replace(folder / path.name)

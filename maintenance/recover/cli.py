@@ -12,7 +12,10 @@ from tollbook.log import setup
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-def recover(folder: Path) -> None:
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(0, 3600), default=0, help="Seconds to wait for another recover."
+)
+def recover(folder: Path, wait_s: float) -> None:
     """Read the mod_json_cdr files in FOLDER: adds missed calls, makes estimates exact. Safe at any time.
 
     Files that were read are moved to FOLDER/done, those without a call record to FOLDER/refused.
@@ -20,5 +23,5 @@ def recover(folder: Path) -> None:
     settings = load_settings()
     setup(settings.log_level)
     with progress_bar("recovering") as progress:
-        report = recover_calls(settings, folder, progress)
+        report = recover_calls(settings, folder, progress, wait_s=wait_s)
     click.echo(str(report))

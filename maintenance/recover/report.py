@@ -8,7 +8,7 @@ class RecoveryReport:
     """Counts of files, and of legs: those that said something new, or are below one that did.
 
     `files` were read and moved, `refused` of them as bad; `waiting` are still being written. `late`: files of frozen
-    calls.
+    calls. `busy`: nothing was done, because another `recover` is reading the folder.
     """
 
     files: int = 0
@@ -16,9 +16,12 @@ class RecoveryReport:
     refused: int = 0
     waiting: int = 0
     late: int = 0
+    busy: bool = False
 
     def __str__(self) -> str:
         """Return it as one line."""
+        if self.busy:
+            return "nothing done: another `tollbook recover` is reading this folder"
         line = f"recovered: {self.files} files read, {self.legs} legs new or changed"
         if self.refused:
             line += f", {self.refused} files refused, moved to refused/"
