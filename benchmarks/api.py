@@ -17,9 +17,9 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 from benchmarks.events import TOLLBOOK
+from tests.factories import BUSY, call
 from tollbook.embedded import embedded_postgres
-from tollbook.model.charge import Price
-from tollbook.model.record import COLUMNS, Row
+from tollbook.model.record import COLUMNS
 from tollbook.store import keys
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
@@ -140,14 +140,9 @@ def written(connection: Connection, prefix: str) -> list[float]:
     """Write calls singly, as a quiet listener does; return how long each took to be visible, in seconds."""
     times: list[float] = []
     for number in range(WRITTEN):
-        row = Row(
-            switch="fs1", call_id=f"{prefix}{number}", account_id=ACME, direction="outbound", from_num="1001",
-            to_num="+4930123456", start_ts=START + number, answer_ts=None, end_ts=START + number + 5, duration_sec=0,
-            billsec=0, answered=0, disposition="busy", hangup_cause="USER_BUSY", queue_id=None, agent_id=None,
-            estimated=False, parts=None,
-        )  # fmt: skip
+        busy = call(f"{prefix}{number}", ACME, START + number, **BUSY)
         begun = time.perf_counter()
-        call_rows.upsert(connection, [(row, Price(cost_micros=0, parts=()))])
+        call_rows.upsert(connection, [busy])
         times.append(time.perf_counter() - begun)
         time.sleep(0.003)
     return times

@@ -21,10 +21,10 @@ from pydantic import SecretStr
 from maintenance.archive.run import archive_calls
 from maintenance.prune.plan import MAX_MOVED
 from maintenance.prune.run import verify
+from tests.factories import UP, call_row
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.embedded import embedded_postgres
-from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
 from tollbook.store.days import prune as store
@@ -134,11 +134,7 @@ def _writing(url: str) -> Iterator[list[float]]:
 
 
 def _write(url: str, ready: Event, stop: Event, pipe: Pipe) -> None:
-    row = Row(
-        switch="sw1", call_id="", account_id="acme", direction="inbound", from_num="1", to_num="2",
-        start_ts=TODAY * MS_PER_DAY, answer_ts=None, end_ts=None, duration_sec=None, billsec=None, answered=0,
-        disposition=None, hangup_cause=None, queue_id=None, agent_id=None, estimated=False, parts=None,
-    )  # fmt: skip
+    row = call_row("", "acme", TODAY * MS_PER_DAY, **UP)
     longest = 0.0
     with connect(url, name="writer", autocommit=True) as connection:
         number = 0

@@ -16,14 +16,12 @@ import pytest
 from msgspec.structs import replace
 
 from tests.api_server import ApiServer, serving
-from tests.databases import NewDatabase
+from tests.databases import NewDatabase, store
+from tests.factories import call_row, price_of
 from tests.paths import ROOT
-from tollbook.model.charge import Price
 from tollbook.model.record import COLUMNS, Row
 from tollbook.store import keys
-from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
 from tollbook.times import MS_PER_DAY
 
@@ -63,20 +61,13 @@ class Api:
 
     def store(self, *rows: Row) -> None:
         """Store complete calls, all at the same price."""
-        days = {row.start_ts // MS_PER_DAY for row in rows}
-        Partitions().ensure(self.database, call_days=days, leg_days=days)
         ours = [replace(row, account_id=self.account, switch=self.account) for row in rows]
-        call_rows.upsert(self.database, [(row, Price(cost_micros=COST, parts=(), currency="EUR")) for row in ours])
+        store(self.database, *((row, price_of(row, COST)) for row in ours), with_legs=True)
 
 
 def row(call_id: str, start_ts: int, billsec: int = 60) -> Row:
     """Return a call that the examples find."""
-    return Row(
-        switch="fs1", call_id=call_id, account_id=None, direction="outbound", from_num="1001", to_num="+4930123456",
-        start_ts=start_ts, answer_ts=start_ts + 4000, end_ts=start_ts + 64_000, duration_sec=64, billsec=billsec,
-        answered=1, disposition="answered", hangup_cause="NORMAL_CLEARING", queue_id=None, agent_id=None,
-        estimated=False, parts=(),
-    )  # fmt: skip
+    return call_row(call_id, None, start_ts, billsec=billsec)
 
 
 @pytest.fixture(scope="module")

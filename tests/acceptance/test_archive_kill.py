@@ -14,8 +14,10 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from tests.archiving import archived, call, store, stored
+from tests.archiving import archived, stored
 from tests.commands import Start
+from tests.databases import store
+from tests.factories import call
 from tests.waiting import wait_until
 from tollbook.archive._pyarrow import read_table
 from tollbook.archive.catalog import load_calls, open_catalog
@@ -49,7 +51,7 @@ class Load(threading.Thread):
                     if self._end.wait(0.02):
                         return
                     days = self._random.choices(DAYS, k=20)
-                    fresh = [CallKey(FIRST_MS + day * MS_PER_DAY, f"{number}-{n}", "sw1") for n, day in enumerate(days)]
+                    fresh = [CallKey(FIRST_MS + day * MS_PER_DAY, f"{number}-{n}", "fs1") for n, day in enumerate(days)]
                     again = self._random.sample(keys, min(len(keys), 6))
                     rows = {key: self._row(key) for key in (*fresh, *again)}
                     store(connection, *rows.values())

@@ -14,15 +14,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.api_server import serving
-from tests.databases import NewDatabase
-from tollbook.model.charge import Price
-from tollbook.model.record import Row
+from tests.databases import NewDatabase, store
+from tests.factories import BUSY, UP, call_row, price_of
 from tollbook.store import keys
-from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
-from tollbook.times import MS_PER_DAY
 
 ACCOUNTS = {"acme": "EUR", "other": "USD", "void": "EUR"}
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
@@ -81,42 +77,26 @@ class Site:
         return page
 
 
-def row(call_id: str, start_ts: int, **changed: object) -> Row:
-    """A complete, answered, outbound call of acme, a minute long."""
-    fields: dict[str, object] = {
-        "switch": "fs1", "call_id": call_id, "account_id": "acme", "direction": "outbound",
-        "from_num": "1001", "to_num": "+4930123456", "start_ts": start_ts, "answer_ts": start_ts + 4000,
-        "end_ts": start_ts + 64_000, "duration_sec": 64, "billsec": 60, "answered": 1, "disposition": "answered",
-        "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": (),
-    }  # fmt: skip
-    return Row(**fields | changed)
-
-
-def store(connection: Connection, now: int) -> None:
+def store_calls(connection: Connection, now: int) -> None:
     """Store calls of the last hours: acme's five answered, three busy, one up; and one of other, in dollars."""
     for account_id in ACCOUNTS:
         tariffs.add_account(connection, tariffs.Account(account_id=account_id, name=account_id, plan_id=None))
     ago = [now - n * 30 * MINUTE for n in range(10)]
-    busy = {"answer_ts": None, "billsec": 0, "answered": 0, "disposition": "busy", "hangup_cause": "USER_BUSY"}
-    up = dict.fromkeys(("end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"))
     rows = [
-        *(row(f"answered{n}", ago[n], from_num=HOSTILE if n == 1 else "1001") for n in range(1, 4)),
-        *(row(f"queued{n}", ago[n], direction="inbound", queue_id="sales", agent_id=HOSTILE) for n in (4, 5)),
-        *(row(f"busy{n}", ago[n], to_num="+1212555", **busy) for n in (6, 7, 8)),
-        row("up", now - MINUTE, **up),
-        row("theirs", ago[9], account_id="other"),
+        *(call_row(f"answered{n}", "acme", ago[n], from_num=HOSTILE if n == 1 else "1001") for n in range(1, 4)),
+        *(
+            call_row(f"queued{n}", "acme", ago[n], direction="inbound", queue_id="sales", agent_id=HOSTILE)
+            for n in (4, 5)
+        ),
+        *(call_row(f"busy{n}", "acme", ago[n], to_num="+1212555", **BUSY) for n in (6, 7, 8)),
+        call_row("up", "acme", now - MINUTE, **UP),
+        call_row("theirs", "other", ago[9]),
     ]
-    days = {stored.start_ts // MS_PER_DAY for stored in rows}
-    Partitions().ensure(connection, call_days=days, leg_days=days)
-    call_rows.upsert(
+    store(
         connection,
-        [(stored, _price(stored) if stored.end_ts else None) for stored in rows],
+        *((row, price_of(row, 1_050_000, ACCOUNTS[str(row.account_id)])) for row in rows),
+        with_legs=True,
     )
-
-
-def _price(stored: Row) -> Price:
-    assert stored.account_id
-    return Price(cost_micros=1_050_000 * stored.answered, parts=(), currency=ACCOUNTS[stored.account_id])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +115,7 @@ def filled(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) 
     now = time.time_ns() // 1_000_000
     with new_database() as url:
         with connect(url, name="test", autocommit=True) as database:
-            store(database, now)
+            store_calls(database, now)
             secrets = {owner: keys.create(database, account_id=owner, scopes=["cdr"])[1] for owner in ACCOUNTS}
             secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
         secrets["wrong"] = "sk_" + "x" * 43

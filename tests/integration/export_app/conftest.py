@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -10,17 +11,12 @@ from werkzeug.test import TestResponse
 
 from export_app.app import create_app
 from export_app.context import Services
+from tests.databases import store
+from tests.factories import call
 from tollbook.config import Settings
-from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.record import Row
 from tollbook.store import keys
-from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
-from tollbook.times import MS_PER_DAY
-
-START = 1_790_000_000_000
 
 Ask = Callable[..., TestResponse]
 Put = Callable[..., None]
@@ -37,23 +33,10 @@ def accounts(database: Connection) -> Connection:
 
 @pytest.fixture
 def put(accounts: Connection) -> Put:
-    """Return a function that stores a call: complete, answered, outbound, a minute long, of acme, unless changed."""
-    partitions = Partitions()
+    """Return a function that stores a call of acme: a whole one, but for the fields that are given."""
 
-    def write(call_id: str, connection: Connection = accounts, **changed: object) -> None:
-        start_ts = changed.pop("start_ts", START)
-        assert isinstance(start_ts, int)
-        fields: dict[str, object] = {
-            "switch": "fs1", "call_id": call_id, "account_id": "acme", "direction": "outbound", "from_num": "1001",
-            "to_num": "+4930123456", "start_ts": start_ts, "answer_ts": start_ts + 4000, "end_ts": start_ts + 64_000,
-            "duration_sec": 64, "billsec": 60, "answered": 1, "disposition": "answered",
-            "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
-        }  # fmt: skip
-        row = Row(**fields | changed)
-        partitions.ensure(connection, call_days={start_ts // MS_PER_DAY}, leg_days=())
-        part = PricedCharge(direction=row.direction, number=row.to_num, seconds=60, cost_micros=21_000)
-        price = Price(cost_micros=21_000, parts=(part,), currency="EUR") if row.end_ts is not None else None
-        call_rows.upsert(connection, [(row, price)])
+    def write(call_id: str, connection: Connection = accounts, **changed: Any) -> None:
+        store(connection, call(call_id, **changed))
 
     return write
 

@@ -1,9 +1,6 @@
 """Row-level security: PostgreSQL itself restricts the API to one account's rows, and plans as well as without."""
 
-import os
 import secrets
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +11,9 @@ from werkzeug.test import TestResponse
 
 from export_app.calls.query import CallsQuery
 from export_app.context import Services
+from tests.commands import environment, run_installed
 from tests.databases import on_server
+from tests.factories import START_MS
 from tollbook.errors import SettingsError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.call_key import CallKey
@@ -28,9 +27,6 @@ from tollbook.store.days.partitions import Partitions
 from tollbook.store.schema import upgrade
 from tollbook.store.tariffs import tariffs
 from tollbook.times import MS_PER_DAY
-
-START = 1_790_000_000_000
-TOLLBOOK = Path(sys.executable).with_name("tollbook")
 
 Ask = Callable[..., TestResponse]
 Put = Callable[..., None]
@@ -51,7 +47,7 @@ def filled(accounts: Connection, put: Put) -> Connection:
         put(f"of {account_id}", account_id=account_id, queue_id="q", agent_id="a", direction="inbound")
         accounts.execute(
             "INSERT INTO call_leg VALUES (%s, -1, 'fs1', %s, %s, 'core', true, '{}')",
-            (f"leg of {account_id}", f"of {account_id}", START),
+            (f"leg of {account_id}", f"of {account_id}", START_MS),
         )
         if account_id:
             tariffs.add_numbers(accounts, account_id, [f"+4930{len(account_id)}"])
@@ -107,7 +103,7 @@ def test_a_read_writes_nothing_and_leaves_nothing_behind(services: Services, fil
 def test_no_parameter_reaches_another_account(ask: Ask, filled: Connection) -> None:
     """No parameter, path or made-up parameter name returns a row of another account."""
     foreign = {
-        "since": "0", "until": str(START + 1), "updated_since": "0", "order": "asc", "limit": "10000",
+        "since": "0", "until": str(START_MS + 1), "updated_since": "0", "order": "asc", "limit": "10000",
         "direction": "inbound", "disposition": "answered", "number": "1001", "queue_id": "q", "agent_id": "a",
         "min_billsec": "1", "fields": "account_id,call_id,parts", "format": "csv", "raw": "1",
     }  # fmt: skip
@@ -153,7 +149,7 @@ def busy_url(postgres_url: str) -> Iterator[str]:
         url = on_server(postgres_url, name)
         upgrade(url)
         with connect(url, name="test", autocommit=True) as inside:
-            days = range(START // MS_PER_DAY, START // MS_PER_DAY + 11)
+            days = range(START_MS // MS_PER_DAY, START_MS // MS_PER_DAY + 11)
             Partitions().ensure(inside, call_days=days, leg_days=())
             inside.execute(
                 """
@@ -161,7 +157,7 @@ def busy_url(postgres_url: str) -> Iterator[str]:
                 SELECT md5(n::text), 'a' || n %% 10, 'outbound', '1001', '+49' || n, %s + n * 43200, 0, 'fs1'
                 FROM generate_series(0, 19999) AS n
                 """,
-                (START,),
+                (START_MS,),
             )
             inside.execute("VACUUM ANALYZE call_cdr")
         yield url
@@ -173,8 +169,8 @@ def busy_url(postgres_url: str) -> Iterator[str]:
 def test_a_page_reads_along_an_index(busy_url: str, order: str, accounts: Accounts) -> None:
     """A page in the middle reads only its own rows, sorts nothing, and costs what it costs without the policies."""
     with connect(busy_url, name="test", autocommit=True) as connection:
-        middle = CallKey(START + 10_000 * 43_200, "8", "fs1")
-        window = {"accounts": accounts, "since": 0, "until": 2 * START}
+        middle = CallKey(START_MS + 10_000 * 43_200, "8", "fs1")
+        window = {"accounts": accounts, "since": 0, "until": 2 * START_MS}
         selection = Selection(**window, order=order, after=middle)
         unguarded = shape(connection, selection, 100)
         with row_security.reading(connection, accounts):
@@ -199,12 +195,13 @@ def unprivileged_url(postgres_url: str) -> Iterator[str]:
         connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-def test_a_role_that_may_not_create_roles_gets_instructions(unprivileged_url: str, postgres_url: str) -> None:
+def test_a_role_that_may_not_create_roles_gets_instructions(
+    unprivileged_url: str, postgres_url: str, tmp_path: Path
+) -> None:
     """The upgrade succeeds, for calls must be written; `serve` starts only after somebody runs the GRANT it names."""
     upgrade(unprivileged_url)
-    settings = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")}
-    settings |= {"TOLLBOOK_DATABASE_URL": unprivileged_url, "TOLLBOOK_API_BIND": "127.0.0.1:0"}
-    done = subprocess.run([TOLLBOOK, "serve"], env=settings, capture_output=True, text=True, timeout=20, check=False)
+    settings = environment(database_url=unprivileged_url, api_bind="127.0.0.1:0")
+    done = run_installed(["serve"], settings, tmp_path)
     assert done.returncode == SettingsError.exit_code
     (grant,) = [part for part in done.stderr.split("`") if part.startswith("GRANT")]
     assert "`tollbook db upgrade`" in done.stderr

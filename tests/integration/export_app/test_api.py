@@ -12,38 +12,22 @@ from psycopg import sql
 from werkzeug.test import TestResponse
 
 from export_app.calls.query import CallsQuery
-from tollbook.model.charge import Price
+from tests.databases import store
+from tests.factories import START_MS, call_row, price_of
 from tollbook.model.record import COLUMNS, EXTRA_COLUMNS, Row
 from tollbook.store import keys
-from tollbook.store.calls import call_rows, pages
+from tollbook.store.calls import pages
 from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs.accounts import set_disabled
 from tollbook.times import MS_PER_DAY
 
-START = 1_790_000_000_000
-
 Get = Callable[..., TestResponse]
-
-
-def call(call_id: str, account_id: str | None = "acme", start_ts: int = START, **changed: object) -> Row:
-    """A complete, answered, outbound call of a minute."""
-    fields: dict[str, object] = {
-        "switch": "fs1", "call_id": call_id, "account_id": account_id, "direction": "outbound",
-        "from_num": "1001", "to_num": "+4930123456", "start_ts": start_ts, "answer_ts": start_ts + 4000,
-        "end_ts": start_ts + 64_000, "duration_sec": 64, "billsec": 60, "answered": 1, "disposition": "answered",
-        "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
-    }  # fmt: skip
-    return Row(**fields | changed)
 
 
 def insert(connection: Connection, *rows: Row) -> None:
     """Store rows, each complete one with a price."""
     connection.autocommit = True
-    Partitions().ensure(connection, call_days={row.start_ts // MS_PER_DAY for row in rows}, leg_days=())
-    call_rows.upsert(
-        connection, [(row, Price(cost_micros=21_000, parts=()) if row.end_ts is not None else None) for row in rows]
-    )
+    store(connection, *((row, price_of(row)) for row in rows))
 
 
 @pytest.fixture
@@ -68,7 +52,7 @@ def refused(answer: TestResponse, status: int, code: str) -> str:
 
 def test_json_rows_have_the_public_columns_in_order(accounts: Connection, get: Get) -> None:
     """A JSON row has exactly the 16 columns in order, and the last page has no next_cursor."""
-    insert(accounts, call("a"))
+    insert(accounts, call_row("a"))
     answer = get()
     assert answer.headers["Content-Type"] == "application/json"
     body = json.loads(answer.data)
@@ -77,7 +61,7 @@ def test_json_rows_have_the_public_columns_in_order(accounts: Connection, get: G
     assert list(body["rows"][0].items()) == list(
         zip(
             COLUMNS,
-            ("a", "acme", "outbound", "1001", "+4930123456", START, START + 4000, START + 64_000, 64, 60, 1,
+            ("a", "acme", "outbound", "1001", "+4930123456", START_MS, START_MS + 4000, START_MS + 64_000, 64, 60, 1,
              "answered", "NORMAL_CLEARING", None, None, 21_000),
             strict=True,
         )
@@ -87,7 +71,7 @@ def test_json_rows_have_the_public_columns_in_order(accounts: Connection, get: G
 def test_a_call_that_is_up_is_shown_with_nulls(accounts: Connection, get: Get) -> None:
     """What only the end of a call decides is null in JSON, and an empty field in CSV."""
     nothing = dict.fromkeys(("answer_ts", "end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"))
-    insert(accounts, call("up", **nothing, answered=0))
+    insert(accounts, call_row("up", **nothing, answered=0))
     (row,) = get().get_json()["rows"]
     assert [name for name in COLUMNS if row[name] is None] == [*nothing, "queue_id", "agent_id", "cost_micros"]
     (line,) = csv.DictReader(io.StringIO(get("format=csv").text, newline=""))
@@ -96,8 +80,8 @@ def test_a_call_that_is_up_is_shown_with_nulls(accounts: Connection, get: Get) -
 
 def test_csv_is_an_attachment_with_formulas_defused(accounts: Connection, get: Get) -> None:
     """CSV is a download in which formulas are escaped; JSON is never changed, and with raw=1 CSV is not either."""
-    insert(accounts, call("a", from_num='=cmd|"x"', to_num="+4930123456"))
-    answer = get(f"format=csv&until={START + 1}")
+    insert(accounts, call_row("a", from_num='=cmd|"x"', to_num="+4930123456"))
+    answer = get(f"format=csv&until={START_MS + 1}")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="calls-until-20260921T141320Z.csv"'
     assert "X-Next-Cursor" not in answer.headers
@@ -110,10 +94,10 @@ def test_csv_is_an_attachment_with_formulas_defused(accounts: Connection, get: G
 
 def test_since_is_included_and_until_is_not(accounts: Connection, get: Get) -> None:
     """The time window includes its start and excludes its end."""
-    insert(accounts, *(call(str(ms), start_ts=START + ms) for ms in range(4)))
-    rows = get(f"since={START + 1}&until={START + 3}").get_json()["rows"]
+    insert(accounts, *(call_row(str(ms), start_ts=START_MS + ms) for ms in range(4)))
+    rows = get(f"since={START_MS + 1}&until={START_MS + 3}").get_json()["rows"]
     assert [row["call_id"] for row in rows] == ["2", "1"]
-    assert get(f"since={START}&until={START}").get_json()["count"] == 0
+    assert get(f"since={START_MS}&until={START_MS}").get_json()["count"] == 0
 
 
 def test_a_since_in_the_future_finds_nothing(get: Get) -> None:
@@ -156,17 +140,17 @@ def test_a_walk_finds_every_row_once(
     limit: int,
 ) -> None:
     """Pages return each call once: over several days, with many calls in a millisecond, and with a full last page."""
-    rows = [call(f"c{n:05}", start_ts=START + n // 50 * (MS_PER_DAY // 20)) for n in range(5000)]
-    insert(accounts, *rows, *(call(f"x{n}", "other", START + n) for n in range(50)))
+    rows = [call_row(f"c{n:05}", start_ts=START_MS + n // 50 * (MS_PER_DAY // 20)) for n in range(5000)]
+    insert(accounts, *rows, *(call_row(f"x{n}", "other", START_MS + n) for n in range(50)))
     newest_first = [row.call_id for row in sorted(rows, key=lambda row: (row.start_ts, row.call_id), reverse=True)]
     assert walk(get, f"format={form}&limit={limit}&until=4000000000000", page) == newest_first
 
 
 def test_a_walk_does_not_see_calls_that_start_meanwhile(accounts: Connection, get: Get) -> None:
     """A left-out `until` is fixed by the first page: later calls do not appear, and all earlier ones do."""
-    insert(accounts, *(call(f"c{n}", start_ts=START - n) for n in range(30)))
+    insert(accounts, *(call_row(f"c{n}", start_ts=START_MS - n) for n in range(30)))
     first = get("limit=10").get_json()
-    insert(accounts, call("later", start_ts=START + 1), call("between", start_ts=START - 25))
+    insert(accounts, call_row("later", start_ts=START_MS + 1), call_row("between", start_ts=START_MS - 25))
     rest = get(f"limit=100&cursor={first['next_cursor']}").get_json()
     found = [row["call_id"] for row in first["rows"] + rest["rows"]]
     assert found[:25] == [f"c{n}" for n in range(25)]
@@ -176,7 +160,7 @@ def test_a_walk_does_not_see_calls_that_start_meanwhile(accounts: Connection, ge
 
 def test_an_account_reads_only_its_own_calls(accounts: Connection, get: Get) -> None:
     """An account reads its own calls; an operator reads all, also those without an account."""
-    insert(accounts, call("a"), call("b", "other"), call("c", None))
+    insert(accounts, call_row("a"), call_row("b", "other"), call_row("c", None))
     other = keys.create(accounts, account_id="other", scopes=["cdr"])[1]
     operator = keys.create(accounts, account_id=None, scopes=["operator"])[1]
     seen = {
@@ -189,7 +173,9 @@ def test_an_account_reads_only_its_own_calls(accounts: Connection, get: Get) -> 
 
 def test_a_cursor_works_only_unchanged_and_with_its_key(accounts: Connection, get: Get) -> None:
     """A cursor is refused with another key, when it was edited, and with parameters that contradict it."""
-    insert(accounts, *(call(f"{account}{n}", account, START + n) for n in range(3) for account in ("acme", "other")))
+    insert(
+        accounts, *(call_row(f"{account}{n}", account, START_MS + n) for n in range(3) for account in ("acme", "other"))
+    )
     cursor = get("limit=1").get_json()["next_cursor"]
     other = keys.create(accounts, account_id="other", scopes=["cdr"])[1]
     assert "another key" in refused(get(f"cursor={cursor}", secret=other), 400, "bad_cursor")

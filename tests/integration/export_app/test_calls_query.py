@@ -11,12 +11,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from export_app.calls.cursor import CallsCursor, ChangesCursor, SyncCursor, encode
+from tests.factories import START_MS
 from tollbook.model.filters import MAX_BILLSEC, Filters
 from tollbook.model.record import COLUMNS, EXTRA_COLUMNS
 from tollbook.store import keys
 from tollbook.times import LAST_MS
-
-START = 1_790_000_000_000
 
 Ask = Callable[..., TestResponse]
 Put = Callable[..., None]
@@ -65,7 +64,7 @@ def test_filters(ask: Ask, put: Put, name: str, value: str, found: set[str]) -> 
 def test_oldest_first_is_newest_first_backwards(ask: Ask, put: Put) -> None:
     """In pages too, with several calls in a millisecond."""
     for number in range(30):
-        put(f"c{number:02}", start_ts=START + number // 4)
+        put(f"c{number:02}", start_ts=START_MS + number // 4)
     found: list[str] = []
     answer = ask(order="asc", limit=7)
     while True:
@@ -95,14 +94,14 @@ def test_a_cursor_that_a_client_signed_itself_is_read_from_or_refused(
         answer = ask(cursor=encode(cursor, keys.key_hash(key)))
         expired = isinstance(cursor, CallsCursor | ChangesCursor) and least
         assert answer.get_json().get("code") == ("expired_cursor" if expired else None)
-    odd = CallsCursor(**common, start_ts=START, call_id="\0", switch="", since=0, until=START, order="asc")
+    odd = CallsCursor(**common, start_ts=START_MS, call_id="\0", switch="", since=0, until=START_MS, order="asc")
     assert ask(cursor=encode(odd, keys.key_hash(key))).get_json()["code"] == "bad_cursor"
 
 
 def test_fields_are_chosen_and_ordered(ask: Ask, put: Put) -> None:
     """A column asked for twice comes once; a page without keys goes on all the same."""
     put("a")
-    put("b", start_ts=START + 1)
+    put("b", start_ts=START_MS + 1)
     answer = ask(fields="to_num,cost_micros,to_num", limit=1).get_json()
     assert [list(row.items()) for row in answer["rows"]] == [[("to_num", "+4930123456"), ("cost_micros", 21_000)]]
     assert ask(cursor=answer["next_cursor"], fields="call_id").get_json()["rows"] == [{"call_id": "a"}]
@@ -115,9 +114,9 @@ def test_what_lies_behind_the_record_is_shown_when_asked_for(ask: Ask, put: Put)
     put("a")
     (row,) = ask(fields=",".join((*COLUMNS, *EXTRA_COLUMNS))).get_json()["rows"]
     assert tuple(row) == (*COLUMNS, *EXTRA_COLUMNS)
-    part = {"direction": "outbound", "number": "+4930123456", "seconds": 60, "cost_micros": 21_000}
+    part = {"direction": "outbound", "number": "+4930123456", "seconds": 60, "cost_micros": 21_000, "rate": "Germany"}
     assert (row["switch"], row["revision"], row["estimated"], row["parts"]) == ("fs1", 1, False, [part])
-    assert row["updated_ts"] > START
+    assert row["updated_ts"] > START_MS
     (line,) = csv.DictReader(io.StringIO(ask(fields="estimated,parts", format="csv").text, newline=""))
     assert line["estimated"] == "false"
     assert json.loads(line["parts"]) == [part]
@@ -127,7 +126,7 @@ def test_what_lies_behind_the_record_is_shown_when_asked_for(ask: Ask, put: Put)
 def test_a_page_links_to_the_next(client: FlaskClient, ask: Ask, put: Put, key: str, form: str) -> None:
     """With all that was asked for, and never with the key; the last page links nowhere."""
     put("a", to_num="+49 30")
-    put("b", start_ts=START + 1, to_num="+49 30")
+    put("b", start_ts=START_MS + 1, to_num="+49 30")
     answer = ask(format=form, limit=1, number="+49 ", fields="call_id,to_num")
     link = answer.headers["Link"]
     assert link.endswith('>; rel="next"')

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from werkzeug.test import TestResponse
 
+from tests.factories import START_MS
 from tollbook.store.calls.changes import first_transaction_since
 from tollbook.store.database import LONGEST_TRANSACTION_S, Connection, connect
 from tollbook.times import MS_PER_DAY
-
-START = 1_790_000_000_000
 
 Ask = Callable[..., TestResponse]
 Put = Callable[..., None]
@@ -52,11 +51,11 @@ def aged(connection: Connection, seconds: int) -> None:
 def test_a_sync_goes_on_where_the_last_one_ended(ask: Ask, put: Put) -> None:
     """In the order of change; what did not change does not come again."""
     for number in range(8):
-        put(f"c{number}", start_ts=START - number)
+        put(f"c{number}", start_ts=START_MS - number)
     found, cursor = sync(ask, updated_since=0)
     assert found == [f"c{number}" for number in range(8)]
     assert sync(ask, cursor=cursor)[0] == []
-    put("c3", start_ts=START - 3, billsec=61)
+    put("c3", start_ts=START_MS - 3, billsec=61)
     put("new")
     found, cursor = sync(ask, cursor=cursor)
     assert found == ["c3", "new"]
@@ -80,11 +79,11 @@ def test_one_id_on_two_switches_in_one_change_is_two_rows(ask: Ask, put: Put, ac
 def test_a_long_call_that_ends_after_the_sync_comes_with_the_next(ask: Ask, put: Put) -> None:
     """It began days before; it is told when it is up, and again when it has ended."""
     nothing = dict.fromkeys(("answer_ts", "end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"))
-    put("long", start_ts=START - 2 * MS_PER_DAY, answered=0, **nothing)
+    put("long", start_ts=START_MS - 2 * MS_PER_DAY, answered=0, **nothing)
     put("short")
     found, cursor = sync(ask, updated_since=0)
     assert found == ["long", "short"]
-    put("long", start_ts=START - 2 * MS_PER_DAY)
+    put("long", start_ts=START_MS - 2 * MS_PER_DAY)
     assert sync(ask, cursor=cursor)[0] == ["long"]
 
 

@@ -12,11 +12,11 @@ from werkzeug.test import TestResponse
 from export_app.calls.schema import CallDetails
 from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
+from tests.factories import START_MS, created, ended, legs_of
 from tests.recorded import NAMES, recorded_legs, recorded_rows
 from tollbook.model.accounts import EveryAccount, OneAccount
-from tollbook.model.event import SwitchEvent
 from tollbook.model.fold import FoldSettings
-from tollbook.model.leg import Leg, leg_of
+from tollbook.model.leg import Leg
 from tollbook.model.record import COLUMNS
 from tollbook.store import keys
 from tollbook.store.calls.batch import write_batch
@@ -27,7 +27,6 @@ from tollbook.store.row_security import snapshot
 from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.deck_import import replace_rates
 
-T0 = 1_790_000_000_000_000
 DECK = """direction,prefix,name,per_min,connection_fee,increment
 outbound,1,US and Canada,0.012,0.001,60/6
 outbound,80,Premium carrier,0.05,0.01,1/1
@@ -37,16 +36,10 @@ inbound,,Any inbound,0.005,0,60/60
 Get = Callable[..., TestResponse]
 
 
-def legs(uid: str, account: str, at_us: int = T0, **facts: str) -> list[Leg]:
-    """An answered call of one leg, a minute long, as the switch tells it."""
-    given = {"channel_direction": "inbound", "channel": "sofia/internal/1000", "caller": "1000", "user": "1000"}
-    told = given | {"dialed": "15551230001"} | facts
-    create = SwitchEvent(name="CHANNEL_CREATE", uid=uid, created_us=at_us, at_us=at_us, account=account, **told)
-    end = {"name": "CHANNEL_HANGUP_COMPLETE", "answered_us": at_us + 1, "hangup_us": at_us + 60_000_000}
-    ended = SwitchEvent(
-        **{field: getattr(create, field) for field in create.__struct_fields__} | end | {"cause": "BOWOUT"}
-    )
-    return [leg for event in (create, ended) if (leg := leg_of(event, "fs"))]
+def legs(uid: str, account: str, at_s: float = 0, **facts: str) -> list[Leg]:
+    """An answered call of one leg, a minute long, as the switch reports it."""
+    create = created(uid, at_s=at_s, account=account, **{"user": "1000", "dialed": "15551230001"} | facts)
+    return legs_of(create, ended(create, answered_s=at_s, hangup_s=at_s + 60))
 
 
 def write(connection: Connection, *batches: list[Leg], fold_settings: FoldSettings | None = None) -> None:
@@ -195,9 +188,9 @@ def test_an_unrated_call_says_why(accounts: Connection, get: Get, account: str) 
 
 def test_an_id_that_was_used_again_gives_each_call_newest_first(accounts: Connection, get: Get) -> None:
     """Each with its own legs; start_ts picks one, exactly."""
-    write(accounts, *(legs("again", "acct_alpha", T0 + n * 3_600_000_000) for n in range(3)))
+    write(accounts, *(legs("again", "acct_alpha", n * 3600) for n in range(3)))
     starts = [call["start_ts"] for call in calls(get("again"))]
-    assert starts == [(T0 + n * 3_600_000_000) // 1000 for n in (2, 1, 0)]
+    assert starts == [START_MS + n * 3_600_000 for n in (2, 1, 0)]
     for start in starts:
         (call,) = calls(get("again", f"start_ts={start}"))
         assert [leg["created_ts"] for leg in call["legs"]] == [start]
@@ -206,11 +199,11 @@ def test_an_id_that_was_used_again_gives_each_call_newest_first(accounts: Connec
 
 def test_there_is_an_end_to_how_many_calls_of_an_id_are_told(accounts: Connection, get: Get) -> None:
     """The newest; older ones are asked for by start_ts."""
-    write(accounts, *(legs("same", "acct_alpha", T0 + n * 100_000_000) for n in range(MAX_CALLS + 5)))
+    write(accounts, *(legs("same", "acct_alpha", n * 100) for n in range(MAX_CALLS + 5)))
     found = calls(get("same"))
     assert len(found) == MAX_CALLS
-    assert found[0]["start_ts"] == (T0 + (MAX_CALLS + 4) * 100_000_000) // 1000
-    assert calls(get("same", f"start_ts={T0 // 1000}"))
+    assert found[0]["start_ts"] == START_MS + (MAX_CALLS + 4) * 100_000
+    assert calls(get("same", f"start_ts={START_MS}"))
 
 
 def test_an_account_sees_its_own_calls_alone(accounts: Connection, get: Get) -> None:
@@ -219,13 +212,13 @@ def test_an_account_sees_its_own_calls_alone(accounts: Connection, get: Get) -> 
     assert calls(get("a", who="alpha"))
     unknown = get("never", who="alpha")
     assert (unknown.status_code, unknown.get_json()["code"]) == (404, "unknown_call")
-    for foreign in (get("b", who="alpha"), get("none", who="alpha"), get("b", f"start_ts={T0 // 1000}", who="alpha")):
+    for foreign in (get("b", who="alpha"), get("none", who="alpha"), get("b", f"start_ts={START_MS}", who="alpha")):
         assert (foreign.status_code, foreign.data) == (404, unknown.data)
     assert [len(calls(get(one))) for one in ("a", "b", "none")] == [1, 1, 1]
 
 
 def test_of_an_id_of_two_accounts_each_sees_its_own_call_and_legs(accounts: Connection, get: Get) -> None:
-    write(accounts, legs("shared", "acct_alpha", caller="111"), legs("shared", "acct_beta", T0 + 10**9, caller="222"))
+    write(accounts, legs("shared", "acct_alpha", caller="111"), legs("shared", "acct_beta", 1000, caller="222"))
     for who, caller in (("alpha", "111"), ("beta", "222")):
         (call,) = calls(get("shared", who=who))
         assert (call["from_num"], [leg["caller_num"] for leg in call["legs"]]) == (caller, [caller])
@@ -321,7 +314,7 @@ def test_a_call_is_read_for_one_account_or_for_all(accounts: Connection) -> None
     )
     with snapshot(accounts):
         (kept,) = find_calls(accounts, "x", EveryAccount())
-    assert [leg.switch for leg in kept.legs] == ["fs"]
+    assert [leg.switch for leg in kept.legs] == ["fs1"]
     with snapshot(accounts):
         assert find_calls(accounts, "x", OneAccount("acct_beta")) == []
     assert kept.price

@@ -14,18 +14,13 @@ from export_app.server.bind import UNREAD_TIMEOUT_S
 from export_app.server.process import THREADS, WORKERS
 from tests.api_server import TIMEOUT_S, ApiServer, serving
 from tests.commands import Done, Tollbook, environment, free_port, run_installed
+from tests.databases import store
+from tests.factories import BUSY, START_MS, call
 from tests.waiting import wait_until
 from tollbook.config import Bind
-from tollbook.model.charge import Price
-from tollbook.model.record import Row
 from tollbook.store import keys
-from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, scalar
-from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
-from tollbook.times import MS_PER_DAY
-
-START = 1_790_000_000_000
 
 
 @pytest.fixture
@@ -39,18 +34,9 @@ def fill(connection: Connection, count: int) -> list[str]:
     """Store calls of acme, several in one millisecond; return their ids, newest first."""
     connection.autocommit = True
     tariffs.add_account(connection, tariffs.Account(account_id="acme", name="Acme", plan_id=None))
-    rows = [
-        Row(
-            switch="fs1", call_id=f"c{n:05}", account_id="acme", direction="outbound", from_num="1001",
-            to_num="+4930123456", start_ts=START + n // 7 * 1000, answer_ts=None, end_ts=START + n // 7 * 1000 + 500,
-            duration_sec=0, billsec=0, answered=0, disposition="busy", hangup_cause="USER_BUSY", queue_id=None,
-            agent_id=None, estimated=False, parts=None,
-        )
-        for n in range(count)
-    ]  # fmt: skip
-    Partitions().ensure(connection, call_days={row.start_ts // MS_PER_DAY for row in rows}, leg_days=())
-    call_rows.upsert(connection, [(row, Price(cost_micros=0, parts=())) for row in rows])
-    return [row.call_id for row in sorted(rows, key=lambda row: (row.start_ts, row.call_id), reverse=True)]
+    calls = [call(f"c{n:05}", start_ts=START_MS + n // 7 * 1000, **BUSY) for n in range(count)]
+    store(connection, *calls)
+    return [row.call_id for row, _ in sorted(calls, key=lambda call: call[0].key, reverse=True)]
 
 
 def test_from_a_key_to_the_last_page(served: ApiServer, tollbook: Tollbook, database: Connection) -> None:

@@ -10,12 +10,11 @@ import pytest
 
 from tests.api_server import ApiServer, serving
 from tests.commands import BIN
+from tests.factories import START_MS
 from tests.waiting import wait_until
 from tollbook.store.database import Connection, scalar
 from tollbook.store.days.partitions import Partitions
 from tollbook.times import MS_PER_DAY
-
-START = 1_790_000_000_000
 
 Put = Callable[..., None]
 
@@ -30,7 +29,7 @@ def served(database_url: str, accounts: Connection, tmp_path: Path) -> Iterator[
 @pytest.fixture
 def filled(accounts: Connection) -> Connection:
     """10,000 calls of acme."""
-    Partitions().ensure(accounts, call_days=[START // MS_PER_DAY], leg_days=())
+    Partitions().ensure(accounts, call_days=[START_MS // MS_PER_DAY], leg_days=())
     accounts.execute(
         """
         INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, end_ts, duration_sec, billsec,
@@ -38,7 +37,7 @@ def filled(accounts: Connection) -> Connection:
         SELECT md5(n::text), 'acme', 'outbound', '1001', '+49' || n, %s + n, 1, 0, 0, 0, 'failed', 0, 'fs1', 1
         FROM generate_series(0, 9999) AS n
         """,
-        (START,),
+        (START_MS,),
     )
     return accounts
 
@@ -77,7 +76,7 @@ def test_hanging_exports_block_neither_writers_nor_readers(
             client.connect(("127.0.0.1", served.port))
             client.sendall(request)
         for number in range(200):
-            put(f"new{number}", start_ts=START + number)
+            put(f"new{number}", start_ts=START_MS + number)
         assert filled.execute("SELECT count(*) FROM call_cdr WHERE call_id LIKE 'new%'").fetchone() == (200,)
         held = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tollbook serve' AND state <> 'idle'"
         wait_until(lambda: scalar(filled, held) == 0, what=lambda: "a client that does not read holds a connection")

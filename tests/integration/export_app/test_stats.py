@@ -11,13 +11,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from export_app.stats.schema import Stats
-from tollbook.model.charge import Price
+from tests.databases import store
+from tests.factories import BUSY, UP, call_row, price_of
 from tollbook.model.filters import Filters
 from tollbook.model.record import Row
 from tollbook.store import keys
-from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import Partitions
 from tollbook.times import MS_PER_DAY
 
 # 12:00 in Berlin of a day without a switch.
@@ -28,41 +27,25 @@ Get = Callable[..., TestResponse]
 Ask = Callable[..., dict[str, Any]]
 
 
-def row(call_id: str, start_ts: int = NOON, **changed: object) -> Row:
-    """A complete, answered, outbound call of acme, a minute long."""
-    fields: dict[str, object] = {
-        "switch": "fs1", "call_id": call_id, "account_id": "acme", "direction": "outbound",
-        "from_num": "1001", "to_num": "+4930123456", "start_ts": start_ts, "answer_ts": start_ts + 4000,
-        "end_ts": start_ts + 64_000, "duration_sec": 64, "billsec": 60, "answered": 1, "disposition": "answered",
-        "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
-    }  # fmt: skip
-    return Row(**fields | changed)
+def row(call_id: str, start_ts: int = NOON, **changed: Any) -> Row:
+    """A whole call of acme, a minute long."""
+    return call_row(call_id, start_ts=start_ts, **changed)
 
 
-def unanswered(call_id: str, disposition: str, start_ts: int = NOON, **changed: object) -> Row:
-    """A complete call that nobody took."""
-    nothing = {"answer_ts": None, "billsec": 0, "answered": 0, "disposition": disposition}
-    return row(call_id, start_ts, **nothing | changed)
+def unanswered(call_id: str, disposition: str, start_ts: int = NOON, **changed: Any) -> Row:
+    """A complete call that nobody answered."""
+    return row(call_id, start_ts, **BUSY | {"disposition": disposition} | changed)
 
 
-def up(call_id: str, start_ts: int = NOON, **changed: object) -> Row:
-    """A call that goes on, answered already."""
-    nothing = dict.fromkeys(("end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"))
-    return row(call_id, start_ts, **nothing | changed)
+def up(call_id: str, start_ts: int = NOON, **changed: Any) -> Row:
+    """A call that was answered and is still up."""
+    return row(call_id, start_ts, **UP | changed)
 
 
 def insert(connection: Connection, *rows: Row, cost: int | None = 21_000) -> None:
-    """Store rows; an answered one costs `cost`, None makes it unrated."""
-    Partitions().ensure(connection, call_days={one.start_ts // MS_PER_DAY for one in rows}, leg_days=())
-    call_rows.upsert(connection, [(one, _price(one, cost)) for one in rows])
-
-
-def _price(one: Row, cost: int | None) -> Price | None:
-    if one.end_ts is None:
-        return None
-    micros = cost if one.answered else 0
-    currency = {"acme": "EUR", "other": "USD"}.get(one.account_id or "")
-    return Price(cost_micros=micros, parts=(), unrated="no rate" if micros is None else None, currency=currency)
+    """Store rows; an answered one costs `cost`, None makes it unrated. The plan of other is in dollars."""
+    currencies = {"acme": "EUR", "other": "USD"}
+    store(connection, *((row, price_of(row, cost, currencies.get(row.account_id or ""))) for row in rows))
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from flask.testing import FlaskClient
 
 from maintenance.archive.run import archive_calls
 from maintenance.prune.run import prune_days
+from tests.databases import store
+from tests.factories import UP, Call, call
 from tollbook.archive import pages
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.reader import Archive
@@ -28,10 +30,8 @@ from tollbook.model.record import COLUMNS, Record, Row
 from tollbook.model.selection import Order, Selection
 from tollbook.model.tiers import KEYED_COLUMNS, key_of, merge_tiers
 from tollbook.store import keys, row_security
-from tollbook.store.calls import call_rows
 from tollbook.store.calls.pages import read_hot_page
 from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import Partitions
 from tollbook.store.tariffs import tariffs
 from tollbook.times import LAST_MS, MS_PER_DAY
 
@@ -42,31 +42,27 @@ END = (TODAY + 1) * MS_PER_DAY
 WORDS = ("answered", "no_answer", "busy")
 
 
-def made(count: int, *, seed: int = 1) -> list[tuple[Row, Price]]:
+def made(count: int, *, seed: int = 1) -> list[Call]:
     """Calls of some accounts, over all days, many at the same millisecond, some with one id on two switches."""
     dice = random.Random(seed)
-    rows: list[tuple[Row, Price]] = []
+    rows: list[Call] = []
     for number in range(count):
         start = FIRST * MS_PER_DAY + dice.randrange(100 * 24) * 3_600_000 + dice.randrange(3)
         call_id, switch = f"{dice.randrange(16**8):08x}-{number}", "sw1"
         if rows and dice.randrange(4) == 0:
             start, call_id, switch = rows[-1][0].key._replace(switch=f"sw{number}")
-        row = Row(
-            switch=switch, call_id=call_id,
-            account_id=dice.choice(("acme", "acme", "other", None)),
+        rows.append(call(
+            call_id, dice.choice(("acme", "acme", "other", None)), start, switch=switch,
             direction=dice.choice(("inbound", "outbound")), from_num=dice.choice(("1001", "+49301", "30%")),
-            to_num=f"+4{dice.randrange(10**4)}", start_ts=start, answer_ts=start, end_ts=start + 5000, duration_sec=5,
-            billsec=dice.randrange(100), answered=1, disposition=dice.choice(WORDS), hangup_cause="",
-            queue_id=dice.choice(("support", None)), agent_id=None, estimated=False, parts=None,
-        )  # fmt: skip
-        rows.append((row, Price(cost_micros=dice.randrange(10**6), parts=())))
+            to_num=f"+4{dice.randrange(10**4)}", billsec=dice.randrange(100), disposition=dice.choice(WORDS),
+            queue_id=dice.choice(("support", None)), cost_micros=dice.randrange(10**6),
+        ))  # fmt: skip
     return rows
 
 
-def put(connection: Connection, rows: Sequence[tuple[Row, Price | None]]) -> None:
-    Partitions().ensure(connection, call_days={row.start_ts // MS_PER_DAY for row, _ in rows}, leg_days=())
+def put(connection: Connection, rows: Sequence[Call]) -> None:
     for first in range(0, len(rows), 5000):
-        call_rows.upsert(connection, rows[first : first + 5000])
+        store(connection, *rows[first : first + 5000])
 
 
 @pytest.fixture
@@ -75,7 +71,7 @@ def database(database_url: str) -> Iterator[Connection]:
         yield connection
 
 
-def wanted(rows: Sequence[tuple[Row, Price]], keep: Callable[[Row], bool], order: Order = "desc") -> list[Record]:
+def wanted(rows: Sequence[Call], keep: Callable[[Row], bool], order: Order = "desc") -> list[Record]:
     """What a walk must give, with the switch behind the public columns: sorted in Python by the keys."""
     found = [
         tuple(price.cost_micros if name == "cost_micros" else getattr(row, name) for name in KEYED_COLUMNS)
@@ -92,8 +88,7 @@ def test_a_walk_over_the_border_while_days_are_pruned(settings: Settings, databa
     put(database, rows)
     archive_calls(settings, now=True)
     prune_days(settings, today=FIRST + 60)
-    up = dict.fromkeys(("end_ts", "duration_sec", "billsec", "disposition"))
-    open_row = msgspec.structs.replace(rows[0][0], call_id="open", start_ts=(FIRST + 20) * MS_PER_DAY, **up)
+    open_row = msgspec.structs.replace(rows[0][0], call_id="open", start_ts=(FIRST + 20) * MS_PER_DAY, **UP)
     put(database, [(open_row, None)])
     late = (open_row, Price(cost_micros=None, parts=()))
     dice, days = random.Random(2), itertools.count(FIRST + 60)

@@ -9,6 +9,7 @@ from maintenance.prune.run import prune_days
 from maintenance.recover.archived import not_archived
 from maintenance.rerate.price_change import archived_call
 from tests.archiving import archive_now
+from tests.factories import START_MS, START_US, created, ended, legs_of
 from tests.integration.export_app.conftest import Ask
 from tollbook.archive.answered import answered_calls
 from tollbook.archive.catalog import load_calls, open_catalog
@@ -16,9 +17,8 @@ from tollbook.config import Settings
 from tollbook.model.accounts import OneAccount
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.event import SwitchEvent
 from tollbook.model.fold import FoldSettings
-from tollbook.model.leg import FROM_CDR_FILE, Leg, leg_of
+from tollbook.model.leg import FROM_CDR_FILE, Leg
 from tollbook.model.record import Row
 from tollbook.store.calls.batch import write_batch
 from tollbook.store.database import Connection
@@ -28,22 +28,13 @@ from tollbook.store.tariffs import price_history
 from tollbook.store.tariffs.price_history import Replacement
 from tollbook.times import MS_PER_DAY
 
-T0_US = 1_790_000_000_000_000
-DAY = T0_US // 1000 // MS_PER_DAY
+DAY = START_MS // MS_PER_DAY
 
 
 def legs(switch: str, *, account: str = "acme", seconds: int = 60, parent: str = "") -> list[Leg]:
     """The same answered call of one leg, whichever switch reports it."""
-    create = SwitchEvent(
-        name="CHANNEL_CREATE", uid="same", created_us=T0_US, at_us=T0_US, account=account,
-        channel_direction="inbound", channel="sofia/internal/1000", caller="1000", dialed="49", user="1000",
-        cdr_parent=parent,
-    )  # fmt: skip
-    ended = {"name": "CHANNEL_HANGUP_COMPLETE", "answered_us": T0_US, "hangup_us": T0_US + seconds * 1_000_000}
-    end = SwitchEvent(
-        **{name: getattr(create, name) for name in create.__struct_fields__} | ended | {"cause": "BOWOUT"}
-    )
-    return [leg for event in (create, end) if (leg := leg_of(event, switch))]
+    create = created("same", account=account, dialed="49", user="1000", cdr_parent=parent)
+    return legs_of(create, ended(create, hangup_s=seconds, answered_s=0), switch=switch)
 
 
 def from_cdr_file(leg: Leg) -> Leg:
@@ -114,10 +105,10 @@ def test_a_call_of_one_switch_is_taken_back_alone(
     """One of the two turns out to be a part of another call: the other stays, in both tiers."""
     write(accounts, *legs("fs1"), *map(from_cdr_file, legs("fs2")))
     archive_now(settings)
-    root = replace(legs("fs2")[0], uid="root", created_us=T0_US - 1000)
+    root = replace(legs("fs2")[0], uid="root", created_us=START_US - 1000)
     write(accounts, root, *legs("fs2", parent="root"))
     left = accounts.execute("SELECT start_ts, call_id, switch FROM call_cdr ORDER BY switch").fetchall()
-    assert left == [(T0_US // 1000, "same", "fs1"), (T0_US // 1000 - 1, "root", "fs2")]
+    assert left == [(START_MS, "same", "fs1"), (START_MS - 1, "root", "fs2")]
     archive_now(settings)
     assert archived(settings) == [("fs1", 60, 1)]
 
@@ -134,12 +125,12 @@ def test_what_has_left_postgresql_is_told_apart_by_its_switch(
         table = load_calls(catalog)
         assert table is not None
         told = [leg for switch in ("fs1", "fs2", "fs3") for leg in legs(switch)]
-        assert not_archived(table, told) == {("fs3", "same", T0_US)}
+        assert not_archived(table, told) == {("fs3", "same", START_US)}
         (rows,) = answered_calls(table, accounts=None, since_ms=0, until_ms=4_000_000_000_000, unrated=False)
     (of_fs1,) = [row for row in rows if row["switch"] == "fs1"]
     change = Replacement(call=archived_call(of_fs1), price=Price(cost_micros=7, parts=()), archived=of_fs1)
     run = price_history.begin_run(accounts, by_whom="me", reason="", scope="")
-    assert price_history.write_corrections(accounts, run, [change]) == {CallKey(T0_US // 1000, "same", "fs1")}
+    assert price_history.write_corrections(accounts, run, [change]) == {CallKey(START_MS, "same", "fs1")}
     assert listed(ask, operator_key) == [("fs1", 60, 2), ("fs2", 60, 1)]
     archive_now(settings)
     assert archived(settings) == [("fs1", 60, 2), ("fs2", 60, 1)]

@@ -10,11 +10,11 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.factories import START_MS
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import Partitions
 from tollbook.times import MS_PER_DAY
 
-START = 1_790_000_000_000
 DAYS = 3
 FOR_EVER = 4_000_000_000_000
 
@@ -30,7 +30,7 @@ def calls(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def filled(accounts: Connection, calls: int) -> Connection:
     """Calls over three days, several in a millisecond, and as many of another account."""
-    days = range(START // MS_PER_DAY, START // MS_PER_DAY + DAYS + 1)
+    days = range(START_MS // MS_PER_DAY, START_MS // MS_PER_DAY + DAYS + 1)
     Partitions().ensure(accounts, call_days=days, leg_days=())
     accounts.execute(
         """
@@ -40,7 +40,7 @@ def filled(accounts: Connection, calls: int) -> Connection:
                0, 'failed', 0, 'fs1', 1
         FROM generate_series(0, %s) AS n, unnest(ARRAY['acme', 'other']) AS account
         """,
-        (START, DAYS * MS_PER_DAY // calls, calls - 1),
+        (START_MS, DAYS * MS_PER_DAY // calls, calls - 1),
     )
     accounts.execute("ANALYZE call_cdr")
     return accounts
@@ -58,12 +58,12 @@ def writing(database_url: str, filled: Connection, put: Put, calls: int) -> Iter
             for number in itertools.count():
                 if done.is_set():
                     break
-                at = START + number * 7919 * step_ms % (DAYS * MS_PER_DAY)
+                at = START_MS + number * 7919 * step_ms % (DAYS * MS_PER_DAY)
                 put(f"new{number}", connection, start_ts=at)
                 connection.execute(
                     "UPDATE call_cdr SET duration_sec = %s, changed = DEFAULT WHERE call_id = 'acme' || md5(%s)"
                     " AND start_ts = %s",
-                    (number, str(number), START + number // 3 * 3 * step_ms),
+                    (number, str(number), START_MS + number // 3 * 3 * step_ms),
                 )
         finished.set()
 

@@ -6,6 +6,7 @@ import pytest
 
 from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
+from tests.factories import call_row
 from tollbook.errors import DataError, UsageError
 from tollbook.model.charge import Charge
 from tollbook.model.record import Row
@@ -31,12 +32,8 @@ def version(connection: Connection) -> int:
 
 
 def call(to_num: str, account_id: str) -> Row:
-    return Row(
-        switch="fs", call_id="a", account_id=account_id, direction="outbound", from_num="1", to_num=to_num,
-        start_ts=1_800_000_000_000, answer_ts=1_800_000_000_000, end_ts=1_800_000_090_000, duration_sec=90, billsec=90,
-        answered=1, disposition="answered", hangup_cause=None, queue_id=None, agent_id=None, estimated=False,
-        parts=(Charge(direction="outbound", number=to_num, seconds=90),),
-    )  # fmt: skip
+    charges = (Charge(direction="outbound", number=to_num, seconds=90),)
+    return call_row("a", account_id, 1_800_000_000_000, to_num=to_num, billsec=90, parts=charges)
 
 
 def test_what_is_imported_prices_calls(database: Connection) -> None:

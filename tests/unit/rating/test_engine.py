@@ -2,14 +2,15 @@
 
 from fractions import Fraction
 from math import ceil
+from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rating.deck import Deck
 from rating.engine import AccountTariff, Assignment, Plan, Tariffs, billed_seconds, price_micros
+from tests.factories import call_row
 from tollbook.model.numbering import DialledNumber, NumberingPlan, NumberingRow
 from tollbook.model.rate import Rate
 from tollbook.model.record import Row
@@ -37,14 +38,9 @@ def on(*decks: list[Rate], numbering: NumberingPlan | None = None) -> AccountTar
     return AccountTariff(assignments=(Assignment(from_ts=0, plan=plan(*decks)),), numbering=numbering)
 
 
-def row(*parts: tuple[str, str, int], **given: object) -> Row:
-    terms: dict[str, object] = {
-        "switch": "fs", "call_id": "a", "account_id": "acme", "direction": "outbound", "from_num": "1", "to_num": "2",
-        "start_ts": AT, "answer_ts": AT, "end_ts": AT + 90_000, "duration_sec": 90, "billsec": 90, "answered": 1,
-        "disposition": "answered", "hangup_cause": None, "queue_id": None, "agent_id": None, "estimated": False,
-    }  # fmt: skip
+def row(*parts: tuple[str, str, int], **given: Any) -> Row:
     charges = [{"direction": direction, "number": number, "seconds": seconds} for direction, number, seconds in parts]
-    return msgspec.convert({**terms, "parts": charges, **given}, Row)
+    return call_row("a", **{"start_ts": AT, "to_num": "2", "parts": charges} | given)
 
 
 @pytest.mark.parametrize(

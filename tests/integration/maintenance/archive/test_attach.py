@@ -11,7 +11,9 @@ from maintenance.archive.storage import Storage
 from maintenance.archive.table import ensure_table
 from maintenance.archive_cli import archive
 from maintenance.compaction.run import compact_archive
-from tests.archiving import START, archive_now, archived, call, claim, store, stored, waiting
+from tests.archiving import archive_now, archived, claim, stored, waiting
+from tests.databases import store
+from tests.factories import START_MS, call
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
 from tollbook.errors import ArchiveLost, UsageError
@@ -111,7 +113,7 @@ def test_an_archive_is_attached_after_compaction_and_by_name(
     settings: Settings, database: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(3):
-        store(database, call(f"c{number}", start=START + number))
+        store(database, call(f"c{number}", start_ts=START_MS + number))
         archive_now(settings)
     compact_archive(settings)
     with open_catalog(settings) as catalog:

@@ -14,7 +14,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from maintenance.archive.run import archive_calls
 from maintenance.compaction.run import compact_archive
-from tests.archiving import START, archive_now, archived, call, store, stored, waiting
+from tests.archiving import archive_now, archived, stored, waiting
+from tests.databases import store
+from tests.factories import START_MS, call
 from tests.integration.maintenance.conftest import PREFIX, S3Server, use_s3
 from tollbook.archive.catalog import open_catalog
 from tollbook.config import Settings
@@ -144,7 +146,7 @@ def test_one_failed_request_is_tried_again(
 ) -> None:
     """The SDK's own retries are bounded and safe: no row is lost or duplicated, whether or not the run succeeds."""
     for at in (1, 3, 5, 8):
-        store(database, call(f"c{at}", start=START + at))
+        store(database, call(f"c{at}", start_ts=START_MS + at))
         proxy.break_at(fault, at)
         try_run(local_settings)
         proxy.heal()
@@ -166,7 +168,7 @@ def test_a_compaction_whose_storage_fails_changes_nothing(
     local_settings: Settings, database: Connection, proxy: Proxy
 ) -> None:
     for number in range(3):
-        store(database, call(f"c{number}", start=START - 100 * MS_PER_DAY + number))
+        store(database, call(f"c{number}", start_ts=START_MS - 100 * MS_PER_DAY + number))
         archive_now(local_settings)
     for at in (3, 12):
         proxy.break_at("cut", at, for_ever=True)

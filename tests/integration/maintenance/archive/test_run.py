@@ -18,7 +18,9 @@ from maintenance.archive.commit import commit, holds
 from maintenance.archive.run import archive_calls, finish_batch
 from maintenance.archive.table import ensure_table
 from maintenance.archive_cli import archive
-from tests.archiving import MONTH, START, archive_now, archived, call, claim, open_call, store, stored, waiting
+from tests.archiving import MONTH, archive_now, archived, claim, stored, waiting
+from tests.databases import store
+from tests.factories import START_MS, UP, call, call_row, price_of
 from tollbook.archive._pyarrow import read_table
 from tollbook.archive.catalog import catalog_properties, load_calls, open_catalog
 from tollbook.archive.schema import archived_account
@@ -45,11 +47,11 @@ def test_both_tiers_have_the_same_rows(settings: Settings, database: Connection)
         call("named like none", "_none"),
         call("long account", "x" * 400),
         call("large", cost_micros=2**60),
-        call("same time b", start=START + 5),
-        call("same time a", start=START + 5),
+        call("same time b", start_ts=START_MS + 5),
+        call("same time a", start_ts=START_MS + 5),
         call("reused id"),
-        call("reused id", start=START + 1),
-        call("next month", start=START + MONTH),
+        call("reused id", start_ts=START_MS + 1),
+        call("next month", start_ts=START_MS + MONTH),
     )
     assert archive_now(settings).startswith("archived: 13 rows appended, 0 replaced, 0 deleted")
     assert waiting(database) == 0
@@ -64,9 +66,11 @@ def test_parts_revision_switch_and_estimated_are_archived_too(settings: Settings
     archive_now(settings)
     with open_catalog(settings) as catalog:
         (row,) = read_table(ensure_table(catalog)).to_pylist()
-    assert (row["revision"], row["switch"], row["estimated"]) == (1, "sw1", True)
+    assert (row["revision"], row["switch"], row["estimated"]) == (1, "fs1", True)
     parts = msgspec.json.decode(row["parts"], type=list[PricedCharge])
-    assert parts == [PricedCharge(direction="outbound", number="+4930123456", seconds=60, cost_micros=1234, rate="DE")]
+    assert parts == [
+        PricedCharge(direction="outbound", number="+4930123456", seconds=60, cost_micros=21_000, rate="Germany")
+    ]
 
 
 def test_a_second_run_appends_nothing(settings: Settings, database: Connection) -> None:
@@ -79,7 +83,7 @@ def test_a_second_run_appends_nothing(settings: Settings, database: Connection) 
 
 def test_an_account_is_flushed_when_its_oldest_row_has_waited_a_day(settings: Settings, database: Connection) -> None:
     """With it go accounts whose rows are nearly as old; open calls are never archived."""
-    store(database, call("c1"), open_call("open"), call("b1", "beta"), call("g1", "gamma"))
+    store(database, call("c1"), call("open", **UP), call("b1", "beta"), call("g1", "gamma"))
     database.execute("UPDATE archive_outbox SET since = since + interval '30 min' WHERE account_id = 'beta'")
     database.execute("UPDATE archive_outbox SET since = since + interval '2 h' WHERE account_id = 'gamma'")
     day = outbox.moment(database) + dt.timedelta(days=1)
@@ -124,7 +128,7 @@ def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
 ) -> None:
     store(
         database,
-        *(call(f"{name}{day}", name, START + day * MS_PER_DAY) for name in ("a", "b") for day in (20, 0, 3, 1)),
+        *(call(f"{name}{day}", name, START_MS + day * MS_PER_DAY) for name in ("a", "b") for day in (20, 0, 3, 1)),
         call("none", None),
     )
     assert archive_calls(settings, now=True).committed.files == 5
@@ -210,7 +214,7 @@ def test_a_commit_on_a_stale_load_is_refused_and_not_repeated(settings: Settings
 def test_a_correction_replaces_a_call_that_was_under_another_account(settings: Settings, database: Connection) -> None:
     store(database, call("c1"), call("c2"), call("c3", None), call("untouched"))
     archive_now(settings)
-    store(database, call("c1", cost_micros=99), call("c2", "beta"), call("c3", "acme", start=START), call("new"))
+    store(database, call("c1", cost_micros=99), call("c2", "beta"), call("c3", "acme", start_ts=START_MS), call("new"))
     assert archive_now(settings).startswith("archived: 1 rows appended, 3 replaced, 0 deleted")
     assert archived(settings) == stored(database)
     store(database, call("c2", "gamma"))
@@ -220,11 +224,11 @@ def test_a_correction_replaces_a_call_that_was_under_another_account(settings: S
 
 
 def test_a_correction_spares_a_later_call_of_the_same_id(settings: Settings, database: Connection) -> None:
-    twice = [call(name, start=start) for name in ("a", "b") for start in (START, START + 1)]
+    twice = [call(name, start_ts=start) for name in ("a", "b") for start in (START_MS, START_MS + 1)]
     store(database, *twice)
     archive_now(settings)
     # Each of the four matches one of the call_ids and one of the start_ts, but only two match both.
-    store(database, call("a", cost_micros=1), call("b", start=START + 1, cost_micros=2))
+    store(database, call("a", cost_micros=1), call("b", start_ts=START_MS + 1, cost_micros=2))
     assert archive_now(settings).startswith("archived: 0 rows appended, 2 replaced, 0 deleted")
     assert archived(settings) == stored(database)
 
@@ -234,7 +238,8 @@ def test_a_deleted_row_leaves_the_archive(settings: Settings, database: Connecti
     archive_now(settings)
     store(database, call("moved", "beta"), call("never archived"))
     call_rows.delete(
-        database, [CallKey(START, "c1", "sw1"), CallKey(START, "moved", "sw1"), CallKey(START, "never archived", "sw1")]
+        database,
+        [CallKey(START_MS, "c1", "fs1"), CallKey(START_MS, "moved", "fs1"), CallKey(START_MS, "never archived", "fs1")],
     )
     assert archive_now(settings).startswith("archived: 0 rows appended, 0 replaced, 2 deleted")
     assert archived(settings) == stored(database)
@@ -244,7 +249,7 @@ def test_a_deleted_row_leaves_the_archive(settings: Settings, database: Connecti
 def test_a_call_that_was_deleted_and_written_again_is_archived_once(settings: Settings, database: Connection) -> None:
     store(database, call("c1"))
     archive_now(settings)
-    call_rows.delete(database, [CallKey(START, "c1", "sw1")])
+    call_rows.delete(database, [CallKey(START_MS, "c1", "fs1")])
     store(database, call("c1", "beta"))
     assert archive_now(settings).startswith("archived: 0 rows appended, 1 replaced, 0 deleted")
     assert archived(settings) == stored(database)
@@ -253,16 +258,16 @@ def test_a_call_that_was_deleted_and_written_again_is_archived_once(settings: Se
 def test_an_account_can_lose_its_last_call(settings: Settings, database: Connection) -> None:
     store(database, call("c1"), call("c2", "beta"))
     archive_now(settings)
-    call_rows.delete(database, [CallKey(START, "c1", "sw1")])
+    call_rows.delete(database, [CallKey(START_MS, "c1", "fs1")])
     assert archive_now(settings) == "archived: 0 rows appended, 0 replaced, 1 deleted, 0 files"
     assert archived(settings) == stored(database)
 
 
 def test_a_correction_leaves_each_account_and_month_one_sorted_file(settings: Settings, database: Connection) -> None:
     for number in (2, 0, 1):
-        store(database, call(f"c{number}", start=START + number))
+        store(database, call(f"c{number}", start_ts=START_MS + number))
         archive_now(settings)
-    store(database, *(call(f"c{number}", start=START + number, cost_micros=number) for number in range(3)))
+    store(database, *(call(f"c{number}", start_ts=START_MS + number, cost_micros=number) for number in range(3)))
     assert archive_now(settings) == "archived: 0 rows appended, 3 replaced, 0 deleted, 1 files"
     with open_catalog(settings) as catalog:
         table = ensure_table(catalog)
@@ -275,17 +280,17 @@ def test_corrections_are_written_in_parts_when_they_touch_many_rows(
     settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("maintenance.archive.commit._POOL_ROWS", 10)
-    store(database, *(call(f"c{number}", f"a{number % 5}", START + number) for number in range(60)))
+    store(database, *(call(f"c{number}", f"a{number % 5}", START_MS + number) for number in range(60)))
     archive_now(settings)
-    store(database, *(call(f"c{number}", f"a{number % 5}", START + number, cost_micros=7) for number in range(10)))
+    store(database, *(call(f"c{number}", f"a{number % 5}", START_MS + number, cost_micros=7) for number in range(10)))
     assert archive_now(settings).startswith("archived: 0 rows appended, 10 replaced, 0 deleted")
     assert archived(settings) == stored(database)
 
 
 def test_many_corrections_take_one_commit(settings: Settings, database: Connection) -> None:
-    store(database, *(call(f"c{number}", start=START + number) for number in range(500)))
+    store(database, *(call(f"c{number}", start_ts=START_MS + number) for number in range(500)))
     archive_now(settings)
-    store(database, *(call(f"c{number}", start=START + number, cost_micros=1) for number in range(300)))
+    store(database, *(call(f"c{number}", start_ts=START_MS + number, cost_micros=1) for number in range(300)))
     with open_catalog(settings) as catalog:
         before = ensure_table(catalog).metadata_location
     assert archive_now(settings).startswith("archived: 0 rows appended, 300 replaced, 0 deleted")
@@ -330,7 +335,7 @@ def test_a_second_archiver_gives_up_with_a_clear_message(database: Connection, d
 
 
 def test_two_archivers_at_once_archive_every_row_once(settings: Settings, database: Connection) -> None:
-    store(database, *(call(f"c{number}", start=START + number) for number in range(200)))
+    store(database, *(call(f"c{number}", start_ts=START_MS + number) for number in range(200)))
     done: list[int] = []
     archivers = [
         threading.Thread(target=lambda: done.append(archive_calls(settings, now=True).committed.appended)) for _ in "12"
@@ -351,15 +356,15 @@ def test_a_run_is_split_into_batches(database: Connection) -> None:
 
 
 def test_pages_follow_each_other_by_key(settings: Settings, database: Connection) -> None:
-    store(database, *(call(f"c{number}", start=START + number // 3) for number in range(20)))
+    store(database, *(call(f"c{number}", start_ts=START_MS + number // 3) for number in range(20)))
     archive_now(settings)
     pages: list[Record] = []
     after = None
     while page := archived(settings, "acme", after=after, limit=7):
         pages += page
-        after = CallKey(page[-1][5], page[-1][0], "sw1")
+        after = CallKey(page[-1][5], page[-1][0], "fs1")
     assert pages == stored(database)
-    assert archived(settings, "acme", since=START + 1, until=START + 2) == stored(database)[-6:-3]
+    assert archived(settings, "acme", since=START_MS + 1, until=START_MS + 2) == stored(database)[-6:-3]
 
 
 def test_an_archive_that_was_never_written_has_no_table(settings: Settings) -> None:
@@ -369,9 +374,8 @@ def test_an_archive_that_was_never_written_has_no_table(settings: Settings) -> N
 
 def test_the_currency_is_archived_with_the_price(settings: Settings, database: Connection) -> None:
     """Accounts change their plans, and an amount without its currency means nothing."""
-    row, price = call("c1")
-    assert price
-    store(database, (row, msgspec.structs.replace(price, currency="EUR")), call("c2"))
+    row = call_row("c2")
+    store(database, call("c1"), (row, price_of(row, currency=None)))
     archive_now(settings)
     with open_catalog(settings) as catalog:
         rows = read_table(ensure_table(catalog)).to_pylist()

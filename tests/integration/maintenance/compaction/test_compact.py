@@ -18,7 +18,9 @@ from maintenance.archive_cli import archive
 from maintenance.compaction.compact import compact_some
 from maintenance.compaction.orphans import find_orphans
 from maintenance.compaction.run import compact_archive
-from tests.archiving import MONTH, START, archive_now, archived, call, claim, store, stored, waiting
+from tests.archiving import MONTH, archive_now, archived, claim, stored, waiting
+from tests.databases import store
+from tests.factories import START_MS, call
 from tollbook.archive._pyarrow import parquet, read_table
 from tollbook.archive.catalog import open_catalog
 from tollbook.archive.schema import ARCHIVE_COLUMNS, SCHEMA
@@ -44,9 +46,9 @@ def fill(settings: Settings, database: Connection, runs: int = 4, accounts: int 
     for run in range(runs):
         names = [(f"r{run}a{account}c{number}", account, number) for account in range(accounts) for number in range(5)]
         # Runs overlap in time: neither files nor rows come in order.
-        store(database, *(call(name, f"a{account}", START + 7 * number + run) for name, account, number in names))
+        store(database, *(call(name, f"a{account}", START_MS + 7 * number + run) for name, account, number in names))
         if run == 0:
-            store(database, call("october", "a0", START + MONTH))
+            store(database, call("october", "a0", START_MS + MONTH))
         archive_now(settings)
 
 
@@ -96,7 +98,7 @@ def test_large_months_are_merged_in_rounds_and_row_groups(
     monkeypatch.setattr("maintenance.compaction.plan.SMALL_ROWS", 20)
     monkeypatch.setattr("maintenance.compaction.merge.ROW_GROUP", 4)
     fill(local_settings, database, runs=8, accounts=1)
-    store(database, *(call(f"same{number}", "a0", START + 7) for number in range(9)))
+    store(database, *(call(f"same{number}", "a0", START_MS + 7) for number in range(9)))
     archive_now(local_settings)
     compact_archive(local_settings, now=LATER)
     assert set(files_by_partition(local_settings).values()) == {1}
@@ -110,8 +112,8 @@ def test_large_months_are_merged_in_rounds_and_row_groups(
 
 def test_waiting_corrections_are_applied_after_a_compaction(settings: Settings, database: Connection) -> None:
     fill(settings, database)
-    store(database, call("r0a0c0", "a0", START, cost_micros=99), call("r1a1c1", "other", START + 8))
-    call_rows.delete(database, [CallKey(START + 16, "r2a2c2", "sw1")])
+    store(database, call("r0a0c0", "a0", START_MS, cost_micros=99), call("r1a1c1", "other", START_MS + 8))
+    call_rows.delete(database, [CallKey(START_MS + 16, "r2a2c2", "fs1")])
     assert claim(database) is not None  # and the archiver was killed
     compact_archive(settings, now=LATER)
     assert waiting(database) == 3
@@ -123,7 +125,7 @@ def test_a_compaction_on_a_stale_load_is_refused(settings: Settings, database: C
     fill(settings, database)
     with open_catalog(settings) as catalog:
         stale = ensure_table(catalog)
-        store(database, call("r0a0c0", "a0", START, cost_micros=99))
+        store(database, call("r0a0c0", "a0", START_MS, cost_micros=99))
         archive_now(settings)
         with pytest.raises(ArchiveError, match="nothing is lost"):
             compact_some(stale, SEPTEMBER)
@@ -134,7 +136,7 @@ def test_snapshots_expire_after_three_days_but_not_while_a_batch_is_claimed(
     settings: Settings, database: Connection
 ) -> None:
     fill(settings, database)
-    store(database, call("late", "a0", START + 99))
+    store(database, call("late", "a0", START_MS + 99))
     batch = claim(database)
     assert batch is not None
     with open_catalog(settings) as catalog:
@@ -178,7 +180,7 @@ def test_orphans_are_removed_and_nothing_else(settings: Settings, database: Conn
     left = {file.path for file in storage.files() if "." in file.path}  # rclone lists an empty folder as a file
     assert left == before - orphans
     assert archived(settings) == stored(database)
-    store(database, call("r0a0c0", "a0", START, cost_micros=99))
+    store(database, call("r0a0c0", "a0", START_MS, cost_micros=99))
     archive_now(settings)
     assert archived(settings) == stored(database), "it can be written as before"
 

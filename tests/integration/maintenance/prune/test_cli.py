@@ -7,11 +7,10 @@ import json
 import pytest
 
 from tests.commands import Tollbook
-from tollbook.model.charge import Price
+from tests.databases import store
+from tests.factories import call_row, price_of
 from tollbook.model.record import COLUMNS, Row
-from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import Partitions
 from tollbook.times import MS_PER_DAY, current_day, date_of
 
 DAY = current_day() - 40
@@ -20,18 +19,9 @@ DAY = current_day() - 40
 @pytest.fixture
 def stored(database: Connection) -> list[Row]:
     """Two calls of forty days ago, not archived yet."""
-    rows = [
-        Row(
-            switch="fs1", call_id=f"c{number}", account_id="acme", direction="outbound", from_num='a "b"', to_num="+49",
-            start_ts=DAY * MS_PER_DAY + number, answer_ts=None, end_ts=DAY * MS_PER_DAY + 5000, duration_sec=5,
-            billsec=0, answered=0, disposition="no_answer", hangup_cause="NO_ANSWER", queue_id=None, agent_id=None,
-            estimated=False, parts=None,
-        )
-        for number in range(2)
-    ]  # fmt: skip
+    rows = [call_row(f"c{number}", start_ts=DAY * MS_PER_DAY + number, from_num='a "b"') for number in range(2)]
     database.autocommit = True
-    Partitions().ensure(database, call_days=[DAY], leg_days=[DAY])
-    call_rows.upsert(database, [(row, Price(cost_micros=5, parts=())) for row in rows])
+    store(database, *((row, price_of(row, 5)) for row in rows), with_legs=True)
     return rows
 
 
@@ -65,7 +55,7 @@ def test_a_refusal_names_the_day_the_account_and_the_way_out(
         assert refused.returncode == 65
         assert f"{date_of(DAY)} is not dropped, nor any later day" in refused.stderr
         assert (
-            "account acme: PostgreSQL has 2 calls, 0 s, 12 micros; the archive has 2 calls, 0 s, 10 micros"
+            "account acme: PostgreSQL has 2 calls, 120 s, 12 micros; the archive has 2 calls, 120 s, 10 micros"
             in refused.stderr
         )
         assert "Traceback" not in refused.stderr

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from maintenance.prune.run import prune_days
-from tests.archiving import archive_now, archived, call, store
+from tests.archiving import archive_now, archived
+from tests.databases import store
+from tests.factories import call
 from tests.waiting import wait_until
 from tollbook.archive.reader import Archive
 from tollbook.config import Settings
@@ -47,7 +49,7 @@ def test_nobody_writes_the_archive_between_verification_and_drop(
 
     What it wrote there would be dropped here without having been compared.
     """
-    store(database, call("a", start=NOON))
+    store(database, call("a", start_ts=NOON))
     archive_now(settings)
     with (
         connect(database_url, name="report") as reader,
@@ -79,7 +81,7 @@ def archiver_would_write(connection: Connection) -> None:
 
 def test_a_late_call_that_waits_for_the_archive_again_is_not_deleted(settings: Settings, database: Connection) -> None:
     """It was at rest when it was looked at, and was requeued before the deletion: what is deleted nobody archives."""
-    store(database, call("resting", start=NOON), call("requeued", start=NOON))
+    store(database, call("resting", start_ts=NOON), call("requeued", start_ts=NOON))
     assert prune_days(settings, today=TODAY).moved == 2
     archive_now(settings)
     database.execute("UPDATE call_cdr_late SET updated_ts = start_ts")
@@ -117,7 +119,7 @@ def test_the_windows_own_millisecond_is_read_once(
     settings: Settings, database: Connection, order: Order, limit: int
 ) -> None:
     """A call of the last millisecond that was pruned and one of the first that was not, the archive having both."""
-    store(database, call("last", start=EDGE - 1), call("first", start=EDGE))
+    store(database, call("last", start_ts=EDGE - 1), call("first", start_ts=EDGE))
     archive_now(settings)
     assert prune_days(settings, today=TODAY).days == 1
     assert read_window(database).start_ts == EDGE
@@ -129,12 +131,15 @@ def test_the_windows_own_millisecond_is_read_once(
 def test_the_windows_own_millisecond_is_not_of_the_day_that_goes(settings: Settings, database: Connection) -> None:
     """Neither end of a day is counted with its neighbour: what waits, what is open, what both tiers add up."""
     store(
-        database, call("before", start=EDGE - MS_PER_DAY - 1), call("last", start=EDGE - 1), call("first", start=EDGE)
+        database,
+        call("before", start_ts=EDGE - MS_PER_DAY - 1),
+        call("last", start_ts=EDGE - 1),
+        call("first", start_ts=EDGE),
     )
     archive_now(settings)
     up = {"end_ts": None, "duration_sec": None, "billsec": None, "disposition": None, "hangup_cause": None}
-    opened, _ = call("up", start=EDGE, **up)
-    store(database, call("first too", start=EDGE), (opened, None))
+    opened, _ = call("up", start_ts=EDGE, **up)
+    store(database, call("first too", start_ts=EDGE), (opened, None))
     would = prune_days(settings, today=TODAY, dry_run=True)
     assert (would.days, would.calls, would.moved) == (2, 2, 0)
     done = prune_days(settings, today=TODAY)
@@ -144,10 +149,10 @@ def test_the_windows_own_millisecond_is_not_of_the_day_that_goes(settings: Setti
 
 def test_the_windows_own_millisecond_is_not_late(settings: Settings, database: Connection) -> None:
     """A change of the last millisecond before the window replaces what the archive may hold; one within it need not."""
-    store(database, call("last", start=EDGE - 1), call("first", start=EDGE))
+    store(database, call("last", start_ts=EDGE - 1), call("first", start_ts=EDGE))
     archive_now(settings)
     prune_days(settings, today=TODAY)
-    store(database, call("last", start=EDGE - 1, billsec=61), call("first", start=EDGE, billsec=61))
+    store(database, call("last", start_ts=EDGE - 1, billsec=61), call("first", start_ts=EDGE, billsec=61))
     assert in_outbox(database) == {"last": True, "first": False}
     assert late.count(database) == (1, 0)
     assert walked(settings, database, "asc", 10) == ["last", "first"]

@@ -4,8 +4,8 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import msgspec
 import pytest
 from pydantic import SecretStr
 
@@ -14,16 +14,16 @@ from maintenance.prune.plan import MAX_MOVED
 from maintenance.prune.report import PruneReport
 from maintenance.prune.run import prune_days, requeue_day
 from rating.engine import Tariffs
+from tests import databases, factories
+from tests.factories import FOR_EVER_MS, UP, Call
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.pages import read_all
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, DataError, StoreUnavailable, TooLate
 from tollbook.model.accounts import EveryAccount
-from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings
-from tollbook.model.leg import Facts, Leg
-from tollbook.model.parent import Parent
-from tollbook.model.record import Record, Row
+from tollbook.model.leg import Leg
+from tollbook.model.record import Record
 from tollbook.model.selection import Selection
 from tollbook.store.calls import call_rows
 from tollbook.store.calls.batch import write_around_poison, write_batch
@@ -31,31 +31,19 @@ from tollbook.store.database import Connection, connect
 from tollbook.store.days import prune as store
 from tollbook.store.days.partitions import CALLS, LEGS, Partitions, standing_days
 from tollbook.store.days.window import read_window
-from tollbook.times import MS_PER_DAY, current_day, date_of
+from tollbook.times import MS_PER_DAY, US_PER_SECOND, current_day, date_of
 
 TODAY = 20_780  # 2026-11-23
 DAY = TODAY - 31  # the newest day that is older than 30 days
-FOR_EVER = 4_000_000_000_000
-
-Priced = tuple[Row, Price | None]
 
 
-def call(name: str, day: int = DAY, account: str | None = "acme", **changed: object) -> Priced:
-    """A completed call at noon of a day, or an open one with end_ts None."""
-    start = day * MS_PER_DAY + MS_PER_DAY // 2
-    fields: dict[str, object] = {
-        "switch": "sw1", "call_id": name, "account_id": account, "direction": "outbound", "from_num": "+49301",
-        "to_num": "+4930123456", "start_ts": start, "answer_ts": start + 2001, "end_ts": start + 62_002,
-        "duration_sec": 62, "billsec": 60, "answered": 1, "disposition": "answered",
-        "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
-    }  # fmt: skip
-    cost = changed.pop("cost_micros", 1234)
-    row = msgspec.convert({**fields, **changed}, Row)
-    return row, None if row.end_ts is None else Price(cost_micros=cost, parts=())  # pyright: ignore[reportArgumentType]
+def call(name: str, day: int = DAY, account: str | None = "acme", **changed: Any) -> Call:
+    """A call at noon of a day."""
+    return factories.call(name, account, noon_ms(day), **changed)
 
 
-def open_call(name: str, day: int = DAY) -> Priced:
-    return call(name, day, end_ts=None, duration_sec=None, billsec=None, disposition=None, hangup_cause=None)
+def noon_ms(day: int) -> int:
+    return day * MS_PER_DAY + MS_PER_DAY // 2
 
 
 @pytest.fixture
@@ -69,10 +57,8 @@ def database(database_url: str) -> Iterator[Connection]:
         yield connection
 
 
-def put(connection: Connection, *rows: Priced) -> None:
-    days = {row.start_ts // MS_PER_DAY for row, _ in rows}
-    Partitions().ensure(connection, call_days=days, leg_days=days)
-    call_rows.upsert(connection, rows)
+def put(connection: Connection, *calls: Call) -> None:
+    databases.store(connection, *calls, with_legs=True)
 
 
 def kept(connection: Connection) -> set[str]:
@@ -83,7 +69,7 @@ def archived(settings: Settings) -> list[Record]:
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        return list(read_all(table, Selection(accounts=EveryAccount(), since=0, until=FOR_EVER)))
+        return list(read_all(table, Selection(accounts=EveryAccount(), since=0, until=FOR_EVER_MS)))
 
 
 def pruned(settings: Settings, *, today: int = TODAY, dry_run: bool = False) -> PruneReport:
@@ -103,7 +89,7 @@ def test_only_days_older_than_the_window_that_the_archive_holds_go(settings: Set
 
 
 def test_a_dry_run_verifies_and_changes_nothing(settings: Settings, database: Connection) -> None:
-    put(database, call("a"), open_call("b"))
+    put(database, call("a"), call("b", **UP))
     archive_calls(settings, now=True)
     before = database.execute("SELECT count(*) FROM pg_class").fetchone()
     done = pruned(settings, dry_run=True)
@@ -116,7 +102,7 @@ def test_a_dry_run_verifies_and_changes_nothing(settings: Settings, database: Co
 
 def test_what_is_open_or_not_archived_outlives_its_day(settings: Settings, database: Connection) -> None:
     """A zombie never stops pruning; every column of a row that moves is as it was."""
-    put(database, call("archived"), open_call("open"))
+    put(database, call("archived"), call("open", **UP))
     archive_calls(settings, now=True)
     put(database, call("waiting"), call("corrected"))
     archive_calls(settings, now=True)
@@ -134,7 +120,7 @@ def test_what_is_open_or_not_archived_outlives_its_day(settings: Settings, datab
 
 def test_a_late_call_goes_when_it_is_archived_and_at_rest(settings: Settings, database: Connection) -> None:
     """It stays for a window after its last change, as every call does; an open one stays for ever."""
-    put(database, call("waiting"), open_call("open"))
+    put(database, call("waiting"), call("open", **UP))
     pruned_all = pruned(settings)
     assert pruned_all.moved == 2
     archive_calls(settings, now=True)
@@ -167,7 +153,7 @@ def test_a_late_call_that_the_archive_holds_otherwise_is_sent_again(settings: Se
         ),
         (
             "UPDATE call_cdr SET cost_micros = 1 WHERE call_id = 'b'",
-            "60 s, 1 micros; the archive has 1 calls, 60 s, 1234",
+            "60 s, 1 micros; the archive has 1 calls, 60 s, 21000",
         ),
         ("DELETE FROM call_cdr WHERE call_id = 'b'", "account other: PostgreSQL has 0 calls"),
         (
@@ -245,13 +231,9 @@ PRICER = Tariffs(decks={}).price
 
 
 def leg(uid: str, day: int, *, ended: bool, parent: str = "", at_s: int = 0) -> Leg:
-    created = (day * MS_PER_DAY + MS_PER_DAY // 2) * 1000 + at_s * 1_000_000
-    above = Parent(uid=parent, named_by="cdr_parent") if parent else None
-    said = Facts(at_us=created, parent=above, channel=f"sofia/internal/{uid}", dialed="1001", caller="1000")
-    return Leg(
-        switch="sw1", uid=uid, created_us=created, core="core", seen_us=created, create=said,
-        end=msgspec.structs.replace(said, hangup_us=created + 60_000_000, cause="NORMAL_CLEARING") if ended else None,
-    )  # fmt: skip
+    """A leg that began at noon of a day, or seconds later; one that has ended took a minute."""
+    start_us = noon_ms(day) * 1000 + at_s * US_PER_SECOND
+    return factories.leg(uid, start_us=start_us, end_us=start_us + 60 * US_PER_SECOND if ended else None, parent=parent)
 
 
 # With the day of this call the window moves on, past the days of the legs that are older.
@@ -391,7 +373,7 @@ def test_a_day_that_changed_after_it_was_verified_loses_nothing(settings: Settin
     """Between the look and the drop a call changed and another came: both outlive the day."""
     put(database, call("a"), call("b"))
     archive_calls(settings, now=True)
-    put(database, call("b", billsec=61), open_call("c"))
+    put(database, call("b", billsec=61), call("c", **UP))
     assert store.drop_calls(database, DAY, most_moved=10).moved == 2
     assert kept(database) == {"b", "c"}
 
@@ -405,7 +387,7 @@ def test_a_later_day_never_goes_first(settings: Settings, database: Connection) 
 
 
 def test_the_run_reports_what_it_did(settings: Settings, database: Connection) -> None:
-    put(database, call("a", DAY - 1), call("b", DAY), open_call("c"))
+    put(database, call("a", DAY - 1), call("b", DAY), call("c", **UP))
     archive_calls(settings, now=True)
     lines, steps = list[str](), list[tuple[int, int]]()
     report = prune_days(

@@ -4,13 +4,13 @@ import json
 import re
 from pathlib import Path
 
-import msgspec
 import psycopg
 import pytest
 from pydantic import SecretStr
 
 from rating.loader import load_tariffs
 from tests.commands import Start, Tollbook
+from tests.factories import BUSY, START_MS, call_row
 from tests.waiting import wait_until
 from tollbook.archive._pyarrow import read_table
 from tollbook.archive.catalog import load_calls, open_catalog
@@ -22,7 +22,6 @@ from tollbook.store.database import Connection
 from tollbook.store.days.partitions import Partitions
 from tollbook.times import MS_PER_DAY
 
-START = 1_790_000_000_123  # 2026-09-21T14:13:20Z
 OLD = "prefix,per_min,increment,name\n49,0.06,1/1,Germany\n44,0.12,1/1,UK\n"
 DEARER = "prefix,per_min,increment,name\n49,0.09,1/1,Germany\n44,0.12,1/1,UK\n33,0.30,1/1,France\n"
 
@@ -35,19 +34,15 @@ def deck(tollbook: Tollbook, tmp_path: Path, content: str, plan: str = "retail",
 
 
 def call(
-    name: str, *parts: tuple[str, int], account: str | None = "acme", start: int = START, answered: bool = True
+    name: str, *parts: tuple[str, int], account: str | None = "acme", start: int = START_MS, answered: bool = True
 ) -> Row:
     """A complete call whose parts are (number, seconds), outbound."""
     longest = max((seconds for _, seconds in parts), default=0)
-    fields: dict[str, object] = {
-        "switch": "sw1", "call_id": name, "account_id": account, "direction": "outbound", "from_num": "+49301",
-        "to_num": parts[0][0] if parts else "49", "start_ts": start, "answer_ts": start + 2000 if answered else None,
-        "end_ts": start + 2000 + longest * 1000, "duration_sec": longest + 2, "billsec": longest,
-        "answered": int(answered), "disposition": "answered" if answered else "busy",
-        "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": "ü\"\\'", "estimated": False,
-        "parts": [Charge(direction="outbound", number=number, seconds=seconds) for number, seconds in parts],
-    }  # fmt: skip
-    return msgspec.convert(fields, Row)
+    charges = [Charge(direction="outbound", number=number, seconds=seconds) for number, seconds in parts]
+    return call_row(
+        name, account, start, to_num=parts[0][0] if parts else "49", agent_id="ü\"\\'", parts=charges,
+        **{"billsec": longest} if answered else BUSY,
+    )  # fmt: skip
 
 
 def put(connection: Connection, *rows: Row) -> None:
@@ -210,7 +205,7 @@ def test_a_run_that_was_killed_is_run_again(
     tollbook("account", "add", "acme", "--plan", "retail")
     number = 12_000
     for begin in range(0, number, 3_000):
-        put(database, *(call(f"c{n}", ("4930123", 60), start=START + n) for n in range(begin, begin + 3_000)))
+        put(database, *(call(f"c{n}", ("4930123", 60), start=START_MS + n) for n in range(begin, begin + 3_000)))
     deck(tollbook, tmp_path, DEARER)
     rerate = start("rerate", "--account", "acme")
     wait_until(lambda: _history(database_url), 60, every_s=0.001)

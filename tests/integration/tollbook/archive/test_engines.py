@@ -11,13 +11,11 @@ import pytest
 from pydantic import SecretStr
 
 from maintenance.archive.run import archive_calls
+from tests.databases import store
+from tests.factories import Call, call
 from tests.paths import ROOT
 from tollbook.config import Settings
-from tollbook.model.charge import Price
-from tollbook.model.record import Row
-from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import Partitions
 from tollbook.times import MS_PER_DAY
 
 DOCUMENT = (ROOT / "docs" / "archive.md").read_text()
@@ -32,16 +30,11 @@ SUMS = """
 """
 
 
-def made(number: int, billsec: int) -> tuple[Row, Price]:
+def made(number: int, billsec: int) -> Call:
     """Make calls of three months, some at the edges of days and months, of three accounts and of none."""
     start = AUGUST + (number % DAYS) * MS_PER_DAY + (number * 7919) % 3 * (MS_PER_DAY // 2 - 1)
-    row = Row(
-        switch="sw1", call_id=f"call {number} ü", account_id=("acme", "_acme", "other", None)[number % 4],
-        direction="outbound", from_num="1001", to_num="+4930", start_ts=start, answer_ts=start, end_ts=start + 5000,
-        duration_sec=5, billsec=billsec, answered=1, disposition="answered", hangup_cause="NORMAL_CLEARING",
-        queue_id=None, agent_id=None, estimated=False, parts=None,
-    )  # fmt: skip
-    return row, Price(cost_micros=number * 10**9, parts=())
+    account_id = ("acme", "_acme", "other", None)[number % 4]
+    return call(f"call {number} ü", account_id, start, billsec=billsec, cost_micros=number * 10**9)
 
 
 @pytest.fixture
@@ -50,13 +43,12 @@ def archive(database: Connection, database_url: str, tmp_path: Path) -> Settings
     database.autocommit = True
     settings = Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
     rows = [made(number, number % 77) for number in range(4000)]
-    Partitions().ensure(database, call_days={row.start_ts // MS_PER_DAY for row, _ in rows}, leg_days=())
-    call_rows.upsert(database, rows[:2500])
+    store(database, *rows[:2500])
     archive_calls(settings, now=True)
-    call_rows.upsert(database, rows[2500:])
+    store(database, *rows[2500:])
     archive_calls(settings, now=True)
     corrected = [(msgspec.structs.replace(row, billsec=1000), price) for row, price in rows[::40]]
-    call_rows.upsert(database, corrected)
+    store(database, *corrected)
     archive_calls(settings, now=True)
     return settings
 

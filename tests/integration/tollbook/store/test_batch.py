@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
+from tests.factories import SECOND_US, START_MS, START_US, created, ended, legs_of
 from tests.recorded import SWITCH, recorded_legs, recorded_rows
 from tollbook.errors import DataError, StoreUnavailable
 from tollbook.model.charge import Price, PricedCharge
 from tollbook.model.fold import FoldSettings
-from tollbook.model.leg import ESTIMATED, Facts, Leg, end_as_lost
-from tollbook.model.parent import Parent
+from tollbook.model.leg import ESTIMATED, Facts, Leg, end_as_lost, merge_all
 from tollbook.model.record import COLUMNS, Row
 from tollbook.store.arrays import array_literal
 from tollbook.store.calls.batch import write_around_poison, write_batch
@@ -29,9 +29,6 @@ NAMES = [
     "outbound_answered", "transfer_b_leg", "queue_agent_busy_then_answers", "recover", "same_call_id_twice",
     "c2c_same_uuid_retry", "fork_ring_group", "loopback_forward", "fail_busy", "cid_sip_percent_newline_injection",
 ]  # fmt: skip
-T0 = 1_800_000_000_000_000
-SECOND = 1_000_000
-
 
 LEGS = {name: recorded_legs(name) for name in NAMES}
 
@@ -92,23 +89,14 @@ def empty(connection: Connection) -> None:
 def leg(
     uid: str, at_s: float = 0, *, parent: str = "", end_s: float | None = None, create: bool = True, **facts: Any
 ) -> Leg:
-    """Return an inbound leg that began `at_s` after T0; with `end_s` it has ended, answered from the start."""
-    created_us = T0 + int(at_s * SECOND)
-    said = Facts(
-        channel=f"sofia/internal/{uid}", caller="1000", dialed="2000", at_us=created_us, outbound=bool(parent),
-        parent=Parent(parent, "originator") if parent else None,
-    )  # fmt: skip
-    said = msgspec.structs.replace(said, **facts)
-    end = None
+    """Return an inbound leg that began `at_s` after START_US; with `end_s` it has ended, answered from the start."""
+    direction = "outbound" if parent else "inbound"
+    begun = created(uid, at_s=at_s, originator=parent, channel_direction=direction, **facts)
+    events = [begun] if create else []
     if end_s is not None:
-        end_us = T0 + int(end_s * SECOND)
-        end = msgspec.structs.replace(
-            said, at_us=end_us, hangup_us=end_us, answered_us=created_us, cause="NORMAL_CLEARING"
-        )
-    return Leg(
-        switch=SWITCH, uid=uid, created_us=created_us, core="core-1", seen_us=created_us,
-        create=said if create else None, end=end,
-    )  # fmt: skip
+        events.append(ended(begun, answered_s=at_s, hangup_s=end_s))
+    (leg,) = merge_all(legs_of(*events, switch=SWITCH)).values()
+    return leg
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -189,7 +177,7 @@ def test_a_completed_row_is_priced_and_waits_for_the_archive(database: Connectio
     (row,) = table(database)
     assert (row["billsec"], row["cost_micros"], row["revision"], row["account_id"]) == (60, 420, 1, "acme")
     assert row["parts"] == [{"direction": "inbound", "number": "2000", "seconds": 60, "cost_micros": 420}]
-    assert outbox(database) == [("a", T0 // 1000, "acme", False)]
+    assert outbox(database) == [("a", START_MS, "acme", False)]
 
 
 def test_a_complete_row_is_never_reopened(database: Connection) -> None:
@@ -203,8 +191,8 @@ def test_a_complete_row_is_never_reopened(database: Connection) -> None:
     assert outbox(database) == []
     write(database, [leg("late", 10, parent="a", end_s=90)])
     (row,) = table(database)
-    assert (row["end_ts"], row["duration_sec"], row["revision"]) == (T0 // 1000 + 90_000, 90, 2)
-    assert outbox(database) == [("a", T0 // 1000, None, False)]
+    assert (row["end_ts"], row["duration_sec"], row["revision"]) == (START_MS + 90_000, 90, 2)
+    assert outbox(database) == [("a", START_MS, None, False)]
 
 
 def test_a_duplicate_changes_nothing(database: Connection) -> None:
@@ -227,7 +215,7 @@ def test_facts_that_change_no_column_change_no_row(database: Connection) -> None
     database.execute("DELETE FROM archive_outbox")
     database.commit()
     before, legs = table(database, "SELECT xmin, * FROM call_cdr"), table(database, "SELECT * FROM call_leg")
-    write(database, [msgspec.structs.replace(known, look=known.create, seen_us=known.seen_us + SECOND)])
+    write(database, [msgspec.structs.replace(known, look=known.create, seen_us=known.seen_us + SECOND_US)])
     assert table(database, "SELECT xmin, * FROM call_cdr") == before
     assert table(database, "SELECT * FROM call_leg") != legs
     assert outbox(database) == []
@@ -256,11 +244,11 @@ def test_a_correction_remembers_the_accounts_before(database: Connection) -> Non
 
 def test_a_lost_call_is_marked_and_the_switchs_word_unmarks_it(database: Connection) -> None:
     up = leg("a", account="acme")
-    write(database, [end_as_lost(up, T0 + 20 * SECOND)])
+    write(database, [end_as_lost(up, START_US + 20 * SECOND_US)])
     (row,) = table(database)
-    assert (row["disposition"], row["estimated"], row["end_ts"]) == ("lost", True, T0 // 1000 + 20_000)
+    assert (row["disposition"], row["estimated"], row["end_ts"]) == ("lost", True, START_MS + 20_000)
     write(database, [leg("a", end_s=60, account="acme")])
-    write(database, [end_as_lost(up, T0 + 90 * SECOND)])
+    write(database, [end_as_lost(up, START_US + 90 * SECOND_US)])
     (row,) = table(database)
     assert (row["disposition"], row["estimated"], row["duration_sec"], row["revision"]) == ("answered", False, 60, 2)
     assert row["prior_accounts"] == []
@@ -277,26 +265,26 @@ def test_orphans_move_under_their_root_when_it_arrives(database: Connection, ord
     for place in order:
         write(database, [family[place]])
     assert [(row["call_id"], row["start_ts"], row["end_ts"]) for row in table(database)] == [
-        ("root", T0 // 1000, T0 // 1000 + 9000)
+        ("root", START_MS, START_MS + 9000)
     ]
     assert {one["call_id"] for one in table(database, "SELECT * FROM call_leg")} == {"root"}
-    assert outbox(database) == [("root", T0 // 1000, None, False)]
+    assert outbox(database) == [("root", START_MS, None, False)]
 
 
 def test_an_orphan_stands_under_the_oldest_ancestor_named_and_stays_open(database: Connection) -> None:
     write(database, [leg("grandchild", 2, parent="child", end_s=7), leg("child", 1, parent="root", end_s=8)])
     (row,) = table(database)
-    assert (row["call_id"], row["start_ts"], row["end_ts"]) == ("root", T0 // 1000 + 1000, None)
+    assert (row["call_id"], row["start_ts"], row["end_ts"]) == ("root", START_MS + 1000, None)
     assert outbox(database) == []
 
 
 def test_a_completed_row_that_was_no_call_is_taken_out_of_the_archive_too(database: Connection) -> None:
     """First only its end was heard, which names no parent; its CREATE, from a second listener, names one."""
     write(database, [leg("x", 1, end_s=5, create=False)])
-    assert outbox(database) == [("x", T0 // 1000 + 1000, None, False)]
+    assert outbox(database) == [("x", START_MS + 1000, None, False)]
     write(database, [leg("x", 1, parent="root"), leg("root", 0, end_s=9)])
     assert [row["call_id"] for row in table(database)] == ["root"]
-    assert outbox(database) == [("root", T0 // 1000, None, False), ("x", T0 // 1000 + 1000, None, True)]
+    assert outbox(database) == [("root", START_MS, None, False), ("x", START_MS + 1000, None, True)]
 
 
 def test_the_same_id_on_two_switches_is_two_calls(database: Connection) -> None:
@@ -308,7 +296,7 @@ def test_the_same_id_on_two_switches_is_two_calls(database: Connection) -> None:
     ]  # fmt: skip
 
 
-FAR_US = 4_000_000_000 * SECOND  # 2096: with a start in 2000 the seconds do not fit an integer
+FAR_US = 4_000_000_000 * SECOND_US  # 2096: with a start in 2000 the seconds do not fit an integer
 POISON = {
     "NUL in the id": leg("poi\0son", 1, end_s=2),
     "NUL in a number": leg("poison", 1, end_s=2, dialed="2\0"),

@@ -4,15 +4,14 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-import msgspec
 import pytest
 
 from rating.engine import Tariffs
+from tests import factories
 from tests.waiting import wait_until
 from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings
-from tollbook.model.leg import Facts, Leg
-from tollbook.model.parent import Parent
+from tollbook.model.leg import Leg
 from tollbook.model.record import Row
 from tollbook.store.calls.batch import write_batch
 from tollbook.store.database import Connection, connect
@@ -21,7 +20,7 @@ from tollbook.store.days.partitions import CALLS, LEGS, Partitions, standing_day
 from tollbook.store.days.prune import DayChanged, drop_calls, drop_legs
 from tollbook.store.days.window import read_window
 from tollbook.store.locks import PARTITION_LOCK
-from tollbook.times import MS_PER_DAY, current_day
+from tollbook.times import MS_PER_DAY, US_PER_SECOND, current_day
 
 DAY = 20_749  # 2026-10-23
 UNRATED = Tariffs(decks={}).price
@@ -29,11 +28,8 @@ UNRATED = Tariffs(decks={}).price
 
 def leg(uid: str, *, day: int = DAY, parent: str = "", at_s: int = 0) -> Leg:
     """Return a leg that ended after a minute, at noon of a day."""
-    created_us = (day * MS_PER_DAY + MS_PER_DAY // 2) * 1000 + at_s * 1_000_000
-    above = Parent(uid=parent, named_by="cdr_parent") if parent else None
-    said = Facts(at_us=created_us, parent=above, channel=f"sofia/internal/{uid}", dialed="1001", caller="1000")
-    end = msgspec.structs.replace(said, hangup_us=created_us + 60_000_000, cause="NORMAL_CLEARING")
-    return Leg(switch="sw1", uid=uid, created_us=created_us, core="core", seen_us=created_us, create=said, end=end)
+    start_us = (day * MS_PER_DAY + MS_PER_DAY // 2) * 1000 + at_s * US_PER_SECOND
+    return factories.leg(uid, start_us=start_us, end_us=start_us + 60 * US_PER_SECOND, parent=parent)
 
 
 def write(connection: Connection, *legs: Leg, price: Callable[[Row], Price] = UNRATED) -> None:

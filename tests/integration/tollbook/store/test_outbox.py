@@ -4,7 +4,9 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.archiving import call, claim, store
+from tests.archiving import claim
+from tests.databases import store
+from tests.factories import call
 from tollbook.store import outbox
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect

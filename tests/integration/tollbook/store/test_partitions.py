@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from tests.factories import UP, call
 from tollbook.errors import DataError, StoreUnavailable
-from tollbook.model.record import Row
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect, store_errors
 from tollbook.store.days.partitions import DAYS_AHEAD, Partitions, make_ready, partition_name
@@ -25,18 +25,10 @@ def day_of(date: str) -> int:
     return (dt.date.fromisoformat(date) - dt.date(1970, 1, 1)).days
 
 
-def row(start_ts: int) -> Row:
-    return Row(
-        switch="fs", call_id="a", account_id=None, direction="inbound", from_num="1", to_num="2", start_ts=start_ts,
-        answer_ts=None, end_ts=None, duration_sec=None, billsec=None, answered=0, disposition=None, hangup_cause=None,
-        queue_id=None, agent_id=None, estimated=False, parts=None,
-    )  # fmt: skip
-
-
 def put(connection: Connection, start_ts: int) -> None:
     with store_errors():
         try:
-            call_rows.upsert(connection, [(row(start_ts), None)])
+            call_rows.upsert(connection, [call(start_ts=start_ts, **UP)])
             connection.commit()
         except BaseException:
             connection.rollback()

@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import replace as changed
+from typing import Any
 
 import msgspec
 import pytest
 
+from tests.factories import BUSY, START_MS, UP, call_row
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Charge, Price, PricedCharge
 from tollbook.model.record import COLUMNS, Row
@@ -18,25 +20,19 @@ from tollbook.store.tariffs.price_history import Replacement
 from tollbook.store.tariffs.rerate import RerateScope
 from tollbook.times import MS_PER_DAY
 
-START = 1_790_000_000_123
 EVERYTHING = RerateScope(accounts=None, since=0, until=2**62, unrated=False)
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Connection]:
     with connect(database_url, name="test", autocommit=True) as connection:
-        Partitions().ensure(connection, call_days=[START // MS_PER_DAY], leg_days=())
+        Partitions().ensure(connection, call_days=[START_MS // MS_PER_DAY], leg_days=())
         yield connection
 
 
-def row(name: str, start: int = START, **fields: object) -> Row:
-    told: dict[str, object] = {
-        "switch": "fs", "call_id": name, "account_id": "acme", "direction": "outbound", "from_num": "1", "to_num": "49",
-        "start_ts": start, "answer_ts": start, "end_ts": start + 9000, "duration_sec": 9, "billsec": 9, "answered": 1,
-        "disposition": "answered", "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None,
-        "estimated": False, "parts": (Charge(direction="outbound", number="49", seconds=9),),
-    }  # fmt: skip
-    return msgspec.convert({**told, **fields}, Row)
+def row(name: str, start: int = START_MS, **fields: Any) -> Row:
+    charges = (Charge(direction="outbound", number="49", seconds=9),)
+    return call_row(name, start_ts=start, **{"billsec": 9, "parts": charges} | fields)
 
 
 def price(cost: int | None, **fields: object) -> Price:
@@ -47,11 +43,10 @@ def price(cost: int | None, **fields: object) -> Price:
 
 def test_pages_give_every_answered_call_once_in_order(database: Connection) -> None:
     """Calls of one millisecond are ordered by their id; open and unanswered calls are left out."""
-    rows = [row(name, START + at) for at in (0, 0, 5) for name in ("b", "a", "ü", "A")]
+    rows = [row(name, START_MS + at) for at in (0, 0, 5) for name in ("b", "a", "ü", "A")]
     call_rows.upsert(database, list({one.key: (one, price(1)) for one in rows}.values()))
-    call_rows.upsert(database, [(row("busy", answered=0, answer_ts=None, billsec=0, parts=None), price(0, parts=()))])
-    up = dict.fromkeys(("end_ts", "duration_sec", "billsec", "disposition", "parts"))
-    call_rows.upsert(database, [(row("up", **up), None)])
+    call_rows.upsert(database, [(row("busy", **BUSY, parts=None), price(0, parts=()))])
+    call_rows.upsert(database, [(row("up", **UP), None)])
     found: list[CallKey] = []
     after = None
     while page := rerate.page(database, EVERYTHING, after=after, limit=3):
@@ -68,7 +63,7 @@ def test_a_call_that_changed_since_it_was_read_keeps_its_new_price(database: Con
     call_rows.upsert(database, [(row("late", billsec=8), price(7))])
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     done = price_history.replace(database, run, [Replacement(call=one, price=price(5)) for one in read])
-    assert done == {CallKey(START, "same", "fs")}
+    assert done == {CallKey(START_MS, "same", "fs1")}
     found = database.execute("SELECT call_id, cost_micros, revision FROM call_cdr ORDER BY call_id").fetchall()
     assert found == [("late", 7, 2), ("same", 5, 2)]
     assert database.execute("SELECT call_id, cost_micros FROM price_history").fetchall() == [("same", 1)]
@@ -82,7 +77,7 @@ def test_a_replaced_price_is_a_change_of_its_row(database: Connection) -> None:
     (read,) = rerate.page(database, EVERYTHING, after=None, limit=9)
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     assert price_history.replace(database, run, [Replacement(call=read, price=price(None))]) == {
-        CallKey(START, "a", "fs")
+        CallKey(START_MS, "a", "fs1")
     }
     after = database.execute("SELECT changed::text::bigint, updated_ts FROM call_cdr").fetchone()
     assert before
@@ -108,11 +103,13 @@ def test_an_archived_call_comes_back_as_it_was_but_for_its_price(database: Conne
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     archived = {one.key: msgspec.structs.asdict(one) | {"cost_micros": 1} for one in (odd, row("here"))}
     changes = [
-        Replacement(call=changed(read[name], revision=4), price=price(5), archived=archived[CallKey(START, name, "fs")])
+        Replacement(
+            call=changed(read[name], revision=4), price=price(5), archived=archived[CallKey(START_MS, name, "fs1")]
+        )
         for name in ("odd", "here")
     ]
-    assert rerate.present(database, [one.call.key for one in changes]) == {CallKey(START, "here", "fs")}
-    assert price_history.write_corrections(database, run, changes) == {CallKey(START, "odd", "fs")}
+    assert rerate.present(database, [one.call.key for one in changes]) == {CallKey(START_MS, "here", "fs1")}
+    assert price_history.write_corrections(database, run, changes) == {CallKey(START_MS, "odd", "fs1")}
     assert database.execute(query).fetchone() == before
     assert database.execute("SELECT call_id, cost_micros, revision FROM call_cdr ORDER BY 1").fetchall() == [
         ("here", 3, 1), ("odd", 5, 5)
@@ -125,7 +122,7 @@ def test_an_archived_call_comes_back_as_it_was_but_for_its_price(database: Conne
 
 def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, database_url: str) -> None:
     """Both write the same 400 rows repeatedly, one forwards and one backwards in time: no deadlock, no lost price."""
-    rows = [row(f"c{one:03}", START + 400 - one) for one in range(400)]
+    rows = [row(f"c{one:03}", START_MS + 400 - one) for one in range(400)]
     call_rows.upsert(database, [(one, price(1)) for one in rows])
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     failures: list[BaseException] = []

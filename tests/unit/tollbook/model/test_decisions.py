@@ -4,16 +4,15 @@ import string
 from collections.abc import Mapping
 from typing import Any, get_args
 
-import msgspec
 import pytest
 
+from tests.factories import created, ended, legs_of
 from tests.recorded import NAMES, SWITCH, recorded_legs
 from tollbook.model.call_tree import Call, calls_of
-from tollbook.model.event import SwitchEvent
 from tollbook.model.explain import sentences
 from tollbook.model.explain.sentences import Sentences
 from tollbook.model.fold import Decisions, FoldSettings, decide, fold
-from tollbook.model.leg import Leg, end_as_lost, leg_of, merge_all
+from tollbook.model.leg import Leg, end_as_lost, merge_all
 from tollbook.model.rules.answer import AnswerRule
 from tollbook.model.rules.charges import NumberRule, SecondsRule
 from tollbook.model.rules.decision import Decision
@@ -108,25 +107,10 @@ def test_a_charge_names_the_leg_that_it_pays(name: str) -> None:
 
 
 def leg(uid: str, *, at_s: int = 0, answered_s: int = 0, create: bool = True, **facts: str) -> list[Leg]:
-    """A leg that began `at_s` seconds after T0 and ended at 60 s, from its CREATE and its HANGUP_COMPLETE."""
-    at_us = T0 + at_s * SECOND
-    begun = SwitchEvent(
-        name="CHANNEL_CREATE",
-        uid=uid,
-        created_us=at_us,
-        at_us=at_us,
-        user="1000",
-        dialed="2000",
-        **facts,
-    )
-    ended = msgspec.structs.replace(
-        begun,
-        name="CHANNEL_HANGUP_COMPLETE",
-        answered_us=T0 + answered_s * SECOND if answered_s else 0,
-        hangup_us=T0 + 60 * SECOND,
-        cause="NORMAL_CLEARING",
-    )
-    return [leg for event in ([begun, ended] if create else [ended]) if (leg := leg_of(event, SWITCH))]
+    """A leg that began `at_s` seconds after START_US and ended at 60 s, from its CREATE and its HANGUP_COMPLETE."""
+    begun = created(uid, at_s=at_s, user="1000", **facts)
+    hangup = ended(begun, hangup_s=60, answered_s=answered_s or None)
+    return legs_of(*([begun, hangup] if create else [hangup]), switch=SWITCH)
 
 
 def child(**facts: str) -> list[Leg]:

@@ -3,23 +3,21 @@
 import dataclasses
 import datetime as dt
 import re
+from typing import Any
 
 import msgspec
 import pytest
 
+from tests.factories import START_US, created, ended, legs_of
 from tests.recorded import NAMES, SWITCH, recorded_legs
 from tollbook.model.call_tree import Call, calls_of
 from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.event import SwitchEvent
 from tollbook.model.explain.explain import Explanation, explain
 from tollbook.model.explain.leg_view import LegView
 from tollbook.model.fold import FoldSettings, fold
-from tollbook.model.leg import Leg, end_as_lost, leg_of, merge_all
+from tollbook.model.leg import Leg, end_as_lost, merge_all
 from tollbook.model.record import COLUMNS, Row
 from tollbook.model.trunks import TrunkRules
-
-T0 = 1_800_000_000_000_000
-
 
 LEGS = {name: list(merge_all(recorded_legs(name)).values()) for name in NAMES}
 
@@ -184,16 +182,10 @@ def test_another_account_is_not_named_to_a_reader_who_may_not_see_it() -> None:
     assert "rival" not in "".join(explained.rules.values())
 
 
-def leg(uid: str, *, end: bool = True, **facts: object) -> list[Leg]:
+def leg(uid: str, *, end: bool = True, **facts: Any) -> list[Leg]:
     """A leg from its CREATE and, a second later, its HANGUP_COMPLETE."""
-    given = {"uid": uid, "created_us": T0, "at_us": T0, "channel": f"sofia/internal/{uid}", "dialed": "2000"}
-    create = SwitchEvent(**{"name": "CHANNEL_CREATE", **given, **facts})
-    events = [create]
-    if end:
-        events.append(
-            msgspec.structs.replace(create, name="CHANNEL_HANGUP_COMPLETE", hangup_us=T0 + 1_000_000, cause="NO_ANSWER")
-        )
-    return [found for event in events if (found := leg_of(event, SWITCH))]
+    create = created(uid, **facts)
+    return legs_of(create, *([ended(create, hangup_s=1, cause="NO_ANSWER")] if end else []), switch=SWITCH)
 
 
 def only(*legs: list[Leg], settings: FoldSettings | None = None) -> Explanation:
@@ -224,7 +216,7 @@ def test_a_leg_known_from_its_end_alone_says_so() -> None:
 def test_an_estimated_end_says_so() -> None:
     """Of the leg, of the end and of the disposition."""
     (begun,) = leg("x", end=False)
-    explained = only([end_as_lost(begun, T0 + 5_000_000)])
+    explained = only([end_as_lost(begun, START_US + 5_000_000)])
     assert explained.legs[0].ended_by == "estimate"
     assert "estimated" in explained.rules["end_ts"]
     assert explained.rules["disposition"] == "the end of leg 1 (root) is an estimate"
@@ -262,7 +254,7 @@ def test_a_hostile_cause_is_cut_before_it_is_quoted() -> None:
     legs = leg("x", originate_disposition="y" * 9000, user="1000", end=False)
     (begun,) = legs
     assert begun.create
-    end = msgspec.structs.replace(begun.create, hangup_us=T0 + 1, cause="z" * 9000)
+    end = msgspec.structs.replace(begun.create, hangup_us=START_US + 1, cause="z" * 9000)
     explained = only([msgspec.structs.replace(begun, end=end)])
     assert max(map(len, explained.rules.values())) < 200
 
