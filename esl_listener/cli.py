@@ -6,16 +6,38 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import subprocess
+import sys
+from pathlib import Path
+
 import click
 
 from esl_listener.service import listen as run
 from tollbook.config import load_settings
+from tollbook.errors import SchemaBehind, StoreUnavailable
 from tollbook.log import setup
+from tollbook.store.database import check_schema, connect
 
 
 @click.command()
-def listen() -> None:
+@click.option("--upgrade", is_flag=True, help="Run `tollbook db upgrade` first, if the schema is older than we need.")
+def listen(upgrade: bool) -> None:
     """Listen to the switches of TOLLBOOK_ESL and write the call records, until SIGTERM."""
     settings = load_settings()
     setup(settings.log_level)
+    if upgrade:
+        _upgrade_if_behind(settings.require_database_url())
     run(settings)
+
+
+def _upgrade_if_behind(url: str) -> None:
+    """Upgrade in a process of its own: what that imports takes as long as our whole start, and is seldom needed."""
+    try:
+        with connect(url, name="listen") as connection:
+            check_schema(connection)
+    except StoreUnavailable:
+        return  # `run` decides whether it can start without
+    except SchemaBehind:
+        done = subprocess.run([Path(sys.executable).with_name("tollbook"), "db", "upgrade"], check=False)  # noqa: S603 - our own command, no shell
+        if done.returncode:
+            sys.exit(done.returncode)  # it has said why

@@ -37,6 +37,8 @@ _SECOND_CHECK_S = 0.1
 CHUNK_BYTES = 256 * 1024
 
 _EVENT_TYPE = b"text/event-"
+_REJECTION = b"text/rude-rejection"
+_GREETINGS = (b"auth/request", _REJECTION)
 
 
 class EventSocket(InboundESL):
@@ -192,16 +194,14 @@ class EventSocket(InboundESL):
                 self._commands_sent.pop(0).set(text.decode("utf-8", "replace"))
             else:
                 self._framer.refuse()  # nobody asked: a damaged head, whose length may cover the next event
-        elif frame.type == b"auth/request":
-            self._auth_request_event.set()
-        elif frame.type == b"text/rude-rejection":
-            self._rejected = True
+        elif frame.type in _GREETINGS and not self._auth_request_event.is_set():
+            self._rejected = frame.type == _REJECTION
             self._auth_request_event.set()
         elif frame.type == b"text/disconnect-notice":
             if frame.header(b"Content-Disposition") != b"linger":
                 raise SwitchUnavailable(f"{self.address} ended the session")
         else:
-            self._framer.refuse()
+            self._framer.refuse()  # a second greeting, or no type of FreeSWITCH's: damaged, too
 
     def _close(self) -> None:
         self.connected = False

@@ -23,6 +23,8 @@ class Metrics:
     legs_spooled: int = 0
     connections: int = 0
     sessions_unheard: int = 0
+    recoveries: int = 0
+    recoveries_failed: int = 0
 
 
 _HELP = {
@@ -38,6 +40,8 @@ _HELP = {
     "legs_spooled": "Legs written to the spool while PostgreSQL was away",
     "connections": "Event Socket connections made",
     "sessions_unheard": "Sessions that a switch's heartbeats count and whose events never arrived",
+    "recoveries": "Runs of `tollbook recover` after a connect, where TOLLBOOK_CDR_DIR is set",
+    "recoveries_failed": "Such runs that failed, and are tried again",
 }
 
 

@@ -3,7 +3,7 @@
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import gevent
@@ -11,6 +11,7 @@ from gevent.event import Event
 from prometheus_client import CollectorRegistry, start_http_server
 
 from esl_listener.decoder import Decoder
+from esl_listener.gap_recovery import GapRecovery
 from esl_listener.inbox import Inbox
 from esl_listener.liveness import Liveness
 from esl_listener.metrics import Backlog, Metrics, MetricsCollector
@@ -20,7 +21,7 @@ from esl_listener.switch import SwitchListener
 from esl_listener.tariff_cache import TariffCache
 from esl_listener.writer import Writer
 from tollbook.config import Settings
-from tollbook.errors import SettingsError, StoreUnavailable, SwitchRefused, SwitchUnavailable
+from tollbook.errors import SettingsError, StoreUnavailable, SwitchRefused
 from tollbook.log import log_line
 from tollbook.spool_files import dead_letter_folder
 from tollbook.systemd import notify, watchdog_interval_s
@@ -29,6 +30,9 @@ _log = logging.getLogger("tollbook.listen")
 
 Task: TypeAlias = "gevent.Greenlet[[], None]"
 
+# A switch answers within milliseconds, also with a refusal. One that hangs holds up nobody: the others are read and
+# written already, and after this time systemd is told that we are ready.
+START_TIMEOUT_S = 3.0
 # At a stop PostgreSQL has this long to take what is left; the rest goes to the spool.
 DRAIN_TIMEOUT_S = 20.0
 # Then the writer and the switches have this long to end, and the disk to take the rest.
@@ -50,27 +54,35 @@ def listen(settings: Settings) -> None:
     database_url = settings.require_database_url()
     tariff_cache = TariffCache(database_url, settings.trunk_rules)
     writer = Writer(database_url, inbox, spooler, liveness, tariff_cache, metrics, dead_letters)
+    recovery = GapRecovery(settings.cdr_dir, metrics) if settings.cdr_dir else None
     decoder = Decoder(settings.account_variable, settings.parent_variable)
     switches = [
-        SwitchListener(address, decoder, inbox.put, writer.open_legs, liveness, metrics)
+        SwitchListener(
+            address,
+            decoder,
+            inbox.put,
+            writer.open_legs,
+            recovery.ask if recovery else lambda: None,
+            liveness,
+            metrics,
+        )
         for address in settings.require_esl()
     ]
-    _prepare(writer, spooler)
     stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, stop.set)
+    _handle_signals(stop)
     _serve_metrics(
         settings,
         metrics,
         lambda: Backlog(legs=len(inbox), spool_bytes=spooler.bytes, spool_full=bool(spooler.problem)),
     )
-    _connect_first(switches)
-    tasks: list[Task] = [
-        gevent.spawn(writer.run),
-        gevent.spawn(spooler.run, lambda: writer.away),
-        *(gevent.spawn(switch.run) for switch in switches),
-    ]
-    writing, spooling = tasks[:2]
+    # Before the database: a million rates take seconds to load, and meanwhile the switches queue for us.
+    tasks: list[Task] = [gevent.spawn(switch.run) for switch in switches]
+    _prepare(writer, spooler)
+    tasks += [gevent.spawn(writer.run), gevent.spawn(spooler.run, lambda: writer.away)]
+    writing, spooling = tasks[-2:]
+    if recovery:
+        tasks += [gevent.spawn(recovery.run)]
+    _wait_for_first_tries(switches)
     notify(f"READY=1\nSTATUS=listening to {len(switches)} switches")
     while not stop.wait(watchdog_interval_s()):
         if any(task.dead for task in tasks):
@@ -130,18 +142,23 @@ def _report_end(inbox: Inbox, spooler: Spooler, metrics: Metrics) -> None:
         log_line(_log, logging.INFO, "stopped, everything written", events=metrics.events, rows=metrics.rows_written)
 
 
-def _connect_first(switches: list[SwitchListener]) -> None:
-    """Connect every switch once, and raise only if all fail: one that is down, or refuses us, is tried again later."""
-    failures: list[SwitchUnavailable | SwitchRefused] = []
+def _handle_signals(stop: Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stop.set)
+    # By default it ends the process at once, without the spool. Nothing is reopened: the log is standard error, and
+    # settings are read at a start.
+    gevent.signal_handler(
+        signal.SIGHUP, log_line, _log, logging.WARNING, "SIGHUP ignored: settings are read at a start, so restart"
+    )
 
-    def attempt(switch: SwitchListener) -> None:
-        try:
-            switch.connect()
-        except (SwitchUnavailable, SwitchRefused) as error:
-            failures.append(error)
 
-    attempts: list[gevent.Greenlet[[SwitchListener], None]] = [gevent.spawn(attempt, switch) for switch in switches]
-    gevent.joinall(attempts, raise_error=True)
+def _wait_for_first_tries(switches: Sequence[SwitchListener]) -> None:
+    """Wait until each switch has been tried once, or START_TIMEOUT_S are over; raise only if all failed.
+
+    One that is down, hangs or refuses us is tried again later.
+    """
+    gevent.wait([switch.tried for switch in switches], timeout=START_TIMEOUT_S)
+    failures = [error for switch in switches if switch.tried.ready() and (error := switch.tried.value)]
     if len(failures) == len(switches):
         # A refusal first: it means that a setting is wrong, which no restart mends.
         raise min(failures, key=lambda error: not isinstance(error, SwitchRefused))

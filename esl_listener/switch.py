@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import gevent
-from gevent.event import Event
+from gevent.event import AsyncResult, Event
 
 from esl_listener.backoff import Backoff
 from esl_listener.channels import compare_channels
@@ -41,7 +41,8 @@ _MOST_FAILURES_AFTER_SUCCESS = 3
 class SwitchListener:
     """Keeps one switch connected, and calls `put` with what it reports about its legs.
 
-    `open_legs` reads the legs that are open in the database for a switch's address.
+    `open_legs` reads the legs that are open in the database for a switch's address; `on_connected` is called after each
+    connect. `tried` becomes the outcome of the first try to connect: None, or the error.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class SwitchListener:
         decoder: Decoder,
         put: Callable[[Leg], None],
         open_legs: Callable[[str], list[OpenLeg]],
+        on_connected: Callable[[], None],
         liveness: Liveness,
         metrics: Metrics,
     ) -> None:
@@ -57,6 +59,8 @@ class SwitchListener:
         self._decoder = decoder
         self._put = put
         self._open_legs = open_legs
+        self._on_connected = on_connected
+        self.tried: AsyncResult[SwitchUnavailable | SwitchRefused | None] = AsyncResult()
         self._liveness = liveness
         self._metrics = metrics
         self._socket: EventSocket | None = None
@@ -70,7 +74,7 @@ class SwitchListener:
         self._stopping = False
 
     def connect(self) -> None:
-        """Connect and subscribe once. Raises SwitchRefused or SwitchUnavailable."""
+        """Connect and subscribe. Raises SwitchRefused or SwitchUnavailable."""
         connection = EventSocket(self.address, self._on_event)
         self._core = ""
         self._audit = SessionAudit()
@@ -84,6 +88,7 @@ class SwitchListener:
         self._socket = connection
         self._metrics.connections += 1
         log_line(_log, logging.INFO, "listening", switch=self.address)
+        self._on_connected()
 
     def run(self) -> None:
         """Stay connected until stopped."""
@@ -91,11 +96,13 @@ class SwitchListener:
         while not self._stopping:
             connected_s = float("inf")
             try:
-                if self._socket is None:
-                    self.connect()
+                self.connect()
+                self.tried.set(None)
                 connected_s = time.monotonic()
                 self._until_closed()
             except (SwitchUnavailable, SwitchRefused) as error:
+                if not self.tried.ready():
+                    self.tried.set(error)
                 if self._stopping:
                     return
                 lasted_s = time.monotonic() - connected_s

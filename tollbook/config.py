@@ -128,6 +128,7 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     data_dir: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "tollbook")
+    cdr_dir: Path | None = None
     esl: Annotated[tuple[EslAddress, ...], NoDecode, BeforeValidator(_esl_addresses)] = ()
     retention_days: int = Field(default=30, ge=1, le=3650)
     archive_retention_months: int | None = Field(default=None, ge=1, le=1200)

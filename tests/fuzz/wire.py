@@ -66,7 +66,9 @@ class Wire:
 
     def __init__(self) -> None:
         self._inbox = Inbox()
-        self._switch = SwitchListener(_ADDRESS, _DECODER, self._inbox.put, lambda _: [], Liveness(), Metrics())
+        self._switch = SwitchListener(
+            _ADDRESS, _DECODER, self._inbox.put, lambda _: [], lambda: None, Liveness(), Metrics()
+        )
         self._connection = self._connected()
 
     def read(self, data: bytes) -> bool:
@@ -90,7 +92,10 @@ class Wire:
         return self._inbox.take(len(self._inbox))
 
     def _connected(self) -> EventSocket:
-        return EventSocket(_ADDRESS, self._switch._on_event)
+        connection = EventSocket(_ADDRESS, self._switch._on_event)
+        for frame in connection._framer.feed(b"Content-Type: auth/request\n\n"):
+            connection._take(frame)
+        return connection
 
 
 def listen(hostile: bytes) -> list[Leg]:

@@ -134,8 +134,23 @@ def test_a_stop_is_given_the_time_it_takes() -> None:
 
 def test_the_schema_is_upgraded_in_one_place() -> None:
     """Only the listener's unit upgrades the schema."""
-    upgrading = [unit.name for unit in UNITS if f"{INSTALLED} db upgrade" in unit.read_text()]
+    upgrading = [unit.name for unit in UNITS if "upgrade" in "".join(section(unit, "Service").values())]
     assert upgrading == ["tollbook-listen.service"]
+
+
+@pytest.mark.parametrize(
+    ("code", "pauses"), [("0", False), ("1", False), ("KILL", False), ("69", True), ("75", True), ("78", False)]
+)
+def test_only_what_a_restart_cannot_mend_soon_is_paused_for(code: str, pauses: bool) -> None:
+    """A listener that crashed is back within a second; without a switch or PostgreSQL it is tried every 5 s."""
+    service = section(CONF / "systemd" / "tollbook-listen.service", "Service")
+    assert service["RestartSec"] == "500ms"
+    script = re.fullmatch(r"/bin/sh -c '(.*)'", service["ExecStopPost"])
+    assert script
+    command = script[1].replace("$$", "$").replace("sleep", "echo")
+    environment = {"EXIT_STATUS": code}
+    done = subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, timeout=10, check=True)
+    assert done.stdout == (b"5\n" if pauses else b"")
 
 
 def test_the_example_names_every_setting_and_no_other() -> None:

@@ -236,11 +236,19 @@ def test_after_a_frame_cut_off_inside_a_header_the_next_comes_out(form: str) -> 
 
 @BOTH
 @pytest.mark.parametrize(
-    "head", ["Content-Type: api/response", "Content-Type: command/reply\nReply-Text: +OK", "Content-Type: text/eve't"]
+    "head",
+    [
+        "Content-Type: api/response",
+        "Content-Type: command/reply\nReply-Text: +OK",
+        "Content-Type: text/rude-rejection",
+        "Content-Type: text/eve't",
+    ],
 )
 def test_a_frame_that_nobody_asked_for_covers_no_event(head: str, form: str) -> None:
     """A damaged head makes an event a reply, or nothing that we know; its length reaches into the next frame."""
-    ids, refused = heard(f"{head}\nContent-Length: 40\n\n{'x' * 20}".encode() + event("good", form) + event("next"))
+    greeting = b"Content-Type: auth/request\n\n"
+    damaged = f"{head}\nContent-Length: 40\n\n{'x' * 20}".encode()
+    ids, refused = heard(greeting + damaged + event("good", form) + event("next"))
     assert ids == ["good", "next"]
     assert refused >= 1
 
