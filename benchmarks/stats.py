@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from export_app.database import STATEMENT_TIMEOUT_MS
+from export_app.database import LIMITS
 from export_app.stats.periods import starts
 from tollbook.embedded import embedded_postgres
 from tollbook.model.accounts import EveryAccount, OneAccount
@@ -79,7 +79,7 @@ def run() -> None:
         upgrade(url)
         with connect(url, name="bench", autocommit=True) as connection:
             _fill(connection, since)
-            connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+            connection.execute(f"SET statement_timeout = '{LIMITS.statement_s}s'")
 
             def ask(selection: Selection, groups: list[str | Periods], limit: int) -> GroupedSums:
                 with row_security.reading(connection, selection.accounts):

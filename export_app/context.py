@@ -6,10 +6,10 @@ from typing import Final, Self
 
 from flask import Flask, current_app
 
+from export_app.archive import SharedArchive
 from export_app.database import Database
 from export_app.web.client_address import Network
 from export_app.web.rate_limit import RateLimit
-from tollbook.archive.reader import Archive
 from tollbook.config import Settings
 from tollbook.model.trunks import TrunkRules
 
@@ -21,7 +21,7 @@ class Services:
     """Both tiers of calls, and what comes from the operator's settings."""
 
     database: Database
-    archive: Archive
+    archive: SharedArchive
     rate_limit: RateLimit
     trunk_rules: TrunkRules  # which legs are off-net, for the explanation of a call
     trusted_proxies: Collection[Network]  # whose X-Forwarded-For is believed
@@ -31,7 +31,7 @@ class Services:
         """Make the services that the settings describe; raises SettingsError. Nothing is connected before `open`."""
         return cls(
             database=Database(settings.require_database_url()),
-            archive=Archive(settings),
+            archive=SharedArchive(settings),
             rate_limit=RateLimit(settings.rate_limit),
             trunk_rules=settings.trunk_rules,
             trusted_proxies=settings.trusted_proxies,

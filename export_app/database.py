@@ -1,4 +1,4 @@
-"""The API's connections to PostgreSQL."""
+"""The API's connections to PostgreSQL: a pool for each kind of work, so that none of them delays another."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,59 +7,106 @@ from typing import Final
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
+from export_app.share import Share
 from tollbook.database_url import connection_parameters
 from tollbook.model.accounts import Accounts
 from tollbook.store import row_security
 from tollbook.store.database import Connection, TimeLimits, begin_session, store_errors
 
-# Fewer than threads: a request spends most of its time encoding and sending, without a connection.
-MAX_CONNECTIONS: Final = 8
-# A request that has waited this long for a connection gets a 503, so that threads do not pile up.
+# Looking a key up takes a fraction of a millisecond. On connections of its own it waits for no page and no sum, so that
+# a request that is over a limit is refused at once, and whoever is not over it never pays for the others.
+KEY_CONNECTIONS: Final = 2
+# Fewer than threads: a request spends most of its time encoding and sending, without a connection. A page takes
+# milliseconds, but a filter that few calls match, or the changes of one account of many, may take all the time it has.
+PAGE_CONNECTIONS: Final = 6
+ACCOUNT_PAGES: Final = 2
+# Sums read every call that they count: each keeps a core of PostgreSQL busy, or several. No more at once than leave the
+# listener's batches and the pages their part; the others wait for their turn.
+STATS_CONNECTIONS: Final = 2
+ACCOUNT_STATS: Final = 1
+# A request that has waited this long for a connection gets a 503, and so does one that finds this many waiting for one
+# of its kind, so that threads do not pile up. Those for keys are soon done: there all may wait.
 WAIT_TIMEOUT_S: Final = 5.0
-_LIMITS: Final = TimeLimits(statement_s=5)
+MAX_WAITING: Final = 16
+LIMITS: Final = TimeLimits(statement_s=5)
 
 
 class Database:
-    """A pool of connections. Open it after the fork: processes must not share connections."""
+    """Pools of connections. Open it after the fork: processes must not share connections."""
 
     def __init__(self, url: str) -> None:
-        self._pool = ConnectionPool(
-            make_conninfo(**connection_parameters(url, name="serve")),
-            connection_class=Connection,
-            # Most reads are one statement; what needs more opens a `connection.transaction()`.
-            kwargs={"autocommit": True},
-            configure=_configure,
-            min_size=1,
-            max_size=MAX_CONNECTIONS,
-            timeout=WAIT_TIMEOUT_S,
-            # One round trip per use, so that no request gets a dead connection after a restart of PostgreSQL.
-            check=ConnectionPool[Connection].check_connection,
-            open=False,
-        )
+        self._keys = _pool(url, "keys", KEY_CONNECTIONS, max_waiting=0)
+        self._pages = _pool(url, "pages", PAGE_CONNECTIONS)
+        self._stats = _pool(url, "stats", STATS_CONNECTIONS)
+        self._page_share = Share("pages of calls", ACCOUNT_PAGES)
+        self._stats_share = Share("stats", ACCOUNT_STATS)
 
     def open(self) -> None:
         """Start connecting in the background."""
-        self._pool.open()
+        for pool in (self._keys, self._pages, self._stats):
+            pool.open()
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        for pool in (self._keys, self._pages, self._stats):
+            pool.close()
+
+    @contextmanager
+    def looking_up(self) -> Generator[Connection]:
+        """Yield a connection for statements of a millisecond, such as finding a key; raises StoreUnavailable."""
+        with store_errors(), self._keys.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def searching(self, accounts: Accounts) -> Generator[Connection]:
+        """Yield a connection that sees every account's rows, out of these accounts' share: for what returns no rows.
+
+        Raises ApiError when that share is used up, and StoreUnavailable.
+        """
+        with self._page_share.taken(accounts), store_errors(), self._pages.connection() as connection:
+            yield connection
 
     @contextmanager
     def reading(self, accounts: Accounts) -> Generator[Connection]:
-        """Yield a connection that reads one snapshot of these accounts' rows only; see `store.row_security`."""
-        with self.connection() as connection, row_security.reading(connection, accounts):
+        """Yield a connection that reads one snapshot of these accounts' rows only; see `store.row_security`.
+
+        Raises as `searching`.
+        """
+        with self.searching(accounts) as connection, row_security.reading(connection, accounts):
             yield connection
 
     @contextmanager
-    def connection(self) -> Generator[Connection]:
-        """Yield a connection; raises StoreUnavailable."""
-        with store_errors(), self._pool.connection() as connection:
+    def summing(self, accounts: Accounts) -> Generator[Connection]:
+        """Yield a connection as `reading` does, for statements that take a second."""
+        with (
+            self._stats_share.taken(accounts),
+            store_errors(),
+            self._stats.connection() as connection,
+            row_security.reading(connection, accounts),
+        ):
             yield connection
 
 
+def _pool(url: str, kind: str, size: int, *, max_waiting: int = MAX_WAITING) -> ConnectionPool[Connection]:
+    return ConnectionPool(
+        make_conninfo(**connection_parameters(url, name="serve")),
+        connection_class=Connection,
+        # Most reads are one statement; what needs more opens a `connection.transaction()`.
+        kwargs={"autocommit": True},
+        configure=_configure,
+        name=kind,
+        min_size=1,
+        max_size=size,
+        timeout=WAIT_TIMEOUT_S,
+        max_waiting=max_waiting,
+        # One round trip per use, so that no request gets a dead connection after a restart of PostgreSQL.
+        check=ConnectionPool[Connection].check_connection,
+        open=False,
+    )
+
+
 def _configure(connection: Connection) -> None:
-    begin_session(connection, _LIMITS)
+    begin_session(connection, LIMITS)
     if not connection.pooled:
         # Plan each query for its own time window: a generic plan reads other partitions, or sorts.
         connection.execute("SET plan_cache_mode = force_custom_plan")

@@ -36,6 +36,6 @@ def healthz() -> Response:
 )
 def readyz() -> Response:
     """Check that the database answers and has the right schema."""
-    with services().database.connection() as connection:
+    with services().database.looking_up() as connection:
         check_schema(connection)
     return as_json({"ok": True})

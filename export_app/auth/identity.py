@@ -50,7 +50,7 @@ def identify(database: Database, secret: str | None, client: Address | None) -> 
     hashed = keys.key_hash(secret)
     key = None
     if hashed is not None:
-        with database.connection() as connection:
+        with database.looking_up() as connection:
             key = keys.find(connection, hashed)
     if hashed is None or key is None:
         raise _unauthorized("unknown_key", f"this API key is unknown or revoked: {_HOW}, or ask for a new one")

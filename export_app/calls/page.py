@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import cast
 
+from export_app.archive import SharedArchive
 from export_app.auth.identity import CDR, Identity
 from export_app.calls import cursor as cursors
 from export_app.calls.cursor import CallsCursor, ChangesCursor, SyncCursor
 from export_app.calls.query import CallsQuery, SyncStart, SyncStep, check_window, resolve_query
 from export_app.calls.two_tiers import read_page
 from export_app.database import Database
-from tollbook.archive.reader import Archive
 from tollbook.model.record import Record
 from tollbook.model.selection import Changes, Selection
 from tollbook.model.tiers import key_of, read_columns
@@ -31,7 +31,7 @@ class Page:
     sync_cursor: str | None = None
 
 
-def read_calls(database: Database, archive: Archive, identity: Identity, query: CallsQuery, now_ms: int) -> Page:
+def read_calls(database: Database, archive: SharedArchive, identity: Identity, query: CallsQuery, now_ms: int) -> Page:
     """Read the page that a query asks for, whole, and return its connection to the pool.
 
     The account is the key's, whatever the query says. Raises ApiError, StoreUnavailable and ArchiveError.
@@ -42,7 +42,7 @@ def read_calls(database: Database, archive: Archive, identity: Identity, query: 
     if isinstance(resolved, Selection):
         rows = read_page(database, archive, resolved, columns, limit)
         return page_of_calls(rows, resolved, query, identity.key_hash, now_ms)
-    with database.connection() as connection:
+    with database.searching(identity.accounts) as connection:
         check_window(resolved.updated_since, read_window(connection).start_ts)
         step = _first_step(resolved, identity, connection) if isinstance(resolved, SyncStart) else resolved
     with database.reading(identity.accounts) as connection:

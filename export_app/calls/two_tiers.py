@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from export_app.archive import SharedArchive
 from export_app.database import Database
-from tollbook.archive.reader import Archive
 from tollbook.model.call_key import CallKey
 from tollbook.model.record import Record
 from tollbook.model.selection import Selection
@@ -12,7 +12,7 @@ from tollbook.store.calls.pages import read_hot_page
 
 
 def read_page(
-    database: Database, archive: Archive, selection: Selection, columns: tuple[str, ...], limit: int
+    database: Database, archive: SharedArchive, selection: Selection, columns: tuple[str, ...], limit: int
 ) -> Sequence[Record]:
     """Read up to `limit` rows of a selection, in its order; `columns` are those of `tollbook.model.tiers.read_columns`.
 

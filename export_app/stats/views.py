@@ -26,7 +26,7 @@ def get_stats(query: StatsQuery) -> Response:
     """Calls, ASR, ACD, minutes and cost of the key's account, in total and by group. Archived calls are left out."""
     identity = current_identity()
     identity.require(CDR)
-    with services().database.reading(identity.accounts) as connection:
+    with services().database.summing(identity.accounts) as connection:
         window_start = read_window(connection).start_ts
         request = resolve_query(query, now_ms=time.time_ns() // 1_000_000, window_start=window_start)
         sums = sum_calls(

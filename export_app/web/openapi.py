@@ -5,9 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.data_type import DataType
+from flask_openapi3.models.header import Header
+from flask_openapi3.models.schema import Schema
 from flask_openapi3.openapi import OpenAPI
 from flask_openapi3.types import ResponseDict
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from export_app.web.schema import ErrorResponse
 
@@ -29,9 +32,28 @@ def get(
     )
 
 
+class TooManyRequests(ErrorResponse):
+    """Too many requests in a minute (`too_many_requests`), or at once (`too_many_at_once`)."""
+
+    # `openapi_extra` is flask-openapi3's own.
+    model_config = cast(
+        "ConfigDict",
+        {
+            "openapi_extra": {
+                "description": "Too many requests of this key in a minute, or of its account at once",
+                "headers": {
+                    "Retry-After": Header(
+                        description="How many seconds to wait.", required=True, schema=Schema(type=DataType.INTEGER)
+                    )
+                },
+            }
+        },
+    )
+
+
 def error_responses(*statuses: int) -> ResponseDict:
     """Return the document's entries for errors with these HTTP statuses."""
-    return dict.fromkeys(statuses, ErrorResponse)
+    return {status: TooManyRequests if status == 429 else ErrorResponse for status in statuses}
 
 
 def document(app: OpenAPI) -> Mapping[str, Any]:

@@ -33,10 +33,12 @@ _FIND = """
     )
 """
 # At most once a minute: otherwise a busy key writes a row version for each request. The condition is repeated here,
-# under the row's lock, so that only one of many concurrent requests writes.
+# under the row's lock, so that only one of many concurrent requests writes. None waits for that lock, whoever holds it:
+# a few that wait would hold all connections for keys.
 _NOTE_USE = """
     UPDATE api_key SET last_used_at = now()
-    WHERE key_id = %s AND coalesce(last_used_at < now() - interval '1 minute', true)
+    WHERE key_id = (SELECT key_id FROM api_key WHERE key_id = %s FOR NO KEY UPDATE SKIP LOCKED)
+      AND coalesce(last_used_at < now() - interval '1 minute', true)
 """
 _EVERY = """
     SELECT key_id, hint, account_id, scopes, networks, created_at, last_used_at, revoked_at FROM api_key ORDER BY key_id

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from tollbook.errors import SettingsError
 from tollbook.model.accounts import Accounts, EveryAccount
-from tollbook.store.database import Connection, scalar, store_errors, translated
+from tollbook.store.database import Connection, limit_transaction, scalar, store_errors, translated
 from tollbook.store.locks import UPGRADE_LOCK
 
 ROLE: Final = "tollbook_api"
@@ -127,6 +127,7 @@ def snapshot(connection: Connection) -> Generator[None]:
     connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     connection.set_read_only(True)
     with store_errors(), connection.transaction():
+        limit_transaction(connection)
         yield
 
 

@@ -95,7 +95,7 @@ def test_a_read_writes_nothing_and_leaves_nothing_behind(services: Services, fil
     """A read is a read-only transaction, and leaves neither role nor account on the pooled connection."""
     with pytest.raises(Exception, match="read-only"), services.database.reading(OneAccount("acme")) as connection:
         connection.execute("DELETE FROM call_cdr")
-    with services.database.connection() as connection:
+    with services.database.looking_up() as connection:
         row = connection.execute("SELECT current_user, current_setting('tollbook.account', true)").fetchone()
         assert row in (("postgres", ""), ("postgres", None))
 

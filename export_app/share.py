@@ -1,0 +1,81 @@
+"""The share of an account: how many of its requests are at work at once, and how many may wait.
+
+By account and not by key, because a key costs nothing: an account with ten keys would have ten shares. All operators'
+keys together are one account here, for the same reason.
+"""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from export_app.web.errors import ApiError
+from tollbook.model.accounts import Accounts
+
+# A request that waits holds a thread, and there are few: all that wait for their share leave half of them free.
+ACCOUNT_WAITING: Final = 8
+ALL_WAITING: Final = 16
+# As long as a request that is at work may take: then it is the client's turn to wait, and for as long, because one that
+# asks again at once finds the same queue.
+WAIT_TIMEOUT_S: Final = 5.0
+RETRY_AFTER_S: Final = 5
+
+
+@dataclass(kw_only=True, slots=True)
+class _Requests:
+    at_work: int = 0
+    waiting: int = 0
+
+
+class Share:
+    """Lets `most` requests of each account work at once on `what`; a few more wait, and the others are refused."""
+
+    def __init__(self, what: str, most: int) -> None:
+        self._what = what
+        self._most = most
+        self._changed = threading.Condition()
+        self._of: dict[Accounts, _Requests] = {}
+
+    @contextmanager
+    def taken(self, accounts: Accounts) -> Generator[None]:
+        """Hold a place of this account's share; raises ApiError when too many of its requests hold or want one."""
+        with self._changed:
+            mine = self._of.setdefault(accounts, _Requests())
+            try:
+                if mine.at_work >= self._most:
+                    self._wait(mine)
+                mine.at_work += 1
+            finally:
+                self._forget_if_idle(accounts, mine)
+        try:
+            yield
+        finally:
+            with self._changed:
+                mine.at_work -= 1
+                self._forget_if_idle(accounts, mine)
+                self._changed.notify_all()
+
+    def _wait(self, mine: _Requests) -> None:
+        waiting = sum(requests.waiting for requests in self._of.values())
+        if mine.waiting >= ACCOUNT_WAITING or waiting >= ALL_WAITING:
+            raise self._refusal()
+        mine.waiting += 1
+        try:
+            if not self._changed.wait_for(lambda: mine.at_work < self._most, WAIT_TIMEOUT_S):
+                raise self._refusal()
+        finally:
+            mine.waiting -= 1
+
+    def _forget_if_idle(self, accounts: Accounts, mine: _Requests) -> None:
+        if not (mine.at_work or mine.waiting):
+            self._of.pop(accounts, None)
+
+    def _refusal(self) -> ApiError:
+        return ApiError(
+            429,
+            "too_many_at_once",
+            f"this account is asking for too many {self._what} at once, whatever its keys: {self._most} at a time are"
+            f" worked on, and some wait; wait {RETRY_AFTER_S} seconds, and send the next request when one is answered",
+            {"Retry-After": str(RETRY_AFTER_S)},
+        )
