@@ -5,6 +5,8 @@ from tests.mutants.mutant import Mutant
 LEG = "tests/unit/tollbook/model/test_leg.py"
 PRUNE = "tests/integration/maintenance/prune/test_guards.py"
 RULES = "tests/unit/tollbook/model/test_rules.py"
+TREES = "tests/unit/tollbook/model/test_call_trees.py"
+CHARGES = "tests/unit/tollbook/model/test_charges.py"
 RECORDED = "tests/unit/tollbook/model/test_recorded_rows.py"
 
 MUTANTS = (
@@ -62,7 +64,7 @@ MUTANTS = (
         claim="a parent began no later than its child",
         text="if leg.created_us <= child.created_us)",
         replacement="if leg.created_us < child.created_us)",
-        tests=(RULES,),
+        tests=(TREES,),
     ),
     Mutant(
         path="tollbook/model/leg.py",
@@ -76,14 +78,14 @@ MUTANTS = (
         claim="an outbound call counts from the later of the two answers",
         text="if root.answered_us > first.answered_us:",
         replacement="if root.answered_us < first.answered_us:",
-        tests=(f"{RULES}::test_an_outbound_call_counts_from_the_far_end_s_answer",),
+        tests=(f"{CHARGES}::test_an_outbound_call_counts_from_the_far_end_s_answer",),
     ),
     Mutant(
         path="tollbook/model/rules/charges.py",
         claim="a second apart is one conversation",
         text="abs(leg.answered_us - answer_us) <= _SAME",
         replacement="abs(leg.answered_us - answer_us) < _SAME",
-        tests=(f"{RULES}::test_a_second_apart_is_one_conversation",),
+        tests=(f"{CHARGES}::test_a_second_apart_is_one_conversation",),
     ),
     Mutant(
         path="tollbook/model/rules/charges.py",

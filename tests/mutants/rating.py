@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 ENGINE = "tests/unit/rating/test_engine.py"
+PLANS = "tests/unit/rating/test_plans.py"
 
 MUTANTS = (
     Mutant(
@@ -31,7 +32,7 @@ MUTANTS = (
         claim="a plan prices from its first instant",
         text="if assignment.from_ts <= at_ts:",
         replacement="if assignment.from_ts < at_ts:",
-        tests=(f"{ENGINE}::test_a_call_is_priced_by_the_plan_of_its_start",),
+        tests=(f"{PLANS}::test_a_call_is_priced_by_the_plan_of_its_start",),
     ),
     Mutant(
         path="rating/deck.py",

@@ -13,6 +13,7 @@ from export_app.app import create_app
 from export_app.context import Services
 from tests.databases import store
 from tests.factories import call
+from tests.integration.export_app.api_requests import Get
 from tollbook.config import Settings
 from tollbook.store import keys
 from tollbook.store.database import Connection
@@ -89,3 +90,14 @@ def ask(client: FlaskClient, key: str) -> Ask:
         return client.get(path, query_string={name: str(value) for name, value in parameters.items()}, headers=headers)
 
     return get
+
+
+@pytest.fixture
+def get(client: FlaskClient, key: str) -> Get:
+    """Return a function that requests /v1/calls, or another path, with acme's key, or another."""
+
+    def ask(query: str = "", *, secret: str | None = key, path: str = "/v1/calls") -> TestResponse:
+        headers = {} if secret is None else {"x-api-key": secret}
+        return client.get(f"{path}?{query}" if query else path, headers=headers)
+
+    return ask

@@ -2,45 +2,16 @@
 
 from fractions import Fraction
 from math import ceil
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rating.deck import Deck
-from rating.engine import AccountTariff, Assignment, Plan, Tariffs, billed_seconds, price_micros
-from tests.factories import call_row
-from tollbook.model.numbering import DialledNumber, NumberingPlan, NumberingRow
+from rating.engine import AccountTariff, Tariffs, billed_seconds, price_micros
+from tests.unit.rating.terms import on, rate, row
 from tollbook.model.rate import Rate
-from tollbook.model.record import Row
 from tollbook.model.vocabulary import DIRECTIONS
-
-AT = 1_800_000_000_000
-
-
-def rate(prefix: str = "", **given: object) -> Rate:
-    terms: dict[str, object] = {
-        "rate_id": 1, "direction": "outbound", "per_min_micros": 60_000, "connection_fee_micros": 0,
-        "increment_sec": 60, "first_increment_sec": 60, "valid_from_ts": 0, "valid_to_ts": None, "name": prefix,
-        "version": 1, "plan_id": "retail",
-    }  # fmt: skip
-    return Rate(**{**terms, "prefix": prefix, **given})
-
-
-def plan(*decks: list[Rate], currency: str = "EUR") -> Plan:
-    """A plan: its own deck, then its base's."""
-    return Plan(plan_id="retail", currency=currency, decks=tuple(Deck(deck) for deck in decks))
-
-
-def on(*decks: list[Rate], numbering: NumberingPlan | None = None) -> AccountTariff:
-    """An account on one plan for ever."""
-    return AccountTariff(assignments=(Assignment(from_ts=0, plan=plan(*decks)),), numbering=numbering)
-
-
-def row(*parts: tuple[str, str, int], **given: Any) -> Row:
-    charges = [{"direction": direction, "number": number, "seconds": seconds} for direction, number, seconds in parts]
-    return call_row("a", **{"start_ts": AT, "to_num": "2", "parts": charges} | given)
 
 
 @pytest.mark.parametrize(
@@ -191,18 +162,6 @@ def test_a_number_shorter_than_the_prefix_is_not_matched_and_an_equal_one_is() -
     assert deck.match("outbound", "4930", 0) is not None
 
 
-GB = NumberingPlan(
-    NumberingRow(
-        numbering_id="GB",
-        name="United Kingdom",
-        country_code="44",
-        international_prefixes=["00"],
-        national_prefixes=["0"],
-        national_number=r"[1-9]\d{9}",
-        bare_number="",
-        short_code=r"999|1\d{2}",
-    )
-)
 TARIFFS = Tariffs(
     accounts={"acme": on([rate("49", per_min_micros=60_000)]), "planless": AccountTariff(), "empty": on([])}
 )
@@ -256,87 +215,6 @@ def test_an_answered_call_without_parts_costs_nothing() -> None:
     assert TARIFFS.price(row()).cost_micros == 0
     assert TARIFFS.price(row(parts=None)).cost_micros == 0
     assert TARIFFS.price(row(account_id="empty")).cost_micros == 0
-
-
-def test_an_own_prefix_goes_before_a_longer_one_of_the_base() -> None:
-    """A price for 44 is one for 447 too, whatever the base says; what the plan does not know is the base's."""
-    own, base = [rate("44", rate_id=1)], [rate("447", rate_id=2), rate("49", rate_id=3), rate("", rate_id=4)]
-    priced = Tariffs(accounts={"acme": on(own, base)}).price(
-        row(("outbound", "447700900123", 1), ("outbound", "4930", 1), ("outbound", "33", 1))
-    )
-    assert [part.rate_id for part in priced.parts] == [1, 3, 4]
-
-
-def test_an_own_rate_that_is_over_leaves_the_bases() -> None:
-    own, base = [rate("44", rate_id=1, valid_to_ts=AT)], [rate("4", rate_id=2)]
-    found = [plan(own, base).match("outbound", DialledNumber(digits="44"), at) for at in (AT - 1, AT)]
-    assert [one.rate_id for one in found if one] == [1, 2]
-
-
-def test_a_base_prices_a_direction_for_the_plan() -> None:
-    """A direction is left unpriced only when neither has a rate for it."""
-    tariffs = Tariffs(accounts={"acme": on([rate("44")], [rate("1", direction="inbound")])})
-    assert tariffs.price(row(("inbound", "2", 1))).unrated == "no rate for inbound 2"
-    assert tariffs.price(row(("internal", "2", 1))).cost_micros == 0
-
-
-def test_a_call_is_priced_by_the_plan_of_its_start() -> None:
-    """Plans change at an instant: before the first and under `none` a call is unrated, and each has its currency."""
-    tariff = AccountTariff(
-        assignments=(
-            Assignment(from_ts=10, plan=plan([rate("4", rate_id=1)])),
-            Assignment(from_ts=20, plan=plan([rate("4", rate_id=2)], currency="USD")),
-            Assignment(from_ts=30, plan=None),
-        )
-    )
-    prices = [
-        Tariffs(accounts={"acme": tariff}).price(row(("outbound", "49", 60), start_ts=at))
-        for at in (9, 10, 19, 20, 29, 30)
-    ]
-    assert [(one.parts[0].rate_id, one.currency) for one in prices] == [
-        (None, None), (1, "EUR"), (1, "EUR"), (2, "USD"), (2, "USD"), (None, None),
-    ]  # fmt: skip
-    assert {one.unrated for one in (prices[0], prices[-1])} == {"the account has no rate plan at this time"}
-
-
-def test_only_numbers_that_were_dialled_are_read_by_the_numbering_plan() -> None:
-    """An own number comes from a carrier in the carrier's form; an extension is not a number of any country."""
-    tariffs = Tariffs(
-        accounts={
-            "acme": on(
-                [
-                    rate("44", rate_id=1),
-                    rate("999", rate_id=2),
-                    rate("4420", direction="inbound", rate_id=3),
-                    rate("1", direction="internal", rate_id=4),
-                ],
-                numbering=GB,
-            )
-        }
-    )
-    price = tariffs.price(
-        row(
-            ("outbound", "02079460000", 1),
-            ("outbound", "999", 1),
-            ("inbound", "442079460000", 1),
-            ("internal", "1001", 1),
-        )
-    )
-    assert [(part.digits, part.rate_id) for part in price.parts] == [
-        ("442079460000", 1), ("999", 2), ("442079460000", 3), ("1001", 4),
-    ]  # fmt: skip
-
-
-def test_a_short_code_has_a_rate_of_its_own_or_none() -> None:
-    """112 is not the beginning of a number in +1, and no rate for every number is meant for it."""
-    tariffs = Tariffs(accounts={"acme": on([rate("1"), rate(""), rate("101", rate_id=7)], numbering=GB)})
-    assert tariffs.price(row(("outbound", "112", 1))).unrated == "no rate for outbound short code 112"
-    assert tariffs.price(row(("outbound", "101", 1))).parts[0].rate_id == 7
-
-
-def test_an_unknown_form_is_unrated_and_says_so() -> None:
-    price = Tariffs(accounts={"acme": on([rate("")], numbering=GB)}).price(row(("outbound", "442079460000", 1)))
-    assert price.unrated == "no number of numbering plan GB: outbound 442079460000"
 
 
 @given(deck=decks(), numbers=st.lists(st.text("1234", min_size=1, max_size=7), max_size=5), at_ts=st.integers(0, 13))

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 from pathlib import Path
 
 import msgspec
@@ -22,16 +21,15 @@ from tests.archiving import MONTH, archive_now, archived, claim, stored, waiting
 from tests.databases import store
 from tests.factories import START_MS, UP, call, call_row, price_of
 from tollbook.archive._pyarrow import read_table
-from tollbook.archive.catalog import catalog_properties, load_calls, open_catalog
+from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.schema import archived_account
 from tollbook.config import Settings
-from tollbook.errors import ArchiveError, SchemaError, SettingsError
+from tollbook.errors import ArchiveError, SchemaError
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import PricedCharge
 from tollbook.model.record import COLUMNS, Record
 from tollbook.store import outbox
-from tollbook.store.calls import call_rows
-from tollbook.store.database import Connection, connect
+from tollbook.store.database import Connection
 from tollbook.times import MS_PER_DAY
 
 
@@ -211,143 +209,6 @@ def test_a_commit_on_a_stale_load_is_refused_and_not_repeated(settings: Settings
     assert archived(settings) == stored(database)
 
 
-def test_a_correction_replaces_a_call_that_was_under_another_account(settings: Settings, database: Connection) -> None:
-    store(database, call("c1"), call("c2"), call("c3", None), call("untouched"))
-    archive_now(settings)
-    store(database, call("c1", cost_micros=99), call("c2", "beta"), call("c3", "acme", start_ts=START_MS), call("new"))
-    assert archive_now(settings).startswith("archived: 1 rows appended, 3 replaced, 0 deleted")
-    assert archived(settings) == stored(database)
-    store(database, call("c2", "gamma"))
-    store(database, call("c2", "delta"))
-    archive_now(settings)
-    assert archived(settings) == stored(database)
-
-
-def test_a_correction_spares_a_later_call_of_the_same_id(settings: Settings, database: Connection) -> None:
-    twice = [call(name, start_ts=start) for name in ("a", "b") for start in (START_MS, START_MS + 1)]
-    store(database, *twice)
-    archive_now(settings)
-    # Each of the four matches one of the call_ids and one of the start_ts, but only two match both.
-    store(database, call("a", cost_micros=1), call("b", start_ts=START_MS + 1, cost_micros=2))
-    assert archive_now(settings).startswith("archived: 0 rows appended, 2 replaced, 0 deleted")
-    assert archived(settings) == stored(database)
-
-
-def test_a_deleted_row_leaves_the_archive(settings: Settings, database: Connection) -> None:
-    store(database, call("c1"), call("c2"), call("moved"))
-    archive_now(settings)
-    store(database, call("moved", "beta"), call("never archived"))
-    call_rows.delete(
-        database,
-        [CallKey(START_MS, "c1", "fs1"), CallKey(START_MS, "moved", "fs1"), CallKey(START_MS, "never archived", "fs1")],
-    )
-    assert archive_now(settings).startswith("archived: 0 rows appended, 0 replaced, 2 deleted")
-    assert archived(settings) == stored(database)
-    assert waiting(database) == 0
-
-
-def test_a_call_that_was_deleted_and_written_again_is_archived_once(settings: Settings, database: Connection) -> None:
-    store(database, call("c1"))
-    archive_now(settings)
-    call_rows.delete(database, [CallKey(START_MS, "c1", "fs1")])
-    store(database, call("c1", "beta"))
-    assert archive_now(settings).startswith("archived: 0 rows appended, 1 replaced, 0 deleted")
-    assert archived(settings) == stored(database)
-
-
-def test_an_account_can_lose_its_last_call(settings: Settings, database: Connection) -> None:
-    store(database, call("c1"), call("c2", "beta"))
-    archive_now(settings)
-    call_rows.delete(database, [CallKey(START_MS, "c1", "fs1")])
-    assert archive_now(settings) == "archived: 0 rows appended, 0 replaced, 1 deleted, 0 files"
-    assert archived(settings) == stored(database)
-
-
-def test_a_correction_leaves_each_account_and_month_one_sorted_file(settings: Settings, database: Connection) -> None:
-    for number in (2, 0, 1):
-        store(database, call(f"c{number}", start_ts=START_MS + number))
-        archive_now(settings)
-    store(database, *(call(f"c{number}", start_ts=START_MS + number, cost_micros=number) for number in range(3)))
-    assert archive_now(settings) == "archived: 0 rows appended, 3 replaced, 0 deleted, 1 files"
-    with open_catalog(settings) as catalog:
-        table = ensure_table(catalog)
-        assert table.inspect.files().num_rows == 1
-        assert [row["call_id"] for row in read_table(table).to_pylist()] == ["c0", "c1", "c2"]
-    assert archived(settings) == stored(database)
-
-
-def test_corrections_are_written_in_parts_when_they_touch_many_rows(
-    settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("maintenance.archive.commit._POOL_ROWS", 10)
-    store(database, *(call(f"c{number}", f"a{number % 5}", START_MS + number) for number in range(60)))
-    archive_now(settings)
-    store(database, *(call(f"c{number}", f"a{number % 5}", START_MS + number, cost_micros=7) for number in range(10)))
-    assert archive_now(settings).startswith("archived: 0 rows appended, 10 replaced, 0 deleted")
-    assert archived(settings) == stored(database)
-
-
-def test_many_corrections_take_one_commit(settings: Settings, database: Connection) -> None:
-    store(database, *(call(f"c{number}", start_ts=START_MS + number) for number in range(500)))
-    archive_now(settings)
-    store(database, *(call(f"c{number}", start_ts=START_MS + number, cost_micros=1) for number in range(300)))
-    with open_catalog(settings) as catalog:
-        before = ensure_table(catalog).metadata_location
-    assert archive_now(settings).startswith("archived: 0 rows appended, 300 replaced, 0 deleted")
-    with open_catalog(settings) as catalog:
-        assert ensure_table(catalog).metadata.metadata_log[-1].metadata_file == before
-    assert archived(settings) == stored(database)
-
-
-def test_a_row_that_changes_between_claim_and_acknowledge_stays(settings: Settings, database: Connection) -> None:
-    store(database, call("c1"), call("c2"))
-    batch = claim(database)
-    assert batch is not None
-    with open_catalog(settings, writing=True) as catalog:
-        commit(ensure_table(catalog), batch.batch_id, parse(outbox.read_csv(database, batch)))
-    store(database, call("c1", disposition="lost"))
-    assert outbox.acknowledge(database, batch.batch_id) == 1
-    assert waiting(database) == 1
-    assert archive_now(settings).startswith("archived: 0 rows appended, 1 replaced")
-    assert archived(settings) == stored(database)
-
-
-def test_a_row_that_the_listener_holds_is_left_for_later(
-    settings: Settings, database: Connection, database_url: str
-) -> None:
-    store(database, call("c1"), call("c2"))
-    with connect(database_url, name="listener") as listener:
-        call_rows.upsert(listener, [call("c1", disposition="lost")])
-        assert archive_now(settings).startswith("archived: 1 rows appended")
-        listener.commit()
-    assert archive_now(settings).startswith("archived: 1 rows appended")
-    assert archived(settings) == stored(database)
-
-
-def test_a_second_archiver_gives_up_with_a_clear_message(database: Connection, database_url: str) -> None:
-    with (
-        outbox.sole_archiver(database),
-        connect(database_url, name="second", autocommit=True) as second,
-        pytest.raises(ArchiveError, match="another command is writing the archive"),
-        outbox.sole_archiver(second, wait_s=0.1),
-    ):
-        pass
-
-
-def test_two_archivers_at_once_archive_every_row_once(settings: Settings, database: Connection) -> None:
-    store(database, *(call(f"c{number}", start_ts=START_MS + number) for number in range(200)))
-    done: list[int] = []
-    archivers = [
-        threading.Thread(target=lambda: done.append(archive_calls(settings, now=True).committed.appended)) for _ in "12"
-    ]
-    for archiver in archivers:
-        archiver.start()
-    for archiver in archivers:
-        archiver.join(60)
-    assert sorted(done) == [0, 200]
-    assert archived(settings) == stored(database)
-
-
 def test_a_run_is_split_into_batches(database: Connection) -> None:
     store(database, *(call(f"c{number}") for number in range(7)))
     sizes = [batch.rows for batch in iter(lambda: claim(database, limit=3), None)]
@@ -412,37 +273,3 @@ def test_a_warehouse_that_cannot_be_written_is_one_clear_error(
     (tmp_path / "archive").unlink()
     archive_now(local_settings)
     assert archived(local_settings) == stored(database)
-
-
-class TestSettings:
-    def test_a_warehouse_alone_keeps_the_catalog_in_postgresql(
-        self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__WAREHOUSE", "s3://calls/archive")
-        monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__S3__ENDPOINT", "http://127.0.0.1:9000")
-        properties = catalog_properties(local_settings)
-        assert properties["uri"].startswith("postgresql+psycopg://")
-        assert properties["warehouse"] == "s3://calls/archive"
-        assert properties["s3.region"] == "us-east-1"
-        assert properties["s3.endpoint"] == "http://127.0.0.1:9000"
-
-    def test_another_catalog_replaces_ours(self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__URI", "http://127.0.0.1:8181")
-        properties = catalog_properties(local_settings)
-        assert properties["uri"] == "http://127.0.0.1:8181"
-        assert properties["py-io-impl"] == "tollbook.archive.file_io.DurableFileIO"
-        assert not {"type", "warehouse"} & set(properties)
-
-    def test_the_error_for_refused_settings_has_no_password(
-        self, local_settings: Settings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("PYICEBERG_CATALOG__TOLLBOOK__URI", "gopher://user:secret@host/db")
-        with pytest.raises(SettingsError) as refused, open_catalog(local_settings):
-            pass
-        assert "PYICEBERG_CATALOG__TOLLBOOK__" in str(refused.value)
-        assert "secret" not in str(refused.value)
-
-    def test_a_folder_that_fits_into_no_uri_is_refused(self, local_settings: Settings) -> None:
-        odd = local_settings.model_copy(update={"data_dir": Path("/srv/calls#1")})
-        with pytest.raises(SettingsError, match="TOLLBOOK_DATA_DIR"):
-            catalog_properties(odd)

@@ -32,11 +32,6 @@ NOON = DAY * MS_PER_DAY + MS_PER_DAY // 2
 EDGE = (DAY + 1) * MS_PER_DAY  # the window's first millisecond, once the day is dropped
 
 
-@pytest.fixture
-def settings(local_settings: Settings) -> Settings:
-    return local_settings
-
-
 def in_outbox(connection: Connection) -> dict[str, bool]:
     """The calls that wait for the archive, and whether it may hold an outdated form of them."""
     return dict(connection.execute("SELECT call_id, deleted FROM archive_outbox").fetchall())

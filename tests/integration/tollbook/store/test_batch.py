@@ -6,21 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg.rows import dict_row
 
-from tests.factories import SECOND_US, START_MS, START_US, created, ended, legs_of
+from tests.factories import SECOND_US, START_MS, START_US
+from tests.integration.tollbook.store.batches import leg, table, write
 from tests.recorded import SWITCH, recorded_legs, recorded_rows
-from tollbook.errors import DataError, StoreUnavailable
-from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.fold import FoldSettings
-from tollbook.model.leg import ESTIMATED, Facts, Leg, end_as_lost, merge_all
-from tollbook.model.record import COLUMNS, Row
-from tollbook.store.arrays import array_literal
-from tollbook.store.calls.batch import write_around_poison, write_batch
+from tollbook.model.leg import ESTIMATED, Leg, end_as_lost
+from tollbook.model.record import COLUMNS
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import Partitions
 
@@ -29,6 +23,7 @@ NAMES = [
     "outbound_answered", "transfer_b_leg", "queue_agent_busy_then_answers", "recover", "same_call_id_twice",
     "c2c_same_uuid_retry", "fork_ring_group", "loopback_forward", "fail_busy", "cid_sip_percent_newline_injection",
 ]  # fmt: skip
+
 
 LEGS = {name: recorded_legs(name) for name in NAMES}
 
@@ -39,28 +34,6 @@ def wanted(names: Iterable[str]) -> list[dict[str, Any]]:
 
 def _key(row: dict[str, Any]) -> tuple[str, int]:
     return (row["call_id"], row["start_ts"])
-
-
-def price(row: Row) -> Price:
-    """Price each charge by its seconds, without any tariffs, so that charges can be told apart."""
-    parts = tuple(
-        PricedCharge(direction=part.direction, number=part.number, seconds=part.seconds, cost_micros=part.seconds * 7)
-        for part in row.parts or ()
-    )
-    return Price(cost_micros=sum(part.cost_micros or 0 for part in parts), parts=parts)
-
-
-def write(connection: Connection, legs: Iterable[Leg], partitions: Partitions | None = None) -> None:
-    write_batch(connection, legs, FoldSettings(), price, partitions or Partitions())
-
-
-def table(
-    connection: Connection, query: str = "SELECT * FROM call_cdr ORDER BY call_id, start_ts"
-) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(query).fetchall()
-    connection.rollback()
-    return found
 
 
 def rows(connection: Connection) -> list[dict[str, Any]]:
@@ -84,19 +57,6 @@ def outbox(connection: Connection) -> list[tuple[str, int, str | None, bool]]:
 def empty(connection: Connection) -> None:
     connection.execute("TRUNCATE call_cdr, call_leg, archive_outbox")
     connection.commit()
-
-
-def leg(
-    uid: str, at_s: float = 0, *, parent: str = "", end_s: float | None = None, create: bool = True, **facts: Any
-) -> Leg:
-    """Return an inbound leg that began `at_s` after START_US; with `end_s` it has ended, answered from the start."""
-    direction = "outbound" if parent else "inbound"
-    begun = created(uid, at_s=at_s, originator=parent, channel_direction=direction, **facts)
-    events = [begun] if create else []
-    if end_s is not None:
-        events.append(ended(begun, answered_s=at_s, hangup_s=end_s))
-    (leg,) = merge_all(legs_of(*events, switch=SWITCH)).values()
-    return leg
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -294,95 +254,3 @@ def test_the_same_id_on_two_switches_is_two_calls(database: Connection) -> None:
     assert [(row["switch"], row["duration_sec"], row["revision"]) for row in table(database)] == [
         (SWITCH, 60, 1), ("other", 8, 1),
     ]  # fmt: skip
-
-
-FAR_US = 4_000_000_000 * SECOND_US  # 2096: with a start in 2000 the seconds do not fit an integer
-POISON = {
-    "NUL in the id": leg("poi\0son", 1, end_s=2),
-    "NUL in a number": leg("poison", 1, end_s=2, dialed="2\0"),
-    "lone surrogate": leg("poison", 1, end_s=2, caller="\ud800"),
-    "absurd duration": Leg(
-        switch=SWITCH,
-        uid="poison",
-        created_us=946_684_800_000_000,
-        create=Facts(dialed="1"),
-        end=Facts(hangup_us=FAR_US),
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", POISON)
-@pytest.mark.parametrize("place", [0, 3, 6])
-def test_one_bad_leg_costs_only_itself(database: Connection, kind: str, place: int) -> None:
-    good = [leg(f"good{number}", number, end_s=20) for number in range(6)]
-    batch = [*good[:place], POISON[kind], *good[place:]]
-    written, refused = write_around_poison(database, batch, FoldSettings(), price, Partitions())
-    assert [one.leg for one in refused] == [POISON[kind]]
-    assert refused[0].reason
-    assert sorted(row.call_id for row, _ in written.rows) == [f"good{number}" for number in range(6)]
-    assert [row["call_id"] for row in table(database)] == [f"good{number}" for number in range(6)]
-    assert len(table(database, "SELECT * FROM call_leg")) == 6
-
-
-def test_a_refused_batch_writes_nothing_and_leaves_the_connection_usable(database: Connection) -> None:
-    with pytest.raises(DataError):
-        write(database, [leg("a", end_s=5), POISON["absurd duration"]])
-    assert database.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-    assert table(database) == []
-    write(database, [leg("a", end_s=5)])
-    assert len(table(database)) == 1
-
-
-def test_a_day_dropped_behind_our_back_is_made_again(database: Connection) -> None:
-    """The writer remembers which days are ready; a prune in between must not make good legs dead letters."""
-    partitions = Partitions()
-    write(database, [leg("a", end_s=5)], partitions)
-    days = table(
-        database,
-        "SELECT inhrelid::regclass::text AS name FROM pg_inherits"
-        " WHERE inhparent IN ('call_cdr'::regclass, 'call_leg'::regclass)",
-    )
-    for day in days:
-        database.execute(f"DROP TABLE {day['name']}")
-    database.commit()
-    written, refused = write_around_poison(
-        database, [leg("a", end_s=5), leg("b", end_s=5)], FoldSettings(), price, partitions
-    )
-    assert refused == []
-    assert len(written.rows) == 2
-    assert len(table(database)) == 2
-
-
-def test_a_connection_that_breaks_loses_nothing(database: Connection, database_url: str) -> None:
-    """StoreUnavailable: none of the batch is stored, and the same batch can be written again."""
-    batch = [leg("a", end_s=5), leg("b", end_s=5)]
-    with connect(database_url, name="doomed") as doomed:
-        partitions = Partitions()
-        write(doomed, [leg("before", end_s=1)], partitions)
-        database.execute("SELECT pg_terminate_backend(%s)", (doomed.info.backend_pid,))
-        database.commit()
-        with pytest.raises(StoreUnavailable):
-            write(doomed, batch, partitions)
-    assert [row["call_id"] for row in table(database)] == ["before"]
-    write(database, batch)
-    assert [row["call_id"] for row in table(database)] == ["a", "b", "before"]
-
-
-text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
-odd = st.text(st.sampled_from('"\\{},\n\r\t NULnul\x01\x7f\u2028é🙂'))
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    texts=st.lists(st.none() | text | odd, max_size=12),
-    numbers=st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=6),
-    truths=st.lists(st.none() | st.booleans(), max_size=6),
-)
-def test_array_literals_arrive_as_they_left(
-    database: Connection, texts: list[str | None], numbers: list[int | None], truths: list[bool | None]
-) -> None:
-    row = database.execute(
-        "SELECT %s::text[], %s::bigint[], %s::boolean[]",
-        (array_literal(texts), array_literal(numbers), array_literal(truths)),
-    ).fetchone()
-    assert row == (texts, numbers, truths)

@@ -1,0 +1,152 @@
+"""Rules of docs/calls.md that no recording reaches: whose child a leg is, and which legs are one call."""
+
+import pytest
+
+from tests.factories import SECOND_US, START_MS, START_US, created, ended, legs_of
+from tests.folded import rows, trunk
+from tollbook.model.call_tree import calls_of
+from tollbook.model.charge import Charge
+from tollbook.model.event import SwitchEvent
+from tollbook.model.fold import FoldSettings, fold
+from tollbook.model.leg import end_as_lost, merge_all
+
+
+@pytest.mark.parametrize(
+    ("stated", "named"),
+    [
+        ({"cdr_parent": "root", "originator": "other"}, "cdr_parent"),
+        ({"originator": "root", "originating_leg": "other"}, "originator"),
+        ({"originating_leg": "root"}, "originating_leg_uuid"),
+        ({"other_type": "originator", "other_uid": "root"}, "Other-Leg-Unique-ID"),
+        ({"cc_side": "agent", "cc_agent_type": "callback", "cc_member": "root"}, "cc_member_session_uuid"),
+        ({"fifo_bridge": "root"}, "fifo_bridge_uuid"),
+    ],
+)
+def test_the_first_rule_that_applies_names_the_parent(stated: dict[str, str], named: str) -> None:
+    child = created("child", at_s=1, channel_direction="outbound", **stated)
+    (leg,) = legs_of(child)
+    assert leg.create
+    assert leg.create.parent
+    assert (leg.create.parent.uid, leg.create.parent.named_by) == ("root", named)
+    assert [row.call_id for row in rows(created("root"), child)] == ["root"]
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"other_type": "originator", "other_uid": "root", "recovered": "true"},
+        {"other_type": "originatee", "other_uid": "root"},
+        {"cc_side": "agent", "cc_agent_type": "uuid-standby", "cc_member": "root"},
+        {"cc_side": "member", "cc_agent_type": "callback", "cc_member": "root"},
+        {"loopback_other": "root"},
+        {"originator": "child"},
+    ],
+)
+def test_what_names_no_parent(stated: dict[str, str]) -> None:
+    (leg,) = legs_of(created("child", channel_direction="outbound", **stated))
+    assert leg.create
+    assert leg.create.parent is None
+
+
+def test_a_loopback_b_side_is_inbound_and_still_a_child() -> None:
+    b_side = created("b", at_s=1, channel="loopback/9003-b", loopback_other="a")
+    a_side = created("a", at_s=1, channel="loopback/9003-a", channel_direction="outbound", originator="root")
+    assert [row.call_id for row in rows(created("root"), a_side, b_side)] == ["root"]
+
+
+def test_a_chain_of_seventy_redirects_is_one_call() -> None:
+    chain = [created("leg00")]
+    chain += [
+        created(f"leg{n:02}", at_s=n / 10, channel_direction="outbound", originator=f"leg{n - 1:02}")
+        for n in range(1, 71)
+    ]
+    ends = [ended(leg, hangup_s=8) for leg in chain]
+    (row,) = rows(*reversed(chain), *ends)
+    assert (row.call_id, row.duration_sec) == ("leg00", 8)
+
+
+def test_legs_that_name_each_other_in_a_ring_are_one_call_of_the_first() -> None:
+    ring = [
+        created("a", at_s=1, cdr_parent="c"),
+        created("b", at_s=1, cdr_parent="a"),
+        created("c", at_s=1, cdr_parent="b"),
+    ]
+    assert [row.call_id for row in rows(*ring)] == ["a"]
+
+
+def test_an_orphan_stands_under_the_oldest_ancestor_named_and_stays_open() -> None:
+    child = created("child", at_s=2, channel_direction="outbound", originator="parent")
+    grandchild = created("grandchild", at_s=3, channel_direction="outbound", originator="child")
+    (row,) = rows(child, grandchild, ended(child, hangup_s=9), ended(grandchild, hangup_s=9))
+    assert (row.call_id, row.start_ts, row.end_ts) == ("parent", (START_US + 2 * SECOND_US) // 1000, None)
+
+
+def test_a_reused_id_is_another_call_and_children_find_their_own_parent() -> None:
+    first, second = created("same"), created("same", at_s=60)
+    early = trunk("t1", "same", at_s=1)
+    late = trunk("t2", "same", at_s=61)
+    ends = [ended(first, answered_s=2, hangup_s=5), ended(early, answered_s=2, hangup_s=5)]
+    ends += [ended(second, answered_s=62, hangup_s=70), ended(late, answered_s=62, hangup_s=70)]
+    one, two = rows(second, late, first, early, *ends)
+    assert (one.start_ts, one.billsec, len(one.parts or ())) == (START_MS, 3, 2)
+    assert (two.start_ts, two.billsec, len(two.parts or ())) == (START_MS + 60_000, 8, 2)
+
+
+def test_a_recovered_leg_goes_on_with_the_one_before() -> None:
+    """`sofia recover` after a crash: a later Created-Time, the old answer, one call from the first second."""
+    before = created("r")
+    after = created("r", at_s=30, recovered="true", answered_us=START_US + SECOND_US, core="core-2")
+    (up,) = rows(before, after)
+    assert (up.start_ts, up.end_ts) == (START_MS, None)
+    (row,) = rows(before, after, ended(after, answered_s=1, hangup_s=50))
+    assert (row.start_ts, row.duration_sec, row.billsec) == (START_MS, 50, 49)
+
+
+def test_a_lost_leg_that_is_recovered_is_open_again_and_ends_unmarked() -> None:
+    before = created("r")
+    (gone,) = legs_of(before)
+    estimate = end_as_lost(gone, START_US + 10 * SECOND_US)
+    after = created("r", at_s=30, recovered="true", answered_us=START_US + SECOND_US)
+    facts = [*legs_of(before, after), estimate]
+    (row,) = [fold(call, FoldSettings(), "fs1") for call in calls_of(merge_all(facts).values())]
+    assert (row.end_ts, row.disposition, row.estimated) == (None, None, False)
+
+
+def test_a_lost_call_ends_at_the_last_sign_of_life_and_says_so() -> None:
+    answered = SwitchEvent(
+        name="CHANNEL_ANSWER",
+        uid="x",
+        created_us=START_US,
+        at_us=START_US + 2 * SECOND_US,
+        answered_us=START_US + 2 * SECOND_US,
+    )
+    known = merge_all(legs_of(created("x", user="1000"), answered))
+    (leg,) = known.values()
+    (row,) = [
+        fold(call, FoldSettings(), "fs1")
+        for call in calls_of([leg.merged(end_as_lost(leg, START_US + 20 * SECOND_US))])
+    ]
+    assert (row.disposition, row.estimated, row.duration_sec, row.billsec) == ("lost", True, 20, 18)
+    assert row.parts == (Charge(direction="internal", number="2000", seconds=18),)
+
+
+def test_an_end_that_the_switch_states_replaces_an_estimate() -> None:
+    create = created("x", user="1000")
+    (leg,) = legs_of(create)
+    (exact,) = legs_of(ended(create, answered_s=1, hangup_s=7))
+    for merged in (
+        leg.merged(end_as_lost(leg, START_US + 99 * SECOND_US)).merged(exact),
+        exact.merged(end_as_lost(leg, START_US + 99 * SECOND_US)),
+    ):
+        (row,) = [fold(call, FoldSettings(), "fs1") for call in calls_of([merged.merged(leg)])]
+        assert (row.disposition, row.estimated, row.duration_sec) == ("answered", False, 7)
+
+
+def test_a_leg_lost_inside_a_call_whose_end_the_switch_states_makes_no_lost_call() -> None:
+    """A zombie loopback leg ends by estimate; the call ended when the switch states it."""
+    root = created("root", user="1000")
+    zombie = created("z", at_s=1, channel="loopback/app-b", loopback_other="root")
+    (leg,) = legs_of(zombie)
+    known = merge_all([*legs_of(root, ended(root, answered_s=1, hangup_s=30)), end_as_lost(leg, 0)])
+    (row,) = [fold(call, FoldSettings(), "fs1") for call in calls_of(known.values())]
+    assert (row.disposition, row.duration_sec, row.estimated) == ("answered", 30, True)
