@@ -17,7 +17,7 @@ from tollbook.store.database import Connection, check_schema, connect
 @click.command()
 def serve() -> None:
     """Serve the API on TOLLBOOK_API_BIND, until SIGTERM."""
-    # Here, because the commands below start faster without Flask and gunicorn.
+    # Here, because the commands below start faster without Flask and waitress.
     from export_app.server.process import serve as run
 
     settings = load_settings()

@@ -1,7 +1,5 @@
 """A real `tollbook serve`, and requests to it."""
 
-import os
-import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
@@ -35,19 +33,6 @@ class ApiServer(Running):
     def wait_until_up(self) -> None:
         """Wait for the first response."""
         wait_until(self._answers, TIMEOUT_S, every_s=0.05, what=lambda: self.output)
-
-    @property
-    def worker(self) -> int:
-        """The process that answers."""
-        pid = self.process.pid
-        (worker,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return int(worker)
-
-    def kill(self) -> None:
-        """Kill the worker too: SIGTERM and SIGQUIT wait for clients that are connected."""
-        if self.process.poll() is None:
-            os.kill(self.worker, signal.SIGKILL)
-        super().kill()
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.output

@@ -40,7 +40,8 @@ def free_port() -> int:
 def run_here(arguments: Sequence[str | bytes], environment: Mapping[str, str], folder: Path) -> Done:
     """Run `tollbook ARGUMENTS` in this process: a hundredth of the time that starting one takes.
 
-    For commands that change nothing here: `listen` would patch the standard library, `serve` and `demo` would fork.
+    For commands that change nothing here: `listen` would patch the standard library, `serve` take the signals, `demo`
+    start processes.
     """
     command = ["tollbook", *(os.fsdecode(argument) for argument in arguments)]
     root = logging.getLogger()

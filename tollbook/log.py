@@ -8,14 +8,21 @@ import os
 import sys
 from typing import Any
 
-# Values that callers chose can contain escape sequences; a log line must stay one line of plain text.
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+# Values that callers chose can contain escape sequences; a log line must stay one line of plain text. The last ranges
+# end a line, or change the direction in which it is read.
+_CONTROLS = (*range(32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_ESCAPES = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _CONTROLS}
 _MAX_CHARACTERS = 200
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line for a log or a terminal: control characters escaped."""
+    return text.translate(_ESCAPES)
 
 
 def printable(value: object) -> str:
     """Return a value as text for a log line or a terminal: control characters escaped, at most 200 characters."""
-    text = str(value).translate(_ESCAPES)
+    text = one_line(str(value))
     return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…"
 
 

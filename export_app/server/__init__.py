@@ -1,1 +1,1 @@
-"""The server process: gunicorn, its socket and its log."""
+"""The server process: waitress, with a deadline for each client and a bound on their number."""

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from export_app.web.errors import ApiError
 from export_app.web.parameters import parameter_error
-from export_app.web.responses import as_json
+from export_app.web.responses import as_json, error_body
 from tollbook.errors import ArchiveError, DataError, Retryable, SchemaError
 from tollbook.log import log_line
 
@@ -42,7 +42,7 @@ def parameter_error_response(error: ValidationError) -> Response:
 
 
 def _error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    response = as_json({"ok": False, "code": code, "message": message}, status)
+    response = as_json(error_body(code, message), status)
     response.headers.extend(headers or {})
     return response
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from esl_listener.service import DRAIN_TIMEOUT_S
-from export_app.server.process import GRACEFUL_TIMEOUT_S
+from export_app.server.http_server import GRACEFUL_TIMEOUT_S
 from tests.paths import ROOT
 from tollbook.config import Settings, load_settings
 from tollbook.errors import SettingsError, SwitchRefused

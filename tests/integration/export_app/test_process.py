@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from export_app.server.bind import UNREAD_TIMEOUT_S
-from export_app.server.process import THREADS, WORKERS
+from export_app.server.http_server import THREADS
 from tests.api_server import TIMEOUT_S, ApiServer, serving
 from tests.commands import Done, Tollbook, environment, free_port, run_installed
 from tests.databases import store
@@ -69,7 +69,7 @@ def test_sigterm_ends_after_the_requests_under_way(served: ApiServer, database: 
     asking.start()
     wait_until(lambda: scalar(database, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 1)
     served.process.send_signal(signal.SIGTERM)
-    served.wait_for("Handling signal: term")
+    served.wait_for("stopping")
     assert answers == []
     assert served.process.poll() is None
     database.commit()
@@ -107,7 +107,7 @@ def test_clients_that_do_not_read_do_not_stop_it(served: ApiServer, database: Co
     secret = keys.create(database, account_id="acme", scopes=["cdr"])[1]
     database.commit()
     request = f"GET /v1/calls?limit=10000 HTTP/1.1\r\nHost: x\r\nx-api-key: {secret}\r\n\r\n".encode()
-    hanging = [socket.socket() for _ in range(WORKERS * THREADS + 4)]
+    hanging = [socket.socket() for _ in range(THREADS + 4)]
     try:
         for client in hanging:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -1,0 +1,78 @@
+"""What a worker thread does with a request: run the application, or refuse what is no request of ours."""
+
+import threading
+from typing import Final, Protocol, cast
+
+import msgspec
+from waitress.task import ErrorTask, Task, WSGITask
+
+from export_app.server.access_log import log_request
+from export_app.server.request_parser import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from export_app.web.client_address import Address
+from export_app.web.responses import error_body
+
+# By status: the code, and what to do. waitress's parser adds what it found.
+_REFUSALS: Final = {
+    400: ("bad_request", "this is no request in HTTP/1.1"),
+    413: ("request_entity_too_large", f"no resource takes a body: send none, or at most {MAX_BODY_BYTES} bytes"),
+    431: (
+        "request_header_fields_too_large",
+        f"the address and the headers may have {MAX_HEAD_BYTES} bytes together: shorten them",
+    ),
+    500: ("internal_error", "this is a fault of the server, whose log has the details: tell the operator when"),
+    501: ("not_implemented", "a body may come as it is, or chunked, and in no other Transfer-Encoding"),
+}
+
+
+class _Connection(Protocol):
+    """What a task asks of its connection."""
+
+    stopping: threading.Event
+
+    def client_of(self, forwarded: str | None) -> Address | None: ...
+
+
+class RequestTask(WSGITask):
+    """Runs the application, and logs the request."""
+
+    def build_response_header(self) -> bytes:
+        """Return the head of the response; while the server stops, this response is the connection's last."""
+        if _connection(self).stopping.is_set():
+            self.set_close_on_finish()
+        return super().build_response_header()
+
+    def service(self) -> None:
+        """Serve the request."""
+        super().service()
+        _log(self)
+
+
+class RefusalTask(ErrorTask):
+    """Answers what is no request as the application answers errors."""
+
+    def execute(self) -> None:
+        """Write the response, the connection's last."""
+        error = self.request.error
+        assert error is not None
+        code, message = _REFUSALS[error.code]
+        if error.code == 400:
+            message = f"{message}: {error.body}"
+        body = msgspec.json.encode(error_body(code, message))
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers += [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(b"" if getattr(self.request, "command", "") == "HEAD" else body)
+
+    def service(self) -> None:
+        """Refuse the request."""
+        super().service()
+        _log(self)
+
+
+def _log(task: Task) -> None:
+    log_request(task, _connection(task).client_of(task.request.headers.get("X_FORWARDED_FOR")))
+
+
+def _connection(task: Task) -> _Connection:
+    return cast("_Connection", task.channel)

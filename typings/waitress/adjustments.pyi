@@ -1,0 +1,3 @@
+# The part of waitress 3.0 that export_app/server builds on. types-waitress has wrong types where we need them.
+class Adjustments:
+    def __init__(self, **parameters: object) -> None: ...

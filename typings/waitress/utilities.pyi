@@ -1,0 +1,4 @@
+class Error:
+    code: int
+    reason: str
+    body: str
