@@ -97,10 +97,10 @@ class Proxy:
 
 
 def _end(*pair: socket.socket) -> None:
-    for one in pair:
+    for end in pair:
         with contextlib.suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
-        one.close()
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
 
 
 @pytest.fixture

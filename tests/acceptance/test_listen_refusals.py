@@ -46,12 +46,12 @@ def test_an_unmigrated_database_ends_the_start(start: Start, postgres_url: str) 
 def test_all_wrong_settings_are_named_at_once(start: Start) -> None:
     code, output = ended(start("listen", esl="8021", retention_days="0", acount_variable="x"))
     assert code == 78
-    for told in (
+    for part in (
         "TOLLBOOK_ESL: write each switch as esl://:PASSWORD@HOST:8021",
         "TOLLBOOK_RETENTION_DAYS: Input should be greater than or equal to 1",
         "TOLLBOOK_ACOUNT_VARIABLE is not a setting: did you mean TOLLBOOK_ACCOUNT_VARIABLE?",
     ):
-        assert told in output
+        assert part in output
 
 
 def test_one_switch_of_two_may_be_down(start: Start) -> None:

@@ -42,7 +42,8 @@ def without_pin(wanted: Iterable[str], lock: str) -> list[str]:
     for text in wanted:
         requirement = Requirement(text)
         pin = pinned.get(canonicalize_name(requirement.name))
-        version = next((one.version for one in pin.specifier if one.operator == "=="), None) if pin else None
+        exact = [specifier.version for specifier in pin.specifier if specifier.operator == "=="] if pin else []
+        version = next(iter(exact), None)
         if version is None or not requirement.specifier.contains(version):
             missing.append(text)
     return missing

@@ -56,7 +56,7 @@ class Outcome:
 def main(words: Sequence[str]) -> int:
     """Try the mutants, print a table of them, and return the exit code."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    mutants = [one for one in ALL if not words or any(word in f"{one.path} {one.claim}" for word in words)]
+    mutants = [mutant for mutant in ALL if not words or any(word in f"{mutant.path} {mutant.claim}" for word in words)]
     if wrong := list(misfits(mutants)):
         console.print("\n".join(wrong), markup=False, highlight=False)
         return 2
@@ -65,7 +65,7 @@ def main(words: Sequence[str]) -> int:
     ) as progress:  # fmt: skip
         copies = [shutil.copytree(ROOT, Path(folder) / str(number), ignore=_LEFT_OUT) for number in range(COPIES)]
         task = progress.add_task("the tests, unchanged", total=len(mutants))
-        code, output = run_tests(copies[0], sorted({test for one in mutants for test in one.tests}))
+        code, output = run_tests(copies[0], sorted({test for mutant in mutants for test in mutant.tests}))
         if code != 0:
             console.print(output, markup=False, highlight=False)
             console.print("These tests must pass before anything is broken.")
@@ -151,7 +151,7 @@ def run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
 def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Print a table of the outcomes, and how many are alive."""
     table = Table("file", "without the rule that", "fails", "", "s")
-    for outcome in sorted(outcomes, key=lambda one: (one.killed, one.mutant.path)):
+    for outcome in sorted(outcomes, key=lambda outcome: (outcome.killed, outcome.mutant.path)):
         tests = escape("\n".join(test.rpartition("::")[2] for test in outcome.mutant.tests))
         table.add_row(outcome.mutant.path, outcome.mutant.claim, tests, outcome.verdict, f"{outcome.seconds:.0f}")
     console.print(table)

@@ -89,7 +89,7 @@ def test_systemd_accepts_the_units(systemd_analyze: str, units_here: list[Path])
 
 def test_the_check_of_units_sees_a_wrong_key(systemd_analyze: str, units_here: list[Path]) -> None:
     """The check above can fail: a misspelt key is reported."""
-    unit = next(one for one in units_here if one.name == "tollbook-listen.service")
+    unit = next(path for path in units_here if path.name == "tollbook-listen.service")
     unit.write_text(unit.read_text().replace("WatchdogSec=", "WatchDogSecs="))
     command = [systemd_analyze, "verify", "--recursive-errors=no", unit]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -108,7 +108,7 @@ def test_services_share_user_state_and_settings(unit: Path) -> None:
 
 def test_services_are_confined_alike() -> None:
     """What confines one service confines all: from UMask to the system call filter, the same lines."""
-    confined = [re.search(r"^UMask=.*?^SystemCallErrorNumber=\w+$", one.read_text(), re.S | re.M) for one in SERVICES]
+    confined = [re.search(r"^UMask=.*?^SystemCallErrorNumber=\w+$", path.read_text(), re.S | re.M) for path in SERVICES]
     assert len({match and match[0] for match in confined}) == 1
     assert confined[0] is not None
 
@@ -197,7 +197,7 @@ def parameters(file: str) -> dict[str, str]:
     """The <param>s of a FreeSWITCH configuration; raises when it is not well-formed XML."""
     root = ElementTree.parse(CONF / "freeswitch" / file).getroot()
     assert (root.tag, root.get("name")) == ("configuration", file.removesuffix(".xml"))
-    return {one.attrib["name"]: one.attrib["value"] for one in root.findall("settings/param")}
+    return {param.attrib["name"]: param.attrib["value"] for param in root.findall("settings/param")}
 
 
 def test_the_event_socket_is_not_open_to_the_world() -> None:

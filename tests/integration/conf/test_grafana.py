@@ -23,7 +23,7 @@ def exported() -> set[str]:
 def named() -> set[str]:
     """The names in the panels' expressions, and in the query of a variable."""
     asked = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
-    asked += [one["query"]["query"] for one in DASHBOARD["templating"]["list"] if one["type"] == "query"]
+    asked += [variable["query"]["query"] for variable in DASHBOARD["templating"]["list"] if variable["type"] == "query"]
     return {name for text in asked for name in re.findall(r"tollbook_\w+", text)}
 
 

@@ -77,7 +77,7 @@ def test_one_id_on_two_switches_in_one_change_is_two_rows(ask: Ask, put: Put, ac
 
 
 def test_a_long_call_that_ends_after_the_sync_comes_with_the_next(ask: Ask, put: Put) -> None:
-    """It began days before; it is told when it is up, and again when it has ended."""
+    """It began days before; it is in the changes while it is up, and again when it has ended."""
     nothing = dict.fromkeys(("answer_ts", "end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"))
     put("long", start_ts=START_MS - 2 * MS_PER_DAY, answered=0, **nothing)
     put("short")
@@ -180,7 +180,7 @@ def test_the_cursor_of_the_next_sync_is_in_a_header_of_csv(ask: Ask, put: Put) -
 
 
 def test_changes_of_pruned_days_are_refused(ask: Ask, accounts: Connection) -> None:
-    """What PostgreSQL no longer holds cannot be told; a sync that would miss it is told so."""
+    """What PostgreSQL no longer holds cannot be listed; a sync that would miss it gets an error that says so."""
     cursor = sync(ask, updated_since=0)[1]
     accounts.execute("UPDATE hot_window SET window_start = %s", (now_ms(accounts) + 1000,))
     for asked in ({"updated_since": 5}, {"cursor": cursor}):

@@ -1,4 +1,4 @@
-"""`GET /v1/calls/{id}` over a real PostgreSQL: what it tells of every recorded call, and to whom."""
+"""`GET /v1/calls/{id}` over a real PostgreSQL: what it says of every recorded call, and to whom."""
 
 import json
 from collections.abc import Callable
@@ -129,17 +129,17 @@ def test_the_answer_has_what_the_document_says(accounts: Connection, get: Get, c
     (row,) = recorded_rows("transfer_outbound_to_third_party")
     (call,) = calls(get(row["call_id"]))
     schemas = client.get("/v1/openapi.json").get_json()
-    told = schemas["components"]["schemas"]
-    assert set(call) == set(told["CallDetail"]["properties"])
-    assert set(call["legs"][0]) == set(told["Leg"]["properties"])
-    assert set(call["price"]) == set(told["CallPrice"]["properties"])
-    assert set(call["price"]["parts"][0]) == set(told["PricePart"]["properties"])
-    assert set(call["price"]["parts"][0]["terms"]) == set(told["RateTerms"]["properties"])
-    one = schemas["paths"]["/v1/calls/{id}"]["get"]
-    assert [(parameter["name"], parameter["in"]) for parameter in one["parameters"]] == [
+    documented = schemas["components"]["schemas"]
+    assert set(call) == set(documented["CallDetail"]["properties"])
+    assert set(call["legs"][0]) == set(documented["Leg"]["properties"])
+    assert set(call["price"]) == set(documented["CallPrice"]["properties"])
+    assert set(call["price"]["parts"][0]) == set(documented["PricePart"]["properties"])
+    assert set(call["price"]["parts"][0]["terms"]) == set(documented["RateTerms"]["properties"])
+    operation = schemas["paths"]["/v1/calls/{id}"]["get"]
+    assert [(parameter["name"], parameter["in"]) for parameter in operation["parameters"]] == [
         ("id", "path"), ("start_ts", "query"),
     ]  # fmt: skip
-    assert set(one["responses"]) == {"200", "400", "401", "403", "404", "429", "503"}
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "429", "503"}
 
 
 def test_the_price_shows_its_arithmetic(accounts: Connection, get: Get) -> None:
@@ -162,7 +162,7 @@ def test_the_price_shows_its_arithmetic(accounts: Connection, get: Get) -> None:
 
 
 def test_a_rate_that_was_replaced_still_explains_what_it_priced(accounts: Connection, get: Get) -> None:
-    """After a new import the terms of the old version are told, with the version, and the price is theirs."""
+    """After a new import the terms of the old version are shown, with the version, and the price is theirs."""
     write(accounts, legs("x", "acct_alpha", gateway="", channel_direction="outbound", channel="sofia/external/1"))
     (before,) = calls(get("x"))[0]["price"]["parts"]
     assert (before["plan"], before["version"], before["terms"]["per_min_micros"]) == ("retail", 1, 12_000)
@@ -214,7 +214,7 @@ def test_an_account_sees_its_own_calls_alone(accounts: Connection, get: Get) -> 
     assert (unknown.status_code, unknown.get_json()["code"]) == (404, "unknown_call")
     for foreign in (get("b", who="alpha"), get("none", who="alpha"), get("b", f"start_ts={START_MS}", who="alpha")):
         assert (foreign.status_code, foreign.data) == (404, unknown.data)
-    assert [len(calls(get(one))) for one in ("a", "b", "none")] == [1, 1, 1]
+    assert [len(calls(get(call_id))) for call_id in ("a", "b", "none")] == [1, 1, 1]
 
 
 def test_of_an_id_of_two_accounts_each_sees_its_own_call_and_legs(accounts: Connection, get: Get) -> None:
@@ -287,7 +287,7 @@ def test_what_is_asked_for_wrongly_is_refused(accounts: Connection, get: Get, cl
 
 
 def test_pruned_legs_are_said_to_be(accounts: Connection, get: Get) -> None:
-    """The row is told, the price as it was priced, and why the rest is not."""
+    """The row is shown, the price as it was priced, and why the rest is not."""
     write(accounts, recorded_legs("transfer_outbound_to_third_party"))
     (row,) = recorded_rows("transfer_outbound_to_third_party")
     accounts.execute("DELETE FROM call_leg")

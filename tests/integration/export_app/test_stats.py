@@ -110,9 +110,10 @@ def test_two_currencies_are_never_added(accounts: Connection, ask: Ask) -> None:
     both = [{"currency": "EUR", "cost_micros": 21_000}, {"currency": "USD", "cost_micros": 21_000}]
     body = ask("operator", group_by="direction")
     assert body["total"]["cost"] == both
-    assert [(one["direction"], one["calls"], one["cost"]) for one in body["groups"]] == [("outbound", 3, both)]
+    assert [(group["direction"], group["calls"], group["cost"]) for group in body["groups"]] == [("outbound", 3, both)]
     by_account = ask("operator", group_by="account")["groups"]
-    assert {one["account_id"]: one["cost"] for one in by_account} == {"acme": both[:1], "other": both[1:], None: []}
+    costs = {group["account_id"]: group["cost"] for group in by_account}
+    assert costs == {"acme": both[:1], "other": both[1:], None: []}
 
 
 def test_a_price_of_no_known_currency_stands_alone(accounts: Connection, ask: Ask) -> None:
@@ -127,7 +128,7 @@ def test_an_account_sees_its_own_calls_only(accounts: Connection, ask: Ask) -> N
     """Whatever it groups by or filters for."""
     insert(accounts, row("a"), row("b", account_id="other", queue_id="theirs"), row("c", account_id=None))
     assert ask()["total"]["calls"] == 1
-    assert [one["account_id"] for one in ask(group_by="account")["groups"]] == ["acme"]
+    assert [group["account_id"] for group in ask(group_by="account")["groups"]] == ["acme"]
     assert ask(queue_id="theirs", group_by="queue")["groups"] == []
     assert ask("operator")["total"]["calls"] == 3
 
@@ -146,15 +147,15 @@ def test_an_account_sees_its_own_calls_only(accounts: Connection, ask: Ask) -> N
 def test_groups_are_by_column_those_of_most_calls_first(
     accounts: Connection, ask: Ask, group: str, column: str, values: list[str | None]
 ) -> None:
-    """A value is told as it is stored; none is null."""
-    told = {"queue_id": "sales", "agent_id": "ann"}
-    insert(accounts, *(row(f"a{n}", **told) for n in range(4)))
+    """A value is shown as it is stored; none is null."""
+    served = {"queue_id": "sales", "agent_id": "ann"}
+    insert(accounts, *(row(f"a{n}", **served) for n in range(4)))
     insert(accounts, *(unanswered(f"b{n}", "busy", to_num="1212555", hangup_cause="USER_BUSY") for n in range(2)))
     insert(accounts, up("c", direction="inbound", to_num="<b>x</b>"))
     groups = ask(group_by=group)["groups"]
-    assert [one[column] for one in groups] == values
-    assert sum(one["calls"] for one in groups) == 7
-    assert [next(iter(one)) for one in groups] == [column] * len(values)
+    assert [group[column] for group in groups] == values
+    assert sum(group["calls"] for group in groups) == 7
+    assert [next(iter(group)) for group in groups] == [column] * len(values)
 
 
 def test_filters_are_all_to_be_met(accounts: Connection, ask: Ask) -> None:
@@ -174,13 +175,14 @@ def test_time_alone_has_no_holes(accounts: Connection, ask: Ask) -> None:
     insert(accounts, row("a"), row("b", NOON + 150 * MINUTE))
     window = {"since": NOON, "until": NOON + 180 * MINUTE, "tz": "Europe/Berlin"}
     groups = ask(group_by="hour", **window)["groups"]
-    assert [(one["hour"], one["hour_ts"], one["calls"]) for one in groups] == [
+    assert [(group["hour"], group["hour_ts"], group["calls"]) for group in groups] == [
         ("2025-06-01T12:00+02:00", NOON, 1),
         ("2025-06-01T13:00+02:00", NOON + 60 * MINUTE, 0),
         ("2025-06-01T14:00+02:00", NOON + 120 * MINUTE, 1),
     ]
     both = ask(group_by="hour,disposition", **window)["groups"]
-    assert [(one["hour"][11:16], one["disposition"]) for one in both] == [("12:00", "answered"), ("14:00", "answered")]
+    answered = [(group["hour"][11:16], group["disposition"]) for group in both]
+    assert answered == [("12:00", "answered"), ("14:00", "answered")]
 
 
 def test_both_switches_of_the_clock_are_right(accounts: Connection, ask: Ask) -> None:
@@ -192,7 +194,7 @@ def test_both_switches_of_the_clock_are_right(accounts: Connection, ask: Ask) ->
         begun = int(datetime.fromisoformat(night).timestamp()) * 1000
         insert(accounts, *(row(f"{night}-{n}", begun + (60 * n + 59) * MINUTE) for n in range(4)))
         groups = ask(group_by="hour", tz="Europe/Berlin", since=begun, until=begun + 240 * MINUTE)["groups"]
-        assert [(one["hour"][11:], one["calls"]) for one in groups] == [(hour, 1) for hour in wanted]
+        assert [(group["hour"][11:], group["calls"]) for group in groups] == [(hour, 1) for hour in wanted]
 
 
 def test_a_day_is_the_time_zone_s(accounts: Connection, ask: Ask) -> None:
@@ -204,8 +206,8 @@ def test_a_day_is_the_time_zone_s(accounts: Connection, ask: Ask) -> None:
         ("UTC", {"2025-06-01": 1, "2025-06-02": 0}),
         ("Europe/Berlin", {"2025-06-01": 0, "2025-06-02": 1}),
     ):
-        assert {one["day"]: one["calls"] for one in ask(group_by="day", tz=zone, **window)["groups"]} == days
-    assert [one["month"] for one in ask(group_by="month", **window)["groups"]] == ["2025-06"]
+        assert {group["day"]: group["calls"] for group in ask(group_by="day", tz=zone, **window)["groups"]} == days
+    assert [group["month"] for group in ask(group_by="month", **window)["groups"]] == ["2025-06"]
 
 
 def test_groups_are_bounded_and_the_total_is_of_all(accounts: Connection, ask: Ask) -> None:
@@ -213,7 +215,7 @@ def test_groups_are_bounded_and_the_total_is_of_all(accounts: Connection, ask: A
     insert(accounts, *(row(f"a{n}{m}", agent_id=f"agent{n}", account_id=("acme", "other")[m % 2])
                        for n in range(5) for m in range(6 - n)))  # fmt: skip
     body = ask("operator", group_by="agent", limit=2)
-    assert [(one["agent_id"], one["calls"]) for one in body["groups"]] == [("agent0", 6), ("agent1", 5)]
+    assert [(group["agent_id"], group["calls"]) for group in body["groups"]] == [("agent0", 6), ("agent1", 5)]
     assert (body["more"], body["total"]["calls"]) == (True, 20)
     assert ask("operator", group_by="agent", limit=5)["more"] is False
     hours = ask(group_by="hour", limit=3)
@@ -242,9 +244,9 @@ def test_the_answer_has_what_the_document_says(accounts: Connection, ask: Ask, c
     insert(accounts, row("a"))
     document = client.get("/v1/openapi.json").get_json()
     schemas = document["components"]["schemas"]
-    told = {name for one in ("hour", "day", "month", "account,direction", "disposition,hangup_cause", "queue,agent",
-                             "prefix") for name in ask(group_by=one)["groups"][0]}  # fmt: skip
-    assert told == set(schemas["Group"]["properties"])
+    groupings = ("hour", "day", "month", "account,direction", "disposition,hangup_cause", "queue,agent", "prefix")
+    grouped = {name for columns in groupings for name in ask(group_by=columns)["groups"][0]}
+    assert grouped == set(schemas["Group"]["properties"])
     assert set(schemas["Sums"]["example"]) == set(ask()["total"])
-    names = [one["name"] for one in document["paths"]["/v1/stats"]["get"]["parameters"]]
+    names = [parameter["name"] for parameter in document["paths"]["/v1/stats"]["get"]["parameters"]]
     assert set(names) == {"since", "until", "group_by", "tz", "limit", "prefix_digits", *Filters.__struct_fields__}

@@ -48,10 +48,10 @@ def priced(row: Row) -> Price:
     return Price(cost_micros=row.billsec, parts=(part,), currency="EUR")
 
 
-def write(connection: Connection, *told: Leg) -> None:
+def write(connection: Connection, *legs: Leg) -> None:
     """Write legs as the listener does."""
     connection.autocommit = False
-    write_batch(connection, told, FoldSettings(), priced, Partitions())
+    write_batch(connection, legs, FoldSettings(), priced, Partitions())
     connection.autocommit = True
 
 
@@ -124,8 +124,8 @@ def test_what_has_left_postgresql_is_told_apart_by_its_switch(
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
         assert table is not None
-        told = [leg for switch in ("fs1", "fs2", "fs3") for leg in legs(switch)]
-        assert not_archived(table, told) == {("fs3", "same", START_US)}
+        heard = [leg for switch in ("fs1", "fs2", "fs3") for leg in legs(switch)]
+        assert not_archived(table, heard) == {("fs3", "same", START_US)}
         (rows,) = answered_calls(table, accounts=None, since_ms=0, until_ms=4_000_000_000_000, unrated=False)
     (of_fs1,) = [row for row in rows if row["switch"] == "fs1"]
     change = Replacement(call=archived_call(of_fs1), price=Price(cost_micros=7, parts=()), archived=of_fs1)

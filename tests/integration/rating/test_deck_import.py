@@ -187,7 +187,7 @@ def test_a_plan_is_assigned_by_date(acme: Connection) -> None:
     put(acme, "gold", "44,7")
 
     def plans() -> list[tuple[int, str | None]]:
-        return [(one.from_ts, one.plan_id) for one in tariffs.assignments(acme, "acme")]
+        return [(assignment.from_ts, assignment.plan_id) for assignment in tariffs.assignments(acme, "acme")]
 
     accounts.assign(acme, "acme", "gold", from_ts=100, to_ts=200)
     assert plans() == [(0, "retail"), (100, "gold"), (200, "retail")]
@@ -228,7 +228,7 @@ def test_nobody_prices_from_half_of_a_deck(acme: Connection, database_url: str) 
                 loaded = load_tariffs(connection)
                 connection.rollback()
                 parts = [Charge(direction="outbound", number=f"{n:06}", seconds=60) for n in range(0, size, 997)]
-                found = {one.cost_micros or -1 for one in loaded.price_charges("acme", AT, True, parts).parts}
+                found = {charge.cost_micros or -1 for charge in loaded.price_charges("acme", AT, True, parts).parts}
                 seen.update(found)
                 if len(found) != 1:
                     mixed.append(found)

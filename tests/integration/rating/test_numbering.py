@@ -202,8 +202,8 @@ def test_a_plan_of_one_s_own_is_a_row_and_raises_the_version(database: Connectio
 def test_an_account_gets_a_numbering_plan_that_exists(database: Connection) -> None:
     tariffs.add_account(database, Account(account_id="acme", name="Acme", plan_id=None))
     accounts.set_numbering(database, "acme", "DE")
-    assert [one.numbering_id for one in tariffs.accounts(database)] == ["DE"]
+    assert [account.numbering_id for account in tariffs.accounts(database)] == ["DE"]
     accounts.set_numbering(database, "acme", None)
-    assert [one.numbering_id for one in tariffs.accounts(database)] == [None]
+    assert [account.numbering_id for account in tariffs.accounts(database)] == [None]
     with pytest.raises(UsageError, match="there is no numbering plan 'XX': known are AU, BR, CA, DE"):
         accounts.set_numbering(database, "acme", "XX")

@@ -137,8 +137,8 @@ def test_two_imports_at_once_leave_one_whole_deck(database: Connection, database
 
 def test_accounts_are_listed_by_id(database: Connection) -> None:
     replace(database, "retail", "49,1,1/1")
-    for one in (account("b"), account("a", "retail"), account("B")):
-        tariffs.add_account(database, one)
+    for added in (account("b"), account("a", "retail"), account("B")):
+        tariffs.add_account(database, added)
     assert tariffs.accounts(database) == [account("B"), account("a", "retail"), account("b")]
 
 
@@ -149,8 +149,8 @@ def test_an_account_wants_a_plan_that_exists(database: Connection) -> None:
 
 
 def test_numbers_are_added_all_or_none(database: Connection) -> None:
-    for one in ("acme", "other"):
-        tariffs.add_account(database, account(one))
+    for account_id in ("acme", "other"):
+        tariffs.add_account(database, account(account_id))
     tariffs.add_numbers(database, "other", ["222"])
     with pytest.raises(UsageError, match="222 belongs to other: no number was added"):
         tariffs.add_numbers(database, "acme", ["111", "222"])

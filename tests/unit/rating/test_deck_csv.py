@@ -210,7 +210,7 @@ def terms(draw: st.DrawFn) -> RateTerms:
 def file_of(rates: list[RateTerms]) -> list[str]:
     """The lines of an export, as a file gives them."""
     out = io.StringIO()
-    write_deck(out, ((*msgspec.structs.astuple(one), 1, 1, "p") for one in rates))
+    write_deck(out, ((*msgspec.structs.astuple(rate), 1, 1, "p") for rate in rates))
     return io.StringIO(out.getvalue(), newline="").readlines()
 
 

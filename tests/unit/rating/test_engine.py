@@ -29,8 +29,8 @@ def test_increments(first: int, following: int, seconds: int, billed: int) -> No
     assert billed_seconds(seconds, rate(first_increment_sec=first, increment_sec=following)) == billed
 
 
-def cost(seconds: int, one: Rate) -> int:
-    return price_micros(billed_seconds(seconds, one), one)
+def cost(seconds: int, terms: Rate) -> int:
+    return price_micros(billed_seconds(seconds, terms), terms)
 
 
 @pytest.mark.parametrize(
@@ -58,31 +58,31 @@ rates = st.builds(
 
 
 @given(rates, st.integers(0, 10**6), st.integers(0, 10**4))
-def test_longer_calls_never_cost_less(one: Rate, seconds: int, more: int) -> None:
-    assert cost(seconds, one) <= cost(seconds + more, one)
-    assert billed_seconds(seconds, one) >= max(1, seconds)
-    assert billed_seconds(seconds, one) - max(1, seconds, one.first_increment_sec) < one.increment_sec
+def test_longer_calls_never_cost_less(terms: Rate, seconds: int, more: int) -> None:
+    assert cost(seconds, terms) <= cost(seconds + more, terms)
+    assert billed_seconds(seconds, terms) >= max(1, seconds)
+    assert billed_seconds(seconds, terms) - max(1, seconds, terms.first_increment_sec) < terms.increment_sec
 
 
-def reference(seconds: int, one: Rate) -> int:
+def reference(seconds: int, terms: Rate) -> int:
     """Count increments one by one, and money in fractions."""
-    billed = one.first_increment_sec
+    billed = terms.first_increment_sec
     while billed < max(1, seconds):
-        billed += one.increment_sec
-    return ceil(one.connection_fee_micros + Fraction(billed * one.per_min_micros, 60))
+        billed += terms.increment_sec
+    return ceil(terms.connection_fee_micros + Fraction(billed * terms.per_min_micros, 60))
 
 
 def reference_match(deck: list[Rate], direction: str, number: str, at_ts: int) -> Rate | None:
     """Look at every rate of the plan."""
     fits = [
-        one
-        for one in deck
-        if one.direction == direction
-        and number.startswith(one.prefix)
-        and one.valid_from_ts <= at_ts
-        and (one.valid_to_ts is None or at_ts < one.valid_to_ts)
+        entry
+        for entry in deck
+        if entry.direction == direction
+        and number.startswith(entry.prefix)
+        and entry.valid_from_ts <= at_ts
+        and (entry.valid_to_ts is None or at_ts < entry.valid_to_ts)
     ]
-    return max(fits, key=lambda one: len(one.prefix), default=None)
+    return max(fits, key=lambda entry: len(entry.prefix), default=None)
 
 
 @st.composite
@@ -124,7 +124,7 @@ def test_any_deck_prices_as_the_reference_does(
     price = Tariffs(accounts={"acme": on(deck, base)}).price(
         row(*((direction, plus + number, seconds) for direction, number, seconds in parts), start_ts=at_ts)
     )
-    priced = {one.direction for one in (*deck, *base)}
+    priced = {entry.direction for entry in (*deck, *base)}
     costs: list[int | None] = []
     for part, (direction, number, seconds) in zip(price.parts, parts, strict=True):
         own = reference_match(deck, direction, number, at_ts)
@@ -146,14 +146,15 @@ def test_any_deck_prices_as_the_reference_does(
 def test_a_rate_is_in_force_from_its_first_instant_until_before_its_last() -> None:
     deck = Deck([rate("49", rate_id=2, valid_from_ts=20, valid_to_ts=30), rate("49", valid_from_ts=10, valid_to_ts=20)])
     found = {at: deck.match("outbound", "4930", at) for at in (9, 10, 19, 20, 29, 30)}
-    assert {at: one.rate_id if one else None for at, one in found.items()} == {
+    assert {at: entry.rate_id if entry else None for at, entry in found.items()} == {
         9: None, 10: 1, 19: 1, 20: 2, 29: 2, 30: None,
     }  # fmt: skip
 
 
 def test_a_longer_prefix_that_is_not_in_force_leaves_the_shorter_one() -> None:
     deck = Deck([rate("4", rate_id=4), rate("4930", rate_id=4930, valid_from_ts=10, valid_to_ts=20)])
-    assert [one.rate_id if (one := deck.match("outbound", "49301", at)) else None for at in (5, 15, 20)] == [4, 4930, 4]
+    matches = [deck.match("outbound", "49301", at) for at in (5, 15, 20)]
+    assert [match and match.rate_id for match in matches] == [4, 4930, 4]
 
 
 def test_a_number_shorter_than_the_prefix_is_not_matched_and_an_equal_one_is() -> None:

@@ -30,7 +30,7 @@ def test_an_own_prefix_goes_before_a_longer_one_of_the_base() -> None:
 def test_an_own_rate_that_is_over_leaves_the_bases() -> None:
     own, base = [rate("44", rate_id=1, valid_to_ts=AT)], [rate("4", rate_id=2)]
     found = [plan(own, base).match("outbound", DialledNumber(digits="44"), at) for at in (AT - 1, AT)]
-    assert [one.rate_id for one in found if one] == [1, 2]
+    assert [match.rate_id for match in found if match] == [1, 2]
 
 
 def test_a_base_prices_a_direction_for_the_plan() -> None:
@@ -53,10 +53,10 @@ def test_a_call_is_priced_by_the_plan_of_its_start() -> None:
         Tariffs(accounts={"acme": tariff}).price(row(("outbound", "49", 60), start_ts=at))
         for at in (9, 10, 19, 20, 29, 30)
     ]
-    assert [(one.parts[0].rate_id, one.currency) for one in prices] == [
+    assert [(price.parts[0].rate_id, price.currency) for price in prices] == [
         (None, None), (1, "EUR"), (1, "EUR"), (2, "USD"), (2, "USD"), (None, None),
     ]  # fmt: skip
-    assert {one.unrated for one in (prices[0], prices[-1])} == {"the account has no rate plan at this time"}
+    assert {price.unrated for price in (prices[0], prices[-1])} == {"the account has no rate plan at this time"}
 
 
 def test_only_numbers_that_were_dialled_are_read_by_the_numbering_plan() -> None:

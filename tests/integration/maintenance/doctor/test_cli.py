@@ -55,7 +55,7 @@ def examined(done: Done) -> tuple[int, dict[str, dict[str, str]]]:
 
 
 def not_ok(findings: dict[str, dict[str, str]]) -> dict[str, str]:
-    return {check: one["status"] for check, one in findings.items() if one["status"] != "OK"}
+    return {check: finding["status"] for check, finding in findings.items() if finding["status"] != "OK"}
 
 
 def test_all_is_well(tollbook: Tollbook, switch: SwitchThread, esl: str) -> None:

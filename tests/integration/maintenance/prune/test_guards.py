@@ -80,7 +80,7 @@ def test_a_late_call_that_waits_for_the_archive_again_is_not_deleted(settings: S
     assert prune_days(settings, today=TODAY).moved == 2
     archive_now(settings)
     database.execute("UPDATE call_cdr_late SET updated_ts = start_ts")
-    rested = [one.key for one in late.settled(database, limit=10)]
+    rested = [settled.key for settled in late.settled(database, limit=10)]
     assert sorted(key.call_id for key in rested) == ["requeued", "resting"]
     late.requeue(database, [key for key in rested if key.call_id == "requeued"])
     assert late.delete(database, rested) == 1

@@ -209,10 +209,10 @@ def test_two_at_once_without_a_lock_double_nothing(
         shutil.copy(file, folder)
     reports: list[int] = []
     both = [threading.Thread(target=lambda: reports.append(recover_calls(settings, folder).refused)) for _ in range(2)]
-    for one in both:
-        one.start()
-    for one in both:
-        one.join(60)
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join(60)
     assert reports == [0, 0]
     assert len(list((folder / "done").iterdir())) == len({file.name for file in files})
     with psycopg.connect(settings.require_database_url()) as connection:

@@ -97,9 +97,9 @@ def hostile(at_us: int = T0, call_id: str = f"id{HOSTILE}") -> list[Leg]:
         originator=call_id, call_direction=HOSTILE, channel=HOSTILE,
     )  # fmt: skip
     ends = [
-        SwitchEvent(**{field: getattr(one, field) for field in one.__struct_fields__}
+        SwitchEvent(**{field: getattr(event, field) for field in event.__struct_fields__}
               | {"name": "CHANNEL_HANGUP_COMPLETE", "hangup_us": at_us + 9, "answered_us": at_us + 1})
-        for one in (create, orphan)
+        for event in (create, orphan)
     ]  # fmt: skip
     return [leg for event in (create, orphan, *ends) if (leg := leg_of(event, HOSTILE))]
 
@@ -110,7 +110,8 @@ def test_nothing_a_caller_sends_is_obeyed(write: Callable[[list[Leg]], None], ex
     for arguments in ((f"id{HOSTILE}",), (f"id{HOSTILE}", "--json")):
         done = explain(*arguments)
         assert done.returncode == 0
-        odd = {one for one in done.stdout if one != "\n" and unicodedata.category(one) in ("Cc", "Cf", "Zl", "Zp")}
+        letters = set(done.stdout) - {"\n"}
+        odd = {letter for letter in letters if unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp")}
         assert odd == set()
         assert "[red]x[/red]" in done.stdout
     unknown = explain(f"no{HOSTILE}")
@@ -131,9 +132,9 @@ def test_at_picks_a_call_of_an_id_that_was_used_again(write: Callable[[list[Leg]
     both = explain("evil-1@x").stdout
     assert both.index("12:29:30.195 UTC") < both.index("12:29:25.375 UTC")
     for at in ("2026-11-23T12:29:25", "2026-11-23T12:29:29.999", "2026-11-23T13:29:25.375+01:00", "1795436965375"):
-        one = explain("evil-1@x", "--at", at).stdout
-        assert "started 2026-11-23 12:29:25.375 UTC" in one, at
-        assert "12:29:30.195" not in one
+        text = explain("evil-1@x", "--at", at).stdout
+        assert "started 2026-11-23 12:29:25.375 UTC" in text, at
+        assert "12:29:30.195" not in text
     assert "started 2026-11-23 12:29:30.195 UTC" in explain("evil-1@x", "--at", "2027-01-01").stdout
     early = explain("evil-1@x", "--at", "2026-11-23T12:29:24")
     assert (early.returncode, early.stdout) == (64, "")

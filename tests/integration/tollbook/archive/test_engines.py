@@ -73,8 +73,8 @@ def played(example: str, settings: Settings) -> list[str]:
 
 def test_the_examples_are_found() -> None:
     """DuckDB and Sail are both in the document: otherwise the test below would check nothing."""
-    assert ["to_duckdb" in one for one in EXAMPLES] == [True, False]
-    assert ["pysail" in one for one in EXAMPLES] == [False, True]
+    assert ["to_duckdb" in example for example in EXAMPLES] == [True, False]
+    assert ["pysail" in example for example in EXAMPLES] == [False, True]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=["duckdb", "sail"])
@@ -88,8 +88,8 @@ def test_an_example_gives_the_sums_of_postgresql(archive: Settings, database: Co
 def test_an_engine_sees_every_call_once(archive: Settings, database: Connection, example: str) -> None:
     """All ids with their starts, and the sums of every account: no row is missing, outdated or twice."""
     whole = re.sub(r'row_filter="[^"]*"', "", example)
-    told = ", 'T', ".join(("call_id", "epoch_ms(start_ts)", "billsec", "cost_micros", "account_id"))
-    query = f'"SELECT concat({told}) FROM calls"'
+    columns = ", 'T', ".join(("call_id", "epoch_ms(start_ts)", "billsec", "cost_micros", "account_id"))
+    query = f'"SELECT concat({columns}) FROM calls"'
     if "pysail" in example:
         query = query.replace("epoch_ms", "unix_millis")
     whole, replaced = re.subn(r'"SELECT .*?(?=\n\))', query, whole, flags=re.DOTALL)

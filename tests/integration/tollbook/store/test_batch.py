@@ -63,8 +63,8 @@ def empty(connection: Connection) -> None:
 def test_a_recording_gives_its_rows_event_by_event(database: Connection, name: str) -> None:
     """Each event in a batch of its own, or all in one: the rows of `rows.json`, each in the outbox once."""
     partitions = Partitions()
-    for one in LEGS[name]:
-        write(database, [one], partitions)
+    for heard in LEGS[name]:
+        write(database, [heard], partitions)
     assert rows(database) == wanted([name])
     assert {(call, start) for call, start, _, deleted in outbox(database) if not deleted} == {
         _key(row) for row in wanted([name])
@@ -81,7 +81,7 @@ def test_any_order_split_repetition_and_writer_gives_the_same_rows(
 ) -> None:
     """Events in any order, some twice, cut into any batches, through two connections alternately."""
     names = data.draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
-    legs = [one for name in names for one in LEGS[name]]
+    legs = [leg for name in names for leg in LEGS[name]]
     again = data.draw(st.lists(st.sampled_from(legs), max_size=5))
     order = data.draw(st.permutations([*legs, *again]))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(order)), max_size=6)))
@@ -104,7 +104,7 @@ def test_two_writers_at_once_end_in_the_same_rows(database: Connection, database
 
     In opposite orders, or side by side on the same legs, where neither writer would restore a fact that the other lost.
     """
-    legs = [one for name in NAMES for one in LEGS[name]]
+    legs = [leg for name in NAMES for leg in LEGS[name]]
     shares = (legs, legs[::-1]) if share == "both all of it" else (legs[::2], legs[1::2])
     ready, failures = threading.Barrier(2, timeout=10), list[BaseException]()
 
@@ -227,7 +227,7 @@ def test_orphans_move_under_their_root_when_it_arrives(database: Connection, ord
     assert [(row["call_id"], row["start_ts"], row["end_ts"]) for row in table(database)] == [
         ("root", START_MS, START_MS + 9000)
     ]
-    assert {one["call_id"] for one in table(database, "SELECT * FROM call_leg")} == {"root"}
+    assert {stored["call_id"] for stored in table(database, "SELECT * FROM call_leg")} == {"root"}
     assert outbox(database) == [("root", START_MS, None, False)]
 
 

@@ -36,7 +36,7 @@ def test_one_bad_leg_costs_only_itself(database: Connection, kind: str, place: i
     good = [leg(f"good{number}", number, end_s=20) for number in range(6)]
     batch = [*good[:place], POISON[kind], *good[place:]]
     written, refused = write_around_poison(database, batch, FoldSettings(), price, Partitions())
-    assert [one.leg for one in refused] == [POISON[kind]]
+    assert [refusal.leg for refusal in refused] == [POISON[kind]]
     assert refused[0].reason
     assert sorted(row.call_id for row, _ in written.rows) == [f"good{number}" for number in range(6)]
     assert [row["call_id"] for row in table(database)] == [f"good{number}" for number in range(6)]

@@ -37,14 +37,14 @@ def row(name: str, start: int = START_MS, **fields: Any) -> Row:
 
 def price(cost: int | None, **fields: object) -> Price:
     part = PricedCharge(direction="outbound", number="49", seconds=9, cost_micros=cost)
-    told = {"cost_micros": cost, "parts": (part,), "currency": "EUR", "unrated": None if cost is not None else "why"}
-    return msgspec.convert({**told, **fields}, Price)
+    whole = {"cost_micros": cost, "parts": (part,), "currency": "EUR", "unrated": None if cost is not None else "why"}
+    return msgspec.convert({**whole, **fields}, Price)
 
 
 def test_pages_give_every_answered_call_once_in_order(database: Connection) -> None:
     """Calls of one millisecond are ordered by their id; open and unanswered calls are left out."""
     rows = [row(name, START_MS + at) for at in (0, 0, 5) for name in ("b", "a", "ü", "A")]
-    call_rows.upsert(database, list({one.key: (one, price(1)) for one in rows}.values()))
+    call_rows.upsert(database, list({call.key: (call, price(1)) for call in rows}.values()))
     call_rows.upsert(database, [(row("busy", **BUSY, parts=None), price(0, parts=()))])
     call_rows.upsert(database, [(row("up", **UP), None)])
     found: list[CallKey] = []
@@ -52,7 +52,7 @@ def test_pages_give_every_answered_call_once_in_order(database: Connection) -> N
     while page := rerate.page(database, EVERYTHING, after=after, limit=3):
         found += [call.key for call in page]
         after = found[-1]
-    assert found == sorted({one.key for one in rows})
+    assert found == sorted({call.key for call in rows})
     assert rerate.count(database, EVERYTHING) == len(found)
 
 
@@ -62,7 +62,7 @@ def test_a_call_that_changed_since_it_was_read_keeps_its_new_price(database: Con
     read = rerate.page(database, EVERYTHING, after=None, limit=9)
     call_rows.upsert(database, [(row("late", billsec=8), price(7))])
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
-    done = price_history.replace(database, run, [Replacement(call=one, price=price(5)) for one in read])
+    done = price_history.replace(database, run, [Replacement(call=call, price=price(5)) for call in read])
     assert done == {CallKey(START_MS, "same", "fs1")}
     found = database.execute("SELECT call_id, cost_micros, revision FROM call_cdr ORDER BY call_id").fetchall()
     assert found == [("late", 7, 2), ("same", 5, 2)]
@@ -97,18 +97,18 @@ def test_an_archived_call_comes_back_as_it_was_but_for_its_price(database: Conne
     columns = ", ".join(column for column in (*COLUMNS, "switch", "estimated") if column != "cost_micros")
     query = f"SELECT {columns} FROM call_cdr WHERE call_id = 'odd'"
     before = database.execute(query).fetchone()
-    read = {one.key.call_id: one for one in rerate.page(database, EVERYTHING, after=None, limit=9)}
+    read = {call.key.call_id: call for call in rerate.page(database, EVERYTHING, after=None, limit=9)}
     database.execute("DELETE FROM call_cdr WHERE call_id = 'odd'")
     database.execute("DELETE FROM archive_outbox")
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
-    archived = {one.key: msgspec.structs.asdict(one) | {"cost_micros": 1} for one in (odd, row("here"))}
+    archived = {call.key: msgspec.structs.asdict(call) | {"cost_micros": 1} for call in (odd, row("here"))}
     changes = [
         Replacement(
             call=changed(read[name], revision=4), price=price(5), archived=archived[CallKey(START_MS, name, "fs1")]
         )
         for name in ("odd", "here")
     ]
-    assert rerate.present(database, [one.call.key for one in changes]) == {CallKey(START_MS, "here", "fs1")}
+    assert rerate.present(database, [change.call.key for change in changes]) == {CallKey(START_MS, "here", "fs1")}
     assert price_history.write_corrections(database, run, changes) == {CallKey(START_MS, "odd", "fs1")}
     assert database.execute(query).fetchone() == before
     assert database.execute("SELECT call_id, cost_micros, revision FROM call_cdr ORDER BY 1").fetchall() == [
@@ -122,8 +122,8 @@ def test_an_archived_call_comes_back_as_it_was_but_for_its_price(database: Conne
 
 def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, database_url: str) -> None:
     """Both write the same 400 rows repeatedly, one forwards and one backwards in time: no deadlock, no lost price."""
-    rows = [row(f"c{one:03}", START_MS + 400 - one) for one in range(400)]
-    call_rows.upsert(database, [(one, price(1)) for one in rows])
+    rows = [row(f"c{number:03}", START_MS + 400 - number) for number in range(400)]
+    call_rows.upsert(database, [(call, price(1)) for call in rows])
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     failures: list[BaseException] = []
 
@@ -131,7 +131,7 @@ def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, 
         try:
             with connect(database_url, name="listener") as connection:
                 for turn in range(15):
-                    call_rows.upsert(connection, [(changed_row(one, turn), price(1)) for one in reversed(rows)])
+                    call_rows.upsert(connection, [(changed_row(call, turn), price(1)) for call in reversed(rows)])
                     connection.commit()
         except BaseException as error:  # noqa: BLE001 - shown by the assertion below
             failures.append(error)
@@ -142,7 +142,7 @@ def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, 
     for cost in range(2, 17):
         read = rerate.page(database, EVERYTHING, after=None, limit=1000)
         replaced += len(
-            price_history.replace(database, run, [Replacement(call=one, price=price(cost)) for one in read])
+            price_history.replace(database, run, [Replacement(call=call, price=price(cost)) for call in read])
         )
     listener.join()
     assert not failures
@@ -153,5 +153,5 @@ def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, 
     assert total == (len(rows) + 15 * len(rows) + replaced,)
 
 
-def changed_row(one: Row, turn: int) -> Row:
-    return msgspec.structs.replace(one, agent_id=f"agent {turn}")
+def changed_row(call: Row, turn: int) -> Row:
+    return msgspec.structs.replace(call, agent_id=f"agent {turn}")

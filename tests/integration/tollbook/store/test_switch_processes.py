@@ -33,7 +33,7 @@ def up(uid: str, core: str) -> Leg:
 
 def open_at(connection: Connection, address: str = "fs:8021") -> dict[str, int]:
     """Return the open legs by id, with their process's last sign of life in seconds after T0."""
-    return {one.leg.uid: (one.seen_us - T0) // SECOND for one in open_legs(connection, address)}
+    return {open_leg.leg.uid: (open_leg.seen_us - T0) // SECOND for open_leg in open_legs(connection, address)}
 
 
 def test_nothing_is_held_for_an_address_that_was_never_heard(database: Connection) -> None:
@@ -54,7 +54,7 @@ def test_a_leg_that_ended_is_not_held_and_comes_back_whole_before(database: Conn
     note(database, [life("a", 0)])
     leg = up("x", "a")
     write(database, leg)
-    assert [one.leg for one in open_legs(database, "fs:8021")] == [leg]
+    assert [open_leg.leg for open_leg in open_legs(database, "fs:8021")] == [leg]
     write(database, msgspec.structs.replace(leg, end=Facts(hangup_us=T0 + SECOND)))
     assert open_at(database) == {}
 
@@ -71,7 +71,7 @@ def test_sessions_unheard_add_up_for_doctor(database: Connection) -> None:
         note(database, [replace(life("a", seen_s), unheard=unheard)])
     assert health.unheard(database, "fs:8021") == 5
     note(database, [life("b", 60)])
-    assert health.unheard(database, "fs:8021") == 0, "the newest process tells"
+    assert health.unheard(database, "fs:8021") == 0, "the newest process counts"
     assert health.unheard(database, "nobody:1") == 0
 
 

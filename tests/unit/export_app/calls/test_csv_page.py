@@ -13,7 +13,7 @@ from tollbook.model.record import COLUMNS
 # PostgreSQL's text holds neither NUL nor lone surrogates.
 hostile = st.text(
     st.one_of(st.sampled_from("\",\r\n\t;=+-@'\\ 0123456789"), st.characters(exclude_categories=["Cs"])).filter(
-        lambda one: one != "\0"
+        lambda letters: letters != "\0"
     ),
     max_size=20,
 )
@@ -32,7 +32,7 @@ def text(value: object) -> str:
 @given(st.lists(row, max_size=5))
 def test_raw_csv_gives_back_every_field(rows: list[list[object]]) -> None:
     """Commas, quotes, line breaks of any kind and other scripts survive; null is an empty field."""
-    assert read(encode_page(rows, raw=True)) == [list(COLUMNS), *([text(one) for one in row] for row in rows)]
+    assert read(encode_page(rows, raw=True)) == [list(COLUMNS), *([text(value) for value in row] for row in rows)]
 
 
 @given(st.lists(row, max_size=5))

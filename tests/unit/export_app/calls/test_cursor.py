@@ -91,7 +91,7 @@ def test_an_edited_cursor_is_refused(cursor: Cursor, data: st.DataObject) -> Non
     text = encode(cursor, KEY)
     at = data.draw(st.integers(0, len(text) - 1))
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n"
-    other = data.draw(st.sampled_from(alphabet).filter(lambda one: one != text[at]))
+    other = data.draw(st.sampled_from(alphabet).filter(lambda letter: letter != text[at]))
     assert decode(text[:at] + other + text[at + 1 :], KEY) is None
 
 

@@ -40,7 +40,7 @@ def labels(unit: Unit, zone: str, since: str, until: str) -> list[str]:
 )
 def test_hours_are_those_that_the_clock_shows(zone: str, since: str, until: str, wanted: str) -> None:
     """The hour skipped is not there, the hour shown twice is there twice, told apart by the distance from UTC."""
-    assert [one[11:] for one in labels("hour", zone, since, until)] == wanted.split()
+    assert [text[11:] for text in labels("hour", zone, since, until)] == wanted.split()
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_hours_are_those_that_the_clock_shows(zone: str, since: str, until: str,
 )
 def test_days_are_those_of_the_calendar(zone: str, since: str, until: str, wanted: str) -> None:
     """Whatever the clock does at midnight."""
-    assert [one[8:] for one in labels("day", zone, since, until)] == wanted.split()
+    assert [text[8:] for text in labels("day", zone, since, until)] == wanted.split()
 
 
 def test_the_days_of_the_switches_have_23_and_25_hours() -> None:
     zone = ZoneInfo("Europe/Berlin")
     found = list(starts("day", zone, ms("2026-03-28T00:00+01:00"), ms("2026-10-27T00:00+01:00")))
-    hours = {label("day", zone, one): (after - one) / 3_600_000 for one, after in pairwise(found)}
+    hours = {label("day", zone, start): (after - start) / 3_600_000 for start, after in pairwise(found)}
     assert {day: length for day, length in hours.items() if length != 24} == {"2026-03-29": 23, "2026-10-25": 25}
 
 
@@ -84,8 +84,8 @@ def test_spans_hold_every_moment_once(unit: Unit, zone: str, since: int, length:
     place = ZoneInfo(zone)
     found = list(starts(unit, place, since, since + length))
     assert found[0] <= since
-    assert all(one > since for one in found[1:])
-    assert all(one < after for one, after in pairwise(found))
+    assert all(start > since for start in found[1:])
+    assert all(start < after for start, after in pairwise(found))
     assert found[-1] < since + length
-    names = [label(unit, place, one) for one in found]
+    names = [label(unit, place, start) for start in found]
     assert len(set(names)) == len(names)

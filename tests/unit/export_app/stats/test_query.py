@@ -41,15 +41,15 @@ def test_what_is_wrong_is_said_with_what_may_be(parameters: dict[str, str], said
 
 
 def test_left_out_is_the_last_30_days() -> None:
-    one = resolve_query(StatsQuery(), now_ms=NOW, window_start=0)
-    assert (one.since, one.until, one.groups) == (NOW - DEFAULT_WINDOW_MS, NOW, ())
+    resolved = resolve_query(StatsQuery(), now_ms=NOW, window_start=0)
+    assert (resolved.since, resolved.until, resolved.groups) == (NOW - DEFAULT_WINDOW_MS, NOW, ())
 
 
 def test_what_lies_in_the_archive_or_in_the_future_is_cut_off() -> None:
     """from_ts and until_ts of the answer say so; a window that lies there whole is empty."""
     query = StatsQuery(since=NOW - 20 * DAY, until=NOW + DAY)
-    one = resolve_query(query, now_ms=NOW, window_start=NOW - 3 * DAY)
-    assert (one.since, one.until) == (NOW - 3 * DAY, NOW)
+    resolved = resolve_query(query, now_ms=NOW, window_start=NOW - 3 * DAY)
+    assert (resolved.since, resolved.until) == (NOW - 3 * DAY, NOW)
     archived = resolve_query(StatsQuery(since=5, until=9, group_by="hour"), now_ms=NOW, window_start=NOW)
     assert (archived.since, archived.until, archived.period_starts) == (9, 9, {"hour": []})
 

@@ -28,8 +28,8 @@ def check_cover(span: Span, parts: list[Span], order: Order) -> None:
         return
     ordered = joined(parts, order)
     assert (ordered[0].first, ordered[-1].end) == (span.first, span.end)
-    assert all(one.end == other.first for one, other in pairwise(ordered))
-    assert all(one.first < one.end for one in ordered)
+    assert all(span.end == other.first for span, other in pairwise(ordered))
+    assert all(span.first < span.end for span in ordered)
 
 
 @given(span=SPANS, order=ORDERS)
@@ -52,7 +52,7 @@ def test_reads_cover_the_span(span: Span, order: Order, limit: int, files: list[
         parts.append(part)
         if len(parts) == 200:  # a page that finds nothing among so many rows is read on; here it is enough
             break
-        rows = sum(one.within(part) for one in extents)
+        rows = sum(extent.within(part) for extent in extents)
         assert rows <= MAX_ROWS or part.end - part.first <= 2_000_000
     if len(parts) < 200:
         check_cover(span, parts, order)

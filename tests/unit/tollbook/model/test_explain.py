@@ -189,7 +189,7 @@ def leg(uid: str, *, end: bool = True, **facts: Any) -> list[Leg]:
 
 
 def only(*legs: list[Leg], settings: FoldSettings | None = None) -> Explanation:
-    ((_, _, explained),) = explanations(list(merge_all(leg for one in legs for leg in one).values()), settings)
+    ((_, _, explained),) = explanations(list(merge_all(leg for heard in legs for leg in heard).values()), settings)
     return explained
 
 
@@ -203,13 +203,13 @@ def test_an_orphan_names_the_parent_that_was_not_heard() -> None:
 
 def test_a_ring_has_one_root_and_an_end() -> None:
     explained = only(leg("a", cdr_parent="c"), leg("b", cdr_parent="a"), leg("c", cdr_parent="b"))
-    assert [(one.uid, one.role, one.child_of) for one in explained.legs] == [
+    assert [(shown.uid, shown.role, shown.child_of) for shown in explained.legs] == [
         ("a", "root", None), ("b", "child", 1), ("c", "child", 2),
     ]  # fmt: skip
 
 
 def test_a_leg_known_from_its_end_alone_says_so() -> None:
-    (explained,) = only([one for one in leg("x") if one.end]).legs
+    (explained,) = only([part for part in leg("x") if part.end]).legs
     assert (explained.known_from, explained.ended_by) == ("end", "event")
 
 
@@ -225,7 +225,7 @@ def test_an_estimated_end_says_so() -> None:
 def test_a_recovered_leg_shows_both_creations() -> None:
     """`sofia recover`: one leg that was created twice."""
     ((_, _, explained),) = explanations(LEGS["recover"])
-    assert {len(one.lives) for one in explained.legs} == {2}
+    assert {len(shown.lives) for shown in explained.legs} == {2}
 
 
 @pytest.mark.parametrize(

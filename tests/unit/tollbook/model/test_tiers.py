@@ -55,7 +55,7 @@ class World:
         self._drop(range(self.window_start))
 
     def _drop(self, starts: range) -> None:
-        for key in [one for one in self.hot if one.start_ts in starts and one not in self.outbox | self.open]:
+        for key in [call for call in self.hot if call.start_ts in starts and call not in self.outbox | self.open]:
             del self.hot[key]
 
     def read_hot(self, selection: Selection, limit: int) -> HotPage:

@@ -33,10 +33,10 @@ from tollbook.store.database import connect, store_errors, translated
 )
 def test_a_sqlstate_has_its_kind(state: str, kind: type[TollbookError]) -> None:
     error = psycopg.errors.lookup(state)("it says\n  why") if state != "XX000" else psycopg.InternalError("it says why")
-    told = translated(error)
-    assert type(told) is kind
-    assert "it says why" in str(told)
-    assert isinstance(told, Retryable) == (kind is StoreUnavailable)
+    ours = translated(error)
+    assert type(ours) is kind
+    assert "it says why" in str(ours)
+    assert isinstance(ours, Retryable) == (kind is StoreUnavailable)
 
 
 def test_an_error_without_a_sqlstate_is_a_connection_that_broke() -> None:
