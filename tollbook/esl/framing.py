@@ -93,7 +93,7 @@ class Framer:
                     continue
                 if length > self._max_body_bytes:
                     # Resynchronise on the next head; an absurd length is more likely wrong than right.
-                    place = self._give_up(body_at)
+                    place = self._give_up(self._search_from(head_at, body_at))
                     continue
                 if len(buffer) - body_at < length:
                     # Waiting for a length that is too long could take hours: give up when the next event begins
@@ -101,7 +101,7 @@ class Framer:
                     new_at = len(buffer) - len(data) - len(EVENT_BEGINS)
                     if buffer.find(EVENT_BEGINS, max(body_at, new_at)) < 0:
                         return
-                    place = self._give_up(body_at)
+                    place = self._give_up(self._search_from(head_at, body_at))
                     continue
                 place = body_at + length
                 with memoryview(buffer) as view:  # a slice of the buffer itself would copy the body twice
@@ -110,10 +110,7 @@ class Framer:
                 if self._unusable:
                     self._unusable = False
                     self._lost = True
-                    # Where the frame before it was cut off inside a header, the true head begins within this one. The
-                    # last such place: searching from each in turn would read the body as often.
-                    inside = [found.start() for found in _FRAME_HEAD.finditer(buffer, head_at + 1, body_at)]
-                    place = inside[-1] if inside else body_at
+                    place = self._search_from(head_at, body_at)
         finally:
             del buffer[:place]
 
@@ -124,6 +121,15 @@ class Framer:
         """
         self.refused += 1
         self._unusable = True
+
+    def _search_from(self, head_at: int, body_at: int) -> int:
+        """Return from where to search for the next head after a frame that was no good.
+
+        From its body, or from within its head: where the frame before it was cut off inside a header, the true head
+        begins there. The last such place: searching from each in turn would read the body as often.
+        """
+        inside = [found.start() for found in _FRAME_HEAD.finditer(self._buffer, head_at + 1, body_at)]
+        return inside[-1] if inside else body_at
 
     def _give_up(self, place: int) -> int:
         """Count a frame as given up, and search for the next head from `place`."""

@@ -232,6 +232,12 @@ def test_after_a_frame_cut_off_inside_a_header_the_next_comes_out(form: str) -> 
     """Its head begins in the middle of a line, after what is left of the one before."""
     assert heard(b"Content-Length: 99\nX-Cut: ab" + event("good", form) + event("next")) == (["good", "next"], 1)
     assert heard(b"X-Cut: ab" + event("good", form) + event("next")) == (["good", "next"], 1)
+    for length in (300, 5_000, 10**11):  # of the cut frame: of its own, of several, of more than we take
+        cut = f"Content-Length: {length}\nContent-Type: text/event-pla".encode()
+        for end in (event("next"), event("next") + event("more")):
+            ids, refused = heard(cut + event("good", form) + end)
+            assert ids == ["good", "next", "more"][: 1 + end.count(b"Event-Name")]
+            assert refused >= 1
 
 
 @BOTH
