@@ -14,13 +14,14 @@ import click
 
 from esl_listener.service import listen as run
 from tollbook.config import load_settings
-from tollbook.errors import SchemaBehind, StoreUnavailable
+from tollbook.errors import SchemaBehind, SettingsError, StoreUnavailable
 from tollbook.log import setup
+from tollbook.store import row_security
 from tollbook.store.database import check_schema, connect
 
 
 @click.command()
-@click.option("--upgrade", is_flag=True, help="Run `tollbook db upgrade` first, if the schema is older than we need.")
+@click.option("--upgrade", is_flag=True, help="Run `tollbook db upgrade` first, if the database needs it.")
 def listen(upgrade: bool) -> None:
     """Listen to the switches of TOLLBOOK_ESL and write the call records, until SIGTERM."""
     settings = load_settings()
@@ -35,9 +36,11 @@ def _upgrade_if_behind(url: str) -> None:
     try:
         with connect(url, name="listen") as connection:
             check_schema(connection)
+            # A release may change a policy and nothing else, and `tollbook serve` refuses to start with an old one.
+            row_security.check(connection)
     except StoreUnavailable:
         return  # `run` decides whether it can start without
-    except SchemaBehind:
+    except (SchemaBehind, SettingsError):
         done = subprocess.run([Path(sys.executable).with_name("tollbook"), "db", "upgrade"], check=False)  # noqa: S603 - our own command, no shell
         if done.returncode:
             sys.exit(done.returncode)  # it has said why

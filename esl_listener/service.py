@@ -75,11 +75,12 @@ def listen(settings: Settings) -> None:
         metrics,
         lambda: Backlog(legs=len(inbox), spool_bytes=spooler.bytes, spool_full=bool(spooler.problem)),
     )
-    # Before the database: a million rates take seconds to load, and meanwhile the switches queue for us.
-    tasks: list[Task] = [gevent.spawn(switch.run) for switch in switches]
+    # The database first, or what is heard would be lost with a process that cannot start. Not the tariffs, though: a
+    # million rates take seconds to load.
     _prepare(writer, spooler)
-    tasks += [gevent.spawn(writer.run), gevent.spawn(spooler.run, lambda: writer.away)]
-    writing, spooling = tasks[-2:]
+    tasks: list[Task] = [gevent.spawn(writer.run), gevent.spawn(spooler.run, lambda: writer.away)]
+    writing, spooling = tasks
+    tasks += [gevent.spawn(switch.run) for switch in switches]
     if recovery:
         tasks += [gevent.spawn(recovery.run)]
     _wait_for_first_tries(switches)

@@ -34,6 +34,11 @@ class TariffCache:
         self._checked_s: float | None = None
         self._loading: gevent.Greenlet[[], None] | None = None
 
+    @property
+    def loaded(self) -> bool:
+        """Whether there are tariffs to price calls with."""
+        return self._version > 0
+
     def expire(self) -> None:
         """Make the next `refresh` look at the database, however soon it comes."""
         self._checked_s = None
@@ -48,7 +53,7 @@ class TariffCache:
             finally:
                 connection.rollback()
         self._checked_s = time.monotonic()
-        if not self._version:
+        if not self.loaded:
             self._load()
         elif version != self._version and not self._loading:
             self._loading = gevent.spawn(self._reload)

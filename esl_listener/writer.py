@@ -78,7 +78,7 @@ class Writer:
         self._stop = Event()
 
     def prepare(self) -> None:
-        """Connect, check the schema and load the tariffs. Raises our errors, with which the process ends."""
+        """Connect and check the schema. Raises our errors, with which the process ends."""
         self._connected()
 
     @property
@@ -98,6 +98,8 @@ class Writer:
             giving_up: gevent.Greenlet[[], None] = gevent.Greenlet(self.cut)
             giving_up.start_later(GIVE_UP_S)
             try:
+                if not self._tariff_cache.loaded:  # without waiting for the first leg: it may take seconds
+                    self._tariff_cache.refresh(self._connected())
                 if not self._replay():
                     self._write_heard()
                 self._failures = 0
@@ -220,7 +222,6 @@ class Writer:
                 connection.execute(TIME_LIMITS)
                 connection.commit()
             check_schema(connection)
-            self._tariff_cache.refresh(connection)
         return self._connection
 
     def _disconnect(self) -> None:

@@ -98,7 +98,18 @@ def test_sighup_changes_nothing(start: Start, database_url: str) -> None:
         assert listener.stop() == 0, listener.output
 
 
-def test_an_old_schema_is_upgraded_only_when_that_is_asked_for(start: Start, postgres_url: str) -> None:
+def test_an_old_policy_is_renewed(start: Start, database_url: str) -> None:
+    """Of a release that changed a policy and nothing else: the API would refuse to start."""
+    with psycopg.connect(database_url, autocommit=True) as connection, SwitchThread() as switch:
+        connection.execute("DROP POLICY tollbook_api ON call_cdr")
+        listener = start("listen", "--upgrade", esl=switch.url)
+        listener.wait_for("listening", 60)
+        policies = "SELECT count(*) FROM pg_policies WHERE tablename = 'call_cdr' AND policyname = 'tollbook_api'"
+        assert scalar(connection, policies) == 1
+        assert listener.stop() == 0, listener.output
+
+
+def test_a_missing_schema_is_made(start: Start, postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE behind")
     url = on_server(postgres_url, "behind")
