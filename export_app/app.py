@@ -10,7 +10,7 @@ from export_app.auth.request import KEY_HEADER, SCHEME
 from export_app.auth.views import whoami
 from export_app.calls.detail import accept_any_id, detail
 from export_app.calls.views import calls
-from export_app.context import Services, set_services
+from export_app.context import Services, services, set_services
 from export_app.health import health
 from export_app.pages.dashboard import dashboard
 from export_app.pages.reference import reference
@@ -21,18 +21,12 @@ from export_app.web.openapi import document
 from export_app.web.parameters import check_names
 from export_app.web.responses import as_json
 from export_app.web.schema import ErrorResponse
+from export_app.web.security_headers import secure
 
 _ABOUT = "The call records of a FreeSWITCH: one row per call, newest first, as JSON or CSV."
 
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
 
-
-def create_app(services: Services) -> OpenAPI:
+def create_app(made: Services) -> OpenAPI:
     """Make the application. Whoever made the services opens and closes them."""
     app = OpenAPI(
         __name__,
@@ -46,11 +40,11 @@ def create_app(services: Services) -> OpenAPI:
         doc_ui=False,
         static_folder=None,
     )
-    set_services(app, services)
+    set_services(app, made)
     accept_any_id(app)
     register_error_handlers(app)
     app.before_request(_check_names)
-    app.after_request(_add_headers)
+    app.after_request(_secure)
     app.after_request(compress)
     for blueprint in (calls, detail, stats, whoami, health):
         app.register_api(blueprint)
@@ -60,11 +54,9 @@ def create_app(services: Services) -> OpenAPI:
     return app
 
 
+def _secure(response: Response) -> Response:
+    return secure(response, request, services().trusted_proxies)
+
+
 def _check_names() -> None:
     check_names(request.args.items(multi=True))
-
-
-def _add_headers(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response

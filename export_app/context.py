@@ -8,6 +8,7 @@ from flask import Flask, current_app
 
 from export_app.archive import SharedArchive
 from export_app.database import Database
+from export_app.known_keys import KnownKeys
 from export_app.web.client_address import Network
 from export_app.web.rate_limit import RateLimit
 from tollbook.config import Settings
@@ -22,6 +23,7 @@ class Services:
 
     database: Database
     archive: SharedArchive
+    known_keys: KnownKeys
     rate_limit: RateLimit
     trunk_rules: TrunkRules  # which legs are off-net, for the explanation of a call
     trusted_proxies: Collection[Network]  # whose X-Forwarded-For is believed
@@ -32,13 +34,14 @@ class Services:
         return cls(
             database=Database(settings.require_database_url()),
             archive=SharedArchive(settings),
+            known_keys=KnownKeys(),
             rate_limit=RateLimit(settings.rate_limit),
             trunk_rules=settings.trunk_rules,
             trusted_proxies=settings.trusted_proxies,
         )
 
     def open(self) -> None:
-        """Start to connect to PostgreSQL, after the fork: connections must not be shared between processes."""
+        """Start to connect to PostgreSQL."""
         self.database.open()
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ LIMITS: Final = TimeLimits(statement_s=5)
 
 
 class Database:
-    """Pools of connections. Open it after the fork: processes must not share connections."""
+    """Pools of connections, closed until `open`."""
 
     def __init__(self, url: str) -> None:
         self._keys = _pool(url, "keys", KEY_CONNECTIONS, max_waiting=0)

@@ -5,6 +5,7 @@ systemd's journal adds the time and the unit; on a terminal the line begins with
 
 import logging
 import os
+import re
 import sys
 from typing import Any
 
@@ -13,6 +14,8 @@ from typing import Any
 _CONTROLS = (*range(32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 _ESCAPES = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _CONTROLS}
 _MAX_CHARACTERS = 200
+_PLAIN = re.compile(r"""[^\s"=\\]+""")
+_QUOTES = {ord('"'): '\\"', ord("\\"): r"\\"}
 
 
 def one_line(text: str) -> str:
@@ -38,8 +41,16 @@ def setup(level: str = "info") -> None:
     )
 
 
+def _quoted(value: object) -> str:
+    """Return a value as it stands, or in quotes where it could be read as several values, or as another one's end."""
+    text = str(value)
+    if _PLAIN.fullmatch(text) and text.isprintable() and len(text) <= _MAX_CHARACTERS:
+        return text
+    return f'"{printable(text.translate(_QUOTES))}"'
+
+
 def log_line(logger: logging.Logger, level: int, message: str, **fields: Any) -> None:
-    """Log `message` followed by ` key=value` for each field, each value made printable."""
+    """Log `message` followed by ` key=value` for each field, each value printable, and quoted if need be."""
     if logger.isEnabledFor(level):
-        pairs = "".join(f" {name}={printable(value)}" for name, value in fields.items())
+        pairs = "".join(f" {name}={_quoted(value)}" for name, value in fields.items())
         logger.log(level, "%s%s", message, pairs)

@@ -40,14 +40,13 @@ class Identity:
             )
 
 
-def identify(database: Database, secret: str | None, client: Address | None) -> Identity:
-    """Return the identity of the key that a client sent.
+def identify(database: Database, secret: str | None, hashed: bytes | None, client: Address | None) -> Identity:
+    """Return the identity of the key that a client sent; `hashed`: its hash, None when it has not the form of a key.
 
     Raises ApiError for a missing, unknown or revoked key, and for one that may not be used from the client's address.
     """
     if not secret:
         raise _unauthorized("missing_key", f"no API key: {_HOW}")
-    hashed = keys.key_hash(secret)
     key = None
     if hashed is not None:
         with database.looking_up() as connection:

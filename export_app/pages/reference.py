@@ -20,6 +20,12 @@ _POLICY: Final = (
 reference = Blueprint("reference", __name__, url_prefix="/v1/docs")
 
 
+@reference.get("")
+def without_slash() -> Response:
+    """Redirect to the page. Relative: werkzeug's own redirect would name the host that the client says it asked."""
+    return Response(status=308, headers={"Location": "docs/"})
+
+
 @reference.get("/")
 def page() -> Response:
     """Return the page."""

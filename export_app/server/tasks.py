@@ -10,6 +10,7 @@ from export_app.server.access_log import log_request
 from export_app.server.request_parser import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from export_app.web.client_address import Address
 from export_app.web.responses import error_body
+from export_app.web.security_headers import SECURITY_HEADERS
 
 # By status: the code, and what to do. waitress's parser adds what it found.
 _REFUSALS: Final = {
@@ -59,7 +60,7 @@ class RefusalTask(ErrorTask):
             message = f"{message}: {error.body}"
         body = msgspec.json.encode(error_body(code, message))
         self.status = f"{error.code} {error.reason}"
-        self.response_headers += [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        self.response_headers += [("Content-Type", "application/json"), *SECURITY_HEADERS.items()]
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(b"" if getattr(self.request, "command", "") == "HEAD" else body)

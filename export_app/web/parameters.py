@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from export_app.web.errors import ApiError
+from tollbook.store.keys import key_hash
 from tollbook.times import LAST_MS
 
 MAX_LIMIT: Final = 10_000
@@ -113,7 +114,7 @@ def check_names(pairs: Iterable[tuple[str, str]]) -> None:
     """Raise ApiError for an API key in the query, and for a parameter given twice."""
     seen: set[str] = set()
     for name, value in pairs:
-        if re.sub("[^a-z]", "", name.lower()) in _KEY_NAMES or value.startswith("sk_"):
+        if re.sub("[^a-z]", "", name.lower()) in _KEY_NAMES or key_hash(value.strip()) is not None:
             raise ApiError(
                 400,
                 "key_in_query",

@@ -1,21 +1,23 @@
-"""The rate limit: requests per minute of a key, and attempts without a valid key per minute of an address.
+"""The rate limit: requests per minute of a key, and attempts without a valid key per minute of a client's address.
 
-The counters are in memory, so they hold for one process: `export_app.server.process` runs one worker. Flask-Limiter
-would decide before the key is known, and its in-memory storage starts a thread for nearly every request (0.9 ms each,
-measured).
+The counters are in memory, so they hold for one process: `export_app.server.process` runs one. Flask-Limiter's
+in-memory storage starts a thread for nearly every request (0.9 ms each, measured).
 """
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from math import ceil
 from typing import Final
 
-from export_app.web.client_address import Address
+from export_app.web.client_address import Address, client_group
 from export_app.web.errors import ApiError
 
 ATTEMPTS_PER_MINUTE: Final = 30
+# Addresses counted one by one in a minute, some 20 MB. All others share one count until it ends.
+MAX_ADDRESSES: Final = 100_000
+_ALL_OTHERS: Final = "all others"
 _MINUTE_S: Final = 60
 
 
@@ -27,12 +29,16 @@ class RateLimit:
         self._clock = clock
         self._lock = threading.Lock()
         self._minute = 0
-        self._counts: Counter[Hashable] = Counter()
+        self._requests: Counter[bytes] = Counter()
+        self._attempts: Counter[str] = Counter()
 
-    def count_request(self, key_id: int) -> None:
-        """Count a request of a key; raises ApiError when it is over the limit."""
-        seconds = self._count(("key", key_id), self._requests_per_minute)
-        if seconds:
+    def count_request(self, key_hash: bytes) -> None:
+        """Count a request of a valid key; raises ApiError when it is over the limit."""
+        with self._lock:
+            seconds = self._seconds_left()
+            self._requests[key_hash] += 1
+            over = self._requests[key_hash] > self._requests_per_minute
+        if over:
             raise _too_many(
                 f"this key may make {self._requests_per_minute} requests a minute: wait {seconds} seconds, and ask for"
                 " larger pages (limit) rather than for more pages",
@@ -40,26 +46,34 @@ class RateLimit:
             )
 
     def count_attempt(self, client: Address | None) -> None:
-        """Count a request without a valid key; raises ApiError when its address is over the limit.
+        """Count a request without a valid key."""
+        with self._lock:
+            self._seconds_left()
+            self._attempts[self._counted(client)] += 1
 
-        A valid key still works from such an address: several clients may share it.
-        """
-        seconds = self._count(("address", client), ATTEMPTS_PER_MINUTE)
-        if seconds:
+    def check_attempts(self, client: Address | None) -> None:
+        """Raise ApiError when an address has made as many attempts as it may."""
+        with self._lock:
+            seconds = self._seconds_left()
+            over = self._attempts[self._counted(client)] >= ATTEMPTS_PER_MINUTE
+        if over:
             raise _too_many(
                 f"too many requests without a valid key: wait {seconds} seconds, and check the key", seconds
             )
 
-    def _count(self, counter: Hashable, limit: int) -> int:
-        """Count one request; return 0, or the seconds until the next minute when that is over the limit."""
+    def _counted(self, client: Address | None) -> str:
+        group = client_group(client)
+        return group if group in self._attempts or len(self._attempts) < MAX_ADDRESSES else _ALL_OTHERS
+
+    def _seconds_left(self) -> int:
+        """Return the seconds until the next minute; begin it, if it has come."""
         now = self._clock()
-        with self._lock:
-            minute = int(now // _MINUTE_S)
-            if minute != self._minute:
-                self._minute = minute
-                self._counts.clear()
-            self._counts[counter] += 1
-            return 0 if self._counts[counter] <= limit else ceil((minute + 1) * _MINUTE_S - now)
+        minute = int(now // _MINUTE_S)
+        if minute != self._minute:
+            self._minute = minute
+            self._requests.clear()
+            self._attempts.clear()
+        return ceil((minute + 1) * _MINUTE_S - now)
 
 
 def _too_many(message: str, seconds: int) -> ApiError:

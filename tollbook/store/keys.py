@@ -32,6 +32,11 @@ _FIND = """
         SELECT FROM account WHERE account.account_id = api_key.account_id AND disabled_at IS NOT NULL
     )
 """
+_VALID = """
+    SELECT key_hash FROM api_key WHERE revoked_at IS NULL AND NOT EXISTS (
+        SELECT FROM account WHERE account.account_id = api_key.account_id AND disabled_at IS NOT NULL
+    )
+"""
 # At most once a minute: otherwise a busy key writes a row version for each request. The condition is repeated here,
 # under the row's lock, so that only one of many concurrent requests writes. None waits for that lock, whoever holds it:
 # a few that wait would hold all connections for keys.
@@ -107,6 +112,12 @@ def find(connection: Connection, hashed: bytes) -> ApiKey | None:
         if unnoted:
             connection.execute(_NOTE_USE, (key.key_id,))
     return key
+
+
+def valid_hashes(connection: Connection) -> set[bytes]:
+    """Return the hashes of all keys that `find` would find."""
+    with store_errors():
+        return {bytes(key_hash) for (key_hash,) in connection.execute(_VALID)}
 
 
 def every(connection: Connection) -> list[ApiKey]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 
 import pytest
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from export_app.calls.query import CallsQuery
@@ -153,11 +154,19 @@ def test_a_cursor_works_only_unchanged_and_with_its_key(accounts: Connection, ge
 
 @pytest.mark.parametrize("path", ["/v1/calls", "/v1/calls?format=csv", "/v1/openapi.json", "/healthz", "/nothing"])
 def test_every_response_has_security_headers(get: Get, path: str) -> None:
-    """Every response forbids sniffing, storing, framing, and loading anything."""
+    """Every response forbids sniffing, storing, framing, loading anything, and use by pages of other sites."""
     headers = get(path=path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cache-Control"] == "no-store"
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_the_reference_redirects_to_itself_whatever_the_host(client: FlaskClient) -> None:
+    """A client says which host it asked. The redirect names none, so that no cache keeps one to somebody else's."""
+    answer = client.get("/v1/docs", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers["Location"]) == (308, "docs/")
+    assert client.get("/v1/docs/", buffered=True).status_code == 200
 
 
 def test_the_openapi_document_lists_what_there_is(get: Get) -> None:

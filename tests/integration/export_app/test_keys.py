@@ -1,7 +1,7 @@
 """Keys that work only from some networks, and the rate limit."""
 
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 from flask.testing import FlaskClient
@@ -9,7 +9,11 @@ from werkzeug.test import TestResponse
 
 from export_app.app import create_app
 from export_app.context import Services
+from export_app.known_keys import LIST_EVERY_S
+from export_app.web import rate_limit
+from export_app.web.errors import ApiError
 from export_app.web.rate_limit import ATTEMPTS_PER_MINUTE, RateLimit
+from tests.waiting import wait_until
 from tollbook.store import keys
 from tollbook.store.database import Connection
 
@@ -89,6 +93,73 @@ def test_an_address_has_so_many_attempts_a_minute(limited: FlaskClient, key: str
     assert whoami(limited, wrong, peer="10.0.0.1", forwarded="192.0.2.6").status_code == 401
     clock.now += int(answer.headers["Retry-After"])
     assert whoami(limited, wrong).status_code == 401
+
+
+def test_what_is_over_a_limit_costs_the_database_nothing(
+    limited: FlaskClient, accounts: Connection, key: str, other_key: str, clock: Clock
+) -> None:
+    """Neither a key over its limit nor an unknown one from an address over its own is looked up."""
+    wrong = "sk_" + "A" * 43
+    for _ in range(PER_MINUTE):
+        assert whoami(limited, key).status_code == 200
+    for _ in range(ATTEMPTS_PER_MINUTE):
+        assert whoami(limited, wrong).status_code == 401
+    assert whoami(limited, wrong).status_code == 429  # the list of keys has been read now
+    accounts.execute("ALTER TABLE api_key RENAME TO away")
+    for secret in (key, wrong, None, "sk_B"):
+        assert whoami(limited, secret).status_code == 429
+    assert whoami(limited, other_key).status_code == 503
+
+
+def test_a_new_key_works_from_an_address_with_too_many_attempts(limited: FlaskClient, accounts: Connection) -> None:
+    """Its first use is within a second of when it was made, at the latest; a revoked one is refused as before."""
+    wrong = "sk_" + "A" * 43
+    for _ in range(ATTEMPTS_PER_MINUTE + 1):
+        last = whoami(limited, wrong)
+    assert last.status_code == 429
+    made, secret = keys.create(accounts, account_id="acme", scopes=["cdr"])
+    wait_until(lambda: whoami(limited, secret).status_code == 200, 10 * LIST_EVERY_S)
+    keys.revoke(accounts, made.key_id)
+    assert whoami(limited, secret).status_code == 401
+    assert whoami(limited, secret).status_code == 429
+
+
+def test_an_ipv6_subscriber_is_one_client(limited: FlaskClient) -> None:
+    """Whoever has one IPv6 address has 2**64: they are limited together, and the neighbours are not."""
+    for number in range(ATTEMPTS_PER_MINUTE):
+        assert whoami(limited, None, peer=f"2001:db8:0:1:{number:x}::1").status_code == 401
+    assert whoami(limited, None, peer="2001:db8:0:1:ffff::1").status_code == 429
+    assert whoami(limited, None, peer="2001:db8:0:2::1").status_code == 401
+
+
+def test_the_counts_are_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past MAX_ADDRESSES in a minute, new addresses share one count; those that have their own keep it."""
+    monkeypatch.setattr(rate_limit, "MAX_ADDRESSES", 2)
+    limit = RateLimit(PER_MINUTE, clock)
+    for number in range(2 + ATTEMPTS_PER_MINUTE):
+        limit.count_attempt(ip_address(f"192.0.2.{number}"))
+    with pytest.raises(ApiError):
+        limit.check_attempts(ip_address("192.0.2.200"))
+    limit.check_attempts(ip_address("192.0.2.0"))
+
+
+@pytest.mark.parametrize(
+    ("peer", "scheme", "asked"),
+    [
+        ("10.0.0.1", "https", True),
+        ("10.0.0.1", "http", False),
+        ("10.0.0.1", None, False),
+        ("192.0.2.7", "https", False),
+    ],
+)
+def test_https_is_asked_for_only_where_a_trusted_proxy_has_it(
+    limited: FlaskClient, peer: str, scheme: str | None, asked: bool
+) -> None:
+    """Strict-Transport-Security would lock out whoever has no TLS, so a stranger's header is not believed."""
+    headers = {} if scheme is None else {"X-Forwarded-Proto": scheme}
+    for path in ("/", "/v1/calls", "/nothing"):
+        answer = limited.get(path, headers=headers, environ_base={"REMOTE_ADDR": peer}, buffered=True)
+        assert ("Strict-Transport-Security" in answer.headers) == asked
 
 
 def test_health_is_not_limited(limited: FlaskClient) -> None:
