@@ -21,11 +21,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.mutants import export_app, maintenance, model, rating, store
+from tests.mutants import export_app, listener, maintenance, model, rating, store
 from tests.mutants.mutant import Mutant
 from tests.paths import ROOT
 
-ALL = (*model.MUTANTS, *rating.MUTANTS, *export_app.MUTANTS, *store.MUTANTS, *maintenance.MUTANTS)
+ALL = (*model.MUTANTS, *rating.MUTANTS, *export_app.MUTANTS, *store.MUTANTS, *maintenance.MUTANTS, *listener.MUTANTS)
 COPIES = 2  # mutants tried at a time, each in its own copy
 TIMEOUT_S = 180.0
 SHOWN_LINES = 30
