@@ -85,6 +85,15 @@ def test_a_switch_that_hangs_at_the_start_holds_up_no_other(
         assert listener.stop() == 0, listener.output
 
 
+def test_a_listener_whose_only_switch_hangs_is_ready_and_stops(
+    start: Start, systemd: socket.socket, hung_switch: str
+) -> None:
+    """It goes on trying, as it does with a switch that hangs later; a stop waits for nothing."""
+    listener = start("listen", esl=hung_switch)
+    assert systemd.recv(1000).startswith(b"READY=1")
+    assert listener.stop(timeout_s=START_S) == 0, listener.output
+
+
 def test_sighup_changes_nothing(start: Start, database_url: str) -> None:
     """It ended the process at once, without the spool; now it says that a restart is what reads the settings."""
     with SwitchThread() as switch:
