@@ -18,6 +18,7 @@ class Metrics:
     legs_written: int = 0
     rows_written: int = 0
     rows_unrated: int = 0
+    legs_uncounted: int = 0
     legs_set_aside: int = 0
     batches_retried: int = 0
     legs_spooled: int = 0
@@ -35,6 +36,7 @@ _HELP = {
     "legs_written": "Legs written",
     "rows_written": "Rows written, started or completed",
     "rows_unrated": "Rows completed without a price",
+    "legs_uncounted": "Legs beyond the first 2,000 of their call, which change no row",
     "legs_set_aside": "Legs that PostgreSQL refused, kept as dead letters",
     "batches_retried": "Batches that PostgreSQL could not take and that were tried again",
     "legs_spooled": "Legs written to the spool while PostgreSQL was away",

@@ -192,6 +192,7 @@ class Writer:
             return
         self._metrics.batches += 1
         self._metrics.legs_written += written.legs
+        self._metrics.legs_uncounted += written.uncounted
         self._metrics.rows_written += len(written.rows)
         self._metrics.rows_unrated += sum(1 for _, price in written.rows if price and price.unrated)
         for refused_leg in refused:

@@ -6,7 +6,7 @@ database that is away. The units in conf/systemd do not restart after 77 and 78.
 | code | errors | what to do |
 |---|---|---|
 | 64 | UsageError | correct the command line |
-| 65 | DataError, TooLate, FrameRefused | correct or remove the input; trying again gives the same error |
+| 65 | DataError, LegsRefused, TooLate, ClockAhead, FrameRefused | correct or remove the input: it fails again |
 | 69 | SwitchUnavailable | try again later; see whether FreeSWITCH runs and can be reached |
 | 75 | Retryable, StoreUnavailable, ProtocolError, ArchiveError, SchemaBehind | try again later |
 | 77 | SwitchRefused | correct the password or the switch's access list |
@@ -36,16 +36,37 @@ class DataError(TollbookError):
     exit_code = os.EX_DATAERR
 
 
-class TooLate(DataError):
+class LegsRefused(DataError):
+    """Some legs of a batch cannot be written; the others can."""
+
+    def __init__(self, reason: str, legs: Collection[tuple[str, str, int]]) -> None:
+        """Take the reason, and the keys of these legs: (switch, uid, created_us)."""
+        super().__init__(reason)
+        self.legs = frozenset(legs)
+
+
+class TooLate(LegsRefused):
     """Legs came after the other legs of their calls were pruned: alone they would make wrong rows."""
 
     def __init__(self, legs: Collection[tuple[str, str, int]]) -> None:
         """Take the keys of the late legs: (switch, uid, created_us)."""
         super().__init__(
             "its call was archived, and its other legs are gone: alone it would make a wrong row;"
-            " `tollbook archive query` shows the call, and `tollbook recover` adds those that the archive lacks"
+            " `tollbook archive query` shows the call, and `tollbook recover` adds those that the archive lacks",
+            legs,
         )
-        self.legs = frozenset(legs)
+
+
+class ClockAhead(LegsRefused):
+    """Legs began on a day for which no partition is ready yet: their switch's clock is wrong, or ours is."""
+
+    def __init__(self, legs: Collection[tuple[str, str, int]]) -> None:
+        """Take the keys of the legs: (switch, uid, created_us)."""
+        super().__init__(
+            "its call begins more than a week from now: set the clock of the switch, or of this machine;"
+            " `tollbook spool retry` writes it when the day has come",
+            legs,
+        )
 
 
 class FrameRefused(TollbookError):

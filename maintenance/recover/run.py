@@ -129,7 +129,7 @@ class _Recovery:
             return written, refused
         more, refused_again = self._write_legs([leg for leg in late if leg.key in missing], missing)
         refused = [refusal for refusal in refused if refusal.leg.key not in missing]
-        return Written(rows=written.rows + more.rows, legs=written.legs + more.legs), refused + refused_again
+        return written + more, refused + refused_again
 
     def _write_legs(self, legs: Sequence[Leg], missing: Collection[LegKey]) -> tuple[Written, list[Refused]]:
         return write_around_poison(

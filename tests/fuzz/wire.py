@@ -32,6 +32,7 @@ from tollbook.model.leg import Leg, merge_all
 from tollbook.model.record import Row
 from tollbook.simulator.recording import split_frames
 from tollbook.store.calls.batch_plan import plan_batch
+from tollbook.store.calls.legs import Related
 from tollbook.times import CLOCK_FROM_US, CLOCK_UNTIL_US
 
 _ADDRESS = EslAddress(host="127.0.0.1", port=1, password=SecretStr("x"))
@@ -124,7 +125,7 @@ def _pieces(hostile: bytes, count: int, spread: int) -> Iterator[bytes]:
 
 def fold(legs: list[Leg]) -> dict[object, Priced]:
     """Fold legs into rows as the writer does with its first batch."""
-    plan = plan_batch(merge_all(legs), {}, _FOLD_SETTINGS, _TARIFFS.price)
+    plan = plan_batch(merge_all(legs), Related(counted={}), _FOLD_SETTINGS, _TARIFFS.price)
     return {row.key: (row, price) for row, price in plan.rows}
 
 

@@ -6,8 +6,8 @@ one Unique-ID are joined first: a record whose creation says recovered=true cont
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
 
 import msgspec
 
@@ -86,6 +86,10 @@ class Call:
             if leg.end is not None and leg.end.source == ESTIMATED:
                 return True
         return False
+
+    def first(self, most: int) -> Self:
+        """Return the call with no more than its first `most` legs."""
+        return self if len(self.legs) <= most else replace(self, legs=self.legs[:most])
 
 
 # What identifies a leg among those of one switch: Unique-ID and Created-Time.

@@ -13,7 +13,7 @@ from tollbook.database_url import CONNECT_TIMEOUT_S, connection_parameters
 from tollbook.errors import DataError, SchemaBehind, SchemaError, StoreUnavailable, TollbookError
 
 # The revision of tollbook/store/migrations that this version reads and writes.
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 
 # No transaction of ours lasts longer than this; a search for what changed since some time starts twice this long before
 # it (`tollbook.store.calls.changes`). PostgreSQL 17 and later enforce it. Older servers enforce only the limits on a

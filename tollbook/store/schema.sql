@@ -77,7 +77,8 @@ CREATE TABLE call_leg (
     PRIMARY KEY (uid, created_us, switch)
 ) PARTITION BY RANGE (created_us);
 
-CREATE INDEX call_leg_call ON call_leg (call_id);
+-- A batch reads the first legs of each call that it touches, in this order, and no more (tollbook/store/calls/legs.py).
+CREATE INDEX call_leg_call ON call_leg (call_id, call_start_ts, created_us);
 CREATE INDEX call_leg_up ON call_leg (core) WHERE NOT ended;
 
 -- The oldest partition of both tables: everything before the first day that still has a partition of its own. When a
@@ -90,11 +91,14 @@ ALTER TABLE call_leg ATTACH PARTITION call_leg_late FOR VALUES FROM (MINVALUE) T
 
 -- Where the archive takes over: calls that started before window_start (epoch ms) are read from it, except that rows of
 -- call_cdr_late take precedence. Updated in the transaction that drops a day. leg_start (epoch µs) is the same for the
--- legs.
+-- legs. The late partitions end at calls_late_until and legs_late_until: these are the same numbers, but ahead of them in a
+-- new database, where days before the retention get no partitions of their own although nothing was pruned.
 CREATE TABLE hot_window (
     only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     window_start bigint NOT NULL,
-    leg_start    bigint NOT NULL
+    leg_start    bigint NOT NULL,
+    calls_late_until bigint NOT NULL DEFAULT 0,
+    legs_late_until  bigint NOT NULL DEFAULT 0
 );
 
 -- Every switch process that a listener has heard, by its Core-UUID. When a new process at the same address does not

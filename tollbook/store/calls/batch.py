@@ -7,8 +7,9 @@ on the same switch, or `recover` running beside a listener all produce the same 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from tollbook.errors import DataError, TooLate
+from tollbook.errors import ClockAhead, DataError, LegsRefused, TooLate
 from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings
 from tollbook.model.late_legs import find_frozen_legs
@@ -16,13 +17,13 @@ from tollbook.model.leg import Leg, LegKey, merge_all
 from tollbook.model.record import Row
 from tollbook.store.calls import call_rows, legs
 from tollbook.store.calls.batch_plan import Pricer, by_switch, merged_legs, plan_batch
-from tollbook.store.calls.legs import StoredLeg
+from tollbook.store.calls.legs import Related, StoredLeg
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.days import late
-from tollbook.store.days.partitions import Partitions
+from tollbook.store.days.partitions import DAYS_AHEAD, Partitions
 from tollbook.store.days.window import read_window
 from tollbook.store.locks import SWITCH_LOCKS
-from tollbook.times import MS_PER_DAY
+from tollbook.times import MS_PER_DAY, US_PER_DAY, current_day
 
 # Calls younger than this still have all their legs: the shortest retention is a day, and legs are kept two days longer.
 _SURELY_WHOLE_MS = MS_PER_DAY
@@ -30,10 +31,20 @@ _SURELY_WHOLE_MS = MS_PER_DAY
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """The result of a batch: the rows it folded, and how many legs it wrote."""
+    """The result of a batch: the rows it folded, and how many legs it wrote.
 
-    rows: tuple[tuple[Row, Price | None], ...]
-    legs: int
+    `uncounted`: how many of these are new, and beyond the legs of their call that count.
+    """
+
+    rows: tuple[tuple[Row, Price | None], ...] = ()
+    legs: int = 0
+    uncounted: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        """Return the result of both batches."""
+        return type(self)(
+            rows=self.rows + other.rows, legs=self.legs + other.legs, uncounted=self.uncounted + other.uncounted
+        )
 
 
 def write_batch(
@@ -49,20 +60,21 @@ def write_batch(
 
     `missing`: keys of legs that were looked for in the archive and belong to none of its calls. Raises
     StoreUnavailable: nothing was written and the same batch may be tried again; DataError for a value that PostgreSQL
-    refuses; TooLate, a DataError, for legs of calls whose other legs were pruned.
+    refuses; TooLate, a DataError, for legs of calls whose other legs were pruned; ClockAhead, a DataError, for legs
+    that begin later than the days that are kept ready.
     """
     new = merge_all(incoming)
+    days = {leg.created_us // US_PER_DAY for leg in new.values()}
+    last_day = current_day() + DAYS_AHEAD
+    if max(days, default=0) > last_day:
+        raise ClockAhead([leg.key for leg in new.values() if leg.created_us // US_PER_DAY > last_day])
     with store_errors():
         try:
-            partitions.ensure(
-                connection,
-                call_days={leg.created_us // 1000 // MS_PER_DAY for leg in new.values()},
-                leg_days={leg.created_us // 1000 // MS_PER_DAY for leg in new.values()},
-            )
-            stored = _lock_and_read(connection, new.values())
-            if _reaches_back(new, stored):
-                stored = _hold_and_read(connection, new, missing)
-            plan = plan_batch(new, stored, fold_settings, price)
+            partitions.ensure(connection, call_days=days, leg_days=days)
+            related = _lock_and_read(connection, new.values())
+            if _reaches_back(new, related.counted):
+                related = _hold_and_read(connection, new, missing)
+            plan = plan_batch(new, related, fold_settings, price)
             with connection.pipeline():
                 legs.upsert(connection, plan.legs)
                 call_rows.delete(connection, plan.stale)
@@ -73,7 +85,7 @@ def write_batch(
         except BaseException:
             connection.rollback()
             raise
-    return Written(rows=tuple(plan.rows), legs=len(plan.legs))
+    return Written(rows=tuple(plan.rows), legs=len(plan.legs), uncounted=plan.uncounted)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,8 +108,8 @@ def write_around_poison(
 ) -> tuple[Written, list[Refused]]:
     """Write a batch; when PostgreSQL refuses a value, find the leg it comes from and write all the others.
 
-    Legs that arrive too late are refused too. `missing` as in `write_batch`. Raises StoreUnavailable, after which the
-    same batch may be tried again: what was written stays written.
+    Legs that arrive too late, or begin too far ahead, are refused too. `missing` as in `write_batch`. Raises
+    StoreUnavailable, after which the same batch may be tried again: what was written stays written.
     """
 
     def write(legs: Sequence[Leg]) -> Written:
@@ -106,10 +118,11 @@ def write_around_poison(
     def write_around(legs: Sequence[Leg]) -> tuple[Written, list[Refused]]:
         try:
             return write(legs), []
-        except TooLate as error:
-            too_late = [Refused(leg=leg, reason=str(error), late=True) for leg in legs if leg.key in error.legs]
+        except LegsRefused as error:
+            late = isinstance(error, TooLate)
+            named = [Refused(leg=leg, reason=str(error), late=late) for leg in legs if leg.key in error.legs]
             written, refused = write_around([leg for leg in legs if leg.key not in error.legs])
-            return written, refused + too_late
+            return written, refused + named
         except DataError as error:
             partitions.forget()  # a partition that somebody dropped by hand also looks like a refused value
             if len(legs) == 1:
@@ -117,36 +130,38 @@ def write_around_poison(
         half = len(legs) // 2
         first, refused = write_around(legs[:half])
         second, more = write_around(legs[half:])
-        return Written(rows=first.rows + second.rows, legs=first.legs + second.legs), refused + more
+        return first + second, refused + more
 
     def write_alone(leg: Leg, error: DataError) -> tuple[Written, list[Refused]]:
         try:
             return write([leg]), []
         except DataError:
-            return Written(rows=(), legs=0), [Refused(leg=leg, reason=str(error))]
+            return Written(), [Refused(leg=leg, reason=str(error))]
 
     return write_around(incoming)
 
 
-def _lock_and_read(connection: Connection, incoming: Iterable[Leg]) -> dict[LegKey, StoredLeg]:
+def _lock_and_read(connection: Connection, incoming: Iterable[Leg]) -> Related:
     """Lock each switch, in a fixed order so that two writers never deadlock, and read the related legs.
 
     The lock is per switch, not per call: a batch may find that two known calls are one, and a switch has one listener,
     or two that would do the same work.
     """
-    ids: set[str] = set()
+    wanted: set[LegKey] = set()
     switches: set[str] = set()
     for leg in incoming:
-        ids.add(leg.uid)
         switches.add(leg.switch)
-        ids.update(facts.parent.uid for facts in (leg.create, leg.look, leg.end) if facts and facts.parent)
+        wanted.add(leg.key)
+        for facts in (leg.create, leg.look, leg.end):
+            if facts and facts.parent:
+                wanted.add((leg.switch, facts.parent.uid, leg.created_us))
     with connection.pipeline():
         connection.execute(
             "SELECT pg_advisory_xact_lock(%s, switch) FROM"
             " (SELECT DISTINCT hashtext(name) AS switch FROM unnest(%s::text[]) AS name ORDER BY 1) AS ordered",
             (SWITCH_LOCKS, list(switches)),
         )
-        return {stored.leg.key: stored for stored in legs.related(connection, ids)}
+        return legs.related(connection, wanted)
 
 
 def _reaches_back(new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg]) -> bool:
@@ -157,12 +172,11 @@ def _reaches_back(new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg])
     )
 
 
-def _hold_and_read(
-    connection: Connection, new: Mapping[LegKey, Leg], missing: Collection[LegKey]
-) -> dict[LegKey, StoredLeg]:
+def _hold_and_read(connection: Connection, new: Mapping[LegKey, Leg], missing: Collection[LegKey]) -> Related:
     """Read the related legs again while prune is kept out; raise TooLate for legs of calls that have lost some."""
     late.hold_legs(connection)
-    stored = _lock_and_read(connection, new.values())
+    related = _lock_and_read(connection, new.values())
+    stored = related.counted
     row_keys = {key: stored_leg.row_key for key, stored_leg in stored.items()}
     rows, kept_from_us = late.present(connection, set(row_keys.values())), read_window(connection).leg_us
     frozen = {
@@ -172,4 +186,4 @@ def _hold_and_read(
     }
     if too_late := (frozen & new.keys()) - set(missing):
         raise TooLate(too_late)
-    return stored
+    return related

@@ -6,53 +6,93 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tollbook.model.call_key import CallKey
-from tollbook.model.call_tree import calls_of
+from tollbook.model.call_tree import Call, calls_of
 from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings, fold
 from tollbook.model.leg import Leg, LegKey
 from tollbook.model.record import Row
-from tollbook.store.calls.legs import StoredLeg
+from tollbook.store.calls.legs import MAX_CALL_LEGS, Related, StoredLeg
 
 Pricer: TypeAlias = Callable[[Row], Price]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchPlan:
-    """The legs and rows to write, and the keys of rows to delete because all their legs now belong to other calls."""
+    """The legs and rows to write, and the keys of rows to delete because all their legs now belong to other calls.
+
+    `uncounted`: how many of the legs are new, and beyond the MAX_CALL_LEGS of their call that count.
+    """
 
     legs: list[StoredLeg]
     stale: set[CallKey]
     rows: list[tuple[Row, Price | None]]
+    uncounted: int
 
 
-def plan_batch(
-    new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg], fold_settings: FoldSettings, price: Pricer
-) -> BatchPlan:
-    """Fold again every call with a leg that changed or moved into it, and price the call when it is complete.
+def plan_batch(new: Mapping[LegKey, Leg], related: Related, fold_settings: FoldSettings, price: Pricer) -> BatchPlan:
+    """Fold again every call with a leg that changed, came or left, and price the call when it is complete.
 
-    `stored` must hold every leg that can share a call with a new one (`tollbook.store.calls.legs.related`).
+    `related`: what `tollbook.store.calls.legs.related` finds for the new legs. A leg beyond those of its call that
+    count is kept with them, and changes no row.
     """
-    known = list(merged_legs(new, stored))
+    stored = related.counted
+    legs = _uncounted_legs(new, related)
+    uncounted = sum(1 for leg in legs if leg.leg.key not in related.uncounted)
+    beyond = {leg.leg.key for leg in legs}
+    known = list(merged_legs({key: leg for key, leg in new.items() if key not in beyond} if beyond else new, stored))
     touched = {leg.key for leg in known if leg.key not in stored or leg != stored[leg.key].leg}
-    legs: list[StoredLeg] = []
-    rows: dict[CallKey, tuple[Row, Price | None]] = {}
-    kept: set[CallKey] = set()
+    calls: list[tuple[CallKey, Call, list[StoredLeg]]] = []
     for switch, members in sorted(by_switch(known).items()):
         for call in calls_of(members):
             row_key = CallKey(call.start_us // 1000, call.call_id, switch)
-            kept.add(row_key)
             records = (record for leg in call.legs for record in leg.records)
             changed = [
                 StoredLeg(leg=record, row_key=row_key)
                 for record in records
                 if record.key in touched or stored[record.key].row_key != row_key
             ]
-            if changed:
-                legs += changed
-                row = fold(call, fold_settings, switch)
-                rows[row.key] = (row, price(row) if row.end_ts is not None else None)
-    stale = {stored_leg.row_key for stored_leg in stored.values()} - kept
-    return BatchPlan(legs=legs, stale=stale, rows=list(rows.values()))
+            calls.append((row_key, call, changed))
+            legs += changed
+            uncounted += sum(
+                1 for leg in call.legs[MAX_CALL_LEGS:] for record in leg.records if record.key not in stored
+            )
+    was_in = {stored[leg.leg.key].row_key for leg in legs if leg.leg.key in stored}
+    rows: dict[CallKey, tuple[Row, Price | None]] = {}
+    for row_key, call, changed in calls:
+        if changed or row_key in was_in:
+            row = fold(call.first(MAX_CALL_LEGS), fold_settings, row_key.switch)
+            rows[row.key] = (row, price(row) if row.end_ts is not None else None)
+    stale = {stored_leg.row_key for stored_leg in stored.values()} - {row_key for row_key, _, _ in calls}
+    return BatchPlan(legs=legs, stale=stale, rows=list(rows.values()), uncounted=uncounted)
+
+
+def _uncounted_legs(new: Mapping[LegKey, Leg], related: Related) -> list[StoredLeg]:
+    """Return the new legs that are stored beyond those of their call that count, or whose parent is."""
+    if not related.uncounted:
+        return []
+    found: list[StoredLeg] = []
+    # The row of each id's lives, oldest first; None for those that count.
+    lives: defaultdict[tuple[str, str], dict[int, CallKey | None]] = defaultdict(dict)
+    for switch, uid, created_us in related.counted:
+        lives[switch, uid][created_us] = None
+    for (switch, uid, created_us), stored_leg in related.uncounted.items():
+        lives[switch, uid][created_us] = stored_leg.row_key
+    for key, leg in sorted(new.items(), key=lambda item: item[1].created_us):
+        before = related.uncounted.get(key)
+        row_key = before.row_key if before else None if key in related.counted else _row_of_parent(leg, lives)
+        if row_key is not None:
+            found.append(StoredLeg(leg=leg.merged(before.leg) if before else leg, row_key=row_key))
+        lives[leg.switch, leg.uid].setdefault(leg.created_us, row_key)
+    return found
+
+
+def _row_of_parent(leg: Leg, lives: Mapping[tuple[str, str], Mapping[int, CallKey | None]]) -> CallKey | None:
+    facts = leg.create or leg.look or leg.end
+    if facts is None or facts.parent is None:
+        return None
+    of_parent = lives.get((leg.switch, facts.parent.uid), {})
+    newest_us = max((created_us for created_us in of_parent if created_us <= leg.created_us), default=None)
+    return None if newest_us is None else of_parent[newest_us]
 
 
 def merged_legs(new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg]) -> Iterator[Leg]:

@@ -36,7 +36,7 @@ class PriceBefore:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeptCall:
-    """A row, its price (None while the call is up), and its legs (empty once they are pruned).
+    """A row, its price (None while the call is up), and its legs that count (empty once they are pruned).
 
     `owner`: the account that owns the dialled number today. `rates`: the rates that priced its parts, by id; rates are
     kept for ever. `before`: the prices that the call had earlier, oldest first.
@@ -93,8 +93,7 @@ def find_calls(
         found = connection.cursor(row_factory=dict_row).execute(_ROWS, asked).fetchall()
         if not found:
             return []
-        stored = legs.related(connection, [call_id])
-        calls = [_call(record, stored) for record in found]
+        calls = [_call(connection, record) for record in found]
         owners = _owners(connection, {owner_key(call.row.to_num) for call in calls})
         rates = _rates(connection, {rate_id for call in calls for rate_id in _rate_ids(call)})
         before = {call.row.key: _before(connection, call.row) for call in calls}
@@ -109,7 +108,7 @@ def find_calls(
     ]
 
 
-def _call(record: dict[str, Any], stored: list[legs.StoredLeg]) -> KeptCall:
+def _call(connection: Connection, record: dict[str, Any]) -> KeptCall:
     parts = None if record["parts"] is None else _parts(record["parts"])
     charged = None if parts is None else [part.charge for part in parts]
     row = msgspec.convert({**record, "parts": charged}, Row)
@@ -121,7 +120,7 @@ def _call(record: dict[str, Any], stored: list[legs.StoredLeg]) -> KeptCall:
         row=row,
         price=price if complete else None,
         revision=record["revision"],
-        legs=tuple(leg.leg for leg in stored if leg.row_key == row.key),
+        legs=tuple(stored.leg for stored in legs.of_calls(connection, [row.key])),
     )
 
 

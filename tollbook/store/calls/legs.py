@@ -1,13 +1,15 @@
 """`call_leg`: the facts of every leg, read before a batch is folded and written together with its rows."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import starmap
+from typing import Final
 
 import msgspec
 
 from tollbook.model.call_key import CallKey
-from tollbook.model.leg import Facts, Leg
-from tollbook.store.arrays import array_literal
+from tollbook.model.leg import Facts, Leg, LegKey
+from tollbook.store.arrays import array_literal, key_arrays
 from tollbook.store.database import Connection
 
 
@@ -34,26 +36,118 @@ class StoredLeg:
     row_key: CallKey
 
 
-# A leg can affect the calls that hold a leg with its id or its parent's id, and those filed under either id because
-# the leg itself was still unknown. One round is enough: a leg that a new one re-parents names the new one's id, and so
+#: How many legs of a call count, the first by (Created-Time, Unique-ID). A queue that rings ten agents every 20 seconds
+#: makes as many in an hour. A batch reads all legs of the calls that it touches (20 µs each), so without a bound one
+#: caller who makes legs of one call for ever would hold up the calls of all others more and more.
+MAX_CALL_LEGS: Final = 2_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Related:
+    """The stored legs that can share a call with some other legs.
+
+    `counted`: of each of these calls the first MAX_CALL_LEGS. `uncounted`: those of the other legs and of their
+    parents that are stored beyond them.
+    """
+
+    counted: dict[LegKey, StoredLeg]
+    uncounted: dict[LegKey, StoredLeg] = field(default_factory=dict[LegKey, StoredLeg])
+
+
+# A leg can affect these calls. `before`: its own, that of the previous life of its id, which it continues after `sofia
+# recover`, and its parent's. `after`: that of the next life of its id, which may continue it. `filed`: the one, under
+# its id or its parent's, of legs that name an id that was not heard yet. They began before all lives of that id, so it
+# is the oldest call under the id. One round is enough: a leg that a new one re-parents names the new one's id, and so
 # is in one of these calls.
-_RELATED = """
-    SELECT switch, uid, created_us, call_id, call_start_ts, facts::text
-    FROM call_leg
-    WHERE call_id = ANY (
-        ARRAY (SELECT DISTINCT call_id FROM call_leg WHERE uid = ANY (%(ids)s::text[])) || %(ids)s::text[]
+# Each search ends at the first hits in an index, however many legs share an id or a call. The rows of `named` come
+# first, without facts.
+_RELATED: Final = """
+    WITH wanted AS MATERIALIZED (
+        SELECT * FROM unnest(%(switches)s::text[], %(ids)s::text[], %(at_us)s::bigint[]) AS leg (switch, id, at_us)
+    ), named AS MATERIALIZED (
+        SELECT before.* FROM wanted, LATERAL (
+            SELECT switch, uid, created_us, call_id, call_start_ts FROM call_leg AS leg
+            WHERE leg.uid = wanted.id AND leg.created_us <= wanted.at_us AND leg.switch = wanted.switch
+            ORDER BY leg.created_us DESC LIMIT 2
+        ) AS before
+        UNION ALL
+        SELECT after.* FROM wanted, LATERAL (
+            SELECT switch, uid, created_us, call_id, call_start_ts FROM call_leg AS leg
+            WHERE leg.uid = wanted.id AND leg.created_us > wanted.at_us AND leg.switch = wanted.switch
+            ORDER BY leg.created_us LIMIT 1
+        ) AS after
+        UNION ALL
+        SELECT filed.* FROM wanted, LATERAL (
+            SELECT switch, uid, created_us, call_id, call_start_ts FROM call_leg AS leg
+            WHERE leg.call_id = wanted.id AND leg.switch = wanted.switch
+            ORDER BY leg.call_start_ts LIMIT 1
+        ) AS filed
     )
+    SELECT *, NULL AS facts FROM named
+    UNION ALL
+    SELECT counted.* FROM (SELECT DISTINCT switch, call_id, call_start_ts FROM named) AS call, LATERAL (
+        SELECT switch, uid, created_us, call_id, call_start_ts, facts::text FROM call_leg AS leg
+        WHERE leg.call_id = call.call_id AND leg.call_start_ts = call.call_start_ts AND leg.switch = call.switch
+        ORDER BY leg.created_us, leg.uid LIMIT %(most)s
+    ) AS counted
+"""
+
+_OF_CALLS: Final = """
+    SELECT counted.* FROM unnest(%(starts)s::bigint[], %(ids)s::text[], %(switches)s::text[])
+        AS call (start_ts, call_id, switch), LATERAL (
+        SELECT switch, uid, created_us, call_id, call_start_ts, facts::text FROM call_leg AS leg
+        WHERE leg.call_id = call.call_id AND leg.call_start_ts = call.start_ts AND leg.switch = call.switch
+        ORDER BY leg.created_us, leg.uid LIMIT %(most)s
+    ) AS counted
+"""
+
+_BY_KEY: Final = """
+    SELECT leg.switch, uid, leg.created_us, call_id, call_start_ts, facts::text
+    FROM unnest(%(switches)s::text[], %(ids)s::text[], %(at_us)s::bigint[]) AS wanted (switch, id, at_us)
+    JOIN call_leg AS leg
+        ON leg.uid = wanted.id AND leg.created_us = wanted.at_us AND leg.switch = wanted.switch
 """
 
 
-def related(connection: Connection, ids: Collection[str]) -> list[StoredLeg]:
-    """Read every stored leg that can share a call with legs of these ids (their own and their parents')."""
-    return [
-        StoredLeg(leg=leg_from(switch, uid, created_us, facts), row_key=CallKey(call_start_ts, call_id, switch))
-        for switch, uid, created_us, call_id, call_start_ts, facts in connection.execute(
-            _RELATED, {"ids": array_literal(list(ids))}, binary=True
-        )
-    ]
+def related(connection: Connection, wanted: Collection[LegKey]) -> Related:
+    """Read the stored legs that can share a call with legs of these ids, their own and their parents', at these times.
+
+    `wanted`: (switch, id, Created-Time in µs of the leg that has the id or names it).
+    """
+    counted: dict[LegKey, StoredLeg] = {}
+    named: set[LegKey] = set()
+    asked = {**_arrays(wanted), "most": MAX_CALL_LEGS}
+    for switch, uid, created_us, call_id, call_start_ts, facts in connection.execute(_RELATED, asked, binary=True):
+        key = (switch, uid, created_us)
+        if facts is None:
+            named.add(key)
+        else:
+            counted[key] = _stored(switch, uid, created_us, call_id, call_start_ts, facts)
+    beyond = named - counted.keys()
+    if not beyond:
+        return Related(counted=counted)
+    found = connection.execute(_BY_KEY, _arrays(beyond), binary=True)
+    return Related(counted=counted, uncounted={stored.leg.key: stored for stored in starmap(_stored, found)})
+
+
+def of_calls(connection: Connection, calls: Collection[CallKey]) -> list[StoredLeg]:
+    """Read the legs of these calls that count."""
+    starts, ids, switches = key_arrays(calls)
+    asked = {"starts": starts, "ids": ids, "switches": switches, "most": MAX_CALL_LEGS}
+    return list(starmap(_stored, connection.execute(_OF_CALLS, asked, binary=True)))
+
+
+def _arrays(keys: Collection[LegKey]) -> dict[str, str]:
+    ordered = list(keys)
+    return {
+        "switches": array_literal([switch for switch, _, _ in ordered]),
+        "ids": array_literal([uid for _, uid, _ in ordered]),
+        "at_us": array_literal([at_us for _, _, at_us in ordered]),
+    }
+
+
+def _stored(switch: str, uid: str, created_us: int, call_id: str, call_start_ts: int, facts: str) -> StoredLeg:
+    return StoredLeg(leg=leg_from(switch, uid, created_us, facts), row_key=CallKey(call_start_ts, call_id, switch))
 
 
 def leg_from(switch: str, uid: str, created_us: int, facts: str) -> Leg:

@@ -3,7 +3,9 @@
 A partition is created as a plain table and then attached: `CREATE TABLE … PARTITION OF` needs a lock on the parent for
 which it waits while a reader is open, and every INSERT then waits for it.
 
-Days before `hot_window` need no partition of their own: `call_cdr_late` and `call_leg_late` reach up to there.
+Days long past need no partition of their own: `call_cdr_late` and `call_leg_late` reach up to the first that stands. So
+the number of partitions is bounded by the retention, whatever a clock or an old CDR file says: PostgreSQL locks every
+partition that a query cannot rule out, and has room for some 6,400 locks in all.
 """
 
 from collections.abc import Iterable
@@ -21,15 +23,20 @@ DAYS_AHEAD = 7
 
 @dataclass(frozen=True, kw_only=True)
 class Partitioned:
-    """A table with one partition per day; `begins`: the column of `hot_window`, in its units, where its days begin."""
+    """A table with one partition per day, and two columns of `hot_window` in its units.
+
+    `begins`: until where its days were dropped. `late_until`: until where its late partition reaches, which is the
+    same or later.
+    """
 
     table: LiteralString
     begins: LiteralString
+    late_until: LiteralString
     units_per_day: int
 
 
-CALLS = Partitioned(table="call_cdr", begins="window_start", units_per_day=MS_PER_DAY)
-LEGS = Partitioned(table="call_leg", begins="leg_start", units_per_day=US_PER_DAY)
+CALLS = Partitioned(table="call_cdr", begins="window_start", late_until="calls_late_until", units_per_day=MS_PER_DAY)
+LEGS = Partitioned(table="call_leg", begins="leg_start", late_until="legs_late_until", units_per_day=US_PER_DAY)
 
 
 def partition_name(table: str, day: int) -> str:
@@ -74,13 +81,39 @@ def make_ready(connection: Connection) -> None:
     Partitions().ensure(connection, call_days=days, leg_days=days)
 
 
+def begin_days(connection: Connection, day: int) -> None:
+    """Let a new database have no partition for days before `day`: what belongs there goes to the late partitions.
+
+    Does nothing when a day has a partition already, or was pruned. Call outside a transaction.
+    """
+    for kind in (CALLS, LEGS):
+        with store_errors(), connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
+            begun = sql.SQL("SELECT {} > 0 FROM hot_window").format(sql.Identifier(kind.late_until))
+            if connection.execute(begun).fetchone() != (False,) or standing_days(connection, kind):
+                continue
+            late = sql.Identifier(f"{kind.table}_late")
+            connection.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(sql.Identifier(kind.table), late))
+            attach_late(connection, kind, day * kind.units_per_day)
+
+
+def attach_late(connection: Connection, kind: Partitioned, until: int) -> None:
+    """Attach the detached late partition again, reaching to `until`, in the units of the table."""
+    connection.execute(
+        sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM (MINVALUE) TO ({})").format(
+            sql.Identifier(kind.table), sql.Identifier(f"{kind.table}_late"), sql.Literal(until)
+        )
+    )
+    connection.execute(sql.SQL("UPDATE hot_window SET {} = %s").format(sql.Identifier(kind.late_until)), (until,))
+
+
 def _make(connection: Connection, kind: Partitioned, day: int) -> None:
     name = partition_name(kind.table, day)
     with store_errors(), connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
         found = connection.execute(
             sql.SQL("SELECT to_regclass(%s) IS NOT NULL OR %s < {} FROM hot_window").format(
-                sql.Identifier(kind.begins)
+                sql.Identifier(kind.late_until)
             ),
             (name, day * kind.units_per_day),
         ).fetchone()

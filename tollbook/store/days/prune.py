@@ -21,6 +21,7 @@ from tollbook.store.days.partitions import (
     CALLS,
     LEGS,
     Partitioned,
+    attach_late,
     partition_name,
     standing_days,
 )
@@ -132,11 +133,7 @@ def _drop(
             moving = sql.SQL("INSERT INTO {late} ({columns}) SELECT {columns} FROM {day} WHERE ctid = ANY (%s::tid[])")
             moved = connection.execute(moving.format(late=late, columns=columns, day=name), (places,)).rowcount
         connection.execute(sql.SQL("DROP TABLE {}").format(name))
-        connection.execute(
-            sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM (MINVALUE) TO ({})").format(
-                parent, late, sql.Literal(ends)
-            )
-        )
+        attach_late(connection, kind, ends)
         connection.execute(sql.SQL("UPDATE hot_window SET {} = %s").format(sql.Identifier(kind.begins)), (ends,))
 
     return Dropped(tries=_try_until(deadline, connection, kind, day, drop), moved=moved)

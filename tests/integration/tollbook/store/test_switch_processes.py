@@ -15,7 +15,7 @@ from tollbook.store.calls.switch_processes import SwitchProcess, note, open_legs
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import Partitions
 
-T0 = 1_800_000_000_000_000
+T0 = 1_795_000_000_000_000
 SECOND = 1_000_000
 
 
