@@ -1,6 +1,6 @@
 """A real `tollbook serve`, and requests to it."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -20,11 +20,14 @@ class ApiServer(Running):
         ours = {"database_url": database_url, "api_bind": f"127.0.0.1:{self.port}", "data_dir": str(log.parent)}
         super().__init__(["serve"], environment(**ours | settings), log)
 
-    def get(self, path: str, key: str | None = None) -> tuple[HTTPResponse, bytes]:
+    def get(
+        self, path: str, key: str | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> tuple[HTTPResponse, bytes]:
         """Ask on a connection of its own."""
+        sent = {**(headers or {}), **({} if key is None else {"x-api-key": key})}
         connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         try:
-            connection.request("GET", path, headers={} if key is None else {"x-api-key": key})
+            connection.request("GET", path, headers=sent)
             response = connection.getresponse()
             return response, response.read()
         finally:

@@ -17,7 +17,7 @@ def compress(response: Response) -> Response:
     response.vary.add("Accept-Encoding")
     if (
         request.accept_encodings["gzip"] > 0
-        and not response.is_streamed
+        and not (response.is_streamed or response.direct_passthrough)  # a file of the dashboard, sent by the server
         and "Content-Encoding" not in response.headers
         and len(body := response.get_data()) > _MIN_BYTES
     ):

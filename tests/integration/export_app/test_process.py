@@ -1,5 +1,6 @@
 """`tollbook serve` and `tollbook key` as processes, as an operator runs them."""
 
+import gzip
 import json
 import signal
 import socket
@@ -58,6 +59,14 @@ def test_from_a_key_to_the_last_page(served: ApiServer, tollbook: Tollbook, data
     assert "GET path=/v1/calls status=200" in served.output
     assert "limit=123" not in served.output
     assert "sk_" not in served.output
+
+
+def test_a_browser_gets_the_dashboard_and_its_files(served: ApiServer) -> None:
+    """Files that the server sends itself are sent whole to a client that accepts gzip, as every browser does."""
+    for path, text in (("/", b"<!doctype html>"), ("/assets/app.js", b"import "), ("/v1/docs/", b"<!doctype html>")):
+        answer, body = served.get(path, headers={"Accept-Encoding": "gzip"})
+        assert answer.status == 200
+        assert text in (gzip.decompress(body) if answer.headers["Content-Encoding"] == "gzip" else body)
 
 
 def test_sigterm_ends_after_the_requests_under_way(served: ApiServer, database: Connection) -> None:
