@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -26,15 +27,15 @@ _FORMULA = re.compile(rb'"(?:[=\-@]|\+(?![0-9]+"))')
 _encode = msgspec.json.Encoder().encode
 
 
-def encode_page(rows: Sequence[Sequence[object]], columns: Sequence[str] = COLUMNS, *, raw: bool = False) -> bytes:
+def encode_page(rows: Iterable[Sequence[object]], columns: Sequence[str] = COLUMNS, *, raw: bool = False) -> bytes:
     """Encode rows of these columns; null is an empty field, a boolean `true` or `false`.
 
     Text that a spreadsheet would run as a formula gets a `'` before it, unless `raw`. The page is encoded as a whole:
     it is bounded, and its length is sent first, so that a page that was cut off cannot pass for a complete one.
     """
     pieces = [",".join(columns).encode(), b"\r\n"]
-    for begin in range(0, len(rows), _CHUNK):
-        chunk = rows[begin : begin + _CHUNK]
+    left = iter(rows)
+    while chunk := list(islice(left, _CHUNK)):
         fast = _encode_without_quotes(chunk, len(columns), raw=raw)
         pieces.append(_encode_with_quotes(chunk, raw=raw) if fast is None else fast)
     return b"".join(pieces)

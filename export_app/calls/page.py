@@ -1,6 +1,6 @@
 """A page of `/v1/calls`: the only way in which the API lists calls, and always those of the caller's account."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import cast
@@ -22,13 +22,29 @@ from tollbook.store.days.window import read_window
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Rows of `columns`, and the cursor of the next page or of the next sync, if there is one. `until` is epoch ms."""
+    """Rows, and the cursor of the next page or of the next sync, if there is one. `until` is epoch ms.
+
+    `columns` are those that are shown. `read` has what was read of each row: first `read_columns(columns)`.
+    """
 
     columns: tuple[str, ...]
-    rows: Sequence[Record]
+    read: Sequence[Record]
     until: int
     next_cursor: str | None = None
     sync_cursor: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.read)
+
+    def rows(self) -> Iterator[Record]:
+        """Yield the columns that are shown of each row.
+
+        One at a time: with 10,000 rows more in memory, the garbage collector made a page take a tenth longer.
+        """
+        places = list(map(read_columns(self.columns).index, self.columns))
+        if places == list(range(places[0], places[0] + len(places))):
+            return map(itemgetter(slice(places[0], places[0] + len(places))), self.read)
+        return map(itemgetter(*places), self.read)
 
 
 def read_calls(database: Database, archive: SharedArchive, identity: Identity, query: CallsQuery, now_ms: int) -> Page:
@@ -71,7 +87,7 @@ def page_of_calls(
             **key_of(kept[-1])._asdict(),
         )
         next_cursor = cursors.encode(cursor, key_hash)
-    return Page(columns=query.columns, rows=_shown(kept, query.columns), until=selection.until, next_cursor=next_cursor)
+    return Page(columns=query.columns, read=kept, until=selection.until, next_cursor=next_cursor)
 
 
 def page_of_changes(changed: ChangedRows, step: SyncStep, query: CallsQuery, key_hash: bytes, now_ms: int) -> Page:
@@ -89,18 +105,4 @@ def page_of_changes(changed: ChangedRows, step: SyncStep, query: CallsQuery, key
         next_cursor = cursors.encode(cursor, key_hash)
     else:
         sync_cursor = cursors.encode(SyncCursor(first=changed.horizon, filters=filters, made_s=made_s), key_hash)
-    return Page(
-        columns=query.columns,
-        rows=_shown(kept, query.columns),
-        until=now_ms,
-        next_cursor=next_cursor,
-        sync_cursor=sync_cursor,
-    )
-
-
-def _shown(rows: Sequence[Record], columns: tuple[str, ...]) -> Sequence[Record]:
-    """Take the columns that are shown out of rows in the columns of `read_columns`."""
-    places = list(map(read_columns(columns).index, columns))
-    if len(places) == 1:  # itemgetter returns a bare value for one place
-        return [(row[places[0]],) for row in rows]
-    return list(map(itemgetter(*places), rows))
+    return Page(columns=query.columns, read=kept, until=now_ms, next_cursor=next_cursor, sync_cursor=sync_cursor)

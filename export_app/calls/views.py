@@ -37,12 +37,12 @@ def list_calls(query: CallsQuery) -> Response:
 
 def _as_json(page: Page) -> Response:
     row_of = _row_type(page.columns)
-    answer: dict[str, object] = {"ok": True, "count": len(page.rows)}
+    answer: dict[str, object] = {"ok": True, "count": len(page)}
     if "parts" in page.columns:
         parts = page.columns.index("parts")
-        answer["rows"] = [row_of(*row[:parts], _as_it_is(row[parts]), *row[parts + 1 :]) for row in page.rows]
+        answer["rows"] = [row_of(*row[:parts], _as_it_is(row[parts]), *row[parts + 1 :]) for row in page.rows()]
     else:
-        answer["rows"] = [row_of(*row) for row in page.rows]
+        answer["rows"] = [row_of(*row) for row in page.rows()]
     if page.next_cursor is not None:
         answer["next_cursor"] = page.next_cursor
     if page.sync_cursor is not None:
@@ -62,7 +62,7 @@ def _as_it_is(json: object) -> msgspec.Raw | None:
 
 def _as_csv(page: Page, *, raw: bool) -> Response:
     until = dt.datetime.fromtimestamp(page.until // 1000, dt.UTC)
-    body = csv_page.encode_page(page.rows, page.columns, raw=raw)
+    body = csv_page.encode_page(page.rows(), page.columns, raw=raw)
     response = Response(body, content_type=csv_page.MEDIA_TYPE)
     response.headers["Content-Disposition"] = f'attachment; filename="calls-until-{until:%Y%m%dT%H%M%SZ}.csv"'
     if page.next_cursor is not None:
