@@ -1,1 +1,1 @@
-"""Benchmarks: each figure is a ratio of ours to something else, on the same bytes, in one run."""
+"""Benchmarks: what Tollbook does in a second, beside something that does comparable work in the same run."""

@@ -5,30 +5,32 @@ client reads. Ours is the whole `tollbook listen` with PostgreSQL on the same co
 complete in the database; stock greenswitch only reads and parses.
 """
 
-import contextlib
-import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
+from benchmarks.database import database
 from benchmarks.feeder import EVENTS
-from tollbook.embedded import embedded_postgres
+from benchmarks.figure import TIMES, Figure
+from benchmarks.processes import running
+from tollbook.config import Settings
 from tollbook.simulator.recording import load_all, shipped_names
-from tollbook.store.database import connect
+from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import make_ready
-from tollbook.store.schema import upgrade
 
-TOLLBOOK = Path(sys.executable).with_name("tollbook")
-CALLS = 12_000
-STOCK_CALLS = 1_500
-ROUNDS = 3
+_ROOT = Path(__file__).parents[1]
+_TIMEOUT_S = 300.0
+# What a fresh copy of a recorded call has in common with it.
+_KEPT = (
+    "account_id", "direction", "from_num", "to_num", "duration_sec", "billsec", "answered", "disposition",
+    "hangup_cause", "queue_id", "agent_id",
+)  # fmt: skip
 
 _STOCK = """
 import sys, time, gevent
@@ -63,98 +65,102 @@ class Workload:
     """The events that pass the subscription, and the rows they make, for a number of calls played in turn."""
 
     events: int
-    rows: int
+    rows: Counter[tuple[object, ...]]
     mean_bytes: float
 
     @classmethod
-    def of(cls, calls: int) -> "Workload":
+    def of(cls, calls: int, switches: int = 1) -> "Workload":
+        """Add up `calls` calls on each switch."""
         recordings = load_all(shipped_names())
-        events = rows = size = 0
+        sent = [[event for event in one.events if event.name.decode() in EVENTS] for one in recordings]
+        rows: Counter[tuple[object, ...]] = Counter()
         for number in range(calls):
-            recording = recordings[number % len(recordings)]
-            wanted = [event for event in recording.events if event.name.decode() in EVENTS]
-            events += len(wanted)
-            rows += len(recording.rows)
-            size += sum(len(event.json_frame(1)) for event in wanted) if number < len(recordings) else 0
-        one_round = sum(event.name.decode() in EVENTS for recording in recordings for event in recording.events)
-        return cls(events=events, rows=rows, mean_bytes=size / one_round)
+            rows.update(tuple(row[name] for name in _KEPT) for row in recordings[number % len(recordings)].rows)
+        sizes = [len(event.json_frame(1)) for events in sent for event in events]
+        return cls(
+            events=switches * sum(len(sent[number % len(sent)]) for number in range(calls)),
+            rows=Counter({row: switches * count for row, count in rows.items()}),
+            mean_bytes=statistics.mean(sizes),
+        )
+
+    def check(self, connection: Connection) -> None:
+        """Raise AssertionError unless `call_cdr` has these complete rows and no others."""
+        found = connection.execute(f"SELECT {', '.join(_KEPT)} FROM call_cdr WHERE end_ts IS NOT NULL").fetchall()
+        wrong = Counter(found)
+        wrong.subtract(self.rows)
+        assert not any(wrong.values()), {row: count for row, count in wrong.items() if count}
 
 
-@contextlib.contextmanager
-def feeder(calls: int, form: str, switches: int = 1, up: int = 0) -> Iterator[list[int]]:
+@contextmanager
+def feeder(calls: int, form: str, switches: int = 1, up: int = 0) -> Generator[list[int]]:
     """Run `benchmarks.feeder`; yield its ports."""
     command = [sys.executable, "-m", "benchmarks.feeder", str(calls), str(switches), form, str(up)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    try:
-        yield [int(port) for port in process.stdout.readline().split()]
-    finally:
-        process.terminate()
-        process.wait(30)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_ROOT) as process:
+        assert process.stdout
+        try:
+            yield [int(port) for port in process.stdout.readline().split()]
+        finally:
+            process.terminate()
 
 
-def stock(calls: int) -> float:
+def listen(settings: Settings, ports: list[int]) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Run `tollbook listen` on the feeder's switches."""
+    return running(
+        "listen",
+        database_url=settings.require_database_url(),
+        data_dir=str(settings.data_dir),
+        esl=",".join(f"esl://:ClueCon@127.0.0.1:{port}" for port in ports),
+    )
+
+
+def _stock(calls: int) -> float:
     """Return the events a second that stock greenswitch reads."""
     wanted = Workload.of(calls).events
     with feeder(calls, "plain") as ports:
         done = subprocess.run(
-            [sys.executable, "-c", _STOCK, str(ports[0]), str(wanted)], capture_output=True, text=True, timeout=300
-        )
+            [sys.executable, "-c", _STOCK, str(ports[0]), str(wanted)],
+            capture_output=True, text=True, timeout=_TIMEOUT_S, check=True,
+        )  # fmt: skip
     return wanted / float(done.stdout.split()[-1])
 
 
-def ours(calls: int, database: str, switches: int = 1) -> tuple[float, float]:
+def _ours(calls: int, settings: Settings, connection: Connection, switches: int = 1) -> tuple[float, float]:
     """Return the (events, rows) a second that `tollbook listen` completes in PostgreSQL, over all switches."""
-    share = calls // switches
-    load = Workload.of(share)
-    with contextlib.ExitStack() as stack, psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("TRUNCATE call_cdr, call_leg, archive_outbox")
-        ports = stack.enter_context(feeder(calls, "json", switches))
-        environment = os.environ | {
-            "TOLLBOOK_DATABASE_URL": database,
-            "TOLLBOOK_ESL": ",".join(f"esl://:ClueCon@127.0.0.1:{port}" for port in ports),
-            "TOLLBOOK_DATA_DIR": tempfile.gettempdir(),
-            "TOLLBOOK_LOG_LEVEL": "error",
-        }
-        listener = subprocess.Popen([TOLLBOOK, "listen"], env=environment)
-        stack.callback(listener.wait, 60)
-        stack.callback(listener.terminate)
-        begun = None
-        query = "SELECT count(*), count(end_ts) FROM call_cdr"
-        deadline = time.monotonic() + 300
-        while time.monotonic() < deadline:
-            rows, complete = connection.execute(query).fetchone() or (0, 0)
-            if begun is None and rows:
-                begun = time.monotonic()
-            if begun is not None and complete >= load.rows * switches:
-                took = time.monotonic() - begun
-                return load.events * switches / took, load.rows * switches / took
+    load = Workload.of(calls // switches, switches)
+    rows = load.rows.total()
+    connection.execute("TRUNCATE call_cdr, call_leg, archive_outbox")
+    with feeder(calls, "json", switches) as ports, listen(settings, ports):
+        begun, complete = None, 0
+        deadline = time.monotonic() + _TIMEOUT_S
+        while complete < rows:
+            assert time.monotonic() < deadline, f"{complete} of {rows} rows after {_TIMEOUT_S:.0f} s"
             time.sleep(0.001 if begun is None else 0.05)
-    raise AssertionError(f"{complete} of {load.rows * switches} rows after 300 s")
+            ((some, complete),) = connection.execute("SELECT count(*), count(end_ts) FROM call_cdr").fetchall()
+            if begun is None and some:
+                begun = time.monotonic()
+        took_s = time.monotonic() - (begun or 0)
+    load.check(connection)
+    return load.events / took_s, rows / took_s
 
 
-def run() -> None:
-    """Print the figure and how it was made."""
-    load = Workload.of(CALLS)
-    print(
-        f"events: {CALLS} calls, {load.events} events of {load.mean_bytes / 1000:.1f} kB"
-        f" (CREATE, ANSWER, HANGUP_COMPLETE), {load.rows} rows, {load.events / load.rows:.1f} events a row"
-    )
-    with tempfile.TemporaryDirectory(prefix="tollbook-") as folder, embedded_postgres(Path(folder)) as url:
-        upgrade(url)
-        with connect(url, name="bench", autocommit=True) as connection:
-            make_ready(connection)  # as `tollbook db upgrade` does
+def run(*, calls: int = 12_000, stock_calls: int = 1_500, rounds: int = 3) -> Iterator[Figure]:
+    """Yield what one switch gives against greenswitch, and what 4 and 16 switches give in total against one."""
+    load = Workload.of(calls)
+    yield Figure(what="events (CREATE, ANSWER, HANGUP_COMPLETE)", value=load.events, unit="events")
+    yield Figure(what="mean size of an event", value=load.mean_bytes, unit="bytes")
+    with database() as settings, connect(settings.require_database_url(), name="bench", autocommit=True) as connection:
+        make_ready(connection)  # as `tollbook db upgrade` does
         ratios: list[float] = []
-        for number in range(ROUNDS):
-            base = stock(STOCK_CALLS)
-            events, rows = ours(CALLS, url)
-            ratios.append(events / base)
-            print(
-                f"  round {number + 1}: greenswitch reads {base:,.0f} events/s; tollbook commits {events:,.0f},"
-                f" {rows:,.0f} rows/s: {events / base:.1f} x"
-            )
-        print(f"  median {statistics.median(ratios):.1f} x (to reach: 5 x)")
-        one = ours(CALLS, url)[0]
-        for count in (4, 16):
-            several = ours(CALLS, url, count)[0]
-            print(f"  {count} switches: {several:,.0f} events/s in total, {several / one:.2f} of one (to reach: 0.9)")
+        for _ in range(rounds):
+            stock = _stock(stock_calls)
+            events, rows = _ours(calls, settings, connection)
+            ratios.append(events / stock)
+            yield Figure(what="greenswitch reads", value=stock, unit="events/s")
+            yield Figure(what="tollbook commits", value=events, unit="events/s")
+            yield Figure(what="rows", value=rows, unit="rows/s")
+        ratio = statistics.median(ratios)
+        yield Figure(what="tollbook against greenswitch", value=ratio, unit=TIMES, bound="to reach: 5")
+        one = _ours(calls, settings, connection)[0]
+        for switches in (4, 16):
+            ratio = _ours(calls, settings, connection, switches)[0] / one
+            yield Figure(what=f"{switches} switches against one", value=ratio, unit=TIMES, bound="to reach: 0.9")

@@ -2,120 +2,95 @@
 
 A separate process writes calls, each in its own transaction, as a quiet listener does. Its longest wait is reported
 without pruning, while the day is pruned, and while a report holds the table for seconds and prune keeps trying.
-TOLLBOOK_BENCH_DAY sets how many calls the day has (default 1,000,000).
 """
 
 import contextlib
 import multiprocessing
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Event
-from pathlib import Path
 
 import msgspec
-from pydantic import SecretStr
 
+from benchmarks.database import database, fill_calls, queue_calls
+from benchmarks.figure import Figure
 from maintenance.archive.run import archive_calls
 from maintenance.prune.plan import MAX_MOVED
 from maintenance.prune.run import verify
 from tests.factories import UP, call_row
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
-from tollbook.embedded import embedded_postgres
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
 from tollbook.store.days import prune as store
-from tollbook.store.days.partitions import Partitions, make_ready
-from tollbook.store.schema import upgrade
+from tollbook.store.days.partitions import make_ready
 from tollbook.times import MS_PER_DAY, current_day
 
-CALLS = int(os.environ.pop("TOLLBOOK_BENCH_DAY", "1000000"))
-# How many calls are open, and how many wait for the archive: together as many as prune moves at most.
-STAYING = MAX_MOVED // 2
-REPORT_S = 5.0
-TODAY = current_day()
-
-FILL = """
-    INSERT INTO call_cdr (call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec,
-        billsec, answered, disposition, hangup_cause, cost_micros, switch, revision, parts)
-    SELECT md5(n::text)::uuid::text, 'account ' || n %% 10, 'outbound', '+49301000' || n %% 1000, '+4930' || n,
-        start_ts, start_ts + 4000, CASE WHEN ended THEN start_ts + 64000 END, CASE WHEN ended THEN 64 END,
-        CASE WHEN ended THEN 60 END, 1, CASE WHEN ended THEN 'answered' END, 'NORMAL_CLEARING',
-        CASE WHEN ended THEN n %% 100000 END, 'sw1', ended::int,
-        '[{"direction":"outbound","number":"+4930123456","seconds":60,"cost_micros":1234}]'
-    FROM generate_series(1, %(count)s) AS n,
-        LATERAL (SELECT %(start)s + n * 86400000::bigint / %(count)s - 1, n > %(open)s) AS call (start_ts, ended)
-"""
-QUEUE = """
-    INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, since)
-    SELECT start_ts, call_id, switch, account_id, 'epoch' FROM call_cdr
-    WHERE start_ts >= %s AND start_ts < %s AND end_ts IS NOT NULL LIMIT %s
-"""
+_TODAY = current_day()
+_QUIET_S = 3.0
 
 
-def run() -> None:
-    """Print times and waits."""
-    print(f"prune: a day of {CALLS:,} calls, {STAYING} of them open and {STAYING} not archived")
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tollbook-")))
-        url = stack.enter_context(embedded_postgres(folder))
-        upgrade(url)
-        settings = Settings(database_url=SecretStr(url), data_dir=folder)
-        connection = stack.enter_context(connect(url, name="bench", autocommit=True))
+def run(*, calls: int = 1_000_000, moved: int = MAX_MOVED, report_s: int = 5) -> Iterator[Figure]:
+    """Yield times and waits: nobody reads, then a report holds the table for `report_s`.
+
+    Of the calls of the day `moved` stay: half are open, half wait for the archive.
+    """
+    staying = moved // 2
+    with (
+        database() as settings,
+        connect(settings.require_database_url(), name="bench", autocommit=True) as connection,
+        open_catalog(settings) as catalog,
+    ):
         make_ready(connection)
-        catalog = stack.enter_context(open_catalog(settings))
-        for day, report in ((TODAY - 40, False), (TODAY - 39, True)):
-            _fill(connection, settings, day)
+        url = settings.require_database_url()
+        for day, report in ((_TODAY - 40, False), (_TODAY - 39, True)):
+            _fill(connection, settings, day, calls, staying)
             with _writing(url) as waits:
-                time.sleep(3)
-            quiet = waits[0]
+                time.sleep(_QUIET_S)
+            of = f"a report for {report_s} s" if report else "nobody reads"
+            yield Figure(what=f"{of}: longest INSERT before", value=waits[0] * 1000, unit="ms")
             begun = time.monotonic()
             verified = verify(connection, load_calls(catalog), day)
-            verifying = time.monotonic() - begun
-            with _writing(url) as waits, _report(url) if report else contextlib.nullcontext():
+            yield Figure(what=f"{of}: verified", value=time.monotonic() - begun, unit="s")
+            assert verified.calls == calls - moved, verified
+            with _writing(url) as waits, _report(url, report_s) if report else contextlib.nullcontext():
                 time.sleep(1)
                 begun = time.monotonic()
                 dropped = store.drop_calls(connection, day, most_moved=MAX_MOVED)
-                dropping = time.monotonic() - begun
-            print(
-                f"  {f'a report holds it for {REPORT_S:.0f} s' if report else 'nobody reads':>26}:"
-                f" {verified.calls:,} calls verified in {verifying:.2f} s, dropped in {dropping:.2f} s"
-                f" and {dropped.tries} tries, {dropped.moved} moved; longest INSERT {waits[0] * 1000:.0f} ms"
-                f" (before: {quiet * 1000:.0f} ms)"
-            )
+                dropping_s = time.monotonic() - begun
+            assert dropped.moved == moved, dropped
+            yield Figure(what=f"{of}: dropped", value=dropping_s, unit="s", bound="" if report else "to stay under: 2")
+            yield Figure(what=f"{of}: tries", value=dropped.tries, unit="tries")
+            yield Figure(what=f"{of}: longest INSERT", value=waits[0] * 1000, unit="ms", bound="to stay under: 250")
 
 
-def _fill(connection: Connection, settings: Settings, day: int) -> None:
-    Partitions().ensure(connection, call_days=[day], leg_days=[day])
-    start = day * MS_PER_DAY
-    span = (start, start + MS_PER_DAY)
-    connection.execute(FILL, {"count": CALLS, "start": start, "open": STAYING})
-    connection.execute(QUEUE, (*span, None))
+def _fill(connection: Connection, settings: Settings, day: int, calls: int, staying: int) -> None:
+    since = day * MS_PER_DAY
+    fill_calls(connection, calls, accounts=10, since=since, open_calls=staying)
+    queue_calls(connection, since=since)
     archive_calls(settings, now=True)
-    connection.execute(QUEUE, (*span, STAYING))
-    connection.execute("VACUUM ANALYZE call_cdr")
+    queue_calls(connection, since=since, limit=staying)
 
 
 @contextlib.contextmanager
-def _report(url: str) -> Iterator[None]:
-    """Hold the table open for REPORT_S from now on, as a long report does."""
+def _report(url: str, report_s: int) -> Iterator[None]:
+    """Hold the table open for `report_s` from now on, as a long report does."""
     context = multiprocessing.get_context("spawn")
     reading = context.Event()
-    process = context.Process(target=_read, args=(url, reading))
+    process = context.Process(target=_read, args=(url, reading, report_s))
     process.start()
     reading.wait()
     yield
     process.join()
 
 
-def _read(url: str, reading: Event) -> None:
+def _read(url: str, reading: Event, report_s: int) -> None:
     with connect(url, name="report") as connection:
         connection.execute("SELECT 1 FROM call_cdr LIMIT 1")
         reading.set()
-        time.sleep(REPORT_S)
+        time.sleep(report_s)
 
 
 @contextlib.contextmanager
@@ -134,7 +109,7 @@ def _writing(url: str) -> Iterator[list[float]]:
 
 
 def _write(url: str, ready: Event, stop: Event, pipe: Pipe) -> None:
-    row = call_row("", "acme", TODAY * MS_PER_DAY, **UP)
+    row = call_row("", "acme", _TODAY * MS_PER_DAY, **UP)
     longest = 0.0
     with connect(url, name="writer", autocommit=True) as connection:
         number = 0

@@ -4,28 +4,27 @@ Each size runs in its own process, so that its memory is measured by itself: the
 loaded as the listener loads it, and asked for numbers, nine of ten of which have a rate.
 """
 
+import multiprocessing
+import os
 import random
-import resource
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
 
-from rating.deck import Deck
+import marisa_trie
+
+from benchmarks.database import database
+from benchmarks.figure import TIMES, Figure
+from benchmarks.processes import resident_mb
 from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
-from tollbook.embedded import embedded_postgres
 from tollbook.model.charge import Charge
 from tollbook.store.database import connect
-from tollbook.store.schema import upgrade
 from tollbook.store.tariffs.accounts import assign
 from tollbook.store.tariffs.deck_import import replace_rates
 from tollbook.store.tariffs.tariffs import Account, add_account
 
 SIZES = (1_000, 100_000, 1_000_000)
-NUMBERS = 200_000
 AT = 1_800_000_000_000
 
 
@@ -48,80 +47,68 @@ def prefixes(size: int) -> list[str]:
     return sorted(found)
 
 
-def numbers(size: int) -> list[str]:
+def numbers(size: int, count: int) -> list[str]:
     """Make numbers of 12 digits, nine of ten of which begin with a prefix of the deck."""
     chance = random.Random(size + 1)
     known = prefixes(size)
     return [
         "".join((chance.choice(known) if chance.random() < 0.9 else "0", str(chance.randrange(10**11, 10**12))))[:12]
-        for _ in range(NUMBERS)
+        for _ in range(count)
     ]
 
 
-def resident_mb() -> float:
-    """Return the resident set of this process in MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
-def measure(url: str, size: int) -> None:
-    """Print the time and memory of one deck."""
-    with connect(url, name="bench") as connection:
-        began = time.monotonic()
+def measure(size: int, count: int) -> list[Figure]:
+    """Return the figures of one deck, and check each match and each price."""
+    with database() as settings, connect(settings.require_database_url(), name="bench") as connection:
+        begun = time.monotonic()
         rows = (row.values() for row in parse_deck([("", deck_file(size))]))
         replace_rates(connection, "bench", None, rows)
-        imported_s, imported_mb = time.monotonic() - began, resident_mb()
+        imported_s, imported_mb = time.monotonic() - begun, resident_mb(os.getpid())
         add_account(connection, Account(account_id="acme", name="Acme", plan_id=None))
         assign(connection, "acme", "bench", from_ts=0, to_ts=None)
-        began = time.monotonic()
+        begun = time.monotonic()
         tariffs = load_tariffs(connection)
-        loaded_s, loaded_mb = time.monotonic() - began, resident_mb() - imported_mb
+        loaded_s, loaded_mb = time.monotonic() - begun, resident_mb(os.getpid()) - imported_mb
     (deck,) = tariffs.decks.values()
-    asked = numbers(size)
-    matched_s, matched = _matches(deck, asked)
-    parts = [(Charge(direction="outbound", number=number, seconds=61),) for number in asked]
-    began = time.process_time()
-    for one in parts:
-        tariffs.price_charges("acme", AT, True, one)
-    priced_s = time.process_time() - began
-    print(
-        f"  {size:>9,} prefixes: import {imported_s:.1f} s (process {imported_mb:.0f} MB), load {loaded_s:.2f} s,"
-        f" {loaded_mb:.0f} MB, match {matched_s / NUMBERS * 1e6:.2f} µs, {NUMBERS / priced_s:,.0f} prices/s"
-    )
-    _trie(prefixes(size), asked, matched, matched_s)
-
-
-def _matches(deck: Deck, asked: list[str]) -> tuple[float, list[str | None]]:
-    began = time.process_time()
+    asked = numbers(size, count)
+    begun = time.process_time()
     found = [deck.match("outbound", number, AT) for number in asked]
-    return time.process_time() - began, [rate.prefix if rate else None for rate in found]
+    matched_s = time.process_time() - begun
+    charges = [(Charge(direction="outbound", number=number, seconds=61),) for number in asked]
+    begun = time.process_time()
+    prices = [tariffs.price_charges("acme", AT, True, charge) for charge in charges]
+    priced_s = time.process_time() - begun
+    trie_s, trie_mb, longest = _trie(prefixes(size), asked)
+    assert [rate.prefix if rate else None for rate in found] == longest
+    assert [price.parts[0].rate_id for price in prices] == [rate.rate_id if rate else None for rate in found]
+    of = f"{size:,} prefixes"
+    return [
+        Figure(what=f"{of}: import", value=imported_s, unit="s"),
+        Figure(what=f"{of}: memory of the process that imports", value=imported_mb, unit="MB"),
+        Figure(what=f"{of}: load", value=loaded_s, unit="s", bound="to stay under, at 100,000: 2"),
+        Figure(what=f"{of}: memory", value=loaded_mb, unit="MB"),
+        Figure(what=f"{of}: match", value=matched_s / count * 1e6, unit="µs"),
+        Figure(what=f"{of}: prices", value=count / priced_s, unit="/s", bound="to reach, at 100,000: 200,000"),
+        Figure(what=f"{of}: a match by marisa-trie, prefixes only", value=trie_s / count * 1e6, unit="µs"),
+        Figure(what=f"{of}: marisa-trie's memory", value=trie_mb, unit="MB"),
+        Figure(what=f"{of}: marisa-trie's time against ours", value=trie_s / matched_s, unit=TIMES),
+    ]
 
 
-def _trie(known: list[str], asked: list[str], expected: list[str | None], ours_s: float) -> None:
-    """Print the same matches made by marisa-trie, which finds all prefixes of a number that it holds."""
-    import marisa_trie
-
-    before_mb, began = resident_mb(), time.process_time()
+def _trie(known: list[str], asked: list[str]) -> tuple[float, float, list[str | None]]:
+    """Return the CPU time, the memory and the matches of marisa-trie, which finds all prefixes of a number it holds."""
+    before_mb = resident_mb(os.getpid())
     trie = marisa_trie.RecordTrie("<l", zip(known, ((place,) for place in range(len(known))), strict=True))
-    built_s, built_mb = time.process_time() - began, resident_mb() - before_mb
-    began = time.process_time()
+    built_mb = resident_mb(os.getpid()) - before_mb
+    begun = time.process_time()
     found = [trie.prefixes(number) for number in asked]
-    took_s = time.process_time() - began
-    assert [max(some, key=len) if some else None for some in found] == expected
-    print(
-        f"            marisa-trie: build {built_s:.2f} s, {built_mb:.0f} MB, match {took_s / NUMBERS * 1e6:.2f} µs"
-        f" ({took_s / ours_s:.1f} x ours), prefixes only"
-    )
+    took_s = time.process_time() - begun
+    return took_s, built_mb, [max(some, key=len) if some else None for some in found]
 
 
-def run() -> None:
-    """Print the figures; each size runs in its own process."""
-    print(f"rating: {NUMBERS:,} numbers, a part each, CPU time (to reach at 100,000: 200,000 prices/s, load < 2 s)")
+def run(*, largest: int = SIZES[-1], count: int = 200_000) -> Iterator[Figure]:
+    """Yield the figures of each deck of up to `largest` prefixes, for `count` numbers. Match and prices in CPU time."""
     for size in SIZES:
-        subprocess.run([sys.executable, "-m", "benchmarks.rating", str(size)], check=True)
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="tollbook-") as folder, embedded_postgres(Path(folder)) as postgres_url:
-        upgrade(postgres_url)
-        measure(postgres_url, int(sys.argv[1]))
+        if size <= largest:
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+                yield from process.submit(measure, size, count).result()

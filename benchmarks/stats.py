@@ -1,104 +1,67 @@
-"""What `GET /v1/stats` asks of PostgreSQL: 1,000,000 calls of one account in 30 days, and as many of others.
+"""What `GET /v1/stats` asks of PostgreSQL: calls of one account in 30 days, and as many of another.
 
 Each question is asked as the API asks it, within its time limit, and compared in the same run with the least work that
-any answer needs: `SELECT count(*), sum(billsec)` over the same calls. TOLLBOOK_BENCH_CALLS sets how many.
+any answer needs: `SELECT count(*), sum(billsec)` over the same calls.
 """
 
-import os
-import statistics
-import tempfile
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from zoneinfo import ZoneInfo
 
-from export_app.database import LIMITS
+from benchmarks.database import database, fill_calls
+from benchmarks.figure import TIMES, Figure, medians
+from export_app.database import Database
 from export_app.stats.periods import starts
-from tollbook.embedded import embedded_postgres
 from tollbook.model.accounts import EveryAccount, OneAccount
 from tollbook.model.filters import Filters
 from tollbook.model.selection import Selection
-from tollbook.store import row_security
 from tollbook.store.calls.stats import GroupedSums, Periods, sum_calls
-from tollbook.store.database import Connection, connect
-from tollbook.store.days.partitions import Partitions
-from tollbook.store.schema import upgrade
+from tollbook.store.database import connect
 from tollbook.times import MS_PER_DAY
 
-CALLS = int(os.environ.get("TOLLBOOK_BENCH_CALLS", "1000000"))
-DAYS = 30
-ROUNDS = 5
-_FIRST_DAY = 20_600
-
-# Rows as the listener writes them: with parts, five queues, forty agents, eight dispositions, two accounts in turn.
-_FILL = """
-    INSERT INTO call_cdr (
-        call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec, answered,
-        disposition, hangup_cause, queue_id, agent_id, cost_micros, switch, revision, currency, parts
-    )
-    SELECT md5(n::text), CASE n %% 2 WHEN 0 THEN 'acme' ELSE 'other' END, 'outbound', '1001',
-           '+' || (array['4930', '4989', '4415', '3314', '1212', '8005'])[1 + n %% 6] || (1000000 + n %% 900000),
-           start_ts, CASE WHEN answered = 1 THEN start_ts + 4000 END, start_ts + 64000, 64, 60 * answered, answered,
-           (array['answered', 'answered', 'busy', 'no_answer', 'answered', 'cancelled', 'failed', 'answered'])
-           [1 + n %% 8],
-           'NORMAL_CLEARING', 'queue' || n %% 5, 'agent' || n %% 40, 21000 * answered, 'fs1', 1, 'EUR',
-           '[{"direction": "outbound", "number": "4930123456", "seconds": 60, "cost_micros": 21000, "billed_sec": 60,
-              "rate_id": 77, "rate": "Germany"}]'::jsonb
-    FROM generate_series(1, %(calls)s) AS n,
-         LATERAL (
-             SELECT %(since)s + floor((n - 1) * %(step)s)::bigint AS start_ts, (n %% 8 IN (0, 1, 4, 7))::int AS answered
-         ) AS made
-"""
+_DAYS = 30
+_SINCE = 20_600 * MS_PER_DAY
+_UNTIL = _SINCE + _DAYS * MS_PER_DAY
 
 
-def _fill(connection: Connection, since: int) -> None:
-    Partitions().ensure(connection, call_days=range(_FIRST_DAY, _FIRST_DAY + DAYS), leg_days=())
-    connection.execute("INSERT INTO account (account_id, name) VALUES ('acme', 'Acme')")
-    connection.execute(_FILL, {"calls": 2 * CALLS, "since": since, "step": DAYS * MS_PER_DAY / (2 * CALLS)})
-    connection.execute("VACUUM ANALYZE call_cdr")
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    run()
-    return time.perf_counter() - begun
-
-
-def run() -> None:
-    """Print how long each question takes, and its ratio to the plain sum's time."""
-    since = _FIRST_DAY * MS_PER_DAY
-    until = since + DAYS * MS_PER_DAY
+def run(*, calls: int = 1_000_000, rounds: int = 5) -> Iterator[Figure]:
+    """Yield how long each question takes, and that against the plain sum."""
     zone = ZoneInfo("Europe/Berlin")
-    one = Selection(accounts=OneAccount("acme"), since=since, until=until)
-    every = Selection(accounts=EveryAccount(), since=since, until=until)
-    busy = Selection(accounts=OneAccount("acme"), since=since, until=until, filters=Filters(disposition="busy"))
-    hours = Periods(starts=list(starts("hour", zone, since, until)))
-    days = Periods(starts=list(starts("day", zone, since, until)))
-    print(f"stats: {CALLS:,} calls of one account in {DAYS} days, and as many of another")
-    with tempfile.TemporaryDirectory(prefix="tollbook-") as folder, embedded_postgres(Path(folder)) as url:
-        upgrade(url)
-        with connect(url, name="bench", autocommit=True) as connection:
-            _fill(connection, since)
-            connection.execute(f"SET statement_timeout = '{LIMITS.statement_s}s'")
+    acme = OneAccount("account0")
+    one = Selection(accounts=acme, since=_SINCE, until=_UNTIL)
+    every = Selection(accounts=EveryAccount(), since=_SINCE, until=_UNTIL)
+    busy = Selection(accounts=acme, since=_SINCE, until=_UNTIL, filters=Filters(disposition="busy"))
+    hours = Periods(starts=list(starts("hour", zone, _SINCE, _UNTIL)))
+    days = Periods(starts=list(starts("day", zone, _SINCE, _UNTIL)))
+    with ExitStack() as stack:
+        settings = stack.enter_context(database())
+        connection = stack.enter_context(connect(settings.require_database_url(), name="bench", autocommit=True))
+        connection.execute("INSERT INTO account (account_id, name) VALUES ('account0', 'Acme')")
+        fill_calls(connection, 2 * calls, accounts=2, since=_SINCE, span=_UNTIL - _SINCE)
+        pool = Database(settings.require_database_url())
+        pool.open()
+        stack.callback(pool.close)
 
-            def ask(selection: Selection, groups: list[str | Periods], limit: int) -> GroupedSums:
-                with row_security.reading(connection, selection.accounts):
-                    return sum_calls(connection, selection, groups, limit=limit)
+        def ask(selection: Selection, groups: list[str | Periods], limit: int) -> GroupedSums:
+            with pool.summing(selection.accounts) as reader:
+                sums = sum_calls(reader, selection, groups, limit=limit)
+            assert sums.more or not groups or sum(group.calls for _, group in sums.groups) == sums.total.calls
+            return sums
 
-            plain = "SELECT count(*), sum(billsec) FROM call_cdr WHERE account_id = 'acme'"
-            questions: dict[str, Callable[[], object]] = {
-                "count(*), sum(billsec), by hand": lambda: connection.execute(plain).fetchall(),
-                "total": lambda: ask(one, [], 1),
-                "by day": lambda: ask(one, [days], 1000),
-                "by hour, disposition": lambda: ask(one, [hours, "disposition"], 10_000),
-                "by prefix": lambda: ask(one, ["prefix"], 10),
-                "by agent": lambda: ask(one, ["agent_id"], 10),
-                "by hour, busy calls only": lambda: ask(busy, [hours], 1000),
-                "by hour, disposition, every account": lambda: ask(every, [hours, "disposition"], 10_000),
-            }
-            assert ask(one, [], 1).total.calls == CALLS
-            least = 0.0
-            for name, question in questions.items():
-                median = statistics.median(_seconds(question) for _ in range(ROUNDS))
-                least = least or median
-                print(f"  {name:<36} {median * 1000:7.0f} ms  {median / least:5.2f} ×")
+        assert ask(one, [], 1).total.calls == calls
+        assert ask(every, [], 1).total.calls == 2 * calls
+        plain = "SELECT count(*), sum(billsec) FROM call_cdr WHERE account_id = 'account0'"
+        questions: dict[str, Callable[[], object]] = {
+            "count(*), sum(billsec), by hand": lambda: connection.execute(plain).fetchall(),
+            "total": lambda: ask(one, [], 1),
+            "by day": lambda: ask(one, [days], 1000),
+            "by hour and disposition": lambda: ask(one, [hours, "disposition"], 10_000),
+            "by prefix": lambda: ask(one, ["prefix"], 10),
+            "by agent": lambda: ask(one, ["agent_id"], 10),
+            "by hour, busy calls only": lambda: ask(busy, [hours], 1000),
+            "by hour and disposition, every account": lambda: ask(every, [hours, "disposition"], 10_000),
+        }
+        least, *_ = times = medians(rounds, *questions.values())
+        for name, time_s in zip(questions, times, strict=True):
+            yield Figure(what=name, value=time_s * 1000, unit="ms")
+            yield Figure(what=f"{name}, against by hand", value=time_s / least, unit=TIMES)
