@@ -60,10 +60,11 @@ coverage: $(DEV_STAMP) debian ## Run the tests and list the lines and branches t
 	@status=0; $(BIN)/coverage run -m pytest --deselect tests/integration/tollbook/test_cli.py::test_listing_the_commands_loads_none $(ARGS) || status=$$?; \
 	$(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
 
-# What no wheel carries: systemd's own checker, for the units of conf/, and a browser, for the dashboard.
+# What no wheel carries: systemd's own checker, for the units of conf/, PgBouncer, and a browser, for the dashboard.
 debian:
 	@missing=; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+	command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$$missing pgbouncer"; \
 	command -v chromium >/dev/null || missing="$$missing chromium fonts-dejavu-core"; \
 	[ -z "$$missing" ] || { \
 		sudo=; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \

@@ -25,7 +25,14 @@ from tollbook.log import log_line
 from tollbook.model.leg import Leg
 from tollbook.store.calls.batch import Refused, write_around_poison
 from tollbook.store.calls.switch_processes import OpenLeg, note, open_legs
-from tollbook.store.database import Connection, check_schema, connect, store_errors
+from tollbook.store.database import (
+    Connection,
+    TimeLimits,
+    check_schema,
+    connect,
+    limit_transaction,
+    store_errors,
+)
 from tollbook.store.days.partitions import Partitions, make_ready
 
 _log = logging.getLogger("tollbook.writer")
@@ -41,7 +48,7 @@ DAYS_CHECK_S = 3600.0
 SPOOL_AFTER_S = 2.0
 # Twenty times what the slowest healthy statement takes, or more; and short enough that an outage is one outage, not
 # many. A lock gets half of that, so that the log names the lock.
-TIME_LIMITS = "SET lock_timeout = '5s'; SET statement_timeout = '10s'"
+TIME_LIMITS = TimeLimits(lock_s=5, statement_s=10)
 # PostgreSQL's own limits do not help against a server that hangs, or a network that swallows everything. Longer than
 # connect_timeout, and than a batch that meets each of its limits once.
 GIVE_UP_S = 30.0
@@ -128,8 +135,8 @@ class Writer:
         On a connection of its own, so that it never waits for a batch.
         """
         # store_errors is outermost, because the connection may be found dead only at the commit that ends it.
-        with store_errors(), connect(self._url, name="channels") as connection:
-            connection.execute(TIME_LIMITS)
+        with store_errors(), connect(self._url, name="channels", limits=TIME_LIMITS) as connection:
+            limit_transaction(connection)
             return open_legs(connection, address)
 
     def _finished(self) -> bool:
@@ -218,10 +225,7 @@ class Writer:
         if self._connection is None or self._connection.broken:
             self._disconnect()
             self._tariff_cache.expire()
-            self._connection = connection = connect(self._url, name="listen")
-            with store_errors():
-                connection.execute(TIME_LIMITS)
-                connection.commit()
+            self._connection = connection = connect(self._url, name="listen", limits=TIME_LIMITS)
             check_schema(connection)
         return self._connection
 

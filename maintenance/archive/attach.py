@@ -31,10 +31,11 @@ def attach_archive(settings: Settings, metadata: str | None = None) -> str:
 
     Raises UsageError if the catalog knows an archive or none is found; ArchiveError, StoreUnavailable.
     """
-    with connect(settings.require_database_url(), name="attach", autocommit=True) as connection:
+    url = settings.require_database_url()
+    with connect(url, name="attach", autocommit=True) as connection:
         check_schema(connection)
         with (
-            outbox.sole_archiver(connection),
+            outbox.sole_archiver(url, name="attach"),
             open_catalog(settings, writing=True) as catalog,
             archive_errors("attaching the archive"),
         ):

@@ -50,9 +50,10 @@ def archive_calls(
     StoreUnavailable, ArchiveError or SettingsError; what was done until then stays done.
     """
     begun = time.monotonic()
-    with connect(settings.require_database_url(), name="archive", autocommit=True) as connection:
+    url = settings.require_database_url()
+    with connect(url, name="archive", autocommit=True) as connection:
         check_schema(connection)
-        with outbox.sole_archiver(connection):
+        with outbox.sole_archiver(url, name="archive"):
             if now:
                 outbox.settle(connection)
             at = at or outbox.moment(connection)

@@ -37,20 +37,21 @@ def compact_archive(
     """
     now = now or dt.datetime.now(dt.UTC)
     months_kept = settings.archive_retention_months
-    with connect(settings.require_database_url(), name="compact", autocommit=True) as connection:
+    url = settings.require_database_url()
+    with connect(url, name="compact", autocommit=True) as connection:
         check_schema(connection)
         with open_catalog(settings) as catalog:
             table = load_calls(catalog)
             if table is None:
                 return CompactionReport(dry_run=dry_run)
             kept_from = None if months_kept is None else first_kept(now, months_kept)
-            dropped = 0 if kept_from is None or dry_run else _drop(connection, catalog, kept_from)
+            dropped = 0 if kept_from is None or dry_run else _drop(url, catalog, kept_from)
             scattered = count_scattered(load_calls(catalog) or table, first_open(now))
             if dry_run:
                 compacted = Compacted(files_before=scattered.total())
             else:
-                compacted = _merge(connection, catalog, scattered, progress)
-            snapshots = _expire(connection, catalog, now.timestamp(), dry_run=dry_run)
+                compacted = _merge(url, catalog, scattered, progress)
+            snapshots = _expire(url, connection, catalog, now.timestamp(), dry_run=dry_run)
             orphans = find_orphans(load_calls(catalog) or table, now_s=now.timestamp())
             if remove_orphans and not dry_run:
                 orphans.delete()
@@ -66,27 +67,27 @@ def compact_archive(
 
 
 @contextmanager
-def _sole_writer(connection: Connection, catalog: Catalog) -> Generator[Table]:
+def _sole_writer(url: str, catalog: Catalog) -> Generator[Table]:
     """Yield the table as it now is, while no other command writes it."""
-    with outbox.sole_archiver(connection):
+    with outbox.sole_archiver(url, name="compact"):
         yield ensure_table(catalog)
 
 
-def _drop(connection: Connection, catalog: Catalog, kept_from: int) -> int:
+def _drop(url: str, catalog: Catalog, kept_from: int) -> int:
     dropped = 0
     while True:
-        with _sole_writer(connection, catalog) as table:
+        with _sole_writer(url, catalog) as table:
             rows = drop_some(table, kept_from)
         if not rows:
             return dropped
         dropped += rows
 
 
-def _merge(connection: Connection, catalog: Catalog, scattered: dict[int, int], progress: Progress) -> Compacted:
+def _merge(url: str, catalog: Catalog, scattered: dict[int, int], progress: Progress) -> Compacted:
     total = Compacted()
     for month in sorted(scattered):
         while True:
-            with _sole_writer(connection, catalog) as table:
+            with _sole_writer(url, catalog) as table:
                 compacted = compact_some(table, month)
             if compacted is None:
                 break
@@ -95,9 +96,9 @@ def _merge(connection: Connection, catalog: Catalog, scattered: dict[int, int], 
     return total
 
 
-def _expire(connection: Connection, catalog: Catalog, now_s: float, *, dry_run: bool) -> int | None:
+def _expire(url: str, connection: Connection, catalog: Catalog, now_s: float, *, dry_run: bool) -> int | None:
     """Expire old snapshots and return their number; None if a batch is claimed, which forbids it."""
-    with _sole_writer(connection, catalog) as table:
+    with _sole_writer(url, catalog) as table:
         if outbox.unfinished_batches(connection):
             return None
         snapshots = old_snapshots(table, now_s=now_s)

@@ -77,6 +77,7 @@ def _check_connected(connection: Connection, settings: Settings) -> Iterator[Fin
     today, since_ms = now_ms // MS_PER_DAY, now_ms - LOOK_BACK_DAYS * MS_PER_DAY
     addresses = [str(address) for address in settings.esl]
     checks = {
+        "pooler": lambda: rules.pooler(health.pooler(connection)),
         "API role": lambda: _api_role(connection),
         "partitions": lambda: rules.partitions(health.days_ahead(connection, today)),
         **{

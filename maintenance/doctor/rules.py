@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 
 from maintenance.doctor.finding import Finding, fail, ok, warn
+from tollbook.store.database import STANDARD_LIMITS
 from tollbook.store.days.partitions import DAYS_AHEAD
-from tollbook.store.health import OpenCalls, OutboxState, Server, Unrated
+from tollbook.store.health import OpenCalls, OutboxState, Pooler, Server, Unrated
 from tollbook.times import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 # Three clocks decide how calls are priced and how they are closed after a restart. NTP always keeps within 2 s.
@@ -29,6 +30,12 @@ OUTBOX_WARN_S = 26.0 * SECONDS_PER_HOUR
 OUTBOX_FAIL_S = 3.0 * SECONDS_PER_DAY
 
 SPOOL_FAIL_SHARE = 0.8
+
+# As long as the connections that need no pooler give themselves.
+_LIMITS_OF_ROLE = {
+    "statement_timeout": f"{STANDARD_LIMITS.statement_s:.0f}s",
+    "idle_in_transaction_session_timeout": f"{STANDARD_LIMITS.pause_s:.0f}s",
+}
 
 
 def age(seconds: float) -> str:
@@ -67,6 +74,21 @@ def clock(check: str, ahead_s: float, give_or_take_s: float, whose: str, remedy:
     if skew > SKEW_FAIL_S:
         return fail(check, found, remedy)
     return warn(check, found, remedy) if skew > SKEW_WARN_S else ok(check, found)
+
+
+def pooler(state: Pooler) -> Finding:
+    """Judge a pooler between us and PostgreSQL by the time limits that its sessions lack."""
+    if not state.used:
+        return ok("pooler", "none: we are connected to PostgreSQL itself")
+    found = "there is one, such as PgBouncer, between us and PostgreSQL"
+    if not state.unlimited:
+        return ok("pooler", f"{found}; its sessions have time limits")
+    limits = (f"ALTER ROLE {state.role} SET {name} = '{_LIMITS_OF_ROLE[name]}'" for name in state.unlimited)
+    return warn(
+        "pooler",
+        f"{found}; its sessions lack {', '.join(state.unlimited)}",
+        f"as this role or an administrator run {'; '.join(limits)}",
+    )
 
 
 def partitions(days_ahead: int) -> Finding:

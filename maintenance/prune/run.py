@@ -59,13 +59,19 @@ def prune_days(
     cannot be reached, StoreUnavailable if a day is in use; what was dropped until then stays dropped.
     """
     today = current_day() if today is None else today
-    with connect(settings.require_database_url(), name="prune", autocommit=True) as connection:
+    url = settings.require_database_url()
+    with connect(url, name="prune", autocommit=True) as connection:
         check_schema(connection)
         if not dry_run:
             make_ready(connection)  # first: a day that cannot be dropped must not stop tomorrow's calls
         with open_catalog(settings) as catalog:
             pruning = _Pruning(
-                connection=connection, catalog=catalog, dry_run=dry_run, progress=progress, write_line=write_line
+                url=url,
+                connection=connection,
+                catalog=catalog,
+                dry_run=dry_run,
+                progress=progress,
+                write_line=write_line,
             )
             days = overdue_days(standing_days(connection, CALLS), today, settings.retention_days)
             calls, moved = pruning.drop_calls(days)
@@ -83,11 +89,12 @@ def requeue_day(settings: Settings, day: int) -> int:
 
     Raises DataError for a day that PostgreSQL does not have, and as `prune_days`.
     """
-    with connect(settings.require_database_url(), name="prune", autocommit=True) as connection:
+    url = settings.require_database_url()
+    with connect(url, name="prune", autocommit=True) as connection:
         check_schema(connection)
         if day not in standing_days(connection, CALLS):
             raise DataError(f"PostgreSQL has no calls of {date_of(day)}: there is nothing that could be sent")
-        with open_catalog(settings) as catalog, outbox.sole_archiver(connection):
+        with open_catalog(settings) as catalog, outbox.sole_archiver(url, name="prune"):
             database, archived = _totals(connection, load_calls(catalog), day)
             different = differing_accounts(database.archived, archived)
             return late.requeue_day(connection, day, [difference.account_id for difference in different])
@@ -95,6 +102,7 @@ def requeue_day(settings: Settings, day: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class _Pruning:
+    url: str
     connection: Connection
     catalog: Catalog
     dry_run: bool
@@ -106,13 +114,14 @@ class _Pruning:
         calls = moved = 0
         for done, day in enumerate(days):
             self.progress(done, len(days))
-            with outbox.sole_archiver(self.connection, wait_s=_ARCHIVER_WAIT_S):
+            with outbox.sole_archiver(self.url, name="prune", wait_s=_ARCHIVER_WAIT_S) as check_alone:
                 verified = verify(self.connection, load_calls(self.catalog), day)
                 line = f"{date_of(day)}: {verified.calls} calls, verified in the archive"
                 calls += verified.calls
                 if self.dry_run:
                     moved += verified.staying
                 else:
+                    check_alone()
                     dropped = store.drop_calls(self.connection, day, most_moved=MAX_MOVED)
                     moved += dropped.moved
                     line += f", dropped; {dropped.moved} are open or wait for the archive and moved"
@@ -136,7 +145,7 @@ class _Pruning:
         after = None
         while calls := late.settled(self.connection, limit=_LATE_CALLS, behind=after):
             after = calls[-1].key
-            with outbox.sole_archiver(self.connection, wait_s=_ARCHIVER_WAIT_S):
+            with outbox.sole_archiver(self.url, name="prune", wait_s=_ARCHIVER_WAIT_S):
                 archived = _archived_unchanged(load_calls(self.catalog), calls)
                 if self.dry_run:
                     deleted += len(archived)

@@ -11,9 +11,9 @@ MUTANTS = (
     Mutant(
         path="maintenance/prune/run.py",
         claim="nobody writes the archive between verification and drop",
-        text="""            with outbox.sole_archiver(self.connection, wait_s=_ARCHIVER_WAIT_S):
+        text="""            with outbox.sole_archiver(self.url, name="prune", wait_s=_ARCHIVER_WAIT_S) as check_alone:
                 verified""",
-        replacement="""            if True:
+        replacement="""            for check_alone in (bool,):
                 verified""",
         tests=(f"{PRUNE}::test_nobody_writes_the_archive_between_verification_and_drop",),
     ),

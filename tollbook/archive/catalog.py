@@ -11,11 +11,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+from psycopg import Connection
 from pyiceberg import exceptions as iceberg
 from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
 from pyiceberg.utils.config import Config
 from sqlalchemy.engine import URL
+from sqlalchemy.event import listen
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from tollbook.archive._pyarrow import pa
@@ -91,10 +94,18 @@ def open_catalog(settings: Settings, *, writing: bool = False) -> Generator[Cata
                 f"pyiceberg refuses the archive's settings (PYICEBERG_CATALOG__TOLLBOOK__…: {', '.join(properties)}):"
                 f" {_message(error)}"
             ) from None  # the error may quote a URI with its password
+    if isinstance(catalog, SqlCatalog):
+        listen(catalog.engine, "checkout", _prepare_nothing)
     try:
         yield catalog
     finally:
         catalog.close()
+
+
+def _prepare_nothing(connection: object, *_: object) -> None:
+    """Keep psycopg from preparing statements: behind PgBouncer the next transaction may have another session."""
+    if isinstance(connection, Connection):
+        connection.prepare_threshold = None
 
 
 def catalog_properties(settings: Settings) -> dict[str, str]:

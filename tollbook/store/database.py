@@ -50,9 +50,9 @@ class Connection(psycopg.Connection[TupleRow]):
 
 
 # SQLSTATE classes after which the same statement may succeed later: connection, resources, operator intervention,
-# serialisation and deadlock, system error. 25006 comes from a standby during failover, 3D000 and 28P01 from a server
-# that is being set up.
-_PASSING = ("08", "53", "57", "40", "58", "55P03", "25006", "XX")
+# serialisation and deadlock, system error. 25006 comes from a standby during failover, 25P03 and 25P04 from a
+# transaction that lasted too long, 3D000 and 28P01 from a server that is being set up.
+_PASSING = ("08", "53", "57", "40", "58", "55P03", "25006", "25P03", "25P04", "XX")
 
 
 def translated(error: psycopg.Error) -> TollbookError:

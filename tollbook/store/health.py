@@ -29,6 +29,15 @@ class Server:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pooler:
+    """Whether PgBouncer or its like is used; which time limits its sessions lack, of which role (as SQL writes it)."""
+
+    used: bool
+    unlimited: tuple[str, ...] = ()
+    role: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OpenCalls:
     """Calls without an end that began before some time: how many, and the oldest (`start_ts` in epoch ms)."""
 
@@ -80,6 +89,18 @@ def server(connection: Connection) -> Server:
         ahead_s=now.timestamp() - (before + after) / 2,
         give_or_take_s=(after - before) / 2,
     )
+
+
+def pooler(connection: Connection) -> Pooler:
+    """Find out whether a pooler is used, and which time limits its sessions lack, and so the role's settings."""
+    if not connection.pooled:
+        return Pooler(used=False)
+    with store_errors():
+        rows = connection.execute(
+            "SELECT name, quote_ident(current_user) FROM pg_settings WHERE setting = '0'"
+            " AND name IN ('statement_timeout', 'idle_in_transaction_session_timeout') ORDER BY name DESC"
+        ).fetchall()
+    return Pooler(used=True, unlimited=tuple(name for name, _ in rows), role=rows[0][1] if rows else "")
 
 
 def days_ahead(connection: Connection, today: int) -> int:

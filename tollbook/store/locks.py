@@ -14,11 +14,13 @@ table locks, which batches hold too: when it would wait for one, it releases all
 
 from typing import Final
 
-# Held by the connection that upgrades the schema: of two concurrent upgrades, the second finds nothing to do.
+# All belong to a transaction, never to a session: behind PgBouncer the next transaction may have another session.
+
+# Held by the transaction that upgrades the schema: of two concurrent upgrades, the second finds nothing to do.
 UPGRADE_LOCK: Final = 7_264_100_001
 
-# Held by the session of every command that writes the archive, and by prune from verifying a day to dropping it. Two
-# concurrent archivers would make each other's commits fail. The lock of a killed process is released.
+# Held by every command that writes the archive, on a connection of its own, and by prune from verifying a day to
+# dropping it. Two concurrent archivers would make each other's commits fail. The lock of a killed process is released.
 ARCHIVE_LOCK: Final = 7_264_100_003
 
 # Held by a transaction that creates or drops a partition.

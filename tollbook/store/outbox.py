@@ -9,18 +9,19 @@ read only while it belongs to the batch, and acknowledged only if it still does.
 """
 
 import datetime as dt
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, LiteralString, cast
 from uuid import UUID, uuid4
 
+from psycopg import Error
 from psycopg.errors import LockNotAvailable
 
 from tollbook.errors import ArchiveError
 from tollbook.model.call_key import CallKey
 from tollbook.model.record import COLUMNS
-from tollbook.store.database import Connection, store_errors
+from tollbook.store.database import Connection, TimeLimits, connect, limit_transaction, store_errors
 from tollbook.store.locks import ARCHIVE_LOCK
 
 # How long a row waits before it is archived: late legs arrive within seconds, and replacing costs more than waiting.
@@ -58,27 +59,41 @@ class AccountWaiting:
 
 
 @contextmanager
-def sole_archiver(connection: Connection, *, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
-    """Hold the lock that lets one command at a time write the archive; raises ArchiveError when another has it.
+def sole_archiver(url: str, *, name: str, wait_s: float = LOCK_WAIT_S) -> Generator[Callable[[], None]]:
+    """Hold the lock that lets one command at a time write the archive; yield a check that it is still held.
 
-    The lock belongs to the session: when an archiver is killed, it is released.
+    It belongs to a transaction on a connection of its own, because behind PgBouncer nothing else lasts for longer than
+    a statement. That transaction reads nothing, and so keeps nothing from being vacuumed; when an archiver is killed,
+    it ends. The check raises ArchiveError when it has ended by itself. Raises ArchiveError when another command has the
+    lock, and StoreUnavailable.
     """
-    with store_errors():
-        connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{int(wait_s * 1000)}ms",))
-        try:
-            connection.execute("SELECT pg_advisory_lock(%s)", (ARCHIVE_LOCK,))
-        except LockNotAvailable:
-            raise ArchiveError(
-                f"another command is writing the archive and did not finish within {wait_s:.0f} s:"
-                " nothing is lost, the next run takes what waits; try again later"
-            ) from None
-        connection.execute("SET lock_timeout = 0")
+    unlimited = TimeLimits(statement_s=0, lock_s=wait_s, pause_s=0, transaction_s=0)
+    lock = connect(url, name=name, limits=unlimited)
     try:
-        yield
+        with store_errors():
+            limit_transaction(lock)
+            try:
+                lock.execute("SELECT pg_advisory_xact_lock(%s)", (ARCHIVE_LOCK,))
+            except LockNotAvailable:
+                raise ArchiveError(
+                    f"another command is writing the archive and did not finish within {wait_s:.0f} s:"
+                    " nothing is lost, the next run takes what waits; try again later"
+                ) from None
+
+        def check() -> None:
+            try:
+                lock.execute("SELECT")
+            except Error as error:
+                raise ArchiveError(
+                    f"the connection that kept other commands from writing the archive was closed: {error}; nothing is"
+                    " lost, try again; a pooler must not close idle transactions (PgBouncer's idle_transaction_timeout)"
+                ) from error
+
+        yield check
     finally:
-        if not connection.closed:
-            with store_errors():
-                connection.execute("SELECT pg_advisory_unlock(%s)", (ARCHIVE_LOCK,))
+        with suppress(Error):
+            lock.rollback()  # before it is closed, so that the lock is free when this returns
+        lock.close()
 
 
 def moment(connection: Connection) -> dt.datetime:

@@ -18,7 +18,7 @@ from tollbook.model.record import Row
 from tollbook.store.calls import call_rows, legs
 from tollbook.store.calls.batch_plan import Pricer, by_switch, merged_legs, plan_batch
 from tollbook.store.calls.legs import Related, StoredLeg
-from tollbook.store.database import Connection, store_errors
+from tollbook.store.database import Connection, limit_transaction, store_errors
 from tollbook.store.days import late
 from tollbook.store.days.partitions import DAYS_AHEAD, Partitions
 from tollbook.store.days.window import read_window
@@ -156,6 +156,7 @@ def _lock_and_read(connection: Connection, incoming: Iterable[Leg]) -> Related:
             if facts and facts.parent:
                 wanted.add((leg.switch, facts.parent.uid, leg.created_us))
     with connection.pipeline():
+        limit_transaction(connection)
         connection.execute(
             "SELECT pg_advisory_xact_lock(%s, switch) FROM"
             " (SELECT DISTINCT hashtext(name) AS switch FROM unnest(%s::text[]) AS name ORDER BY 1) AS ordered",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tollbook.model.leg import Leg
 from tollbook.store.arrays import array_literal
 from tollbook.store.calls.legs import leg_from
-from tollbook.store.database import Connection, store_errors
+from tollbook.store.database import Connection, limit_transaction, store_errors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +37,7 @@ def note(connection: Connection, processes: Collection[SwitchProcess]) -> None:
         return
     ordered = sorted(processes, key=lambda process: process.core)
     with store_errors(), connection.transaction():
+        limit_transaction(connection)
         connection.execute(
             "INSERT INTO switch_process AS known (core, address, switch, seen_us, unheard)"
             " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])"

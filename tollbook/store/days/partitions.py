@@ -14,7 +14,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from tollbook.store.database import Connection, store_errors
+from tollbook.store.database import Connection, limit_transaction, store_errors
 from tollbook.store.locks import PARTITION_LOCK
 from tollbook.times import MS_PER_DAY, US_PER_DAY, current_day, date_of
 
@@ -110,6 +110,7 @@ def attach_late(connection: Connection, kind: Partitioned, until: int) -> None:
 def _make(connection: Connection, kind: Partitioned, day: int) -> None:
     name = partition_name(kind.table, day)
     with store_errors(), connection.transaction():
+        limit_transaction(connection)
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
         found = connection.execute(
             sql.SQL("SELECT to_regclass(%s) IS NOT NULL OR %s < {} FROM hot_window").format(

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from tollbook.errors import StoreUnavailable
-from tollbook.store.database import Connection, store_errors
+from tollbook.store.database import Connection, limit_transaction, store_errors
 from tollbook.store.days.partitions import (
     CALLS,
     LEGS,
@@ -144,6 +144,7 @@ def _try_until(deadline: float, connection: Connection, kind: Partitioned, day: 
     for tries in itertools.count(1):
         try:
             with store_errors(), _passing(), connection.transaction():
+                limit_transaction(connection)
                 connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_TIMEOUT_MS}ms",))
                 work()
                 return tries

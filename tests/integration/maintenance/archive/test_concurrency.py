@@ -44,13 +44,26 @@ def test_a_row_that_the_listener_holds_is_left_for_later(
     assert archived(settings) == stored(database)
 
 
-def test_a_second_archiver_gives_up_with_a_clear_message(database: Connection, database_url: str) -> None:
+def test_a_second_archiver_gives_up_with_a_clear_message(database_url: str) -> None:
     with (
-        outbox.sole_archiver(database),
-        connect(database_url, name="second", autocommit=True) as second,
+        outbox.sole_archiver(database_url, name="first"),
         pytest.raises(ArchiveError, match="another command is writing the archive"),
-        outbox.sole_archiver(second, wait_s=0.1),
+        outbox.sole_archiver(database_url, name="second", wait_s=0.1),
     ):
+        pass
+
+
+def test_the_lock_keeps_nothing_from_vacuum_and_its_loss_is_noticed(database: Connection, database_url: str) -> None:
+    """Its transaction holds neither a snapshot nor an id. When somebody ends it, the next check says so."""
+    with outbox.sole_archiver(database_url, name="archive") as check_alone:
+        check_alone()
+        session = "FROM pg_stat_activity WHERE application_name = 'tollbook archive' AND datname = current_database()"
+        found = database.execute(f"SELECT state, backend_xmin, backend_xid {session}".encode()).fetchall()
+        assert found == [("idle in transaction", None, None)]
+        database.execute(f"SELECT pg_terminate_backend(pid) {session}".encode())
+        with pytest.raises(ArchiveError, match="other commands from writing the archive was closed"):
+            check_alone()
+    with outbox.sole_archiver(database_url, name="archive", wait_s=0.1):
         pass
 
 

@@ -66,9 +66,9 @@ def test_all_is_well(tollbook: Tollbook, switch: SwitchThread, esl: str) -> None
     assert lines[-1] == f"{len(lines) - 1} OK, 0 WARN, 0 FAIL"
     address = f"127.0.0.1:{switch.address[1]}"
     for check in (
-        "settings", "database", "database clock", "schema", "partitions", f"heartbeat {address}", "open calls",
-        "unrated calls", "calls without account", "outbox", f"switch {address}", f"switch {address} modules",
-        f"switch {address} clock", "spool", "dead letters", "archive",
+        "settings", "database", "database clock", "schema", "pooler", "partitions", f"heartbeat {address}",
+        "open calls", "unrated calls", "calls without account", "outbox", f"switch {address}",
+        f"switch {address} modules", f"switch {address} clock", "spool", "dead letters", "archive",
     ):  # fmt: skip
         assert any(line.startswith(f"OK    {check} ") for line in lines), check
     assert "\x1b" not in done.stdout

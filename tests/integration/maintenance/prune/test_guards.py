@@ -46,10 +46,7 @@ def test_nobody_writes_the_archive_between_verification_and_drop(
     """
     store(database, call("a", start_ts=NOON))
     archive_now(settings)
-    with (
-        connect(database_url, name="report") as reader,
-        connect(database_url, name="archiver", autocommit=True) as archiver,
-    ):
+    with connect(database_url, name="report") as reader:
         reader.execute("SELECT count(*) FROM call_cdr").fetchone()
         pruning = threading.Thread(target=prune_days, args=(settings,), kwargs={"today": TODAY}, daemon=True)
         pruning.start()
@@ -61,16 +58,16 @@ def test_nobody_writes_the_archive_between_verification_and_drop(
 
         wait_until(stands_before_the_drop, every_s=0.002)
         with pytest.raises(ArchiveError, match="another command is writing the archive"):
-            archiver_would_write(archiver)
+            archiver_would_write(database_url)
         reader.rollback()
         pruning.join(60)
         assert not pruning.is_alive()
         assert read_window(database).start_ts == EDGE
-        archiver_would_write(archiver)
+        archiver_would_write(database_url)
 
 
-def archiver_would_write(connection: Connection) -> None:
-    with outbox.sole_archiver(connection, wait_s=0.1):
+def archiver_would_write(url: str) -> None:
+    with outbox.sole_archiver(url, name="archive", wait_s=0.1):
         pass
 
 

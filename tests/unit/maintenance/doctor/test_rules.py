@@ -4,7 +4,7 @@ import pytest
 
 from maintenance.doctor import rules
 from maintenance.doctor.finding import Finding, Status, escaped, fail, ok, warn, worst
-from tollbook.store.health import OpenCalls, OutboxState, Server, Unrated
+from tollbook.store.health import OpenCalls, OutboxState, Pooler, Server, Unrated
 from tollbook.times import MS_PER_DAY
 
 OK, WARN, FAIL = Status.OK, Status.WARN, Status.FAIL
@@ -38,6 +38,9 @@ CASES = [
     (clock(-2.5), WARN, "its clock is 2.5 s behind this machine's"),
     (clock(2.5, 0.6), OK, "1.9 s ahead"),
     (clock(31.0), FAIL, "31.0 s ahead"),
+    (rules.pooler(Pooler(used=False)), OK, "none"),
+    (rules.pooler(Pooler(used=True)), OK, "its sessions have time limits"),
+    (rules.pooler(Pooler(used=True, unlimited=("statement_timeout",))), WARN, "its sessions lack statement_timeout"),
     (rules.partitions(7), OK, "ready for 7 days ahead"),
     (rules.partitions(6), OK, "6 days"),
     (rules.partitions(5), WARN, "5 days"),

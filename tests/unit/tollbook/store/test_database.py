@@ -18,6 +18,8 @@ from tollbook.store.database import connect, store_errors, translated
         ("40001", StoreUnavailable),  # serialisation
         ("58030", StoreUnavailable),  # I/O error
         ("55P03", StoreUnavailable),  # lock timeout
+        ("25P03", StoreUnavailable),  # we paused too long in a transaction: the process stood still
+        ("25P04", StoreUnavailable),  # transaction timeout
         ("25006", StoreUnavailable),  # read only: a standby during failover
         ("XX000", StoreUnavailable),  # internal error
         ("28P01", StoreUnavailable),  # wrong password
