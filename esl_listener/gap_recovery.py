@@ -24,6 +24,8 @@ _log = logging.getLogger("tollbook.recovery")
 
 # A switch writes a leg's file within milliseconds after its end; and switches that come back together need one run.
 SETTLE_S = 2.0
+# A switch that accepts and drops us every other second would otherwise keep a processor busy with empty folders.
+AT_MOST_EVERY_S = 15.0
 # Another `recover`, the timer's, may have listed the files before those of our gap: wait for its end.
 WAIT_S = 600.0
 # A million files take half an hour. What a run that is ended has not read, the next one reads.
@@ -52,13 +54,14 @@ class GapRecovery:
 
     def run(self) -> None:
         """Run whenever it is asked for, until killed."""
-        failures = 0
+        failures, not_before_s = 0, 0.0
         while True:
             self._asked.wait(RETRY.wait_s(failures - 1) if failures else None)
-            gevent.sleep(self._settle_s)
+            gevent.sleep(max(self._settle_s, not_before_s - time.monotonic()))
             self._asked.clear()
             self._metrics.recoveries += 1
             problem = self._recover()
+            not_before_s = time.monotonic() + AT_MOST_EVERY_S
             if problem is None:
                 failures = 0
                 continue

@@ -10,7 +10,7 @@ from tollbook.errors import DataError
 from tollbook.model.leg import Leg
 from tollbook.store.calls.batch import Refused
 
-# The largest file that we know has 20 kB; one of a call that is transferred all day has some hundred.
+# The largest file that we know has 15 kB; that of a call which is transferred all day has some hundred kB.
 MAX_FILE_BYTES = 2 * 1024 * 1024
 
 # A file that is not JSON may be incomplete because it is being written; after a minute it will stay so.

@@ -7,6 +7,7 @@ import click
 from maintenance.progress import progress_bar
 from maintenance.recover.run import recover_calls
 from tollbook.config import load_settings
+from tollbook.errors import Retryable
 from tollbook.log import setup
 
 
@@ -24,4 +25,6 @@ def recover(folder: Path, wait_s: float) -> None:
     setup(settings.log_level)
     with progress_bar("recovering") as progress:
         report = recover_calls(settings, folder, progress, wait_s=wait_s)
+    if report.busy and wait_s:  # asked to wait for it, and so to have the files read
+        raise Retryable(f"another `tollbook recover` has been reading {folder} for {wait_s:.0f} s: try again later")
     click.echo(str(report))

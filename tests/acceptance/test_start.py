@@ -149,7 +149,7 @@ def test_what_ended_while_it_was_down_is_recovered_after_the_start(
         wait_until(lambda: not list(folder.glob("*.json")))
         runs = metrics["recoveries_total"]
         switch.cut_connections()
-        metrics.wait_until("recoveries_total", lambda value: value > runs)
+        metrics.wait_until("recoveries_total", lambda value: value > runs, 60)
         assert metrics["recoveries_failed_total"] == 0
         assert listener.stop() == 0, listener.output
     assert not list(wrong_rows(database_url, calls.rows))
