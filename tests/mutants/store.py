@@ -6,6 +6,8 @@ LOCKS = "tests/integration/tollbook/store/test_locks.py"
 OUTBOX = "tests/integration/tollbook/store/test_outbox.py"
 PRUNE = "tests/integration/maintenance/prune/test_guards.py"
 BATCH = "tests/integration/tollbook/store/test_batch.py"
+RELATED = "tests/integration/tollbook/store/test_related.py"
+LARGE = "tests/integration/tollbook/store/test_large.py"
 
 MUTANTS = (
     Mutant(
@@ -39,8 +41,9 @@ MUTANTS = (
     Mutant(
         path="tollbook/store/days/partitions.py",
         claim="a partition is made under the lock under which days are dropped",
-        text="""        connection.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))\n""",
-        replacement="",
+        text="""    with store_errors(), connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))\n""",
+        replacement="    with store_errors(), connection.transaction():\n",
         tests=(f"{LOCKS}::test_a_partition_is_not_made_while_a_day_is_being_dropped",),
     ),
     Mutant(
@@ -114,9 +117,44 @@ MUTANTS = (
     Mutant(
         path="tollbook/store/calls/batch_plan.py",
         claim="a row whose legs moved to another call goes",
-        text="stale = {stored_leg.row_key for stored_leg in stored.values()} - kept",
-        replacement="stale = {stored_leg.row_key for stored_leg in stored.values() if not kept}",
+        text="stale = {stored_leg.row_key for stored_leg in stored.values()} - {",
+        replacement="stale = {stored_leg.row_key for stored_leg in stored.values() if not calls} - {",
         tests=(f"{BATCH}::test_orphans_move_under_their_root_when_it_arrives",),
+    ),
+    Mutant(
+        path="tollbook/store/calls/batch_plan.py",
+        claim="a call that a leg leaves is folded again",
+        text="if changed or row_key in was_in:",
+        replacement="if changed:",
+        tests=(f"{RELATED}::test_a_call_that_a_leg_leaves_is_folded_again",),
+    ),
+    Mutant(
+        path="tollbook/store/calls/batch_plan.py",
+        claim="a row is that of the legs that count",
+        text="fold(call.first(MAX_CALL_LEGS), ",
+        replacement="fold(call, ",
+        tests=(f"{LARGE}::test_the_row_of_a_call_with_too_many_legs_is_that_of_those_that_count",),
+    ),
+    Mutant(
+        path="tollbook/store/calls/legs.py",
+        claim="a leg's previous life is read with it",
+        text="ORDER BY leg.created_us DESC LIMIT 2",
+        replacement="ORDER BY leg.created_us DESC LIMIT 1",
+        tests=(f"{RELATED}::test_a_leg_known_to_be_recovered_later_continues_the_life_before_it",),
+    ),
+    Mutant(
+        path="tollbook/store/calls/legs.py",
+        claim="a leg's next life is read with it",
+        text="WHERE leg.uid = wanted.id AND leg.created_us > wanted.at_us",
+        replacement="WHERE false AND leg.uid = wanted.id AND leg.created_us > wanted.at_us",
+        tests=(f"{RELATED}::test_a_first_life_heard_late_is_continued_by_the_next",),
+    ),
+    Mutant(
+        path="tollbook/store/calls/batch.py",
+        claim="a large batch never hangs",
+        text="            connection.commit()\n        except BaseException:",
+        replacement="                connection.commit()\n        except BaseException:",
+        tests=(f"{LARGE}::test_a_batch_of_many_megabytes_is_written",),
     ),
     Mutant(
         path="tollbook/store/calls/batch_plan.py",

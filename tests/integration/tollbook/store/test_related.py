@@ -74,3 +74,51 @@ def test_batches_make_the_calls_that_all_legs_make(database: Connection, legs: l
     assert ends.keys() == wanted_rows.keys()
     # A complete row never becomes open again.
     assert all(ends[key] == end_ts for key, end_ts in wanted_rows.items() if end_ts is not None)
+
+
+def stated(uid: str, at_s: int, *, parent: str = "", **known: Any) -> Leg:
+    """Return a leg's creation, `at_s` seconds after T0; with `end` in `known` it has ended a second later."""
+    created_us = T0_US + at_s * US_PER_SECOND
+    facts = Facts(at_us=created_us, parent=Parent(parent, "originator") if parent else None)
+    return Leg(switch="fs1", uid=uid, created_us=created_us, **{"create": facts} | known)
+
+
+def calls(database: Connection, *legs: Leg) -> list[tuple[str, int, bool]]:
+    """Write each leg in a batch of its own; return the calls: id, seconds after T0, whether complete."""
+    for leg in legs:
+        write_batch(database, [leg], FoldSettings(), lambda _: Price(cost_micros=0, parts=()), Partitions())
+    rows = database.execute("SELECT call_id, start_ts, end_ts IS NOT NULL FROM call_cdr ORDER BY 1, 2").fetchall()
+    database.rollback()
+    return [(call_id, start_ts // 1000 - T0_US // US_PER_SECOND, complete) for call_id, start_ts, complete in rows]
+
+
+def test_a_call_that_a_leg_leaves_is_folded_again(database: Connection) -> None:
+    """A look at `b` named `a` as its parent; its creation, which names nobody, arrives when `a` has ended."""
+    end = Facts(at_us=T0_US, hangup_us=T0_US + US_PER_SECOND)
+    looked = stated("b", 1, create=None, look=Facts(at_us=T0_US, parent=Parent("a", "originator")))
+    assert calls(database, stated("a", 0), looked, stated("a", 0, end=end)) == [("a", 0, False)]
+    assert calls(database, stated("b", 1)) == [("a", 0, True), ("b", 1, False)]
+
+
+def test_a_leg_known_to_be_recovered_later_continues_the_life_before_it(database: Connection) -> None:
+    """The answer of the third life is heard first, and only then its creation, which says that it was recovered."""
+    answer = stated("a", 5, create=None, answered_us=T0_US + 5 * US_PER_SECOND)
+    assert calls(database, stated("a", 0), stated("a", 3), answer) == [
+        ("a", 0, False),
+        ("a", 3, False),
+        ("a", 5, False),
+    ]
+    assert calls(database, stated("a", 5, create=Facts(recovered=True))) == [("a", 0, False), ("a", 3, False)]
+    query = "SELECT call_start_ts FROM call_leg WHERE created_us = %s"
+    assert database.execute(query, (answer.created_us,)).fetchone() == (T0_US // 1000 + 3_000,)
+
+
+def test_a_first_life_heard_late_is_continued_by_the_next(database: Connection) -> None:
+    """The recovered life of a leg, in a call of another id, is known before the life that it continues."""
+    recovered = Facts(recovered=True, parent=Parent("b", "originator"))
+    assert calls(database, stated("b", 1), stated("a", 5, create=recovered)) == [("b", 1, False)]
+    assert calls(database, stated("a", 0)) == [("a", 0, False), ("b", 1, False)]
+    legs = database.execute(
+        "SELECT uid, created_us, call_id FROM call_leg WHERE uid = 'a' ORDER BY created_us"
+    ).fetchall()
+    assert [call_id for *_, call_id in legs] == ["a", "a"]
