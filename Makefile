@@ -16,14 +16,18 @@ install: $(STAMP) ## Make .venv with the tollbook command and all it needs
 
 install-dev: $(DEV_STAMP) ## The same, and what the tests and checks need
 
-# What is installed is what the lock files say, file by file: pip refuses anything with another hash.
+# What is installed is what the lock files say, file by file: pip refuses anything with another hash. greenswitch comes as
+# sources. The setuptools of the lock builds it, installed first; pip alone would fetch one for that, without a hash.
+LOCKED := $(PIP) install --require-hashes --no-build-isolation --use-pep517 --requirement
+
 $(STAMP): pyproject.toml requirements.lock | $(BIN)/pip
-	$(PIP) install --require-hashes --requirement requirements.lock
+	sed -n '/^setuptools==/,/^ *#/p' requirements.lock | $(LOCKED) /dev/stdin
+	$(LOCKED) requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV_STAMP): $(STAMP) requirements-dev.lock
-	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	$(LOCKED) requirements-dev.lock
 	@touch $@
 
 $(BIN)/pip:
