@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from tests import run_folder
 from tests.commands import Done, Running, Start, Tollbook, environment, run_here
 from tests.databases import NewDatabase, on_server
 from tollbook.embedded import embedded_postgres
@@ -33,7 +34,7 @@ settings.load_profile("test")
 def pytest_configure() -> None:
     """Put what the tests and their processes write in memory, unless TMPDIR says otherwise or there is too little."""
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
-        os.environ["TMPDIR"] = str(_MEMORY)
+        os.environ["TMPDIR"] = str(run_folder.make(_MEMORY))
         tempfile.tempdir = None  # what was found before
 
 
