@@ -2,7 +2,8 @@
 
 Columns: `prefix` and one of `per_min` (decimal currency units) or `per_min_micros` are required. Optional:
 `direction` (default outbound), `connection_fee` or `connection_fee_micros` (0), `increment` as first/next: `60/60`,
-`30/6`, `1/1` (60/60), `valid_from` and `valid_to` as ISO 8601 (always), `name` (direction and prefix).
+`30/6`, `1/1` (60/60), `valid_from` and `valid_to` as ISO 8601 (always), `name` (direction and prefix). A name that a
+spreadsheet would run as a formula gets a `'`, at the import already: so that importing an export changes nothing.
 """
 
 import csv
@@ -15,6 +16,7 @@ from typing import TextIO, TypeAlias
 import msgspec
 
 from tollbook.errors import DataError
+from tollbook.model.formula import defuse
 from tollbook.model.money import format_amount
 from tollbook.model.rate import RateTerms
 from tollbook.model.vocabulary import DIRECTIONS
@@ -132,7 +134,7 @@ def _terms(record: _Record) -> RateTerms:
         first_increment_sec=first,
         valid_from_ts=valid_from or ALWAYS_TS,
         valid_to_ts=valid_to,
-        name=record.get("name") or f"{direction} {prefix}".strip(),
+        name=defuse(record.get("name") or f"{direction} {prefix}".strip()),
     )
 
 
@@ -187,5 +189,14 @@ def write_deck(out: TextIO, rates: Iterable[RateRow]) -> None:
     for direction, prefix, per_min, fee, increment, first, begin, end, name, *_ in rates:
         since, until = "" if begin == ALWAYS_TS else written(begin), "" if end is None else written(end)
         writer.writerow(
-            (direction, prefix, format_amount(per_min), format_amount(fee), f"{first}/{increment}", since, until, name)
+            (
+                direction,
+                prefix,
+                format_amount(per_min),
+                format_amount(fee),
+                f"{first}/{increment}",
+                since,
+                until,
+                defuse(name),
+            )
         )

@@ -9,6 +9,7 @@ import msgspec
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.pages import read_all
 from tollbook.config import Settings
+from tollbook.model.formula import defuse
 from tollbook.model.record import Record
 from tollbook.model.selection import Selection
 
@@ -22,10 +23,10 @@ def archived_calls(settings: Settings, selection: Selection) -> Iterator[Record]
 
 
 def write_csv(out: Any, columns: Iterable[str], records: Iterable[Record]) -> None:
-    """Write a header and the records as RFC 4180 CSV."""
+    """Write a header and the records as RFC 4180 CSV, in which no spreadsheet finds a formula."""
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)
-    writer.writerows(records)
+    writer.writerows([defuse(value) if isinstance(value, str) else value for value in record] for record in records)
 
 
 def write_json(out: Any, columns: Sequence[str], records: Iterable[Record]) -> None:

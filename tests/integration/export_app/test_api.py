@@ -48,7 +48,7 @@ def test_a_call_that_is_up_is_shown_with_nulls(accounts: Connection, get: Get) -
 
 def test_csv_is_an_attachment_with_formulas_defused(accounts: Connection, get: Get) -> None:
     """CSV is a download in which formulas are escaped; JSON is never changed, and with raw=1 CSV is not either."""
-    insert(accounts, call_row("a", from_num='=cmd|"x"', to_num="+4930123456"))
+    insert(accounts, call_row("a", from_num='=cmd|"x"', to_num="+4930123456", queue_id="\ufeff\uff1d1;-1"))
     answer = get(f"format=csv&until={START_MS + 1}")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="calls-until-20260921T141320Z.csv"'
@@ -56,6 +56,7 @@ def test_csv_is_an_attachment_with_formulas_defused(accounts: Connection, get: G
     header, line = answer.text.removesuffix("\r\n").split("\r\n")
     assert header == ",".join(COLUMNS)
     assert line.split(",")[3:5] == ['"\'=cmd|""x"""', "+4930123456"]
+    assert line.split(",")[13] == "'\ufeff\uff1d1;'-1"
     assert '"=cmd|""x"""' in get("format=csv&raw=1").text
     assert get().get_json()["rows"][0]["from_num"] == '=cmd|"x"'
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rating.deck_csv import parse_deck, write_deck
 from tollbook.errors import DataError
+from tollbook.model.formula import defuse
 from tollbook.model.rate import RateTerms
 
 
@@ -203,7 +204,7 @@ def terms(draw: st.DrawFn) -> RateTerms:
         draw(st.integers(1, 3600)),
         begin,
         end,
-        name.strip() or "x",
+        defuse(name.strip() or "x"),
     )
 
 
@@ -212,6 +213,13 @@ def file_of(rates: list[RateTerms]) -> list[str]:
     out = io.StringIO()
     write_deck(out, ((*msgspec.structs.astuple(rate), 1, 1, "p") for rate in rates))
     return io.StringIO(out.getvalue(), newline="").readlines()
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_made_harmless() -> None:
+    """At the import, and in an export of what is in the database already."""
+    (row,) = parse_deck([("", ["prefix,per_min,name\n", "49,1,=cmd|1\n"])])
+    assert row.terms.name == "'=cmd|1"
+    assert file_of([msgspec.structs.replace(row.terms, name="Berlin;=1")])[1].endswith(",Berlin;'=1\r\n")
 
 
 @given(st.lists(terms(), min_size=1, max_size=5))

@@ -94,3 +94,15 @@ def test_a_query_prints_json_lines_or_csv(tollbook: Tollbook, stored: list[Row])
     assert table[1:] == [["" if value is None else str(value) for value in row.values()] for row in wanted]
     for cut in (("--until", str(date_of(DAY))), ("--since", str(date_of(DAY + 1)))):
         assert tollbook("archive", "query", "--account", "acme", *cut).stdout == ""
+
+
+def test_no_csv_of_archived_calls_holds_a_formula(tollbook: Tollbook, database: Connection) -> None:
+    """`archive query --csv` is for spreadsheets too; JSON lines are never changed."""
+    row = call_row("c", start_ts=DAY * MS_PER_DAY, from_num="=cmd|1", to_num="Bob;\uff1d1", queue_id="+4930123456")
+    database.autocommit = True
+    store(database, (row, price_of(row, 5)), with_legs=True)
+    tollbook("archive", "run", "--now")
+    (line,) = csv.DictReader(io.StringIO(tollbook("archive", "query", "--all", "--csv").stdout, newline=""))
+    assert (line["from_num"], line["to_num"], line["queue_id"]) == ("'=cmd|1", "Bob;'\uff1d1", "+4930123456")
+    shown = json.loads(tollbook("archive", "query", "--all").stdout)
+    assert (shown["from_num"], shown["to_num"]) == ("=cmd|1", "Bob;\uff1d1")
