@@ -16,8 +16,8 @@ def log_request(task: Task, client: Address | None) -> None:
     log_line(
         _log,
         logging.INFO,
-        getattr(task.request, "command", "-"),  # a request that cannot be parsed has none
-        path=getattr(task.request, "path", "-"),
+        task.request.command,
+        path=task.request.path,
         status=task.status.partition(" ")[0],
         bytes=task.content_bytes_written,
         ms=round((time.time() - task.start_time) * 1000),

@@ -96,9 +96,15 @@ class Connection(HTTPChannel):
     def service(self) -> None:
         """Serve a request, in a worker thread. What it wrote is the client's to take from now on."""
         self._thread, self._reported = threading.get_ident(), False
-        super().service()
-        self.since_s = time.monotonic()  # before the connection is no longer busy, or the client would look overdue
-        self._thread = None
+        try:
+            super().service()
+        except BaseException:
+            self.cancel()  # else the connection would be busy for ever
+            self.server.pull_trigger()
+            raise
+        finally:
+            self.since_s = time.monotonic()  # before the connection is no longer busy: its client would look overdue
+            self._thread = None
 
     def received(self, data: bytes) -> bool:
         """Take in bytes of a request."""

@@ -12,6 +12,10 @@ MAX_BODY_BYTES: Final = 64 * 1024
 class RequestParser(HTTPRequestParser):
     """Reads one request: at most MAX_HEAD_BYTES, then at most MAX_BODY_BYTES; `error` is set for anything else."""
 
+    # Until they are read. waitress's parser has none, and its log of a refused client that has gone failed on that.
+    command = "-"
+    path = "-"
+
     def received(self, data: bytes) -> int:
         """Read a part of the request; return how many bytes of it belong to this request."""
         skipped = 0

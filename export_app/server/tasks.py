@@ -63,7 +63,7 @@ class RefusalTask(ErrorTask):
         self.response_headers += [("Content-Type", "application/json"), *SECURITY_HEADERS.items()]
         self.set_close_on_finish()
         self.content_length = len(body)
-        self.write(b"" if getattr(self.request, "command", "") == "HEAD" else body)
+        self.write(b"" if self.request.command == "HEAD" else body)
 
     def service(self) -> None:
         """Refuse the request."""

@@ -13,7 +13,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
-from export_app.server import bounds, connection, http_server
+from export_app.server import bounds, connection, http_server, tasks
 from export_app.server.bind import listen
 from export_app.server.http_server import Server
 from tests.waiting import wait_until
@@ -238,6 +238,23 @@ def test_a_stop_ends_what_is_asked_for_and_nothing_else(start: Start) -> None:
         assert not running.thread.is_alive()
         with pytest.raises(ConnectionRefusedError):
             running.connect()
+
+
+def test_a_fault_of_ours_ends_the_connection(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where not even the refusal of a request can be written, its connection is closed, and the others go on."""
+    running = start()
+
+    def fail(*of: object) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(tasks, "error_body", fail)
+    with running.connect() as client:
+        client.sendall(b"rubbish\r\n\r\n")
+        assert everything(client) == b""
+    assert "a fault" in caplog.text
+    assert running.ask("/other").endswith(b"/other")
 
 
 def test_a_request_that_hangs_is_logged_once(

@@ -56,6 +56,7 @@ def test_what_is_refused(data: bytes, status: int | None, in_parts_of: int) -> N
     parser = parsed(data, in_parts_of=in_parts_of)
     assert parser.completed
     assert refused(parser) == status
+    assert f"{parser.command} {parser.path}"  # what the log says of it
 
 
 def test_blank_lines_are_no_request() -> None:
