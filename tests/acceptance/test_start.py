@@ -85,6 +85,21 @@ def test_a_switch_that_hangs_at_the_start_holds_up_no_other(
         assert listener.stop() == 0, listener.output
 
 
+def test_tariffs_that_take_long_to_load_delay_no_listening(start: Start, database_url: str, metrics: Metrics) -> None:
+    """What is heard meanwhile goes to the spool, and gets its rows and prices afterwards."""
+    with SwitchThread() as switch, psycopg.connect(database_url) as connection:
+        connection.execute("LOCK TABLE rate_plan IN ACCESS EXCLUSIVE MODE")
+        listener = start("listen", esl=switch.url, metrics_bind=metrics.bind)
+        switch.wait_for_subscriber(START_S)
+        calls = Calls(switch, RECORDINGS)
+        calls.play_unpaced(len(RECORDINGS))
+        metrics.wait_until("spool_bytes", lambda value: value > 0)
+        assert not found(database_url)
+        connection.rollback()
+        wait_until(lambda: found(database_url) == calls.rows, 30)
+        assert listener.stop() == 0, listener.output
+
+
 def test_a_listener_whose_only_switch_hangs_is_ready_and_stops(
     start: Start, systemd: socket.socket, hung_switch: str
 ) -> None:
