@@ -51,7 +51,13 @@ def compact_archive(
                 compacted = Compacted(files_before=scattered.total())
             else:
                 compacted = _merge(url, catalog, scattered, progress)
-            snapshots = _expire(url, connection, catalog, now.timestamp(), dry_run=dry_run)
+            if dry_run:
+                # Without the lock and `ensure_table`, which adds columns that an older table lacks.
+                snapshots = _expirable(connection, table, now.timestamp())
+            else:
+                with _sole_writer(url, catalog) as current:
+                    snapshots = _expirable(connection, current, now.timestamp())
+                    expire_snapshots(current, snapshots or [])
             orphans = find_orphans(load_calls(catalog) or table, now_s=now.timestamp())
             if remove_orphans and not dry_run:
                 orphans.delete()
@@ -60,7 +66,7 @@ def compact_archive(
         compacted=compacted,
         dropped_before=None if kept_from is None else begin_of(kept_from),
         dropped_rows=dropped,
-        snapshots=snapshots,
+        snapshots=None if snapshots is None else len(snapshots),
         orphans=orphans,
         orphans_removed=remove_orphans and not dry_run,
     )
@@ -96,12 +102,6 @@ def _merge(url: str, catalog: Catalog, scattered: dict[int, int], progress: Prog
     return total
 
 
-def _expire(url: str, connection: Connection, catalog: Catalog, now_s: float, *, dry_run: bool) -> int | None:
-    """Expire old snapshots and return their number; None if a batch is claimed, which forbids it."""
-    with _sole_writer(url, catalog) as table:
-        if outbox.unfinished_batches(connection):
-            return None
-        snapshots = old_snapshots(table, now_s=now_s)
-        if not dry_run:
-            expire_snapshots(table, snapshots)
-    return len(snapshots)
+def _expirable(connection: Connection, table: Table, now_s: float) -> list[int] | None:
+    """Return the snapshots that may expire; None if a batch is claimed, which forbids it."""
+    return None if outbox.unfinished_batches(connection) else old_snapshots(table, now_s=now_s)

@@ -9,7 +9,9 @@ import logging
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from psycopg import Connection
 from pyiceberg import exceptions as iceberg
@@ -17,12 +19,12 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
 from pyiceberg.utils.config import Config
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.event import listen
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from tollbook.archive._pyarrow import pa
-from tollbook.archive.file_io import DurableFileIO
+from tollbook.archive.file_io import DurableFileIO, create_private
 from tollbook.archive.schema import TABLE
 from tollbook.config import Settings
 from tollbook.database_url import connection_parameters
@@ -86,6 +88,8 @@ def open_catalog(settings: Settings, *, writing: bool = False) -> Generator[Cata
     # At INFO pyiceberg logs the classes that it loads, and at DEBUG its properties, secrets included.
     logging.getLogger("pyiceberg").setLevel(logging.WARNING)
     properties = {"init_catalog_tables": str(writing).lower()} | catalog_properties(settings)
+    if str(properties.get("uri")).startswith("sqlite"):
+        properties["uri"] = _sqlite_file(properties["uri"], create=writing)
     with archive_errors("opening the archive's catalog"):
         try:
             catalog = load_catalog(CATALOG, **properties)
@@ -129,6 +133,20 @@ def _sql_uri(settings: Settings) -> str:
     user, password, database = (query.pop(part, None) for part in ("user", "password", "dbname"))
     url = URL.create("postgresql+psycopg", username=user, password=password, database=database, query=query)
     return url.render_as_string(hide_password=False)
+
+
+def _sqlite_file(uri: str, *, create: bool) -> str:
+    """Return the URI of a catalog in an SQLite file so that opening it creates no file; first create it, if asked to.
+
+    SQLite itself would create an empty file for a mere reader, with the modes of the umask.
+    """
+    url = make_url(uri)
+    if not url.database or url.database == ":memory:" or "uri" in url.query:
+        return uri
+    if create:
+        create_private(Path(url.database))
+    file = url.set(database=f"file:{quote(url.database)}", query={**url.query, "mode": "rw", "uri": "true"})
+    return file.render_as_string(hide_password=False)
 
 
 def _local_warehouse(settings: Settings) -> str:

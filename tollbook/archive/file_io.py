@@ -1,21 +1,28 @@
-"""Local files that survive a crash of the machine: pyiceberg itself never fsyncs.
+"""Local files that survive a crash of the machine and that no stranger reads: pyiceberg itself never fsyncs.
 
 A commit makes PostgreSQL point to a metadata file, durably. Before that, the file, the files that it names, and their
 folders must be on the disk. Other storage, such as S3, confirms a file once it is durable; pyiceberg handles it
 unchanged.
+
+Files are 0640 and folders 0750, whatever the umask: with a wide one every local user could read all calls, with a
+narrow one the group that an operator gave to the folder could not.
 """
 
 import io
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from pyiceberg.io import InputFile, OutputFile, OutputStream
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 from pyiceberg.typedef import EMPTY_DICT, Properties
 
 from tollbook.archive._pyarrow import untyped
+
+_FILE_MODE: Final = 0o640
+_FOLDER_MODE: Final = 0o750
 
 
 class DurableFileIO(PyArrowFileIO):
@@ -54,13 +61,13 @@ class _LocalFile(PyArrowFile):
     def create(self, overwrite: bool = False) -> OutputStream:
         """Open the file for writing, and make missing folders; raises FileExistsError or OSError."""
         path = Path(self._path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         return cast("OutputStream", _Stream(path, self._durable, mode="wb" if overwrite else "xb"))
 
 
 class _Stream(io.BufferedWriter):
     def __init__(self, path: Path, durable: set[Path], mode: str) -> None:
-        super().__init__(io.FileIO(path, mode))
+        super().__init__(io.FileIO(path, mode, opener=_open_private))
         self._path = path
         self._durable = durable
 
@@ -79,6 +86,29 @@ class _Stream(io.BufferedWriter):
             if not _fsync_folder(unsynced.parent):
                 return
             self._durable.add(unsynced)
+
+
+def create_private(path: Path) -> None:
+    """Create an empty file with the modes of the archive, and its folders; leave one that exists as it is."""
+    _make_folder(path.parent)
+    with suppress(FileExistsError):
+        os.close(_open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+
+
+def _open_private(path: str | Path, flags: int) -> int:
+    opened = os.open(path, flags, _FILE_MODE)
+    os.fchmod(opened, _FILE_MODE)  # the umask took bits away
+    return opened
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folders that are missing. Those that exist keep their modes: they are the operator's."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=_FOLDER_MODE)
+        folder.chmod(_FOLDER_MODE)  # the umask took bits away
 
 
 def _not_in(durable: set[Path], folder: Path) -> Iterator[Path]:

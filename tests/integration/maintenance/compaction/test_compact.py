@@ -1,12 +1,14 @@
 """`tollbook archive compact` changes the archive's files, never its calls."""
 
 import datetime as dt
+import hashlib
 import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from psycopg import sql
 from pyiceberg.schema import Schema
 from pyiceberg.types import NestedField, StringType
 
@@ -87,6 +89,49 @@ def test_a_dry_run_changes_nothing(settings: Settings, database: Connection) -> 
         assert done.compacted.files_before == 12
         assert done.snapshots == 3
         assert ensure_table(catalog).metadata_location == before
+
+
+def everything(settings: Settings, database: Connection) -> dict[str, object]:
+    """Every file below the data directory with its modes and a digest, and the catalog's tables with their rows."""
+    found: dict[str, object] = {
+        str(path): (path.stat().st_mode, path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in settings.data_dir.rglob("*")
+    }
+    tables = database.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'iceberg%'").fetchall()
+    for (table,) in tables:
+        found[table] = database.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table))).fetchall()
+    return found
+
+
+def test_a_dry_run_writes_nothing(
+    local_settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file and no row of the catalog: neither before there is an archive, nor in one that lacks a newer column."""
+    in_four_days = dt.datetime.now(dt.UTC) + dt.timedelta(days=4)
+    nothing = everything(local_settings, database)
+    compact_archive(local_settings, dry_run=True)
+    assert everything(local_settings, database) == nothing == {}
+    fill(local_settings, database)
+    more = Schema(
+        *SCHEMA.fields,
+        NestedField(len(ARCHIVE_COLUMNS) + 1, "colour", StringType(), required=False),
+        identifier_field_ids=SCHEMA.identifier_field_ids,
+    )
+    monkeypatch.setattr("maintenance.archive.table.SCHEMA", more)
+    before = everything(local_settings, database)
+    assert any(name.endswith(".parquet") for name in before)
+    done = compact_archive(local_settings, dry_run=True, remove_orphans=True, now=max(LATER, in_four_days))
+    assert (done.compacted.files_before, done.snapshots) == (12, 3)
+    assert everything(local_settings, database) == before
+
+
+def test_a_dry_run_does_not_wait_for_the_archiver(
+    local_settings: Settings, database: Connection, database_url: str
+) -> None:
+    """It writes nothing, so it needs no lock."""
+    fill(local_settings, database, runs=1)
+    with outbox.sole_archiver(database_url, name="archiver"):
+        assert compact_archive(local_settings, dry_run=True).compacted.files_before == 0
 
 
 def test_large_months_are_merged_in_rounds_and_row_groups(
