@@ -22,6 +22,7 @@ from tests.waiting import wait_until
 from tollbook.config import Settings
 from tollbook.simulator.thread import SwitchThread
 from tollbook.store.database import Connection
+from tollbook.times import SECONDS_PER_DAY
 
 MODES = pytest.mark.parametrize("mode", ["session", "transaction"])
 LIMITS = (
@@ -29,7 +30,7 @@ LIMITS = (
     "plan_cache_mode", "role",
 )  # fmt: skip
 CALLS = 200
-OLD_MS = int((time.time() - 100 * 86400) * 1000)
+OLD_DAYS = 20  # kept by default, and dropped by a shorter retention
 CDR_FILES = RECORDED / "outbound_answered" / "json_cdr"
 REQUESTS = 240
 
@@ -75,16 +76,18 @@ def test_every_program_through_pgbouncer(
             played.result(120)
             wait_until(lambda: not list(wrong_rows(database_url, calls.rows)), 60, every_s=0.5)
             listener.end()
-        store(database, call("old", start_ts=OLD_MS))
+        store(database, call("old", start_ts=int((time.time() - OLD_DAYS * SECONDS_PER_DAY) * 1000)))
         assert run("archive", "run", "--now").startswith("archived:")
         settings = Settings(database_url=SecretStr(database_url), data_dir=tmp_path / "data")
         assert archived(settings) == stored(database)
         folder = shutil.copytree(CDR_FILES, tmp_path / "cdr")
         for command in (
             ("recover", str(folder)), ("rerate", "--since", "1970-01-01"), ("archive", "run", "--now"),
-            ("archive", "compact"), ("prune",), ("explain", next(iter(calls.rows))[0]),
+            ("archive", "compact"), ("explain", next(iter(calls.rows))[0]),
         ):  # fmt: skip
             run(*command)
+        done = tollbook("prune", database_url=through, retention_days="7")
+        assert "pruned: 1 days of calls (1 calls" in done.stdout, done
         assert not list(folder.glob("*.json"))
         assert [row for row in stored(database) if row[0] == "old"] == []
         assert pooler(tollbook, through)["status"] == "WARN"
