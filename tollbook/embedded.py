@@ -29,6 +29,7 @@ _POSTGRES_VERSION = 18
 _SERVER_SETTINGS = (
     "listen_addresses=",
     "max_connections=60",
+    "max_locks_per_transaction=128",  # 60 connections leave too few locks for the partitions: `tollbook doctor`
     "shared_buffers=256MB",
     "synchronous_commit=on",
     "wal_level=minimal",

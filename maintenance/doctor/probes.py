@@ -80,6 +80,7 @@ def _check_connected(connection: Connection, settings: Settings) -> Iterator[Fin
         "pooler": lambda: rules.pooler(health.pooler(connection)),
         "API role": lambda: _api_role(connection),
         "partitions": lambda: rules.partitions(health.days_ahead(connection, today)),
+        "locks": lambda: rules.locks(health.lock_table(connection), settings.retention_days),
         **{
             f"heartbeat {address}": lambda address=address: rules.heartbeat(address, _silent_s(connection, address))
             for address in addresses

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from maintenance.doctor.finding import Finding, fail, ok, warn
 from tollbook.store.database import STANDARD_LIMITS
 from tollbook.store.days.partitions import DAYS_AHEAD
-from tollbook.store.health import OpenCalls, OutboxState, Pooler, Server, Unrated
+from tollbook.store.health import LockTable, OpenCalls, OutboxState, Pooler, Server, Unrated
 from tollbook.times import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 # Three clocks decide how calls are priced and how they are closed after a restart. NTP always keeps within 2 s.
@@ -30,6 +30,11 @@ OUTBOX_WARN_S = 26.0 * SECONDS_PER_HOUR
 OUTBOX_FAIL_S = 3.0 * SECONDS_PER_DAY
 
 SPOOL_FAIL_SHARE = 0.8
+
+# The API has eight connections for pages and sums; the listener, recover, rerate, and prune or the archiver have one
+# more each that reads all days.
+STATEMENTS_AT_ONCE = 12
+_LOCKS_STEP = 64  # PostgreSQL's default, of which multiples are set
 
 # As long as the connections that need no pooler give themselves.
 _LIMITS_OF_ROLE = {
@@ -100,6 +105,24 @@ def partitions(days_ahead: int) -> Finding:
     if days_ahead < DAYS_FAIL:
         return fail("partitions", found, remedy)
     return warn("partitions", found, remedy) if days_ahead < DAYS_WARN else ok("partitions", found)
+
+
+def locks(table: LockTable, retention_days: int) -> Finding:
+    """Judge the room for locks by what the days of the retention need: without it, queries fail, and then batches."""
+    # Legs stay two days longer than calls; today, the days made ahead and the late partition come on top.
+    days = max(table.days, retention_days + 2 + 1 + DAYS_AHEAD + 1)
+    one, room = days * table.per_day, table.per_transaction * table.transactions
+    needed = one * STATEMENTS_AT_ONCE
+    found = f"room for {room}; {days} days need up to {needed}, a statement {one}"
+    if needed <= room:
+        return ok("locks", found)
+    least = -(-needed // table.transactions)
+    setting = -(-least // _LOCKS_STEP) * _LOCKS_STEP
+    remedy = (
+        f"set max_locks_per_transaction = {setting} in postgresql.conf and restart PostgreSQL, or keep fewer days"
+        " (TOLLBOOK_RETENTION_DAYS); otherwise queries may end with `out of shared memory`"
+    )
+    return fail("locks", found, remedy) if one > room else warn("locks", found, remedy)
 
 
 def heartbeat(address: str, silent_s: float | None) -> Finding:

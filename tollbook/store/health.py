@@ -38,6 +38,19 @@ class Pooler:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LockTable:
+    """The locks that PostgreSQL has room for, all sessions together: `per_transaction` for each of `transactions`.
+
+    A statement that cannot rule out a day takes `per_day` of them for it; `days` have partitions now.
+    """
+
+    per_transaction: int
+    transactions: int
+    per_day: int
+    days: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OpenCalls:
     """Calls without an end that began before some time: how many, and the oldest (`start_ts` in epoch ms)."""
 
@@ -101,6 +114,27 @@ def pooler(connection: Connection) -> Pooler:
             " AND name IN ('statement_timeout', 'idle_in_transaction_session_timeout') ORDER BY name DESC"
         ).fetchall()
     return Pooler(used=True, unlimited=tuple(name for name, _ in rows), role=rows[0][1] if rows else "")
+
+
+def lock_table(connection: Connection) -> LockTable:
+    """Read how many locks PostgreSQL has room for, and what a day takes: its partitions of calls and legs, and theirs.
+
+    A partition is locked together with its indexes.
+    """
+    with store_errors():
+        row = connection.execute(
+            """
+            SELECT current_setting('max_locks_per_transaction')::int,
+                   current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int,
+                   (SELECT 2 + count(*) FROM pg_index WHERE indrelid IN ('call_cdr'::regclass, 'call_leg'::regclass)),
+                   greatest(
+                       (SELECT count(*) FROM pg_inherits WHERE inhparent = 'call_cdr'::regclass),
+                       (SELECT count(*) FROM pg_inherits WHERE inhparent = 'call_leg'::regclass)
+                   )
+            """
+        ).fetchone()
+    per_transaction, transactions, per_day, days = cast("tuple[int, int, int, int]", row)
+    return LockTable(per_transaction=per_transaction, transactions=transactions, per_day=per_day, days=days)
 
 
 def days_ahead(connection: Connection, today: int) -> int:

@@ -55,7 +55,7 @@ def test_the_defaults(read: Any) -> None:
     [
         ("data_dir", "/srv/tollbook", Path("/srv/tollbook")),
         ("retention_days", "1", 1),
-        ("retention_days", "3650", 3650),
+        ("retention_days", "366", 366),
         ("account_variable", "domain_name", "domain_name"),
         ("parent_variable", "my.parent-1", "my.parent-1"),
         ("trunks", "carrier, gateway:two,,host:10.0.0.1 ", frozenset({"carrier", "gateway:two", "host:10.0.0.1"})),
@@ -119,6 +119,7 @@ WRONG = [
     ("esl", "esl://:x@fs1?format=xml", "format=xml is not known"),
     ("esl", "esl://:x@a,esl://b", "the password of b is missing"),
     ("retention_days", "0", "greater than or equal to 1"),
+    ("retention_days", "367", "PostgreSQL keeps 366 days at most, because each day makes every page"),
     ("retention_days", "many", "valid integer"),
     ("account_variable", "a b", "should match pattern"),
     ("account_variable", "a\n", "should match pattern"),

@@ -13,9 +13,10 @@ import pytest
 from tests.commands import Done, Tollbook
 from tests.databases import on_server
 from tollbook.simulator.thread import SwitchThread
+from tollbook.store import health
 from tollbook.store.calls.switch_processes import SwitchProcess, note
-from tollbook.store.database import connect
-from tollbook.store.days.partitions import CALLS, LEGS, make_ready, partition_name
+from tollbook.store.database import Connection, connect
+from tollbook.store.days.partitions import CALLS, LEGS, Partitions, make_ready, partition_name
 from tollbook.times import MS_PER_DAY, current_day
 
 
@@ -66,7 +67,7 @@ def test_all_is_well(tollbook: Tollbook, switch: SwitchThread, esl: str) -> None
     assert lines[-1] == f"{len(lines) - 1} OK, 0 WARN, 0 FAIL"
     address = f"127.0.0.1:{switch.address[1]}"
     for check in (
-        "settings", "database", "database clock", "schema", "pooler", "partitions", f"heartbeat {address}",
+        "settings", "database", "database clock", "schema", "pooler", "partitions", "locks", f"heartbeat {address}",
         "open calls", "unrated calls", "calls without account", "outbox", f"switch {address}",
         f"switch {address} modules", f"switch {address} clock", "spool", "dead letters", "archive",
     ):  # fmt: skip
@@ -189,3 +190,15 @@ def test_what_piles_up_is_a_warning(tollbook: Tollbook, database_url: str, esl: 
         "dead letters": "1 files",
     }
     assert "\\u001b" not in done.stdout
+
+
+def test_a_statement_takes_the_locks_that_are_counted(database: Connection) -> None:
+    """One that cannot rule out a day locks its partitions of calls and legs with all of their indexes."""
+    days = range(current_day() - 40, current_day())
+    Partitions().ensure(database, call_days=days, leg_days=days)
+    table = health.lock_table(database)
+    with database.transaction():
+        database.execute("SELECT FROM call_cdr, call_leg WHERE call_cdr.call_id = uid AND call_leg.uid = 'x'")
+        (taken,) = database.execute("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()").fetchone()
+    assert table.days == len(days) + 1  # and the late ones
+    assert table.days * table.per_day <= taken < (table.days + 5) * table.per_day

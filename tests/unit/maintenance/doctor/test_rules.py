@@ -4,7 +4,7 @@ import pytest
 
 from maintenance.doctor import rules
 from maintenance.doctor.finding import Finding, Status, escaped, fail, ok, warn, worst
-from tollbook.store.health import OpenCalls, OutboxState, Pooler, Server, Unrated
+from tollbook.store.health import LockTable, OpenCalls, OutboxState, Pooler, Server, Unrated
 from tollbook.times import MS_PER_DAY
 
 OK, WARN, FAIL = Status.OK, Status.WARN, Status.FAIL
@@ -26,6 +26,11 @@ def clock(ahead_s: float, give_or_take_s: float = 0.0) -> Finding:
     return rules.clock("clock", ahead_s, give_or_take_s, "its", "set it")
 
 
+def locks(days: int = 0, keep: int = 30) -> Finding:
+    table = LockTable(per_transaction=64, transactions=100, per_day=10, days=days)
+    return rules.locks(table, keep)
+
+
 UNRATED = [Unrated(reason="no such account", count=5, call_id="c1"), Unrated(reason="other", count=2, call_id="c2")]
 READY = "UP 0 years\nFreeSWITCH (Version 1.11.3-dev  64bit) is ready\n"
 VERSION = "FreeSWITCH Version 1.10.12-release+git~2024 (-release 64bit)"
@@ -41,6 +46,10 @@ CASES = [
     (rules.pooler(Pooler(used=False)), OK, "none"),
     (rules.pooler(Pooler(used=True)), OK, "its sessions have time limits"),
     (rules.pooler(Pooler(used=True, unlimited=("statement_timeout",))), WARN, "its sessions lack statement_timeout"),
+    (locks(days=39), OK, "room for 6400; 41 days need up to 4920, a statement 410"),
+    (locks(days=60), WARN, "60 days need up to 7200"),
+    (locks(keep=366), WARN, "377 days need up to 45240"),
+    (locks(days=700), FAIL, "a statement 7000"),
     (rules.partitions(7), OK, "ready for 7 days ahead"),
     (rules.partitions(6), OK, "6 days"),
     (rules.partitions(5), WARN, "5 days"),
@@ -119,3 +128,11 @@ def test_texts_of_callers_are_escaped_and_bounded() -> None:
     assert (shown.check, shown.remedy) == ("c\\x1b[2J", "see `tollbook explain \\x1b]0;`")
     assert shown.found.startswith("a\\x0ab; xxx")
     assert len(shown.found) < 250
+
+
+@pytest.mark.parametrize(("keep", "setting"), [(60, 128), (366, 512)])
+def test_the_remedy_for_locks_makes_room_for_them(keep: int, setting: int) -> None:
+    """With the setting that it names, the same days are no finding any more."""
+    assert f"max_locks_per_transaction = {setting} " in locks(keep=keep).remedy
+    table = LockTable(per_transaction=setting, transactions=100, per_day=10, days=0)
+    assert rules.locks(table, keep).status is OK
