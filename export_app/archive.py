@@ -1,6 +1,7 @@
 """The API's access to the archive, shared out between accounts."""
 
 from collections.abc import Sequence
+from threading import Semaphore
 from typing import Final
 
 from export_app.share import Share
@@ -17,9 +18,9 @@ ACCOUNT_READERS: Final = 2
 class SharedArchive:
     """The archive, of which no account may use more than its share."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, room: Semaphore) -> None:
         self._archive = Archive(settings)
-        self._share = Share("pages of archived calls", ACCOUNT_READERS)
+        self._share = Share("pages of archived calls", ACCOUNT_READERS, room)
 
     def read_page(
         self, selection: Selection, limit: int, excluded: frozenset[CallKey], columns: tuple[str, ...]

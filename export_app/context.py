@@ -9,6 +9,7 @@ from flask import Flask, current_app
 from export_app.archive import SharedArchive
 from export_app.database import Database
 from export_app.known_keys import KnownKeys
+from export_app.share import waiting_room
 from export_app.web.client_address import Network
 from export_app.web.rate_limit import RateLimit
 from tollbook.config import Settings
@@ -31,9 +32,10 @@ class Services:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Make the services that the settings describe; raises SettingsError. Nothing is connected before `open`."""
+        room = waiting_room()
         return cls(
-            database=Database(settings.require_database_url()),
-            archive=SharedArchive(settings),
+            database=Database(settings.require_database_url(), room),
+            archive=SharedArchive(settings, room),
             known_keys=KnownKeys(),
             rate_limit=RateLimit(settings.rate_limit),
             trunk_rules=settings.trunk_rules,

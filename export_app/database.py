@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from threading import Semaphore
 from typing import Final
 
 from psycopg.conninfo import make_conninfo
@@ -34,12 +35,12 @@ LIMITS: Final = TimeLimits(statement_s=5)
 class Database:
     """Pools of connections, closed until `open`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, room: Semaphore) -> None:
         self._keys = _pool(url, "keys", KEY_CONNECTIONS, max_waiting=0)
         self._pages = _pool(url, "pages", PAGE_CONNECTIONS)
         self._stats = _pool(url, "stats", STATS_CONNECTIONS)
-        self._page_share = Share("pages of calls", ACCOUNT_PAGES)
-        self._stats_share = Share("stats", ACCOUNT_STATS)
+        self._page_share = Share("pages of calls", ACCOUNT_PAGES, room)
+        self._stats_share = Share("stats", ACCOUNT_STATS, room)
 
     def open(self) -> None:
         """Start connecting in the background."""

@@ -13,7 +13,7 @@ from typing import Final
 from export_app.web.errors import ApiError
 from tollbook.model.accounts import Accounts
 
-# A request that waits holds a thread, and there are few: all that wait for their share leave half of them free.
+# A request that waits holds a thread, and there are few: all that wait, for whatever share, leave half of them free.
 ACCOUNT_WAITING: Final = 8
 ALL_WAITING: Final = 16
 # As long as a request that is at work may take: then it is the client's turn to wait, and for as long, because one that
@@ -28,12 +28,18 @@ class _Requests:
     waiting: int = 0
 
 
-class Share:
-    """Lets `most` requests of each account work at once on `what`; a few more wait, and the others are refused."""
+def waiting_room() -> threading.Semaphore:
+    """Make the room for all requests of a process that wait for a share."""
+    return threading.Semaphore(ALL_WAITING)
 
-    def __init__(self, what: str, most: int) -> None:
+
+class Share:
+    """Lets `most` requests of each account work at once on `what`; a few more wait in `room`, others are refused."""
+
+    def __init__(self, what: str, most: int, room: threading.Semaphore) -> None:
         self._what = what
         self._most = most
+        self._room = room
         self._changed = threading.Condition()
         self._of: dict[Accounts, _Requests] = {}
 
@@ -57,8 +63,7 @@ class Share:
                 self._changed.notify_all()
 
     def _wait(self, mine: _Requests) -> None:
-        waiting = sum(requests.waiting for requests in self._of.values())
-        if mine.waiting >= ACCOUNT_WAITING or waiting >= ALL_WAITING:
+        if mine.waiting >= ACCOUNT_WAITING or not self._room.acquire(blocking=False):
             raise self._refusal()
         mine.waiting += 1
         try:
@@ -66,6 +71,7 @@ class Share:
                 raise self._refusal()
         finally:
             mine.waiting -= 1
+            self._room.release()
 
     def _forget_if_idle(self, accounts: Accounts, mine: _Requests) -> None:
         if not (mine.at_work or mine.waiting):

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from export_app import share as module
-from export_app.share import ACCOUNT_WAITING, ALL_WAITING, Share
+from export_app.share import ACCOUNT_WAITING, ALL_WAITING, Share, waiting_room
 from export_app.web.errors import ApiError
 from tests.waiting import wait_until
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
@@ -17,7 +17,7 @@ ACME, OTHER = OneAccount("acme"), OneAccount("other")
 
 @pytest.fixture
 def share() -> Share:
-    return Share("stats", 2)
+    return Share("stats", 2, waiting_room())
 
 
 @pytest.fixture
@@ -100,6 +100,24 @@ def test_what_waits_is_bounded_over_all_accounts(share: Share, ask: Callable[[Ac
         pass
     with share.taken(ACME):
         pass
+
+
+def test_those_that_wait_for_another_share_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All wait in one room, because each holds a thread of one process; whoever leaves it makes place."""
+    monkeypatch.setattr(module, "WAIT_TIMEOUT_S", 0.05)
+    room = threading.Semaphore(1)
+    stats, pages = Share("stats", 1, room), Share("pages", 1, room)
+    with stats.taken(ACME), pages.taken(ACME):
+        room.acquire()
+        monkeypatch.setattr(module, "WAIT_TIMEOUT_S", 60)  # so it is refused without waiting
+        with pytest.raises(ApiError), pages.taken(ACME):
+            pass
+        room.release()
+        monkeypatch.setattr(module, "WAIT_TIMEOUT_S", 0.05)
+        for share in (stats, pages, stats):
+            with pytest.raises(ApiError), share.taken(ACME):
+                pass
+    assert room.acquire(blocking=False)
 
 
 def test_waiting_ends(share: Share, monkeypatch: pytest.MonkeyPatch) -> None:
