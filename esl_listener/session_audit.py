@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import msgspec
 
 from tollbook.esl.framing import EVENT_JSON
+from tollbook.model.event import SwitchEvent
+from tollbook.model.leg import Leg
 
 _PLAIN = re.compile(rb"^Session-Since-Startup: (\d{1,18})$", re.MULTILINE)
 
@@ -33,6 +35,15 @@ def sessions_in(kind: bytes, body: bytes) -> int | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return sessions if sessions >= 0 else None
+
+
+def shows_session(event: SwitchEvent, leg: Leg | None) -> bool:
+    """Whether an event is the first that its session sends. `leg`: what it states, None when it makes no leg."""
+    if event.name == "CHANNEL_CREATE":
+        return True
+    # A scanner that never authenticates sends an end alone, which makes no leg. So does a pickup channel, and that
+    # makes one.
+    return event.name == "CHANNEL_HANGUP_COMPLETE" and (leg is None or event.channel.startswith("pickup/"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from esl_listener.decoder import Decoder
 from esl_listener.liveness import HeartbeatTimeout, Liveness
 from esl_listener.metrics import Metrics
 from esl_listener.reconcile import DENIED_TWICE_AFTER_S, ChannelReconciler
-from esl_listener.session_audit import SessionAudit, sessions_in
+from esl_listener.session_audit import SessionAudit, sessions_in, shows_session
 from tollbook.config import EslAddress
 from tollbook.errors import SwitchRefused, SwitchUnavailable, TollbookError
 from tollbook.esl.framing import Frame
@@ -208,8 +208,7 @@ class SwitchListener:
             return
         self._metrics.events += 1
         leg = leg_of(event, name)
-        # A scanner that never authenticates is a session too, and its only event is an end that names no leg.
-        if event.name == "CHANNEL_CREATE" or (leg is None and event.name == "CHANNEL_HANGUP_COMPLETE"):
+        if shows_session(event, leg):
             self._audit.hear()
         if leg is None:
             self._metrics.events_without_leg += 1

@@ -111,8 +111,15 @@ MUTANTS = (
     Mutant(
         path="tollbook/model/rules/ending.py",
         claim="the last leg to hang up ends the call",
-        text="return max(legs, key=_hangup_us)",
-        replacement="return min(legs, key=_hangup_us)",
+        text="return max(counted, key=_hangup_us)",
+        replacement="return min(counted, key=_hangup_us)",
+        tests=(RECORDED,),
+    ),
+    Mutant(
+        path="tollbook/model/call_tree.py",
+        claim="a leg that only rang does not date the end of the call",
+        text="if leg.answered_us or leg is root]",
+        replacement="]",
         tests=(RECORDED,),
     ),
     Mutant(

@@ -80,9 +80,19 @@ class Call:
         return self.root is not None and all(leg.end is not None for leg in self.legs)
 
     @property
+    def counted(self) -> Sequence[CallLeg]:
+        """The legs that date the end of the call: the root, and those that were answered.
+
+        A phone that goes on ringing after its call is over bills nobody.
+        """
+        root = self.root or self.legs[0]
+        # A list: half the time of a generator, for every call.
+        return [leg for leg in self.legs if leg.answered_us or leg is root]
+
+    @property
     def estimated(self) -> bool:
-        """Whether the end of any leg is an estimate."""
-        for leg in self.legs:  # noqa: SIM110 - a third of the time of any(), for every call
+        """Whether the end of a counted leg is an estimate."""
+        for leg in self.counted:  # noqa: SIM110 - a third of the time of any(), for every call
             if leg.end is not None and leg.end.source == ESTIMATED:
                 return True
         return False

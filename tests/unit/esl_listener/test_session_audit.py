@@ -1,11 +1,13 @@
 """The audit as a table of heartbeats, on recorded ones, and the limit of silence that heartbeats give."""
 
 import json
+from typing import Any
 
 import pytest
 
 from esl_listener.liveness import HeartbeatTimeout
-from esl_listener.session_audit import SessionAudit, SessionGap, sessions_in
+from esl_listener.session_audit import SessionAudit, SessionGap, sessions_in, shows_session
+from tests.factories import created, legs_of
 from tests.paths import PROTOCOL
 from tollbook.esl.framing import EVENT_JSON, EVENT_PLAIN, Framer
 
@@ -109,3 +111,20 @@ def test_the_limit_of_silence(beats: list[tuple[float, float] | None], limit_s: 
         else:
             timeout.beat(beat[0], int(beat[1] * S))
     assert timeout.limit_s == pytest.approx(limit_s)
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "shown"),
+    [
+        ("CHANNEL_CREATE", {}, True),
+        ("CHANNEL_ANSWER", {}, False),
+        ("CHANNEL_HANGUP_COMPLETE", {}, False),
+        ("CHANNEL_HANGUP_COMPLETE", {"channel": "pickup/sales"}, True),
+        ("CHANNEL_HANGUP_COMPLETE", {"created_us": 0}, True),
+    ],
+)
+def test_a_session_is_heard_by_its_first_event(name: str, facts: dict[str, Any], shown: bool) -> None:
+    """A pickup channel and a scanner that never authenticates send an end and nothing before it."""
+    event = created(**{"name": name, **facts})
+    leg = next(iter(legs_of(event)), None)
+    assert shows_session(event, leg) == shown

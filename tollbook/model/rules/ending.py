@@ -32,9 +32,9 @@ _NOT_SERVED: Final[_Became] = Decision("abandoned", "not served")
 _CALLER_CANCELLED: Final[_Became] = Decision("cancelled", "caller cancelled")
 
 
-def last_to_hang_up(legs: Sequence[CallLeg]) -> CallLeg:
-    """Return the leg with the latest Hangup-Time, which ends the call. All of them have ended."""
-    return max(legs, key=_hangup_us) if len(legs) > 1 else legs[0]
+def last_to_hang_up(counted: Sequence[CallLeg]) -> CallLeg:
+    """Return the leg with the latest Hangup-Time, which ends the call. All of `Call.counted` have ended."""
+    return max(counted, key=_hangup_us) if len(counted) > 1 else counted[0]
 
 
 def _hangup_us(leg: CallLeg) -> int:

@@ -1,5 +1,6 @@
 """Rules of docs/calls.md that no recording reaches: whose child a leg is, and which legs are one call."""
 
+import msgspec
 import pytest
 
 from tests.factories import SECOND_US, START_MS, START_US, created, ended, legs_of
@@ -149,4 +150,34 @@ def test_a_leg_lost_inside_a_call_whose_end_the_switch_states_makes_no_lost_call
     (leg,) = legs_of(zombie)
     known = merge_all([*legs_of(root, ended(root, answered_s=1, hangup_s=30)), end_as_lost(leg, 0)])
     (row,) = [fold(call, FoldSettings(), "fs1") for call in calls_of(known.values())]
-    assert (row.disposition, row.duration_sec, row.estimated) == ("answered", 30, True)
+    assert (row.disposition, row.duration_sec, row.estimated) == ("answered", 30, False)
+
+
+@pytest.mark.parametrize(("answered_s", "estimated"), [(None, False), (3, True)])
+def test_an_answered_leg_with_an_estimated_end_marks_the_row(answered_s: float | None, estimated: bool) -> None:
+    """It may have lasted longer than the call that the switch states; one that only rang bills nobody."""
+    root = created("root", user="1000")
+    child = created("child", at_s=1, channel_direction="outbound", originator="root")
+    (leg,) = legs_of(child)
+    leg = msgspec.structs.replace(leg, answered_us=START_US + round(answered_s * SECOND_US) if answered_s else 0)
+    known = merge_all([*legs_of(root, ended(root, answered_s=2, hangup_s=30)), end_as_lost(leg, 0)])
+    (row,) = [fold(call, FoldSettings(), "fs1") for call in calls_of(known.values())]
+    assert (row.disposition, row.duration_sec, row.estimated) == ("answered", 30, estimated)
+
+
+def test_a_root_that_was_never_answered_and_whose_end_is_estimated_marks_the_row() -> None:
+    """The row's own end is that estimate."""
+    (leg,) = legs_of(created("root", user="1000"))
+    (row,) = [fold(call, FoldSettings(), "fs1") for call in calls_of([end_as_lost(leg, 0)])]
+    assert (row.disposition, row.estimated) == ("lost", True)
+
+
+def test_a_phone_that_rings_on_after_its_call_is_waited_for_and_bills_nobody() -> None:
+    root = created("root", user="1000")
+    phone = created("phone", at_s=2, channel_direction="outbound", originator="root")
+    talked = [root, phone, ended(root, answered_s=1, hangup_s=7)]
+    assert rows(*talked)[0].end_ts is None
+    (row,) = rows(*talked, ended(phone, hangup_s=62))
+    assert (row.duration_sec, row.billsec) == (7, 6)
+    (row,) = rows(*talked, ended(phone, answered_s=8, hangup_s=62))
+    assert (row.duration_sec, row.billsec) == (62, 61)
