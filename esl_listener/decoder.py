@@ -13,6 +13,7 @@ import msgspec
 from tollbook.errors import FrameRefused
 from tollbook.esl.framing import EVENT_BEGINS, EVENT_JSON
 from tollbook.model.event import (
+    DIRECTION_VARIABLE,
     SwitchEvent,
     Text,
     event_from_headers,
@@ -54,10 +55,12 @@ class _Answer(
 
 
 class Decoder:
-    """Decodes both formats, with the operator's names for the account and the parent variable."""
+    """Decodes both formats, with the operator's names for the account, the parent and the direction variable."""
 
-    def __init__(self, account_variable: str, parent_variable: str) -> None:
-        self._headers = header_names(account_variable, parent_variable)
+    def __init__(
+        self, account_variable: str, parent_variable: str, direction_variable: str = DIRECTION_VARIABLE
+    ) -> None:
+        self._headers = header_names(account_variable, parent_variable, direction_variable)
         # An operator may bill by a variable that a rule also reads, say user_name: it is decoded once and copied.
         fields: dict[str, str] = {}
         self._copies: dict[str, str] = {}

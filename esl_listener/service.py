@@ -55,7 +55,7 @@ def listen(settings: Settings) -> None:
     tariff_cache = TariffCache(database_url, settings.trunk_rules)
     writer = Writer(database_url, inbox, spooler, liveness, tariff_cache, metrics, dead_letters)
     recovery = GapRecovery(settings.cdr_dir, metrics) if settings.cdr_dir else None
-    decoder = Decoder(settings.account_variable, settings.parent_variable)
+    decoder = Decoder(settings.account_variable, settings.parent_variable, settings.direction_variable)
     switches = [
         SwitchListener(
             address,

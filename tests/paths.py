@@ -5,4 +5,5 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ESL = ROOT / "tests" / "data" / "esl"
 CALLS = ESL / "calls"
+CASES = ROOT / "tests" / "data" / "cases"
 PROTOCOL = ESL / "protocol"

@@ -17,8 +17,8 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 
 from tollbook.embedded import running_url
 from tollbook.errors import SettingsError
-from tollbook.model.event import ACCOUNT_VARIABLE, PARENT_VARIABLE
-from tollbook.model.trunks import TrunkRules
+from tollbook.model.event import ACCOUNT_VARIABLE, DIRECTION_VARIABLE, PARENT_VARIABLE
+from tollbook.model.trunks import TrunkRules, network_of
 
 _PREFIX = "TOLLBOOK_"
 ESL_PORT = 8021
@@ -87,6 +87,14 @@ def _words(value: Any) -> Any:
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
+def _peers(value: Any) -> Any:
+    peers = _words(value)
+    for peer in peers if isinstance(value, str) else ():
+        if "/" in peer and network_of(peer) is None:
+            raise ValueError(f"{peer} is no network: write 10.0.0.0/8 or fd00::/8")
+    return peers
+
+
 def _pairs(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -138,8 +146,9 @@ class Settings(BaseSettings):
     archive_retention_months: int | None = Field(default=None, ge=1, le=1200)
     account_variable: str = Field(default=ACCOUNT_VARIABLE, pattern=r"^[A-Za-z0-9_.-]+$")
     parent_variable: str = Field(default=PARENT_VARIABLE, pattern=r"^[A-Za-z0-9_.-]+$")
-    trunks: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
-    onnet: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
+    direction_variable: str = Field(default=DIRECTION_VARIABLE, pattern=r"^[A-Za-z0-9_.-]+$")
+    trunks: Annotated[frozenset[str], NoDecode, BeforeValidator(_peers)] = frozenset()
+    onnet: Annotated[frozenset[str], NoDecode, BeforeValidator(_peers)] = frozenset()
     gateway_prefixes: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(
         default_factory=dict[str, str]
     )

@@ -70,7 +70,9 @@ class ListedCall(Call):
     currency: str | None = Field(description="Of cost_micros, ISO 4217; null: no plan priced it.")
     switch: str = Field(description="Which switch it went through.")
     revision: int = Field(description="0 while the call is up, 1 when complete, one more each time it was corrected.")
-    estimated: bool = Field(description="The end of a leg is an estimate: the switch never reported it.")
+    estimated: bool = Field(
+        description="The end of a leg is an estimate, or the switch's clock was set back during the call."
+    )
     updated_ts: int | None = Field(description="When the row was written, epoch ms; null: it is in the archive alone.")
     parts: list[dict[str, JsonValue]] | None = Field(description="What was charged, and the rate that priced it.")
 
@@ -203,7 +205,9 @@ class CallDetail(Call):
 
     switch: str = Field(description="Which switch it went through.")
     revision: int = Field(description="0 while the call is up, 1 when complete, one more each time it was corrected.")
-    estimated: bool = Field(description="The end of a leg is an estimate: the switch never reported it.")
+    estimated: bool = Field(
+        description="The end of a leg is an estimate, or the switch's clock was set back during the call."
+    )
     note: str | None = Field(
         description="What to know before reading on, for example that the legs are no longer kept."
     )

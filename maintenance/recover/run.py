@@ -59,7 +59,7 @@ def _recover_files(settings: Settings, folder: CdrFolder, progress: Progress) ->
             connection=connection,
             fold_settings=fold_settings,
             price=prices.price,
-            headers=header_names(settings.account_variable, settings.parent_variable),
+            headers=header_names(settings.account_variable, settings.parent_variable, settings.direction_variable),
         )
         late: list[str] = []
         for begin in range(0, len(names), BATCH_FILES):

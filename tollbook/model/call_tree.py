@@ -11,7 +11,8 @@ from typing import Self, TypeAlias
 
 import msgspec
 
-from tollbook.model.leg import ESTIMATED, Facts, Leg
+from tollbook.model.leg import ESTIMATED, FROM_EVENT, Facts, Leg
+from tollbook.model.numbers import number_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,8 +46,27 @@ class CallLeg:
         but not the name.
         """
         if self.heard_create or not self.origin.channel.startswith("sofia/"):
-            return self.origin.dialed
-        return self.origin.channel.rpartition("/")[2].partition("@")[0]
+            return number_of(self.origin.dialed)
+        return number_of(self.origin.channel)
+
+    @property
+    def began_us(self) -> int:
+        """Its first Created-Time; of a recovered leg whose first was not heard, no later than its answer."""
+        if self.answered_us and self.answered_us < self.created_us and recovered(self.records[0]):
+            return self.answered_us
+        return self.created_us
+
+    @property
+    def clock_set_back(self) -> bool:
+        """Whether the switch's clock was set back while it was up: its times are not in the order of what happened."""
+        end_us = self.end.hangup_us if self.end is not None else 0
+        began_us = self.began_us
+        return 0 < self.answered_us < began_us or 0 < end_us < max(began_us, self.answered_us)
+
+    @property
+    def begun_with(self) -> Facts | None:
+        """The facts of its CREATE, if that was heard: a CDR file that stands for it has the variables of the end."""
+        return self.origin if self.heard_create and self.origin.source == FROM_EVENT else None
 
     def read_at_end(self, name: str) -> bool:
         """Whether a fact of `outcome` is the end's own, and not taken from `origin`."""
@@ -71,8 +91,8 @@ class Call:
 
     @property
     def start_us(self) -> int:
-        """The root's first Created-Time; the first leg's until the root is heard."""
-        return self.root.created_us if self.root else self.legs[0].created_us
+        """When the root began; the first leg until the root is heard."""
+        return (self.root or self.legs[0]).began_us
 
     @property
     def complete(self) -> bool:
@@ -91,9 +111,12 @@ class Call:
 
     @property
     def estimated(self) -> bool:
-        """Whether the end of a counted leg is an estimate."""
+        """Whether the end of a counted leg is an estimate, or its times are in no order.
+
+        Then the switch's clock was set back while it was up. A clock set forward cannot be seen.
+        """
         for leg in self.counted:  # noqa: SIM110 - a third of the time of any(), for every call
-            if leg.end is not None and leg.end.source == ESTIMATED:
+            if leg.estimated or leg.clock_set_back:
                 return True
         return False
 
@@ -149,12 +172,17 @@ def _joined_by_uid(legs: Iterable[Leg]) -> dict[str, list[CallLeg]]:
         records.sort(key=lambda record: record.created_us)
         groups: list[list[Leg]] = []
         for record in records:
-            if groups and _recovered(record):
+            if groups and recovered(record):
                 groups[-1].append(record)
             else:
                 groups.append([record])
         joined[uid] = [_join(group) for group in groups]
     return joined
+
+
+def began_us(record: Leg) -> int:
+    """Return when the leg of a record began, as far as that record knows: epoch µs."""
+    return _join([record]).began_us
 
 
 def _join(records: Sequence[Leg]) -> CallLeg:
@@ -182,7 +210,9 @@ def _join(records: Sequence[Leg]) -> CallLeg:
 
 
 # Read at the end or, where the end lacks one, at the creation.
-_READ_AT_END_FIRST = ("account", "call_direction", "cc_side", "cc_queue", "cc_agent", "cc_cause", "fifo_serviced_by")
+_READ_AT_END_FIRST = (
+    "account", "cdr_direction", "call_direction", "cc_side", "cc_queue", "cc_agent", "cc_cause", "fifo_serviced_by",
+)  # fmt: skip
 
 
 def _completed(end: Facts, origin: Facts) -> Facts:
@@ -205,7 +235,8 @@ def _answers(records: Iterable[Leg]) -> list[int]:
     ]
 
 
-def _recovered(record: Leg) -> bool:
+def recovered(record: Leg) -> bool:
+    """Whether a record is of a leg that `sofia recover` brought back: it continues the one before it."""
     facts = record.create or record.look or record.end
     return facts is not None and facts.recovered
 

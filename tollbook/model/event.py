@@ -40,10 +40,12 @@ _HEADERS = {
 
 ACCOUNT_VARIABLE = "accountcode"
 PARENT_VARIABLE = "cdr_parent"
+DIRECTION_VARIABLE = "cdr_direction"
 
 _VARIABLES = {
     "account": ACCOUNT_VARIABLE,
     "cdr_parent": PARENT_VARIABLE,
+    "cdr_direction": DIRECTION_VARIABLE,
     "originator": "originator",
     "originating_leg": "originating_leg_uuid",
     "loopback_other": "other_loopback_leg_uuid",
@@ -62,6 +64,8 @@ _VARIABLES = {
     "gateway": "sip_gateway_name",
     "profile": "sofia_profile_name",
     "destination_url": "sip_destination_url",
+    "source_gateway": "sip_gateway",
+    "source_ip": "sip_network_ip",
     "call_direction": "call_direction",
     "call_number": "call_number",
     "last_app": "last_app",
@@ -73,9 +77,14 @@ _VARIABLES = {
 }
 
 
-def header_names(account_variable: str = ACCOUNT_VARIABLE, parent_variable: str = PARENT_VARIABLE) -> dict[str, str]:
-    """Map each field of `SwitchEvent` to the header that it is read from. The operator names two of the variables."""
-    variables = {**_VARIABLES, "account": account_variable, "cdr_parent": parent_variable}
+def header_names(
+    account_variable: str = ACCOUNT_VARIABLE,
+    parent_variable: str = PARENT_VARIABLE,
+    direction_variable: str = DIRECTION_VARIABLE,
+) -> dict[str, str]:
+    """Map each field of `SwitchEvent` to the header that it is read from. The operator names three of the variables."""
+    named = {"account": account_variable, "cdr_parent": parent_variable, "cdr_direction": direction_variable}
+    variables = {**_VARIABLES, **named}
     return {**_HEADERS, **{field: f"variable_{name}" for field, name in variables.items()}}
 
 
@@ -104,6 +113,7 @@ class SwitchEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     other_uid: Text = ""
     account: Text = ""
     cdr_parent: Text = ""
+    cdr_direction: Text = ""
     originator: Text = ""
     originating_leg: Text = ""
     loopback_other: Text = ""
@@ -122,6 +132,8 @@ class SwitchEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     gateway: Text = ""
     profile: Text = ""
     destination_url: str = ""  # never stored: only its host is, whatever stands before it
+    source_gateway: Text = ""
+    source_ip: Text = ""
     call_direction: Text = ""
     call_number: Text = ""
     last_app: Text = ""

@@ -76,8 +76,9 @@ def decide(call: Call, settings: FoldSettings) -> Decisions:
     trunk_rules = settings.trunk_rules
     children = [leg for leg in call.legs if leg is not root]
     off_net = [leg for leg in call.legs if trunk_rules.verdict(leg.origin)[0]]
-    direction = decide_direction(root, children, off_net)
-    from_num, to_num = decide_numbers(root, children)
+    arrival = trunk_rules.arrival(root.origin)
+    from_num, to_num = decide_numbers(root, children, off_net)
+    direction = decide_direction(root, children, off_net, arrival, to_num.value)
     answer = decide_answer(root, direction.value, off_net)
     queue, agent = decide_queue(root, children)
     ending = None
@@ -109,7 +110,7 @@ def decide(call: Call, settings: FoldSettings) -> Decisions:
                 billed_until_us=billed_until.value,
             ),
         )
-    account = decide_account(root, children, to_num.value, settings.number_owners)
+    account = decide_account(root, children, to_num.value, settings.number_owners, arrival)
     return Decisions(root, account, direction, from_num, to_num, answer, queue, agent, ending)
 
 

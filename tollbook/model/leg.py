@@ -47,7 +47,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     gateway: str = ""
     profile: str = ""
     host: str = ""
+    source_gateway: str = ""
+    source_ip: str = ""
     account: str = ""
+    cdr_direction: str = ""
     call_direction: str = ""
     cc_side: str = ""
     cc_queue: str = ""
@@ -69,6 +72,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     def loopback(self) -> bool:
         """Whether the channel is one of mod_loopback's, which no wire carries."""
         return self.channel.startswith("loopback/")
+
+    @property
+    def module(self) -> str:
+        """The endpoint module of the channel, in lower case: sofia, freetdm, verto (whose channels are verto.rtc/…)."""
+        return self.channel.partition("/")[0].partition(".")[0].lower()
 
 
 _encode = msgspec.json.Encoder().encode
@@ -137,10 +145,11 @@ def merge_all(legs: Iterable[Leg]) -> dict[LegKey, Leg]:
 
 def facts_of(event: SwitchEvent, source: int = FROM_EVENT) -> Facts:
     """Return what the rules need of an event. Absurd times are 0."""
+    outbound = event.channel_direction == "outbound"
     return Facts(
         at_us=event.at_us,
         source=source,
-        outbound=event.channel_direction == "outbound",
+        outbound=outbound,
         recovered=event.recovered == "true",
         channel=event.channel,
         parent=parent_named_by(event),
@@ -155,7 +164,11 @@ def facts_of(event: SwitchEvent, source: int = FROM_EVENT) -> Facts:
         gateway=event.gateway,
         profile=event.profile,
         host=_host(event.destination_url) if event.destination_url else "",
+        # A leg that was sent out has the address of who replied, which no rule reads.
+        source_gateway="" if outbound else event.source_gateway,
+        source_ip="" if outbound else event.source_ip,
         account=event.account,
+        cdr_direction=event.cdr_direction,
         call_direction=event.call_direction,
         cc_side=event.cc_side,
         cc_queue=event.cc_queue,

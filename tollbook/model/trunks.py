@@ -1,11 +1,14 @@
-"""Which legs leave for the outside, and so cost money."""
+"""Which legs leave for the outside, and so cost money, and which calls come from there."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, Literal, TypeAlias
 
 from tollbook.model.leg import Facts
+from tollbook.model.numbers import number_of
 
 #: Why a leg is off-net.
 OffNetRule: TypeAlias = Literal[
@@ -16,20 +19,33 @@ OnNetRule: TypeAlias = Literal[
     "a loopback channel, which no wire carries",
     "it came in",
     "the list of on-net peers",
+    "an endpoint module without trunks",
     "a directory user was dialled",
+    "a registered phone was dialled, user%domain",
     "no gateway, and no number of 7 digits or more",
 ]
+#: Where a root comes from.
+Arrival: TypeAlias = Literal["outside", "on-net peer", "directory user", "module without trunks", "this switch"]
 
+# Endpoint modules that have phones, browsers or nothing at their far end. All others, sofia among them, have trunks.
+_WITHOUT_TRUNKS: Final = frozenset({
+    "loopback", "user", "group", "pickup", "verto", "rtc", "conference", "skinny", "rtmp", "rtp", "modem",
+    "portaudio", "alsa", "vlc", "reference", "null", "error",
+})  # fmt: skip
 _DIALLED_NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
 _NOT_DIGITS: Final = str.maketrans("", "", " -.()#*")
+_MODULE: Final = "module:"
+# An address, the next call's or the next leg's, is most often one that was looked up before.
+_KNOWN_ADDRESSES: Final = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrunkRules:
     """The operator's lists of trunks and on-net peers.
 
-    An entry is a gateway, a sofia profile or a host; `gateway:`, `profile:` or `host:` before it says which of these
-    is meant. `prefixes` maps a gateway to the technical prefix that its carrier wants before each number.
+    An entry is a gateway, a sofia profile, a host, a network (`10.0.0.0/8`) or an endpoint module (`freetdm`);
+    `gateway:`, `profile:`, `host:` or `module:` before it says which of these is meant. `prefixes` maps a gateway to
+    the technical prefix that its carrier wants before each number.
     """
 
     trunks: frozenset[str] = frozenset()
@@ -42,27 +58,83 @@ class TrunkRules:
             return False, "a loopback channel, which no wire carries"
         if not leg.outbound:
             return False, "it came in"
-        if self.trunks and _names(leg) & self.trunks:
+        if self.trunks and _is_listed(leg, self.trunks):
             return True, "the list of trunks"
-        if self.onnet and _names(leg) & self.onnet:
+        if self.onnet and _is_listed(leg, self.onnet):
             return False, "the list of on-net peers"
         if leg.gateway:
             return True, "sip_gateway_name"
-        if not leg.channel.startswith("sofia/") or not _is_long_number(leg.dialed):
+        if not _is_long_number(number_of(leg.dialed)):
             return False, "no gateway, and no number of 7 digits or more"
+        if leg.module in _WITHOUT_TRUNKS:
+            return False, "an endpoint module without trunks"
         if leg.dialed_user:
             return False, "a directory user was dialled"
+        if _is_registered_phone(leg):
+            return False, "a registered phone was dialled, user%domain"
         return True, "a number of 7 digits or more, not a directory user"
+
+    def arrival(self, leg: Facts) -> Arrival:
+        """Decide where a call comes from. `leg`: the facts of its root's creation."""
+        if leg.outbound:
+            return "this switch"
+        if leg.loopback:
+            return "module without trunks"
+        # Before the user: FXO and GSM boxes register as one.
+        if self.trunks and _is_listed(leg, self.trunks):
+            return "outside"
+        if leg.user:
+            return "directory user"
+        if self.onnet and _is_listed(leg, self.onnet):
+            return "on-net peer"
+        return "module without trunks" if leg.module in _WITHOUT_TRUNKS else "outside"
 
     def without_technical_prefix(self, gateway: str, sent: str) -> str:
         """Return the number sent to a gateway without the technical prefix that its carrier wants."""
         return sent.removeprefix(self.prefixes.get(gateway, ""))
 
 
-def _names(leg: Facts) -> set[str]:
-    names = {"gateway": leg.gateway, "profile": leg.profile, "host": leg.host}
-    return {name for name in names.values() if name} | {f"{kind}:{name}" for kind, name in names.items() if name}
+def network_of(entry: str) -> IPv4Network | IPv6Network | None:
+    """Return the network that an entry of the lists names, with or without `host:`; None when it names no address."""
+    try:
+        return ip_network(entry.removeprefix("host:"), strict=False)
+    except ValueError:
+        return None
 
 
-def _is_long_number(dialed: str) -> bool:
-    return _DIALLED_NUMBER.fullmatch(dialed.translate(_NOT_DIGITS)) is not None
+def _is_listed(leg: Facts, entries: frozenset[str]) -> bool:
+    # An outbound leg is known by where it was sent, one that came in by who sent it.
+    gateway, host = (leg.gateway, leg.host) if leg.outbound else (leg.source_gateway, leg.source_ip)
+    names = {"gateway": gateway, "profile": leg.profile, "host": host}
+    if any(name and (name in entries or f"{kind}:{name}" in entries) for kind, name in names.items()):
+        return True
+    return leg.module in _modules(entries) or (bool(host) and _is_within(host, entries))
+
+
+@lru_cache(maxsize=8)
+def _modules(entries: frozenset[str]) -> frozenset[str]:
+    """Return what the entries say of endpoint modules, in lower case."""
+    return frozenset(entry.lower().removeprefix(_MODULE) for entry in entries)
+
+
+@lru_cache(maxsize=8)
+def _networks(entries: frozenset[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(network for entry in entries if (network := network_of(entry)) is not None)
+
+
+@lru_cache(maxsize=_KNOWN_ADDRESSES)
+def _is_within(host: str, entries: frozenset[str]) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in _networks(entries))
+
+
+def _is_long_number(number: str) -> bool:
+    return _DIALLED_NUMBER.fullmatch(number.translate(_NOT_DIGITS)) is not None
+
+
+def _is_registered_phone(leg: Facts) -> bool:
+    """Whether a leg was dialled as `sofia/internal/user%domain`. Before an `@` a `%` is an escape, such as %23."""
+    return any("%" in text and "@" not in text for text in (leg.dialed, leg.channel))

@@ -46,6 +46,7 @@ def test_the_defaults(read: Any) -> None:
     assert settings.data_dir == Path.home() / ".local" / "share" / "tollbook"
     assert (settings.esl, settings.retention_days, settings.metrics_bind) == ((), 30, None)
     assert (settings.account_variable, settings.parent_variable) == ("accountcode", "cdr_parent")
+    assert settings.direction_variable == "cdr_direction"
     assert settings.api_bind == Bind(host="127.0.0.1", port=8080)
     assert settings.trunk_rules == TrunkRules()
 
@@ -59,7 +60,9 @@ def test_the_defaults(read: Any) -> None:
         ("account_variable", "domain_name", "domain_name"),
         ("parent_variable", "my.parent-1", "my.parent-1"),
         ("trunks", "carrier, gateway:two,,host:10.0.0.1 ", frozenset({"carrier", "gateway:two", "host:10.0.0.1"})),
+        ("direction_variable", "my_direction", "my_direction"),
         ("onnet", "pbx", frozenset({"pbx"})),
+        ("onnet", "10.0.0.0/8,host:fd00::/8", frozenset({"10.0.0.0/8", "host:fd00::/8"})),
         ("gateway_prefixes", "carrier=0099, two=#31#", {"carrier": "0099", "two": "#31#"}),
         ("api_bind", "0.0.0.0:80", Bind(host="0.0.0.0", port=80)),
         ("api_bind", "localhost:0", Bind(host="localhost", port=0)),
@@ -124,6 +127,9 @@ WRONG = [
     ("account_variable", "a b", "should match pattern"),
     ("account_variable", "a\n", "should match pattern"),
     ("parent_variable", "é", "should match pattern"),
+    ("direction_variable", "a b", "should match pattern"),
+    ("onnet", "pbx,10.0.0.0/33", "10.0.0.0/33 is no network: write 10.0.0.0/8 or fd00::/8"),
+    ("trunks", "host:10.0.0.0/33", "host:10.0.0.0/33 is no network"),
     ("gateway_prefixes", "carrier", "write GATEWAY=PREFIX"),
     ("gateway_prefixes", "=00", "write GATEWAY=PREFIX"),
     ("api_bind", "8080", "write HOST:PORT, for instance 127.0.0.1:8080 or [::1]:8080"),

@@ -108,15 +108,22 @@ def _rules(call: Call, decisions: Decisions, say: Sentences) -> dict[str, str]:
         "answer_ts": say.of(sentences.ANSWER, decisions.answer),
         "queue_id": say.of(sentences.QUEUE, decisions.queue),
         "agent_id": say.of(sentences.AGENT, decisions.agent),
-        **(_rules_of_end(decisions.root, decisions.ending, say) if decisions.ending else _rules_while_up(call, say)),
+        **(
+            _rules_of_end(
+                decisions.root, decisions.ending, say, clock_set_back=any(leg.clock_set_back for leg in call.counted)
+            )
+            if decisions.ending
+            else _rules_while_up(call, say)
+        ),
     }
 
 
-def _rules_of_end(root: CallLeg, ending: Ending, say: Sentences) -> dict[str, str]:
+def _rules_of_end(root: CallLeg, ending: Ending, say: Sentences, *, clock_set_back: bool) -> dict[str, str]:
     last = ending.last
     return {
         "end_ts": f"{say.name(last)} hung up last, at {time_of_day(last.outcome.hangup_us)}"
-        + (" (estimated: its last sign of life)" if last.estimated else ""),
+        + (" (estimated: its last sign of life)" if last.estimated else "")
+        + ("; the switch's clock was set back during the call" if clock_set_back else ""),
         "duration_sec": _DURATION,
         "billsec": say.of(sentences.BILLED_UNTIL, ending.billed_until),
         "disposition": say.of(sentences.DISPOSITION, ending.disposition),

@@ -28,8 +28,14 @@ ACCOUNT: Final[Mapping[AccountRule, str]] = {
     "no account": "none: no leg has an account code, and the number dialled belongs to no account",
 }
 DIRECTION: Final[Mapping[DirectionRule, str]] = {
-    "stated direction": "the variable call_direction of {root} says {call_direction}",
-    "came in": "{root} came in, and not from a directory user",
+    "operator's variable": "the operator's direction variable of {root} says {value}",
+    "stated at creation": "call_direction of {root} says {value} at its creation",
+    "stated direction": "call_direction of {root} says {call_direction} at its end",
+    "came in": "{root} came in from outside",
+    "came in, whatever was stated at the end": "{root} came in from outside; its call_direction, {call_direction}, was"
+    " written by a route: no off-net leg has the number dialled",
+    "internal caller in a queue": "{root} waited in a queue and is not from outside; off-net, no leg but an agent's"
+    " was answered",
     "off-net leg answered": "{maker} made the call, and it went off-net: {leg} was answered",
     "no child answered, a leg is off-net": "{maker} made the call, and it went off-net: no child answered ({legs})",
     "no off-net leg": "{maker} made the call, and no leg is off-net",
@@ -38,6 +44,7 @@ DIRECTION: Final[Mapping[DirectionRule, str]] = {
 FROM_NUM: Final[Mapping[FromRule, str]] = {
     "caller at creation": "the caller number of {root} at its creation",
     "caller without creation": "the caller number of {root}, whose creation was not heard",
+    "caller presented to customer": "the caller number of {root}, which rang the customer first",
     "caller, nobody else rung": "the caller number of {root}: nobody else was rung",
     "number rung first": "the switch made the call: the number that {root} rang first",
 }
@@ -47,7 +54,7 @@ TO_NUM: Final[Mapping[ToRule, str]] = {
     "requested user": "sip_req_user of {root}",
     "last destination": "the last destination of {root}",
     "number rung": "the number that {root} rang",
-    "number of other party": "the number of {leg}, the first child that is no loopback",
+    "number of other party": "the number of {leg}, the other party",
 }
 _FAR_END: Final = "outbound with off-net legs, so the far end's answer counts"
 ANSWER: Final[Mapping[AnswerRule, str]] = {
@@ -119,8 +126,8 @@ class Sentences:
             "root": self.name(root),
             "root_answered_at": time_of_day(root.answered_us),
             "account_read_at": "end" if root.read_at_end("account") else "creation",
-            "call_direction": outcome.call_direction,
-            "maker": "the switch" if root.origin.outbound else "a directory user",
+            "call_direction": quote(outcome.call_direction),
+            "maker": "the switch" if root.origin.outbound else "a caller of our own",
             "originate_disposition": quote(outcome.originate_disposition),
             "last_bridge_cause": quote(outcome.last_bridge_cause),
             "cause": quote(outcome.cause),

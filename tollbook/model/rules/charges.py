@@ -7,6 +7,7 @@ import msgspec
 
 from tollbook.model.call_tree import CallLeg
 from tollbook.model.charge import Charge
+from tollbook.model.numbers import number_of
 from tollbook.model.trunks import TrunkRules
 from tollbook.model.vocabulary import Direction
 
@@ -71,7 +72,7 @@ def decide_charges(
 def _charged_number(leg: CallLeg, trunk_rules: TrunkRules) -> tuple[str, NumberRule]:
     stated = leg.origin.call_number or leg.outcome.call_number
     if stated:
-        return stated, "call_number"
+        return number_of(stated), "call_number"
     sent = leg.sent_number
     number = trunk_rules.without_technical_prefix(leg.origin.gateway, sent)
     return number, "sent number" if number == sent else "sent number without prefix"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from tollbook.model.call_tree import CallLeg
+from tollbook.model.leg import Facts
 from tollbook.model.rules.decision import Decision
 
 QueueRule: TypeAlias = Literal[
@@ -30,6 +31,21 @@ _NO_BRIDGED_AGENT: Final[Decision[str | None, AgentRule]] = Decision(None, "no b
 _NO_MEMBER_ANSWERED: Final[Decision[str | None, AgentRule]] = Decision(None, "no member answered")
 
 
+def waits_in_queue(root: CallLeg) -> bool:
+    """Whether a root is that of a caller in a queue, and not itself an agent's."""
+    outcome = root.outcome
+    return outcome.cc_side != "agent" and (bool(outcome.cc_queue) or _waits_in_fifo(outcome))
+
+
+def is_agents(leg: CallLeg) -> bool:
+    """Whether a leg was made for an agent of mod_callcenter or a member of mod_fifo."""
+    return leg.outcome.cc_side == "agent" or bool(leg.origin.outbound and leg.origin.fifo_bridge)
+
+
+def _waits_in_fifo(outcome: Facts) -> bool:
+    return outcome.last_app == "fifo" and " in" in outcome.last_arg
+
+
 def decide_queue(root: CallLeg, children: Sequence[CallLeg]) -> _Service:
     """Decide queue_id and agent_id. Of several agents who spoke to the caller the last one counts."""
     agents = [leg for leg in children if leg.outcome.cc_side == "agent"]
@@ -50,7 +66,7 @@ def decide_queue(root: CallLeg, children: Sequence[CallLeg]) -> _Service:
             Decision(outcome.cc_queue, "queue of root"),
             Decision(outcome.cc_agent or None, "standby agent") if standby else _NO_BRIDGED_AGENT,
         )
-    if outcome.last_app == "fifo" and " in" in outcome.last_arg:
+    if _waits_in_fifo(outcome):
         fifo: Decision[str | None, QueueRule] = Decision(outcome.last_arg.split()[0], "fifo of root")
         for leg in children:
             if leg.answered_us and leg.origin.fifo_bridge:

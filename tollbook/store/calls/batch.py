@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from tollbook.errors import ClockAhead, DataError, LegsRefused, TooLate
+from tollbook.model.call_tree import began_us, recovered
 from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings
 from tollbook.model.late_legs import find_frozen_legs
@@ -70,7 +71,9 @@ def write_batch(
         raise ClockAhead([leg.key for leg in new.values() if leg.created_us // US_PER_DAY > last_day])
     with store_errors():
         try:
-            partitions.ensure(connection, call_days=days, leg_days=days)
+            # The call of a recovered leg begins with the leg's answer, perhaps the day before.
+            call_days = days | {began_us(leg) // US_PER_DAY for leg in new.values() if recovered(leg)}
+            partitions.ensure(connection, call_days=call_days, leg_days=days)
             related = _lock_and_read(connection, new.values())
             if _reaches_back(new, related.counted):
                 related = _hold_and_read(connection, new, missing)

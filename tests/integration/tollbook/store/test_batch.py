@@ -10,13 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.factories import SECOND_US, START_MS, START_US
+from tests.factories import SECOND_US, START_MS, START_US, created, legs_of
 from tests.integration.tollbook.store.batches import leg, table, write
 from tests.recorded import SWITCH, recorded_legs, recorded_rows
 from tollbook.model.leg import ESTIMATED, Leg, end_as_lost
 from tollbook.model.record import COLUMNS
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import Partitions
+from tollbook.times import US_PER_DAY, current_day
 
 # Ids that are used again, orphans, recovery, queues, transfers: what batches can get wrong.
 NAMES = [
@@ -245,6 +246,15 @@ def test_a_completed_row_that_was_no_call_is_taken_out_of_the_archive_too(databa
     write(database, [leg("x", 1, parent="root"), leg("root", 0, end_s=9)])
     assert [row["call_id"] for row in table(database)] == ["root"]
     assert outbox(database) == [("root", START_MS, None, False), ("x", START_MS + 1000, None, True)]
+
+
+def test_a_call_that_was_recovered_after_midnight_began_the_day_before(database: Connection) -> None:
+    """Its first creation was not heard, and nothing else made that day's partition."""
+    midnight_us = current_day() * US_PER_DAY
+    begun = created("a", created_us=midnight_us + SECOND_US, recovered="true", answered_us=midnight_us - SECOND_US)
+    write(database, legs_of(begun, msgspec.structs.replace(begun, name="CHANNEL_ANSWER")))
+    (row,) = table(database)
+    assert row["start_ts"] == midnight_us // 1000 - 1000
 
 
 def test_the_same_id_on_two_switches_is_two_calls(database: Connection) -> None:

@@ -127,16 +127,6 @@ def test_a_click_to_call_whose_customer_never_picked_up_was_not_answered() -> No
     assert row.parts == ()
 
 
-@pytest.mark.parametrize(
-    ("stated", "direction"),
-    [("inbound", "inbound"), ("outbound", "outbound"), ("local", "internal"), ("Local", "internal"), ("up", "inbound")],
-)
-def test_the_operator_s_call_direction_is_believed_when_it_is_one(stated: str, direction: str) -> None:
-    root = created("root")
-    (row,) = rows(root, ended(root, hangup_s=1, call_direction=stated))
-    assert row.direction == direction
-
-
 def test_a_carrier_let_in_by_acl_is_no_directory_user() -> None:
     root = created("root", profile="external")
     assert rows(root)[0].direction == "inbound"

@@ -108,7 +108,7 @@ def test_a_charge_names_the_leg_that_it_pays(name: str) -> None:
 
 def leg(uid: str, *, at_s: int = 0, answered_s: int = 0, create: bool = True, **facts: str) -> list[Leg]:
     """A leg that began `at_s` seconds after START_US and ended at 60 s, from its CREATE and its HANGUP_COMPLETE."""
-    begun = created(uid, at_s=at_s, user="1000", **facts)
+    begun = created(uid, at_s=at_s, **{"user": "1000", **facts})
     hangup = ended(begun, hangup_s=60, answered_s=answered_s or None)
     return legs_of(*([begun, hangup] if create else [hangup]), switch=SWITCH)
 
@@ -128,7 +128,10 @@ FIFO_MEMBER = leg("child", at_s=1, answered_s=3, channel_direction="outbound", f
 @pytest.mark.parametrize(
     ("legs", "settings", "column", "expected"),
     [
-        (leg("root"), OWNER, "account", ("owner", "owner of number", [])),
+        (leg("root", user=""), OWNER, "account", ("owner", "owner of number", [])),
+        (leg("root", call_direction="outbound"), SETTINGS, "direction", ("outbound", "stated at creation", [])),
+        (leg("root", cdr_direction="local"), SETTINGS, "direction", ("internal", "operator's variable", [])),
+        (leg("root", cc_queue="q"), SETTINGS, "direction", ("internal", "internal caller in a queue", [])),
         (leg("root") + UNANSWERED_CHILD, SETTINGS, "account", ("acme", "account of child", ["child"])),
         (leg("root", create=False, ani="1009"), SETTINGS, "from_num", ("1009", "caller without creation", [])),
         (leg("root", create=False, original_dialed="7"), SETTINGS, "to_num", ("7", "original destination", [])),

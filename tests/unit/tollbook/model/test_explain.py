@@ -222,6 +222,13 @@ def test_an_estimated_end_says_so() -> None:
     assert explained.rules["disposition"] == "the end of leg 1 (root) is an estimate"
 
 
+def test_a_clock_that_was_set_back_is_said() -> None:
+    """Beside the end, whose seconds would otherwise be a riddle."""
+    begun = created("x", user="1000")
+    explained = only(legs_of(begun, ended(begun, answered_s=5, hangup_s=-3600), switch=SWITCH))
+    assert "clock was set back" in explained.rules["end_ts"]
+
+
 def test_a_recovered_leg_shows_both_creations() -> None:
     """`sofia recover`: one leg that was created twice."""
     ((_, _, explained),) = explanations(LEGS["recover"])

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.factories import SECOND_US, START_US, created, ended
-from tests.folded import rows
+from tests.factories import SECOND_US, START_MS, START_US, created, ended
+from tests.folded import rows, trunk
 from tollbook.model.event import SwitchEvent
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import leg_of
@@ -74,6 +74,36 @@ def test_a_queue_that_nobody_served_is_abandoned_and_a_loopback_serves_nobody() 
     loopback = created("l", at_s=2, channel_direction="outbound", channel="loopback/app-a", originator="root")
     (row,) = rows(root, queued, loopback, ended(loopback, answered_s=2, hangup_s=9))
     assert (row.queue_id, row.disposition) == ("support@default", "abandoned")
+
+
+# -- a clock that is set back
+
+
+@pytest.mark.parametrize(
+    ("answered_s", "hangup_s", "estimated"),
+    [(5, 9, False), (0, 0, False), (None, 9, False), (-3, 9, True), (5, 3, True), (5, -3, True), (None, -3, True)],
+)
+def test_a_clock_that_was_set_back_marks_the_row(answered_s: float | None, hangup_s: float, estimated: bool) -> None:
+    """The times stay as the switch states them, and no seconds are below 0."""
+    root = created("root", user="1000")
+    (row,) = rows(root, ended(root, answered_s=answered_s, hangup_s=hangup_s))
+    assert (row.estimated, row.disposition == "lost") == (estimated, False)
+    assert row.end_ts == START_MS + hangup_s * 1000
+    assert min(row.duration_sec or 0, row.billsec or 0, *(part.seconds for part in row.parts or ())) >= 0
+
+
+@pytest.mark.parametrize(("answered_s", "estimated"), [(None, False), (5, True)])
+def test_a_clock_counts_of_legs_that_were_answered(answered_s: float | None, estimated: bool) -> None:
+    root, child = created("root", user="1000"), trunk("child", "root", at_s=1)
+    ends = [ended(child, answered_s=answered_s, hangup_s=0.5), ended(root, answered_s=6, hangup_s=9)]
+    assert rows(root, child, *ends)[0].estimated == estimated
+
+
+def test_a_recovered_leg_began_no_later_than_its_answer() -> None:
+    """Its first creation was not heard. The later one is after its answer, and no clock was set."""
+    root = created("root", user="1000", at_s=60, recovered="true")
+    (row,) = rows(root, ended(root, answered_s=5, hangup_s=90))
+    assert (row.start_ts, row.duration_sec, row.billsec, row.estimated) == (START_MS + 5000, 85, 85, False)
 
 
 # -- hostile values
