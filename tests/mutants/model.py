@@ -7,6 +7,8 @@ PRUNE = "tests/integration/maintenance/prune/test_guards.py"
 RULES = "tests/unit/tollbook/model/test_rules.py"
 TREES = "tests/unit/tollbook/model/test_call_trees.py"
 CHARGES = "tests/unit/tollbook/model/test_charges.py"
+OUTSIDE = "tests/unit/tollbook/model/test_outside.py"
+ORIGINATES = "tests/unit/tollbook/model/test_originates.py"
 RECORDED = "tests/unit/tollbook/model/test_recorded_rows.py"
 
 MUTANTS = (
@@ -135,6 +137,41 @@ MUTANTS = (
         text="if leg.origin.loopback or not leg.answered_us:",
         replacement="if not leg.answered_us:",
         tests=(f"{RULES}::test_a_queue_that_nobody_served_is_abandoned_and_a_loopback_serves_nobody",),
+    ),
+    Mutant(
+        path="tollbook/model/rules/direction.py",
+        claim="a route's outbound counts over an inbound call only if it goes on to the number dialled",
+        text="return any(same_line(to_num, leg.sent_number) for leg in off_net)",
+        replacement="return True",
+        tests=(f"{OUTSIDE}::test_call_direction_counts_within_limits",),
+    ),
+    Mutant(
+        path="tollbook/model/rules/direction.py",
+        claim="an agent's leg to a mobile does not send an internal caller's queue call out",
+        text="if leg.answered_us and not is_agents(leg)]",
+        replacement="if leg.answered_us]",
+        tests=(f"{OUTSIDE}::test_an_internal_caller_in_a_queue_calls_the_queue",),
+    ),
+    Mutant(
+        path="tollbook/model/trunks.py",
+        claim="a directory user at an on-net peer's address is a user",
+        text='        if leg.user:\n            return "directory user"\n',
+        replacement="",
+        tests=(f"{OUTSIDE}::test_where_a_call_comes_from",),
+    ),
+    Mutant(
+        path="tollbook/model/call_tree.py",
+        claim="an answer before the start shows a clock that was set back",
+        text="return 0 < self.answered_us < began_us or",
+        replacement="return",
+        tests=(f"{RULES}::test_a_clock_that_was_set_back_marks_the_row",),
+    ),
+    Mutant(
+        path="tollbook/model/rules/parties.py",
+        claim="the other party of an originate is the first who answered",
+        text="(leg for leg in parties if leg.answered_us)",
+        replacement="(leg for leg in parties)",
+        tests=(f"{ORIGINATES}::test_the_other_party_is_the_first_who_answered",),
     ),
     Mutant(
         path="tollbook/model/rules/parties.py",

@@ -60,6 +60,8 @@ class CallLeg:
     def clock_set_back(self) -> bool:
         """Whether the switch's clock was set back while it was up: its times are not in the order of what happened."""
         end_us = self.end.hangup_us if self.end is not None else 0
+        if self.created_us <= self.answered_us <= end_us:  # nearly every leg that counts
+            return False
         began_us = self.began_us
         return 0 < self.answered_us < began_us or 0 < end_us < max(began_us, self.answered_us)
 

@@ -117,11 +117,11 @@ def decide(call: Call, settings: FoldSettings) -> Decisions:
 def row_of(call: Call, decisions: Decisions, switch: str) -> Row:
     """Make the row of a call from what was decided about it."""
     ending = decisions.ending
-    answer_us = decisions.answer.value
+    start_us, answer_us = call.start_us, decisions.answer.value
     end_us = duration = billsec = disposition = hangup_cause = parts = None
     if ending is not None:
         end_us = ending.last.outcome.hangup_us
-        duration = clock_seconds(call.start_us, end_us)
+        duration = clock_seconds(start_us, end_us)
         billsec = ending.billsec
         disposition = ending.disposition.value
         hangup_cause = decisions.root.outcome.cause or None
@@ -134,7 +134,7 @@ def row_of(call: Call, decisions: Decisions, switch: str) -> Row:
         direction=decisions.direction.value,
         from_num=decisions.from_num.value,
         to_num=decisions.to_num.value,
-        start_ts=call.start_us // 1000,
+        start_ts=start_us // 1000,
         answer_ts=answer_us // 1000 if answer_us else None,
         end_ts=None if end_us is None else end_us // 1000,
         duration_sec=duration,

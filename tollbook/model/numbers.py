@@ -17,7 +17,7 @@ def number_of(text: str) -> str:
 
     `12125550100;npdi;rn=12125559999`, `sip:12125550100@host` and `1:3/12125550100` are 12125550100. `*` and `#` stay.
     """
-    if text.isalnum():  # nearly every number
+    if text.isalnum() or (text.startswith("+") and text[1:].isdigit()):  # nearly every number
         return text
     found = _BEFORE_PARAMETERS.match(text)
     head = found[0] if found else ""
