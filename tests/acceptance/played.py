@@ -1,6 +1,6 @@
 """Calls that these tests play on a simulated switch, the rows expected from them, and the rows found."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -30,10 +30,24 @@ class Calls:
         self._recordings = recordings
         self.rows: dict[Key, Row] = {}
 
-    def play(self, count: int, calls_per_s: float = 600, speed: float = 100) -> "Future[int]":
-        """Begin `count` calls at a rate, each `speed` times as fast as recorded; return a future of their end."""
+    def play(
+        self,
+        count: int,
+        calls_per_s: float = 600,
+        speed: float = 100,
+        clock_us: Callable[[], int] | None = None,
+    ) -> "Future[int]":
+        """Begin `count` calls at a rate, each `speed` times as fast as recorded; return a future of their end.
+
+        `clock_us` says when each begins, in epoch µs; now, if there is none.
+        """
         return self._switch.start_playing_at_rate(
-            self._recordings, calls_per_s=calls_per_s, count=count, speed=speed, on_begin=self.note
+            self._recordings,
+            calls_per_s=calls_per_s,
+            count=count,
+            speed=speed,
+            on_begin=self.note,
+            clock_us=clock_us,
         )
 
     def play_unpaced(self, count: int, timeout_s: float = 60) -> None:

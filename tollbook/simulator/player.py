@@ -45,12 +45,15 @@ class Player:
         *,
         verbatim: bool = False,
         on_begin: Callable[[FreshCall], None] | None = None,
+        clock_us: Callable[[], int] | None = None,
     ) -> None:
         """Prepare recordings. `verbatim` plays the recorded bytes; otherwise every call is a fresh copy.
 
-        `on_begin` is called with each fresh copy as it begins.
+        `on_begin` is called with each fresh copy as it begins. `clock_us` says when that is, in epoch µs, so that calls
+        of other days can be played; None is now.
         """
         self._on_begin = on_begin
+        self._clock_us = clock_us or _now_us
         self._switch = switch
         self._recordings = list(recordings)
         self._templates = [] if verbatim else _templates(self._recordings)
@@ -121,7 +124,7 @@ class Player:
             recording = self._recordings[index]
             return _Call(events=recording.events, cdr_file=recording.cdr_file, restarts=switch.restarts)
         fresh = self._templates[index].fresh(
-            time.time_ns() // 1000, core_uuid=switch.identity.core_uuid, switch_name=switch.switch_name
+            self._clock_us(), core_uuid=switch.identity.core_uuid, switch_name=switch.switch_name
         )
         if self._on_begin is not None:
             self._on_begin(fresh)
@@ -155,3 +158,7 @@ def _templates(recordings: Iterable[Recording]) -> list[CallTemplate]:
 
 def _numbers(count: int | None) -> Iterable[int]:
     return counting() if count is None else range(count)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

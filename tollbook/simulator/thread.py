@@ -127,9 +127,10 @@ class SwitchThread:
         count: int | None = None,
         speed: float = 1.0,
         on_begin: Callable[[FreshCall], None] | None = None,
+        clock_us: Callable[[], int] | None = None,
     ) -> "Future[int]":
-        """Begin to play `count` calls in turn (None: for ever), and return at once."""
-        player = Player(self._switch, recordings, on_begin=on_begin)
+        """Begin to play `count` calls in turn (None: for ever), and return at once; `clock_us` as in `Player`."""
+        player = Player(self._switch, recordings, on_begin=on_begin, clock_us=clock_us)
         playing = player.play_at_rate(calls_per_s=calls_per_s, count=count, speed=speed)
         return asyncio.run_coroutine_threadsafe(playing, self._loop)
 
