@@ -43,8 +43,8 @@ MUTANTS = (
     Mutant(
         path="tollbook/model/tiers.py",
         claim="a call of the window's first millisecond is no late one",
-        text="if key.start_ts < hot.window_start]",
-        replacement="if key.start_ts <= hot.window_start]",
+        text="if _start_of(row) < hot.window_start]",
+        replacement="if _start_of(row) <= hot.window_start]",
         tests=("tests/unit/tollbook/model/test_tiers.py::test_the_archive_is_not_asked_when_no_page_reaches_it",),
     ),
     Mutant(

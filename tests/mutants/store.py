@@ -41,9 +41,9 @@ MUTANTS = (
     Mutant(
         path="tollbook/store/days/partitions.py",
         claim="a partition is made under the lock under which days are dropped",
-        text="""    with store_errors(), connection.transaction():
+        text="""        limit_transaction(connection)
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))\n""",
-        replacement="    with store_errors(), connection.transaction():\n",
+        replacement="        limit_transaction(connection)\n",
         tests=(f"{LOCKS}::test_a_partition_is_not_made_while_a_day_is_being_dropped",),
     ),
     Mutant(

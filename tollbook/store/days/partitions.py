@@ -88,6 +88,7 @@ def begin_days(connection: Connection, day: int) -> None:
     """
     for kind in (CALLS, LEGS):
         with store_errors(), connection.transaction():
+            limit_transaction(connection)
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
             begun = sql.SQL("SELECT {} > 0 FROM hot_window").format(sql.Identifier(kind.late_until))
             if connection.execute(begun).fetchone() != (False,) or standing_days(connection, kind):
