@@ -24,6 +24,8 @@ RETRY_AFTER_S: Final = 5
 
 @dataclass(kw_only=True, slots=True)
 class _Requests:
+    # Of this account alone: each request that ends wakes the one that takes its place, and nobody else.
+    ended: threading.Condition
     at_work: int = 0
     waiting: int = 0
 
@@ -40,14 +42,16 @@ class Share:
         self._what = what
         self._most = most
         self._room = room
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._of: dict[Accounts, _Requests] = {}
 
     @contextmanager
     def taken(self, accounts: Accounts) -> Generator[None]:
         """Hold a place of this account's share; raises ApiError when too many of its requests hold or want one."""
-        with self._changed:
-            mine = self._of.setdefault(accounts, _Requests())
+        with self._lock:
+            mine = self._of.get(accounts)
+            if mine is None:
+                mine = self._of[accounts] = _Requests(ended=threading.Condition(self._lock))
             try:
                 if mine.at_work >= self._most:
                     self._wait(mine)
@@ -57,17 +61,17 @@ class Share:
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 mine.at_work -= 1
                 self._forget_if_idle(accounts, mine)
-                self._changed.notify_all()
+                mine.ended.notify()
 
     def _wait(self, mine: _Requests) -> None:
         if mine.waiting >= ACCOUNT_WAITING or not self._room.acquire(blocking=False):
             raise self._refusal()
         mine.waiting += 1
         try:
-            if not self._changed.wait_for(lambda: mine.at_work < self._most, WAIT_TIMEOUT_S):
+            if not mine.ended.wait_for(lambda: mine.at_work < self._most, WAIT_TIMEOUT_S):
                 raise self._refusal()
         finally:
             mine.waiting -= 1
