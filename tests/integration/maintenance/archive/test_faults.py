@@ -5,6 +5,7 @@ import logging
 import os
 import selectors
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,19 +181,30 @@ def test_a_compaction_whose_storage_fails_changes_nothing(
     assert archived(local_settings) == stored(database)
 
 
+@pytest.fixture
+def socket_folder() -> Iterator[Path]:
+    """A folder with a short name: the path of a socket has 107 bytes, and pytest's own folders can have more."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        yield Path(folder)
+
+
 def test_a_commit_whose_answer_is_lost_is_found_by_the_next_run(
-    local_settings: Settings, database: Connection, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local_settings: Settings,
+    database: Connection,
+    database_url: str,
+    socket_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """PostgreSQL commits the catalog's new pointer, and the connection breaks before its answer."""
     store(database, call("first"))
     archive_now(local_settings)
     server = conninfo_to_dict(database_url)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(tmp_path / ".s.PGSQL.5432"))
+    listener.bind(str(socket_folder / ".s.PGSQL.5432"))
     listener.listen()
     proxy = Proxy(f"{server['host']}/.s.PGSQL.{server.get('port', 5432)}", listener, requests=(b"COMMIT",))
     user, name = server.get("user", "postgres"), server["dbname"]
-    monkeypatch.setenv(f"{PREFIX}URI", f"postgresql+psycopg://{user}@/{name}?host={tmp_path}")
+    monkeypatch.setenv(f"{PREFIX}URI", f"postgresql+psycopg://{user}@/{name}?host={socket_folder}")
     monkeypatch.setenv(f"{PREFIX}WAREHOUSE", f"file://{local_settings.data_dir}/archive")
     store(database, call("c1"))
     proxy.break_at("lose", 1)

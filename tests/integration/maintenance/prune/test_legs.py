@@ -25,7 +25,8 @@ PRICER = Tariffs(decks={}).price
 def leg(uid: str, day: int, *, ended: bool, parent: str = "", at_s: int = 0) -> Leg:
     """A leg that began at noon of a day, or seconds later; one that has ended took a minute."""
     start_us = noon_ms(day) * 1000 + at_s * US_PER_SECOND
-    return factories.leg(uid, start_us=start_us, end_us=start_us + 60 * US_PER_SECOND if ended else None, parent=parent)
+    end_us = start_us + 60 * US_PER_SECOND if ended else None
+    return factories.leg(uid, start_us=start_us, end_us=end_us, parent=parent, answered_us=start_us)
 
 
 # With the day of this call the window moves on, past the days of the legs that are older.

@@ -29,7 +29,8 @@ UNRATED = Tariffs(decks={}).price
 def leg(uid: str, *, day: int = DAY, parent: str = "", at_s: int = 0) -> Leg:
     """Return a leg that ended after a minute, at noon of a day."""
     start_us = (day * MS_PER_DAY + MS_PER_DAY // 2) * 1000 + at_s * US_PER_SECOND
-    return factories.leg(uid, start_us=start_us, end_us=start_us + 60 * US_PER_SECOND, parent=parent)
+    end_us = start_us + 60 * US_PER_SECOND
+    return factories.leg(uid, start_us=start_us, end_us=end_us, parent=parent, answered_us=start_us)
 
 
 def write(connection: Connection, *legs: Leg, price: Callable[[Row], Price] = UNRATED) -> None:
