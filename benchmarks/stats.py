@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from benchmarks.database import database, fill_calls
 from benchmarks.figure import TIMES, Figure, medians
 from export_app.database import Database
+from export_app.share import waiting_room
 from export_app.stats.periods import starts
 from tollbook.model.accounts import EveryAccount, OneAccount
 from tollbook.model.filters import Filters
@@ -38,7 +39,7 @@ def run(*, calls: int = 1_000_000, rounds: int = 5) -> Iterator[Figure]:
         connection = stack.enter_context(connect(settings.require_database_url(), name="bench", autocommit=True))
         connection.execute("INSERT INTO account (account_id, name) VALUES ('account0', 'Acme')")
         fill_calls(connection, 2 * calls, accounts=2, since=_SINCE, span=_UNTIL - _SINCE)
-        pool = Database(settings.require_database_url())
+        pool = Database(settings.require_database_url(), waiting_room())
         pool.open()
         stack.callback(pool.close)
 

@@ -3,6 +3,7 @@
 import random
 import signal
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tollbook.simulator.thread import SwitchThread
 NAMES = sorted(folder.name for folder in CALLS.iterdir() if (folder / "json_cdr").is_dir())
 
 CALLS_PER_S = 20.0
+CALLS_A_KILL = 20
 SEED = 20261123
 
 
@@ -30,22 +32,20 @@ def test_kills_and_the_same_rows(start: Start, database_url: str, tmp_path: Path
         calls = Calls(switch, [load(CALLS / name) for name in NAMES])
         listener = start("listen", esl=switch.url)
         switch.wait_for_subscriber(20)
-        playing = calls.play(100_000, calls_per_s=CALLS_PER_S, speed=4.0)
+        playing: list[Future[int]] = []
         for _ in range(kills):
+            playing.append(calls.play(CALLS_A_KILL, calls_per_s=CALLS_PER_S, speed=4.0))
             time.sleep(dice.uniform(0, 0.6))  # any moment will do: that is what is tested
             assert listener.stop(signal.SIGKILL) == -signal.SIGKILL
             listener = start("listen", esl=switch.url)
             listener.wait_for("listening")
-        playing.cancel()
+        for part in playing:
+            part.result(120)
         begun = set(calls.rows)
         ended = sum(1 for _ in folder.glob("*.json"))
         recover = start("recover", str(folder))
         assert recover.process.wait(120) == 0, recover.output
         assert f"recovered: {ended} files read" in recover.output
         assert listener.stop() == 0, listener.output
-    assert len(begun) > kills * 5
-    rows = found(database_url)
-    complete = {key: row for key, row in rows.items() if row["end_ts"] is not None}
-    assert complete == {key: calls.rows[key] for key in complete}
-    assert set(rows) == begun, "a call is missing, or there is one that nobody made"
-    assert len(complete) > len(begun) // 2
+    assert len(begun) >= kills * CALLS_A_KILL
+    assert found(database_url) == calls.rows
