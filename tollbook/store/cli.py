@@ -4,7 +4,7 @@ import click
 
 from tollbook.config import load_settings
 from tollbook.store.database import SCHEMA_REVISION, connect
-from tollbook.store.days.partitions import DAYS_AHEAD, begin_days, make_ready
+from tollbook.store.days.partitions import DAYS_AHEAD, OVERDUE_DAYS, begin_days, make_ready
 from tollbook.store.schema import upgrade
 from tollbook.times import current_day
 
@@ -21,6 +21,6 @@ def upgrade_command() -> None:
     url = settings.require_database_url()
     upgrade(url)
     with connect(url, name="db upgrade", autocommit=True) as connection:
-        begin_days(connection, current_day() - settings.retention_days)
+        begin_days(connection, current_day() - settings.retention_days - OVERDUE_DAYS)
         make_ready(connection)
     click.echo(f"schema {SCHEMA_REVISION}, partitions ready {DAYS_AHEAD} days ahead")

@@ -92,7 +92,7 @@ ALTER TABLE call_leg ATTACH PARTITION call_leg_late FOR VALUES FROM (MINVALUE) T
 -- Where the archive takes over: calls that started before window_start (epoch ms) are read from it, except that rows of
 -- call_cdr_late take precedence. Updated in the transaction that drops a day. leg_start (epoch µs) is the same for the
 -- legs. The late partitions end at calls_late_until and legs_late_until: these are the same numbers, but ahead of them in a
--- new database, where days before the retention get no partitions of their own although nothing was pruned.
+-- new database, where days long before the retention get no partitions of their own although nothing was pruned.
 CREATE TABLE hot_window (
     only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     window_start bigint NOT NULL,

@@ -19,6 +19,9 @@ from tollbook.store.locks import PARTITION_LOCK
 from tollbook.times import MS_PER_DAY, US_PER_DAY, current_day, date_of
 
 DAYS_AHEAD = 7
+# In a new database, days up to so long past the retention still get partitions of their own: prune drops such a day
+# whole as soon as it is archived, whereas calls in the late partition stay for the length of the window.
+OVERDUE_DAYS = 30
 
 
 @dataclass(frozen=True, kw_only=True)

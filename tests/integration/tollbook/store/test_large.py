@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.commands import Tollbook
 from tests.recorded import SWITCH
 from tollbook.errors import ClockAhead
 from tollbook.model.charge import Price
@@ -19,7 +20,7 @@ from tollbook.store.database import Connection, scalar
 from tollbook.store.days.partitions import CALLS as CALL_DAYS
 from tollbook.store.days.partitions import DAYS_AHEAD, Partitions, begin_days, make_ready, standing_days
 from tollbook.store.days.partitions import LEGS as LEG_DAYS
-from tollbook.times import US_PER_DAY, US_PER_SECOND, current_day
+from tollbook.times import MS_PER_DAY, US_PER_DAY, US_PER_SECOND, current_day
 
 T0_US = 1_795_433_986 * US_PER_SECOND
 
@@ -125,6 +126,19 @@ def test_old_days_share_the_late_partitions(database: Connection) -> None:
     assert database.execute("SELECT window_start, leg_start FROM hot_window").fetchone() == (0, 0)
     after = standing_days(database, CALL_DAYS), standing_days(database, LEG_DAYS)
     assert after == ([today - 30, *before[0]], [today - 30, *before[1]])
+
+
+def test_a_new_database_begins_a_month_before_the_retention(tollbook: Tollbook, database: Connection) -> None:
+    """`db upgrade` sets the first day once; a day that is only just overdue has a partition, which prune can drop."""
+    today = current_day()
+    for retention in ("1", "300"):
+        assert tollbook("db", "upgrade", retention_days=retention).returncode == 0
+        query = "SELECT calls_late_until, legs_late_until FROM hot_window"
+        assert database.execute(query).fetchone() == ((today - 31) * MS_PER_DAY, (today - 31) * US_PER_DAY)
+        database.rollback()
+    write(database, [leg("overdue", (today - 5) * US_PER_DAY), leg("old", (today - 32) * US_PER_DAY)])
+    assert today - 5 in standing_days(database, CALL_DAYS)
+    assert scalar(database, "SELECT string_agg(call_id, ',') FROM call_cdr_late") == "old"
 
 
 def test_days_begin_only_once(database: Connection) -> None:
