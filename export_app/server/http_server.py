@@ -7,6 +7,7 @@ bound on connections stops accepting, so that whoever opened them locks everybod
 
 import errno
 import logging
+import math
 import socket
 import threading
 import time
@@ -36,8 +37,9 @@ THREADS: Final = 64
 GRACEFUL_TIMEOUT_S: Final = 10.0  # how long a stop waits for running requests, whose statements have 5 s each
 _ACCEPTS_AT_ONCE: Final = 64
 _TICK_S: Final = 1.0
-# Kept free for PostgreSQL and the archive when the system has no more files for us.
+# Closed when the system has no more files for us, so that PostgreSQL and the archive get some too.
 _SPARE_FILES: Final = 16
+_LOG_EVERY_S: Final = 60.0
 _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -48,7 +50,8 @@ class Server(TcpWSGIServer):
         self._proxies = proxies
         self._stopping = threading.Event()
         self._accepted = False
-        self._at_most = MAX_CONNECTIONS
+        self._out_of_files = False
+        self._logged_at_s = -math.inf
         adjustments = Adjustments(
             backlog=BACKLOG,
             ident=None,  # no Server header
@@ -132,15 +135,18 @@ class Server(TcpWSGIServer):
         self._watchdog.tick(time.monotonic())
 
     def _close_surplus(self) -> None:
-        self._accepted = False
-        for connection in surplus(self._connections(), self._at_most):
+        connections = self._connections()
+        at_most = max(0, len(connections) - _SPARE_FILES) if self._out_of_files else MAX_CONNECTIONS
+        self._accepted = self._out_of_files = False
+        for connection in surplus(connections, at_most):
             connection.handle_close()
 
     def _spare_files(self, error: OSError) -> None:
-        self._at_most = max(1, len(self.active_channels) - _SPARE_FILES)
-        self._accepted = True
-        message = "the system has no more files for us: from now on there are fewer connections"
-        log_line(_log, logging.ERROR, message, at_most=self._at_most, reason=error.strerror)
+        self._accepted = self._out_of_files = True
+        if time.monotonic() - self._logged_at_s >= _LOG_EVERY_S:
+            self._logged_at_s = time.monotonic()
+            message = "the system has no more files for us: raise LimitNOFILE; waiting connections are closed"
+            log_line(_log, logging.ERROR, message, connections=len(self.active_channels), reason=error.strerror)
 
     def _drain(self) -> None:
         log_line(_log, logging.INFO, "stopping, after the requests that are being served")

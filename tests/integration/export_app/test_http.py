@@ -1,5 +1,6 @@
 """HTTP as `tollbook serve` speaks it: bytes on a real socket, right ones and wrong ones."""
 
+import contextlib
 import json
 import re
 import socket
@@ -170,15 +171,25 @@ def test_the_log_has_a_line_for_each(served: ApiServer, client: socket.socket) -
     assert re.search(r'" status=404 bytes=\d+ ms=\d+ client=127\.0\.0\.1$', line)
 
 
-def test_no_more_files_means_fewer_connections(new_database: NewDatabase, tmp_path: Path) -> None:
-    """Where the system allows few files, connections are closed instead of none being accepted any more."""
-    with new_database() as url, serving(url, tmp_path / "serve.log") as server:
-        limit = ["prlimit", f"--pid={server.process.pid}", "--nofile=80:80"]
-        subprocess.run(limit, check=True, timeout=TIMEOUT_S)
-        many = [socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S) for _ in range(100)]
-        try:
-            server.wait_for("no more files for us")
-            wait_until(lambda: server.get("/readyz")[0].status == 200, TIMEOUT_S)
-        finally:
-            for client in many:
-                client.close()
+def test_no_more_files_closes_connections_only_as_long_as_that_lasts(new_database: NewDatabase, tmp_path: Path) -> None:
+    """Where the system allows few files, some connections are closed; once it allows more, as many as before stay."""
+    with new_database() as url, serving(url, tmp_path / "serve.log") as server, contextlib.ExitStack() as stack:
+
+        def allow(files: int) -> None:
+            limit = ["prlimit", f"--pid={server.process.pid}", f"--nofile={files}:"]
+            subprocess.run(limit, check=True, timeout=TIMEOUT_S)
+
+        def connect() -> socket.socket:
+            return stack.enter_context(socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S))
+
+        allow(80)
+        for _ in range(100):
+            connect()
+        server.wait_for("no more files for us")
+        wait_until(lambda: server.get("/readyz")[0].status == 200, TIMEOUT_S)
+        stack.pop_all().close()
+        allow(1024)
+        many = [connect() for _ in range(100)]
+        for client in many:
+            client.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+        assert {response(client)[0] for client in many} == {200}
