@@ -5,29 +5,31 @@ keys together are one account here, for the same reason.
 """
 
 import threading
+from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from export_app.web.errors import ApiError
 from tollbook.model.accounts import Accounts
 
-# A request that waits holds a thread, and there are few: all that wait, for whatever share, leave half of them free.
+# A request that waits holds a thread. All that wait, for whatever share or connection, and all that are at work on
+# connections leave some of the 64 free (a test adds them up).
 ACCOUNT_WAITING: Final = 8
 ALL_WAITING: Final = 16
 # As long as a request that is at work may take: then it is the client's turn to wait, and for as long, because one that
 # asks again at once finds the same queue.
-WAIT_TIMEOUT_S: Final = 5.0
+SHARE_TIMEOUT_S: Final = 5.0
 RETRY_AFTER_S: Final = 5
 
 
 @dataclass(kw_only=True, slots=True)
 class _Requests:
-    # Of this account alone: each request that ends wakes the one that takes its place, and nobody else.
-    ended: threading.Condition
+    """Those of an account: how many hold a place, and who waits for one, the first to come first."""
+
     at_work: int = 0
-    waiting: int = 0
+    waiting: deque[threading.Condition] = field(default_factory=deque[threading.Condition])
 
 
 def waiting_room() -> threading.Semaphore:
@@ -49,33 +51,35 @@ class Share:
     def taken(self, accounts: Accounts) -> Generator[None]:
         """Hold a place of this account's share; raises ApiError when too many of its requests hold or want one."""
         with self._lock:
-            mine = self._of.get(accounts)
-            if mine is None:
-                mine = self._of[accounts] = _Requests(ended=threading.Condition(self._lock))
+            mine = self._of.setdefault(accounts, _Requests())
             try:
-                if mine.at_work >= self._most:
+                if mine.at_work < self._most:
+                    mine.at_work += 1
+                else:
                     self._wait(mine)
-                mine.at_work += 1
             finally:
                 self._forget_if_idle(accounts, mine)
         try:
             yield
         finally:
             with self._lock:
-                mine.at_work -= 1
-                self._forget_if_idle(accounts, mine)
-                mine.ended.notify()
+                if mine.waiting:  # it takes this place over, and nobody who comes later can
+                    mine.waiting.popleft().notify()
+                else:
+                    mine.at_work -= 1
+                    self._forget_if_idle(accounts, mine)
 
     def _wait(self, mine: _Requests) -> None:
-        if mine.waiting >= ACCOUNT_WAITING or not self._room.acquire(blocking=False):
+        """Wait for a place that another request hands over."""
+        if len(mine.waiting) >= ACCOUNT_WAITING or not self._room.acquire(blocking=False):
             raise self._refusal()
-        mine.waiting += 1
-        try:
-            if not mine.ended.wait_for(lambda: mine.at_work < self._most, WAIT_TIMEOUT_S):
-                raise self._refusal()
-        finally:
-            mine.waiting -= 1
-            self._room.release()
+        turn = threading.Condition(self._lock)
+        mine.waiting.append(turn)
+        turn.wait_for(lambda: turn not in mine.waiting, SHARE_TIMEOUT_S)
+        self._room.release()
+        if turn in mine.waiting:
+            mine.waiting.remove(turn)
+            raise self._refusal()
 
     def _forget_if_idle(self, accounts: Accounts, mine: _Requests) -> None:
         if not (mine.at_work or mine.waiting):

@@ -6,7 +6,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from export_app import database
 from export_app import share as module
+from export_app.archive import ACCOUNT_READERS
+from export_app.server import http_server
 from export_app.share import ACCOUNT_WAITING, ALL_WAITING, Share, waiting_room
 from export_app.web.errors import ApiError
 from tests.waiting import wait_until
@@ -45,7 +48,7 @@ def ask(share: Share) -> Iterator[Callable[[Accounts], threading.Event]]:
 
 def waiting(share: Share) -> int:
     """Return how many requests wait for their share."""
-    return sum(requests.waiting for requests in share._of.values())
+    return sum(len(requests.waiting) for requests in share._of.values())
 
 
 def test_an_account_works_on_its_share_and_no_more(share: Share, ask: Callable[[Accounts], threading.Event]) -> None:
@@ -86,6 +89,29 @@ def test_a_request_that_waits_is_next(share: Share) -> None:
         thread.join(60)
 
 
+def test_nobody_overtakes_a_request_that_waits(
+    share: Share, ask: Callable[[Accounts], threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place that becomes free is the waiting request's at once, before its thread has woken up."""
+    first = ExitStack()
+    first.enter_context(share.taken(ACME))
+    assert ask(ACME).wait(60)
+    waits = ask(ACME)
+    wait_until(lambda: waiting(share) == 1)
+    monkeypatch.setattr(module, "SHARE_TIMEOUT_S", 0.0)
+    first.close()
+    with pytest.raises(ApiError), share.taken(ACME):
+        pass
+    assert waits.wait(60)
+
+
+def test_threads_are_left_when_all_wait_that_may() -> None:
+    """What waits for a share or a connection, and what works on one, is less than all threads."""
+    working = database.KEY_CONNECTIONS + database.PAGE_CONNECTIONS + database.STATS_CONNECTIONS
+    waiting_for_connections = 2 * database.MAX_WAITING  # pages and stats
+    assert ALL_WAITING + waiting_for_connections + working + 2 * ACCOUNT_READERS < http_server.THREADS
+
+
 def test_what_waits_is_bounded_over_all_accounts(share: Share, ask: Callable[[Accounts], threading.Event]) -> None:
     """So many accounts cannot hold all threads; an account that has nothing at work is not concerned."""
     greedy = [OneAccount(str(number)) for number in range(ALL_WAITING // ACCOUNT_WAITING + 1)]
@@ -104,16 +130,16 @@ def test_what_waits_is_bounded_over_all_accounts(share: Share, ask: Callable[[Ac
 
 def test_those_that_wait_for_another_share_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """All wait in one room, because each holds a thread of one process; whoever leaves it makes place."""
-    monkeypatch.setattr(module, "WAIT_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(module, "SHARE_TIMEOUT_S", 0.05)
     room = threading.Semaphore(1)
     stats, pages = Share("stats", 1, room), Share("pages", 1, room)
     with stats.taken(ACME), pages.taken(ACME):
         room.acquire()
-        monkeypatch.setattr(module, "WAIT_TIMEOUT_S", 60)  # so it is refused without waiting
+        monkeypatch.setattr(module, "SHARE_TIMEOUT_S", 60)  # so it is refused without waiting
         with pytest.raises(ApiError), pages.taken(ACME):
             pass
         room.release()
-        monkeypatch.setattr(module, "WAIT_TIMEOUT_S", 0.05)
+        monkeypatch.setattr(module, "SHARE_TIMEOUT_S", 0.05)
         for share in (stats, pages, stats):
             with pytest.raises(ApiError), share.taken(ACME):
                 pass
@@ -122,7 +148,7 @@ def test_those_that_wait_for_another_share_count(monkeypatch: pytest.MonkeyPatch
 
 def test_waiting_ends(share: Share, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has waited long enough is refused, and leaves no place taken."""
-    monkeypatch.setattr(module, "WAIT_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(module, "SHARE_TIMEOUT_S", 0.05)
     with share.taken(ACME), share.taken(ACME), pytest.raises(ApiError), share.taken(ACME):
         pass
     with share.taken(ACME), share.taken(ACME):
