@@ -74,9 +74,16 @@ def write_batch(
             # The call of a recovered leg begins with the leg's answer, perhaps the day before.
             call_days = days | {began_us(leg) // US_PER_DAY for leg in new.values() if recovered(leg)}
             partitions.ensure(connection, call_days=call_days, leg_days=days)
-            related = _lock_and_read(connection, new.values())
-            if _reaches_back(new, related.counted):
-                related = _hold_and_read(connection, new, missing)
+            wanted = _wanted(new.values())
+            young_ms = time.time_ns() // 1_000_000 - _SURELY_WHOLE_MS
+            held = any(leg.created_us // 1000 < young_ms for leg in new.values())
+            related = _lock_and_read(connection, wanted, hold_legs=held)
+            if not held and any(known.row_key.start_ts < young_ms for known in related.counted.values()):
+                held = True
+                late.hold_legs(connection)
+                related = legs.related(connection, wanted)
+            if held:
+                _refuse_frozen(connection, new, related.counted, missing)
             plan = plan_batch(new, related, fold_settings, price)
             with connection.pipeline():
                 legs.upsert(connection, plan.legs)
@@ -144,20 +151,24 @@ def write_around_poison(
     return write_around(incoming)
 
 
-def _lock_and_read(connection: Connection, incoming: Iterable[Leg]) -> Related:
-    """Lock each switch, in a fixed order so that two writers never deadlock, and read the related legs.
-
-    The lock is per switch, not per call: a batch may find that two known calls are one, and a switch has one listener,
-    or two that would do the same work.
-    """
+def _wanted(incoming: Iterable[Leg]) -> set[LegKey]:
+    """Return what to look for: each leg's id and its parents', at the time at which the leg began."""
     wanted: set[LegKey] = set()
-    switches: set[str] = set()
     for leg in incoming:
-        switches.add(leg.switch)
         wanted.add(leg.key)
         for facts in (leg.create, leg.look, leg.end):
             if facts and facts.parent:
                 wanted.add((leg.switch, facts.parent.uid, leg.created_us))
+    return wanted
+
+
+def _lock_and_read(connection: Connection, wanted: Collection[LegKey], *, hold_legs: bool) -> Related:
+    """Lock each switch, in a fixed order so that two writers never deadlock, and read the related legs.
+
+    The lock is per switch, not per call: a batch may find that two known calls are one, and a switch has one listener,
+    or two that would do the same work. `hold_legs`: keep prune out, too.
+    """
+    switches = {switch for switch, _, _ in wanted}
     with connection.pipeline():
         limit_transaction(connection)
         connection.execute(
@@ -165,22 +176,18 @@ def _lock_and_read(connection: Connection, incoming: Iterable[Leg]) -> Related:
             " (SELECT DISTINCT hashtext(name) AS switch FROM unnest(%s::text[]) AS name ORDER BY 1) AS ordered",
             (SWITCH_LOCKS, list(switches)),
         )
+        if hold_legs:
+            late.hold_legs(connection)
         return legs.related(connection, wanted)
 
 
-def _reaches_back(new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg]) -> bool:
-    """Return whether a leg, or a call it may belong to, is old enough for legs of the call to have been pruned."""
-    young_ms = time.time_ns() // 1_000_000 - _SURELY_WHOLE_MS
-    return any(stored_leg.row_key.start_ts < young_ms for stored_leg in stored.values()) or any(
-        leg.created_us // 1000 < young_ms for leg in new.values()
-    )
-
-
-def _hold_and_read(connection: Connection, new: Mapping[LegKey, Leg], missing: Collection[LegKey]) -> Related:
-    """Read the related legs again while prune is kept out; raise TooLate for legs of calls that have lost some."""
-    late.hold_legs(connection)
-    related = _lock_and_read(connection, new.values())
-    stored = related.counted
+def _refuse_frozen(
+    connection: Connection,
+    new: Mapping[LegKey, Leg],
+    stored: Mapping[LegKey, StoredLeg],
+    missing: Collection[LegKey],
+) -> None:
+    """Raise TooLate for new legs of calls that have lost legs; prune is kept out."""
     row_keys = {key: stored_leg.row_key for key, stored_leg in stored.items()}
     rows, kept_from_us = late.present(connection, set(row_keys.values())), read_window(connection).leg_us
     frozen = {
@@ -190,4 +197,3 @@ def _hold_and_read(connection: Connection, new: Mapping[LegKey, Leg], missing: C
     }
     if too_late := (frozen & new.keys()) - set(missing):
         raise TooLate(too_late)
-    return related
