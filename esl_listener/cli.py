@@ -38,9 +38,9 @@ def _upgrade_if_behind(url: str) -> None:
             check_schema(connection)
             # A release may change a policy and nothing else, and `tollbook serve` refuses to start with an old one.
             row_security.check(connection)
-    except StoreUnavailable:
+    except (StoreUnavailable, SettingsError):
         return  # `run` decides whether it can start without
-    except (SchemaBehind, SettingsError):
+    except SchemaBehind:
         done = subprocess.run([Path(sys.executable).with_name("tollbook"), "db", "upgrade"], check=False)  # noqa: S603 - our own command, no shell
         if done.returncode:
             sys.exit(done.returncode)  # it has said why

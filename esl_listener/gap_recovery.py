@@ -40,12 +40,11 @@ _NICE = 10
 class GapRecovery:
     """Recovers a folder when it is asked to, one run at a time; failures are logged, counted and tried again."""
 
-    def __init__(self, folder: Path, metrics: Metrics, *, settle_s: float = SETTLE_S) -> None:
+    def __init__(self, folder: Path, metrics: Metrics) -> None:
         self._command = [
             str(Path(sys.executable).with_name("tollbook")), "recover", f"--wait={WAIT_S:.0f}", str(folder),
         ]  # fmt: skip
         self._metrics = metrics
-        self._settle_s = settle_s
         self._asked = Event()
 
     def ask(self) -> None:
@@ -57,7 +56,7 @@ class GapRecovery:
         failures, not_before_s = 0, 0.0
         while True:
             self._asked.wait(RETRY.wait_s(failures - 1) if failures else None)
-            gevent.sleep(max(self._settle_s, not_before_s - time.monotonic()))
+            gevent.sleep(max(SETTLE_S, not_before_s - time.monotonic()))
             self._asked.clear()
             self._metrics.recoveries += 1
             problem = self._recover()

@@ -73,8 +73,8 @@ class SwitchListener:
         self._heartbeat_timeout = HeartbeatTimeout()
         self._stopping = False
 
-    def connect(self) -> None:
-        """Connect and subscribe. Raises SwitchRefused or SwitchUnavailable."""
+    def _connect(self) -> EventSocket:
+        """Connect and subscribe; return the connection. Raises SwitchRefused or SwitchUnavailable."""
         connection = EventSocket(self.address, self._on_event)
         self._core = ""
         self._audit = SessionAudit()
@@ -89,24 +89,25 @@ class SwitchListener:
         self._metrics.connections += 1
         log_line(_log, logging.INFO, "listening", switch=self.address)
         self._on_connected()
+        return connection
 
     def run(self) -> None:
         """Stay connected until stopped."""
         backoff, failures = Backoff(), 0
         while not self._stopping:
-            connected_s = float("inf")
+            connected_s: float | None = None
             try:
-                self.connect()
+                connection = self._connect()
                 self.tried.set(None)
                 connected_s = time.monotonic()
-                self._until_closed()
+                self._until_closed(connection)
             except (SwitchUnavailable, SwitchRefused) as error:
                 if not self.tried.ready():
                     self.tried.set(error)
                 if self._stopping:
                     return
-                lasted_s = time.monotonic() - connected_s
-                if lasted_s > 0:
+                if connected_s is not None:
+                    lasted_s = time.monotonic() - connected_s
                     failures = 0 if lasted_s > STABLE_S else min(failures, _MOST_FAILURES_AFTER_SUCCESS)
                 wait_s = backoff.wait_s(failures)
                 failures += 1
@@ -119,10 +120,7 @@ class SwitchListener:
         if self._socket is not None:
             self._socket.leave()
 
-    def _until_closed(self) -> None:
-        connection = self._socket
-        if connection is None:
-            return
+    def _until_closed(self, connection: EventSocket) -> None:
         if self._stopping:  # stopped while we were connecting, when there was nothing to leave yet
             connection.leave()
         reconciling: gevent.Greenlet[..., None] = gevent.Greenlet(self._keep_reconciling)

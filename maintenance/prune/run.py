@@ -143,7 +143,7 @@ class _Pruning:
         """Delete the late calls that the archive has unchanged, requeue the others; return the number of each."""
         deleted = requeued = 0
         after = None
-        while calls := late.settled(self.connection, limit=_LATE_CALLS, behind=after):
+        while calls := late.settled(self.connection, limit=_LATE_CALLS, after=after):
             after = calls[-1].key
             with outbox.sole_archiver(self.url, name="prune", wait_s=_ARCHIVER_WAIT_S):
                 archived = _archived_unchanged(load_calls(self.catalog), calls)

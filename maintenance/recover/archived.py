@@ -7,7 +7,7 @@ from pyiceberg.table import Table
 
 from tollbook.archive import lookup
 from tollbook.model.call_key import CallKey
-from tollbook.model.call_tree import calls_of
+from tollbook.model.call_tree import by_switch, calls_of
 from tollbook.model.leg import Leg, LegKey
 from tollbook.times import MS_PER_DAY
 
@@ -18,12 +18,9 @@ def not_archived(table: Table | None, legs: Sequence[Leg]) -> set[LegKey]:
     A call's first leg must be among the legs: without it nobody can tell which call it is, because a row has the id
     and the start of its call's first leg. Legs of other calls are not returned.
     """
-    by_switch: defaultdict[str, list[Leg]] = defaultdict(list)
-    for leg in legs:
-        by_switch[leg.switch].append(leg)
     calls = {
-        CallKey(call.start_us // 1000, call.call_id, switch): call
-        for switch, of_switch in by_switch.items()
+        call.key(switch): call
+        for switch, of_switch in by_switch(legs).items()
         for call in calls_of(of_switch)
         if call.root is not None
     }

@@ -135,7 +135,7 @@ def open_folder(path: Path) -> Generator[CdrFolder]:
         raise UsageError(f"{path} cannot be used ({error.strerror}): name mod_json_cdr's log-dir") from error
     folder = CdrFolder(path, descriptor)
     try:
-        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        if not os.access(".", os.R_OK | os.W_OK | os.X_OK, dir_fd=descriptor):
             raise UsageError(f"{path} is no folder that we may read and move files in: name mod_json_cdr's log-dir")
         folder.check_targets()
         yield folder

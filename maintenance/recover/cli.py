@@ -19,7 +19,8 @@ from tollbook.log import setup
 def recover(folder: Path, wait_s: float) -> None:
     """Read the mod_json_cdr files in FOLDER: adds missed calls, makes estimates exact. Safe at any time.
 
-    Files that were read are moved to FOLDER/done, those without a call record to FOLDER/refused.
+    Files that were read are moved to FOLDER/done, those without a call record to FOLDER/refused,
+    and those of calls that are archived and whose other legs are gone to FOLDER/late.
     """
     settings = load_settings()
     setup(settings.log_level)

@@ -64,8 +64,8 @@ MUTANTS = (
     Mutant(
         path="tollbook/model/call_tree.py",
         claim="a parent began no later than its child",
-        text="if leg.created_us <= child.created_us)",
-        replacement="if leg.created_us < child.created_us)",
+        text="if leg.created_us <= child.created_us or",
+        replacement="if leg.created_us < child.created_us or",
         tests=(TREES,),
     ),
     Mutant(

@@ -11,6 +11,7 @@ from typing import Self, TypeAlias
 
 import msgspec
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.leg import ESTIMATED, FROM_EVENT, Facts, Leg
 from tollbook.model.numbers import number_of
 
@@ -102,7 +103,7 @@ class Call:
         return self.root is not None and all(leg.end is not None for leg in self.legs)
 
     @property
-    def counted(self) -> Sequence[CallLeg]:
+    def dating_legs(self) -> Sequence[CallLeg]:
         """The legs that date the end of the call: the root, and those that were answered.
 
         A phone that goes on ringing after its call is over bills nobody.
@@ -113,14 +114,18 @@ class Call:
 
     @property
     def estimated(self) -> bool:
-        """Whether the end of a counted leg is an estimate, or its times are in no order.
+        """Whether the end of a leg that dates the call's end is an estimate, or its times are in no order.
 
         Then the switch's clock was set back while it was up. A clock set forward cannot be seen.
         """
-        for leg in self.counted:  # noqa: SIM110 - a third of the time of any(), for every call
+        for leg in self.dating_legs:  # noqa: SIM110 - a third of the time of any(), for every call
             if leg.estimated or leg.clock_set_back:
                 return True
         return False
+
+    def key(self, switch: str) -> CallKey:
+        """Return the key of the call's row."""
+        return CallKey(self.start_us // 1000, self.call_id, switch)
 
     def first(self, most: int) -> Self:
         """Return the call with no more than its first `most` legs."""
@@ -131,6 +136,14 @@ class Call:
 _LegId: TypeAlias = tuple[str, int]
 # A leg's call: its id, and its root if that was heard.
 _Top: TypeAlias = tuple[str, CallLeg | None]
+
+
+def by_switch(legs: Iterable[Leg]) -> dict[str, list[Leg]]:
+    """Group legs by their switch: two switches never share a call."""
+    grouped: defaultdict[str, list[Leg]] = defaultdict(list)
+    for leg in legs:
+        grouped[leg.switch].append(leg)
+    return grouped
 
 
 def calls_of(legs: Iterable[Leg]) -> list[Call]:
@@ -157,8 +170,19 @@ def calls_of(legs: Iterable[Leg]) -> list[Call]:
 
 
 def newest_before(same_uid: Sequence[CallLeg], child: CallLeg) -> CallLeg | None:
-    """Return the newest of the legs of one id, sorted oldest first, that began no later than the child."""
-    return next((leg for leg in reversed(same_uid) if leg.created_us <= child.created_us), None)
+    """Return the newest of the legs of one id, sorted oldest first, that began no later than the child.
+
+    `sofia recover` makes the legs of a call in any order. Where neither leg was heard before, that order says nothing.
+    """
+    child_recovered = recovered(child.records[0])
+    return next(
+        (
+            leg
+            for leg in reversed(same_uid)
+            if leg.created_us <= child.created_us or (child_recovered and recovered(leg.records[0]))
+        ),
+        None,
+    )
 
 
 def _joined_by_uid(legs: Iterable[Leg]) -> dict[str, list[CallLeg]]:

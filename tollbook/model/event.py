@@ -14,8 +14,9 @@ import msgspec
 # three events each within a few MB, whoever sends them.
 LONGEST_TEXT: Final = 256
 _KEPT_AT_END: Final = LONGEST_TEXT // 2
+CUT_MARK: Final = "…"
 
-#: A text that the fast decoder takes as it is. It refuses a longer one, and the tolerant way cuts it (`tidy_text`).
+#: A text that the fast decoder takes as it is. It refuses a longer one, and the tolerant way cuts it (`cut_text`).
 Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
 
 _HEADERS = {
@@ -185,7 +186,7 @@ def cut_text(value: str) -> str:
     """
     if len(value) <= LONGEST_TEXT:
         return value
-    return f"{value[: LONGEST_TEXT - _KEPT_AT_END - 1]}…{value[-_KEPT_AT_END:]}"
+    return f"{value[: LONGEST_TEXT - _KEPT_AT_END - 1]}{CUT_MARK}{value[-_KEPT_AT_END:]}"
 
 
 def tidy_integer(value: str) -> int:

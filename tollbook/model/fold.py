@@ -84,7 +84,7 @@ def decide(call: Call, settings: FoldSettings) -> Decisions:
     ending = None
     if call.complete:
         answered = bool(answer.value)
-        last = last_to_hang_up(call.counted)
+        last = last_to_hang_up(call.dating_legs)
         billed_until = decide_billed_until(root, last, direction.value, answered=answered)
         billsec = clock_seconds(answer.value, billed_until.value)
         ending = Ending(

@@ -17,7 +17,7 @@ _UNSEEN: Final = (
 )
 
 # A number such as +4930123456 is what most callers are; it stays when it is the whole field.
-_FIRST: Final = re.compile(rf"(?!\+[0-9]+\Z)(?=[\t\r\n]|[{_UNSEEN}]*[{_SIGNS}\t\r\n])")
+_FIRST: Final = re.compile(rf"(?!\+[0-9]+\Z)(?=[{_UNSEEN}]*[{_SIGNS}\t\r\n])")
 # Within a field. A number between quotes stays, as it stands in the JSON of a call's charges.
 INNER_CELL: Final = re.compile(rf'[,;"\t\r\n](?!(?<=")\+[0-9]+")(?=[{_UNSEEN}]*[{_SIGNS}])')
 
@@ -27,6 +27,5 @@ def defuse(text: str) -> str:
 
     Text that was made harmless stays as it is.
     """
-    if INNER_CELL.search(text) is not None:
-        text = INNER_CELL.sub(r"\g<0>'", text)
+    text = INNER_CELL.sub(r"\g<0>'", text)
     return f"'{text}" if _FIRST.match(text) else text

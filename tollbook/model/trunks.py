@@ -7,6 +7,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, Literal, TypeAlias
 
+from tollbook.model.event import CUT_MARK
 from tollbook.model.leg import Facts
 from tollbook.model.numbers import number_of
 
@@ -35,6 +36,7 @@ _WITHOUT_TRUNKS: Final = frozenset({
 _DIALLED_NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
 _NOT_DIGITS: Final = str.maketrans("", "", " -.()#*")
 _MODULE: Final = "module:"
+_HOST: Final = "host:"
 # An address, the next call's or the next leg's, is most often one that was looked up before.
 _KNOWN_ADDRESSES: Final = 4096
 
@@ -105,16 +107,20 @@ def network_of(entry: str) -> IPv4Network | IPv6Network | None:
 def _is_listed(leg: Facts, entries: frozenset[str]) -> bool:
     # An outbound leg is known by where it was sent, one that came in by who sent it.
     gateway, host = (leg.gateway, leg.host) if leg.outbound else (leg.source_gateway, leg.source_ip)
-    names = {"gateway": gateway, "profile": leg.profile, "host": host}
-    if any(name and (name in entries or f"{kind}:{name}" in entries) for kind, name in names.items()):
+    if any(
+        name and (name in entries or f"{kind}:{name}" in entries)
+        for kind, name in (("gateway", gateway), ("profile", leg.profile))
+    ):
         return True
-    return leg.module in _modules(entries) or (bool(host) and _is_within(host, entries))
+    return leg.module in _in_lower_case(entries, _MODULE) or (
+        bool(host) and (host.lower() in _in_lower_case(entries, _HOST) or _is_within(host, entries))
+    )
 
 
-@lru_cache(maxsize=8)
-def _modules(entries: frozenset[str]) -> frozenset[str]:
-    """Return what the entries say of endpoint modules, in lower case."""
-    return frozenset(entry.lower().removeprefix(_MODULE) for entry in entries)
+@lru_cache(maxsize=16)
+def _in_lower_case(entries: frozenset[str], kind: str) -> frozenset[str]:
+    """Return what the entries may say of endpoint modules or hosts, whose names have no case."""
+    return frozenset(entry.lower().removeprefix(kind) for entry in entries)
 
 
 @lru_cache(maxsize=8)
@@ -128,6 +134,7 @@ def _is_within(host: str, entries: frozenset[str]) -> bool:
         address = ip_address(host)
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address  # a socket of both families: ::ffff:192.0.2.1
     return any(address in network for network in _networks(entries))
 
 
@@ -136,5 +143,11 @@ def _is_long_number(number: str) -> bool:
 
 
 def _is_registered_phone(leg: Facts) -> bool:
-    """Whether a leg was dialled as `sofia/internal/user%domain`. Before an `@` a `%` is an escape, such as %23."""
-    return any("%" in text and "@" not in text for text in (leg.dialed, leg.channel))
+    """Whether a leg was dialled as `sofia/internal/user%domain`.
+
+    A caller may dial a `%` too, as in %23 for `#`: where the channel's name has a host, it is part of the number. A
+    name that was cut may have lost its host.
+    """
+    if leg.module != "sofia" or "@" in leg.channel or CUT_MARK in leg.channel:
+        return False
+    return "%" in leg.channel or "%" in leg.dialed

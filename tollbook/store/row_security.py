@@ -12,7 +12,7 @@ from typing import Final, LiteralString
 import psycopg
 from psycopg import sql
 
-from tollbook.errors import SettingsError
+from tollbook.errors import SchemaBehind, SettingsError
 from tollbook.model.accounts import Accounts, EveryAccount
 from tollbook.store.database import Connection, limit_transaction, scalar, store_errors, translated
 from tollbook.store.locks import UPGRADE_LOCK
@@ -148,9 +148,10 @@ def reading(connection: Connection, accounts: Accounts) -> Generator[None]:
 
 
 def check(connection: Connection) -> None:
-    """Check that this database guards its rows, or raise SettingsError that says what to run.
+    """Check that this database guards its rows, or raise our error that says what to run.
 
-    Raises StoreUnavailable when the database cannot be asked.
+    Raises SchemaBehind where `tollbook db upgrade` mends it, SettingsError where an administrator of PostgreSQL must,
+    and StoreUnavailable when the database cannot be asked.
     """
     try:
         with connection.transaction(force_rollback=True):
@@ -166,7 +167,7 @@ def check(connection: Connection) -> None:
             " then run `tollbook db upgrade`"
         ) from error
     if unguarded:
-        raise SettingsError(
+        raise SchemaBehind(
             f"the role {ROLE} lacks its rights in this database, or this version's policy on"
             f" {', '.join(sorted(unguarded))}: run `tollbook db upgrade`"
         )

@@ -19,15 +19,15 @@ from esl_listener import gap_recovery
 from esl_listener.metrics import Metrics
 from tests.waiting import wait_until
 
-gap_recovery.LIMIT_S = 2.0
+gap_recovery.LIMIT_S, gap_recovery.SETTLE_S, gap_recovery.AT_MOST_EVERY_S = 2.0, 0.2, 0.1
 metrics = Metrics()
-recovery = gap_recovery.GapRecovery(Path(sys.argv[1]), metrics, settle_s=0.2)
+recovery = gap_recovery.GapRecovery(Path(sys.argv[1]), metrics)
 running = gevent.spawn(recovery.run)
 for _ in range(5):
     recovery.ask()
     gevent.sleep(0.01)
 wait_until(lambda: metrics.recoveries_failed, 60)
-gevent.sleep(0.5)
+gevent.sleep(1.0)  # a second run would have begun: one after a failure begins 15 s later
 print(json.dumps([metrics.recoveries, metrics.recoveries_failed]))
 running.kill()
 """

@@ -14,7 +14,7 @@ from export_app.context import Services
 from tests.commands import environment, run_installed
 from tests.databases import on_server
 from tests.factories import START_MS
-from tollbook.errors import SettingsError
+from tollbook.errors import SchemaBehind, SettingsError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.call_key import CallKey
 from tollbook.model.filters import Filters
@@ -218,7 +218,7 @@ def test_a_database_whose_rights_are_missing_is_refused(filled: Connection) -> N
     """`serve` refuses a database without its policies, such as an incompletely restored one."""
     row_security.check(filled)
     filled.execute("DROP POLICY tollbook_api ON call_leg")
-    with pytest.raises(SettingsError, match="tollbook db upgrade"):
+    with pytest.raises(SchemaBehind, match="tollbook db upgrade"):
         row_security.check(filled)
 
 

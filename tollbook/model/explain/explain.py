@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tollbook.model.call_key import CallKey
 from tollbook.model.call_tree import Call, CallLeg, calls_of
 from tollbook.model.charge import Price
 from tollbook.model.explain import sentences
@@ -54,7 +53,7 @@ class Explanation:
 
 def explain(row: Row, price: Price | None, legs: Iterable[Leg], settings: FoldSettings) -> Explanation:
     """Explain a stored row by its stored legs, all of one switch, and by the operator's settings of today."""
-    calls = {CallKey(call.start_us // 1000, call.call_id, row.switch): call for call in calls_of(legs)}
+    calls = {call.key(row.switch): call for call in calls_of(legs)}
     call = calls.get(row.key)
     if call is None or (row.end_ts is not None and not call.complete):
         return Explanation(legs=(), rules=_row_alone(row, price), charges=None, note=_PRUNED)
@@ -110,7 +109,10 @@ def _rules(call: Call, decisions: Decisions, say: Sentences) -> dict[str, str]:
         "agent_id": say.of(sentences.AGENT, decisions.agent),
         **(
             _rules_of_end(
-                decisions.root, decisions.ending, say, clock_set_back=any(leg.clock_set_back for leg in call.counted)
+                decisions.root,
+                decisions.ending,
+                say,
+                clock_set_back=any(leg.clock_set_back for leg in call.dating_legs),
             )
             if decisions.ending
             else _rules_while_up(call, say)

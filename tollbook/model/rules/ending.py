@@ -33,7 +33,7 @@ _CALLER_CANCELLED: Final[_Became] = Decision("cancelled", "caller cancelled")
 
 
 def last_to_hang_up(counted: Sequence[CallLeg]) -> CallLeg:
-    """Return the leg with the latest Hangup-Time, which ends the call. All of `Call.counted` have ended."""
+    """Return the leg with the latest Hangup-Time, which ends the call. All of `Call.dating_legs` have ended."""
     return max(counted, key=_hangup_us) if len(counted) > 1 else counted[0]
 
 

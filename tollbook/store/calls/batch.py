@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from tollbook.errors import ClockAhead, DataError, LegsRefused, TooLate
-from tollbook.model.call_tree import began_us, recovered
+from tollbook.model.call_tree import began_us, by_switch, recovered
 from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings
 from tollbook.model.late_legs import find_frozen_legs
 from tollbook.model.leg import Leg, LegKey, merge_all
 from tollbook.model.record import Row
 from tollbook.store.calls import call_rows, legs
-from tollbook.store.calls.batch_plan import Pricer, by_switch, merged_legs, plan_batch
+from tollbook.store.calls.batch_plan import Pricer, merged_legs, plan_batch
 from tollbook.store.calls.legs import Related, StoredLeg
 from tollbook.store.database import Connection, limit_transaction, store_errors
 from tollbook.store.days import late

@@ -1,12 +1,12 @@
 """What a batch writes, decided from the incoming and the stored legs. Pure functions."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from tollbook.model.call_key import CallKey
-from tollbook.model.call_tree import Call, calls_of
+from tollbook.model.call_tree import Call, by_switch, calls_of
 from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings, fold
 from tollbook.model.leg import Leg, LegKey
@@ -44,7 +44,7 @@ def plan_batch(new: Mapping[LegKey, Leg], related: Related, fold_settings: FoldS
     calls: list[tuple[CallKey, Call, list[StoredLeg]]] = []
     for switch, members in sorted(by_switch(known).items()):
         for call in calls_of(members):
-            row_key = CallKey(call.start_us // 1000, call.call_id, switch)
+            row_key = call.key(switch)
             records = (record for leg in call.legs for record in leg.records)
             changed = [
                 StoredLeg(leg=record, row_key=row_key)
@@ -101,11 +101,3 @@ def merged_legs(new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg]) -
         fresh = new.get(key)
         yield fresh.merged(stored_leg.leg) if fresh else stored_leg.leg
     yield from (leg for key, leg in new.items() if key not in stored)
-
-
-def by_switch(legs: Iterable[Leg]) -> dict[str, list[Leg]]:
-    """Group legs by their switch: two switches never share a call."""
-    grouped: defaultdict[str, list[Leg]] = defaultdict(list)
-    for leg in legs:
-        grouped[leg.switch].append(leg)
-    return grouped

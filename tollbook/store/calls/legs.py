@@ -8,12 +8,13 @@ from typing import Final
 import msgspec
 
 from tollbook.model.call_key import CallKey
+from tollbook.model.call_tree import recovered
 from tollbook.model.leg import Facts, Leg, LegKey
 from tollbook.store.arrays import array_literal, key_arrays
 from tollbook.store.database import Connection
 
 
-class _Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class _FactsColumn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The column `facts`: a leg without its key."""
 
     core: str = ""
@@ -24,7 +25,7 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     end: Facts | None = None
 
 
-_decode = msgspec.json.Decoder(_Stored).decode
+_decode = msgspec.json.Decoder(_FactsColumn).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -46,8 +47,8 @@ MAX_CALL_LEGS: Final = 2_000
 class Related:
     """The stored legs that can share a call with some other legs.
 
-    `counted`: of each of these calls the first MAX_CALL_LEGS. `uncounted`: those of the other legs and of their
-    parents that are stored beyond them.
+    `counted`: of each of these calls the first MAX_CALL_LEGS. `uncounted`: the legs that were asked for, and parents
+    that they name, that are stored but not among these.
     """
 
     counted: dict[LegKey, StoredLeg]
@@ -127,7 +128,11 @@ def related(connection: Connection, wanted: Collection[LegKey]) -> Related:
     if not beyond:
         return Related(counted=counted)
     found = connection.execute(_BY_KEY, _arrays(beyond), binary=True)
-    return Related(counted=counted, uncounted={stored.leg.key: stored for stored in starmap(_stored, found)})
+    uncounted: dict[LegKey, StoredLeg] = {}
+    for stored in starmap(_stored, found):
+        # A recovered leg is no further leg: it continues one that counts.
+        (counted if recovered(stored.leg) else uncounted)[stored.leg.key] = stored
+    return Related(counted=counted, uncounted=uncounted)
 
 
 def of_calls(connection: Connection, calls: Collection[CallKey]) -> list[StoredLeg]:
@@ -200,8 +205,8 @@ def upsert(connection: Connection, legs: Collection[StoredLeg]) -> None:
     )
 
 
-def _facts(leg: Leg) -> _Stored:
-    return _Stored(
+def _facts(leg: Leg) -> _FactsColumn:
+    return _FactsColumn(
         core=leg.core,
         seen_us=leg.seen_us,
         answered_us=leg.answered_us,

@@ -44,10 +44,10 @@ class LateCall:
     cost_micros: int | None
 
 
-def settled(connection: Connection, *, limit: int, behind: CallKey | None = None) -> list[LateCall]:
+def settled(connection: Connection, *, limit: int, after: CallKey | None = None) -> list[LateCall]:
     """List up to `limit` late rows that are archived and have not changed within the window.
 
-    Oldest first, starting after the key `behind`.
+    Oldest first, starting after the key `after`.
     """
     with store_errors():
         rows = connection.execute(
@@ -56,7 +56,7 @@ def settled(connection: Connection, *, limit: int, behind: CallKey | None = None
             " AND NOT EXISTS (SELECT FROM archive_outbox AS waiting"
             "  WHERE (waiting.start_ts, waiting.call_id, waiting.switch) = (call.start_ts, call.call_id, call.switch))"
             " AND (start_ts, call_id, switch) > (%s, %s, %s) ORDER BY start_ts, call_id, switch LIMIT %s",
-            (*(behind or _FIRST), limit),
+            (*(after or _FIRST), limit),
         ).fetchall()
     return [
         LateCall(key=CallKey(*key), account_id=account_id, billsec=billsec, cost_micros=cost_micros)

@@ -99,6 +99,20 @@ def test_the_row_of_a_call_with_too_many_legs_is_that_of_those_that_count(databa
     assert scalar(database, "SELECT count(*) FROM call_leg WHERE ended") == 1999 + 2
 
 
+def test_a_call_with_all_the_legs_that_count_is_recovered_and_ends(database: Connection) -> None:
+    """The record of a recovered leg is no further leg, although it is the newest of the call's."""
+    legs = [leg(f"leg-{n}", T0_US + 1 + n, parent="root", ended=True) for n in range(MAX_CALL_LEGS - 1)]
+    write(database, [leg("root"), *legs])
+    at_us = T0_US + 10 * US_PER_SECOND
+    facts = Facts(at_us=at_us, caller="1000", recovered=True)
+    back = Leg(switch=SWITCH, uid="root", created_us=at_us, create=facts)
+    write(database, [back])
+    end = Facts(at_us=at_us, recovered=True, hangup_us=at_us + US_PER_SECOND, cause="NORMAL_CLEARING")
+    write(database, [Leg(switch=SWITCH, uid="root", created_us=at_us, end=end)])
+    rows = database.execute("SELECT call_id, end_ts, hangup_cause FROM call_cdr").fetchall()
+    assert rows == [("root", (at_us + US_PER_SECOND) // 1000, "NORMAL_CLEARING")]
+
+
 def test_a_batch_reads_few_lives_of_an_id_that_is_used_again_and_again(database: Connection) -> None:
     """3,000 calls with one id, one a second: each has its row, and a batch reads the nearest and the oldest."""
     lives = [leg("same", T0_US + count * US_PER_SECOND, ended=True) for count in range(3_000)]

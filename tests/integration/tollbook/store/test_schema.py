@@ -15,7 +15,7 @@ from psycopg.errors import CheckViolation
 
 from tests.commands import Tollbook
 from tests.databases import on_server
-from tollbook.errors import SchemaError, SettingsError, StoreUnavailable
+from tollbook.errors import SchemaBehind, SchemaError, StoreUnavailable
 from tollbook.model.record import COLUMNS
 from tollbook.model.vocabulary import DIRECTIONS, DISPOSITIONS
 from tollbook.store import row_security
@@ -279,7 +279,7 @@ def test_a_changed_policy_does_not_stay(database_url: str, database: Connection,
     row_security.check(database)
     database.execute(change)
     database.commit()
-    with pytest.raises(SettingsError, match=r"policy on account: run `tollbook db upgrade`"):
+    with pytest.raises(SchemaBehind, match=r"policy on account: run `tollbook db upgrade`"):
         row_security.check(database)
     database.rollback()
     upgrade(database_url)

@@ -181,3 +181,13 @@ def test_a_phone_that_rings_on_after_its_call_is_waited_for_and_bills_nobody() -
     assert (row.duration_sec, row.billsec) == (7, 6)
     (row,) = rows(*talked, ended(phone, answered_s=8, hangup_s=62))
     assert (row.duration_sec, row.billsec) == (62, 61)
+
+
+def test_a_trunk_that_is_recovered_before_its_root_stays_its_child() -> None:
+    """A listener that hears nothing of a call but its recovery: the order in which that makes the legs says nothing."""
+    root = created("root", at_s=1, user="1000", recovered="true", answered_us=START_US - 30 * SECOND_US)
+    away = trunk("t", "root", recovered="true", answered_us=START_US - 30 * SECOND_US)
+    (row,) = rows(away, root, ended(away, answered_s=-30, hangup_s=10), ended(root, answered_s=-30, hangup_s=10))
+    assert (row.call_id, row.direction, row.billsec) == ("root", "outbound", 40)
+    assert row.parts is not None
+    assert [(charge.direction, charge.seconds) for charge in row.parts] == [("outbound", 40)]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import created, ended
 from tests.folded import rows, trunk
-from tollbook.model.event import SwitchEvent
+from tollbook.model.event import SwitchEvent, cut_text
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import leg_of
 from tollbook.model.record import Row
@@ -156,9 +156,20 @@ def test_an_internal_caller_in_a_queue_calls_the_queue(
         ({"dialed": "0301234567%pbx.example"}, NOBODY, False),
         ({"channel": "sofia/internal/0301234567%pbx.example"}, NOBODY, False),
         ({"channel": "sofia/external/%230301234567@sbc.example"}, NOBODY, True),
+        ({"dialed": "0301234567%23", "channel": "sofia/external/0301234567%23@sbc.example"}, NOBODY, True),
+        ({"dialed": "0301234567;phone-context=%2b1", "channel": "sofia/external/1@sbc.example"}, NOBODY, True),
+        ({"channel": "FreeTDM/1:3/0301234567%"}, NOBODY, True),
+        ({"channel": cut_text("sofia/external/1;" + "x" * 130 + "@sbc.example;" + "q=%20" * 30)}, NOBODY, True),
         ({"dialed": "123456;ext=4567"}, NOBODY, False),
         ({"dialed": "0301234567;ext=4567"}, NOBODY, True),
         ({"destination_url": "sip:0301234567@10.1.2.3:5060"}, TrunkRules(onnet=frozenset({"10.0.0.0/8"})), False),
+        ({"destination_url": "sip:0301234567@[::ffff:10.1.2.3]"}, TrunkRules(onnet=frozenset({"10.0.0.0/8"})), False),
+        ({"destination_url": "sip:0301234567@PBX.example"}, TrunkRules(onnet=frozenset({"pbx.example"})), False),
+        (
+            {"destination_url": "sip:112@sbc.example", "dialed": "112"},
+            TrunkRules(trunks=frozenset({"host:SBC.example"})),
+            True,
+        ),
     ],
 )
 def test_a_trunk_of_any_module_is_off_net(facts: dict[str, Any], trunk_rules: TrunkRules, off_net: bool) -> None:
