@@ -1,5 +1,6 @@
 """The inbox: legs that were heard and are neither written nor spooled yet, in memory."""
 
+import itertools
 from collections.abc import Iterable
 
 from gevent.event import Event
@@ -48,12 +49,15 @@ class Inbox:
 
     def put_back(self, legs: Iterable[Leg]) -> None:
         """Return what could not be written, to the front. Never waits, because these legs had their room before."""
-        returned = {leg.key: leg for leg in legs}
-        for key, leg in self._legs.items():
-            before = returned.get(key)
-            returned[key] = leg if before is None else before.merged(leg)
-        self._legs = returned
-        if returned:
+        heard, self._legs = self._legs, {}
+        self.postpone(itertools.chain(legs, heard.values()))
+
+    def postpone(self, legs: Iterable[Leg]) -> None:
+        """Return what others shall not wait for, to the end. Never waits, because these legs had their room before."""
+        for leg in legs:
+            before = self._legs.get(leg.key)
+            self._legs[leg.key] = leg if before is None else before.merged(leg)
+        if self._legs:
             self._filled.set()
 
     def take(self, most: int) -> list[Leg]:

@@ -34,11 +34,15 @@ from tollbook.store.database import (
     store_errors,
 )
 from tollbook.store.days.partitions import Partitions, make_ready
+from tollbook.times import US_PER_DAY
 
 _log = logging.getLogger("tollbook.writer")
 
 # Batches are small and quick when it is quiet, large when it is busy. Above 500 legs they only hold their locks longer.
 BATCH_LEGS = 500
+# A day's first leg costs its partitions, 5 ms or more. A switch whose clock jumps from day to day must not hold up the
+# others for all of its days at once.
+NEW_DAYS_A_BATCH = 4
 # Waiting this long for more legs halves the work when calls trickle in, and is not noticed.
 LINGER_S = 0.005
 # The partitions of the next days are ready before midnight, even when nobody runs `tollbook db upgrade` for a week.
@@ -165,7 +169,7 @@ class Writer:
         """Write a batch from the inbox, and the switches' signs of life. What fails is put back."""
         if self._inbox.wait(timeout_s=0.5) and len(self._inbox) < BATCH_LEGS and not self._stop.is_set():
             gevent.sleep(LINGER_S)
-        legs = self._inbox.take(self._most_legs)
+        legs = self._first_days(self._inbox.take(self._most_legs))
         processes = self._liveness.take()
         try:
             self._write(legs)
@@ -176,6 +180,12 @@ class Writer:
             self._inbox.put_back(legs)
             self._liveness.put_back(processes)
             raise
+
+    def _first_days(self, legs: Sequence[Leg]) -> list[Leg]:
+        """Return the legs to write now; those of further days that may have no partition yet wait for their turn."""
+        days = self._partitions.first_new((leg.created_us // US_PER_DAY for leg in legs), NEW_DAYS_A_BATCH)
+        self._inbox.postpone(leg for leg in legs if leg.created_us // US_PER_DAY not in days)
+        return [leg for leg in legs if leg.created_us // US_PER_DAY in days]
 
     def _write(self, legs: Sequence[Leg]) -> None:
         if not legs:

@@ -57,6 +57,18 @@ def test_what_is_put_back_comes_first_and_is_joined_with_what_came_meanwhile() -
     assert [later.uid for later in rest] == ["b", "c"]
 
 
+def test_what_is_postponed_comes_last_and_is_joined_with_what_came_meanwhile() -> None:
+    inbox = Inbox()
+    for uid in ("a", "b"):
+        inbox.put(leg(uid, create=Facts(dialed="1")))
+    (postponed,) = inbox.take(1)
+    inbox.put(leg("a", end=Facts(cause="USER_BUSY")))
+    inbox.postpone([postponed])
+    first, second = inbox.take(10)
+    assert first.uid == "b"
+    assert (second.uid, second.create, second.end) == ("a", Facts(dialed="1"), Facts(cause="USER_BUSY"))
+
+
 def test_waiting_ends_when_a_leg_comes_and_at_the_time_limit() -> None:
     inbox = Inbox()
     assert inbox.wait(0.01) is False

@@ -64,18 +64,29 @@ class Partitions:
 
     def __init__(self) -> None:
         self._ready: set[tuple[str, int]] = set()
+        self._late_until: dict[str, int] = {}  # the first day of each table beyond its late partition, which only grows
 
     def ensure(self, connection: Connection, *, call_days: Iterable[int], leg_days: Iterable[int]) -> None:
         """Create the missing partitions, each in a transaction of its own. Call outside a transaction."""
         wanted = [(CALLS, day) for day in call_days] + [(LEGS, day) for day in leg_days]
         for kind, day in sorted(wanted, key=lambda pair: (pair[0].table, pair[1])):
-            if (kind.table, day) not in self._ready:
-                _make(connection, kind, day)
+            if not self._known(kind, day):
+                self._late_until[kind.table] = _make(connection, kind, day)
                 self._ready.add((kind.table, day))
+
+    def first_new(self, days: Iterable[int], most: int) -> set[int]:
+        """Return the days to write now: those known to be ready, and of the others the newest, at most `most`."""
+        wanted = set(days)
+        ready = {day for day in wanted if self._known(CALLS, day) and self._known(LEGS, day)}
+        return ready | set(sorted(wanted - ready, reverse=True)[:most])
 
     def forget(self) -> None:
         """Forget the known days, so that the catalog is asked again: another process may have dropped one."""
         self._ready.clear()
+        self._late_until.clear()
+
+    def _known(self, kind: Partitioned, day: int) -> bool:
+        return (kind.table, day) in self._ready or day < self._late_until.get(kind.table, 0)
 
 
 def make_ready(connection: Connection) -> None:
@@ -111,19 +122,21 @@ def attach_late(connection: Connection, kind: Partitioned, until: int) -> None:
     connection.execute(sql.SQL("UPDATE hot_window SET {} = %s").format(sql.Identifier(kind.late_until)), (until,))
 
 
-def _make(connection: Connection, kind: Partitioned, day: int) -> None:
+def _make(connection: Connection, kind: Partitioned, day: int) -> int:
+    """Create the partition of a day if it has none; return the first day beyond the late partition."""
     name = partition_name(kind.table, day)
     with store_errors(), connection.transaction():
         limit_transaction(connection)
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
         found = connection.execute(
-            sql.SQL("SELECT to_regclass(%s) IS NOT NULL OR %s < {} FROM hot_window").format(
+            sql.SQL("SELECT to_regclass(%s) IS NOT NULL, {} / %s FROM hot_window").format(
                 sql.Identifier(kind.late_until)
             ),
-            (name, day * kind.units_per_day),
+            (name, kind.units_per_day),
         ).fetchone()
-        if found and found[0]:
-            return
+        stands, late_until = found or (False, 0)
+        if stands or day < late_until:
+            return late_until
         connection.execute(
             sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(sql.Identifier(name), sql.Identifier(kind.table))
         )
@@ -135,3 +148,4 @@ def _make(connection: Connection, kind: Partitioned, day: int) -> None:
                 sql.Literal((day + 1) * kind.units_per_day),
             )
         )
+    return late_until

@@ -145,3 +145,12 @@ def test_a_making_that_fails_leaves_nothing_half_made(database_url: str, databas
     database.rollback()
     Partitions().ensure(database, call_days=[20_002], leg_days=[])
     assert partition_name("call_cdr", 20_002) in partitions_of(database, "call_cdr")
+
+
+def test_of_days_without_partitions_the_newest_few_come_first(database: Connection) -> None:
+    """Days that are ready are never held back; of the others each turn takes so many, until all are ready."""
+    partitions = Partitions()
+    partitions.ensure(database, call_days=[20_000, 20_001], leg_days=[20_000])
+    assert partitions.first_new([20_000, 20_001, 20_002, 20_003], 2) == {20_000, 20_003, 20_002}
+    partitions.ensure(database, call_days=[20_002, 20_003], leg_days=[20_002, 20_003])
+    assert partitions.first_new([20_000, 20_001, 20_002, 20_003], 2) == {20_000, 20_001, 20_002, 20_003}
