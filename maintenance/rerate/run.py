@@ -2,14 +2,16 @@
 
 First the calls in PostgreSQL, page by page. Then those that only the archive has: they are written to PostgreSQL as
 corrections, which the next `archive run` archives. Each page is one transaction, and a call that has its right price
-is skipped, so a run that was interrupted is simply started again.
+is skipped, so a run that was interrupted is simply started again. Days that are pruned meanwhile are priced in one tier
+or the other (`pruned_spans`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from maintenance.progress import Progress, no_progress
 from maintenance.rerate.price_change import archived_call, is_changed
+from maintenance.rerate.pruned_spans import KeySpan, add_page
 from maintenance.rerate.report import RerateReport
 from rating.loader import load_tariffs
 from tollbook.archive.answered import ArchivedRow, answered_calls
@@ -18,8 +20,8 @@ from tollbook.config import Settings
 from tollbook.errors import UsageError
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price
-from tollbook.store.database import Connection, check_schema, connect, store_errors
-from tollbook.store.days.window import read_window
+from tollbook.store.database import Connection, check_schema, connect, limit_transaction, store_errors
+from tollbook.store.days.window import hold_window
 from tollbook.store.tariffs import price_history, tariffs
 from tollbook.store.tariffs import rerate as store
 from tollbook.store.tariffs.price_history import Replacement
@@ -66,15 +68,15 @@ def rerate_calls(
             unrated=request.unrated,
         )
         repricer = _load_repricer(connection)
-        archived_until = min(scope.until, read_window(connection).start_ts)
         total = store.count(connection, scope)
         run_id = None if dry_run else _begin(connection, request)
         report = RerateReport(dry_run=dry_run)
         run = _Rerate(connection=connection, run_id=run_id, repricer=repricer, report=report)
-        for calls in _pages(connection, scope):
-            run.reprice_stored(calls)
+        pruned = list[KeySpan]()
+        for page, window_start in run.reprice_stored(scope):
+            pruned = add_page(pruned, page, window_start)
             progress(report.looked_at, total)
-        for rows in _archived_pages(settings, scope, until_ms=archived_until):
+        for rows in _archived_pages(settings, scope, pruned):
             run.reprice_archived(rows)
             progress(report.looked_at, max(total, report.looked_at))
         if run_id is not None:
@@ -121,11 +123,29 @@ class _Rerate:
     repricer: Repricer
     report: RerateReport
 
-    def reprice_stored(self, calls: list[PricedCall]) -> None:
-        priced = [Replacement(call=call, price=self.repricer(call)) for call in calls]
-        changes = [change for change in priced if is_changed(change.call.price, change.price)]
-        done = None if self.run_id is None else price_history.replace(self.connection, self.run_id, changes)
+    def reprice_stored(self, scope: RerateScope) -> Iterator[tuple[KeySpan, int]]:
+        """Price what PostgreSQL has again; yield each page with the window's start, epoch ms, at which it was read."""
+        after = CallKey(scope.since, "", "")
+        end = CallKey(scope.until, "", "")
+        while after < end:
+            last, window_start = self._reprice_page(scope, after)
+            yield KeySpan(after=after, last=last or end), window_start
+            after = last or end
+
+    def _reprice_page(self, scope: RerateScope, after: CallKey) -> tuple[CallKey | None, int]:
+        """Price the next page again; return its last key, None if it is empty, and the window's start.
+
+        No day of it is dropped between its reading and its writing.
+        """
+        with store_errors(), self.connection.transaction():
+            limit_transaction(self.connection)
+            window_start = hold_window(self.connection).start_ts
+            calls = store.page(self.connection, scope, after=after, limit=PAGE_CALLS)
+            priced = [Replacement(call=call, price=self.repricer(call)) for call in calls]
+            changes = [change for change in priced if is_changed(change.call.price, change.price)]
+            done = None if self.run_id is None else price_history.replace(self.connection, self.run_id, changes)
         self._count(len(calls), changes, done)
+        return calls[-1].key if calls else None, window_start
 
     def reprice_archived(self, rows: list[ArchivedRow]) -> None:
         calls = [(archived_call(row), row) for row in rows]
@@ -146,19 +166,20 @@ class _Rerate:
                 self.report.add(change)
 
 
-def _pages(connection: Connection, scope: RerateScope) -> Iterator[list[PricedCall]]:
-    after: CallKey | None = None
-    while calls := store.page(connection, scope, after=after, limit=PAGE_CALLS):
-        yield calls
-        after = calls[-1].key
-
-
-def _archived_pages(settings: Settings, scope: RerateScope, *, until_ms: int) -> Iterator[list[ArchivedRow]]:
-    if until_ms <= scope.since:
+def _archived_pages(settings: Settings, scope: RerateScope, spans: Sequence[KeySpan]) -> Iterator[list[ArchivedRow]]:
+    """Yield the archived calls of a scope that lie in one of the spans."""
+    if not spans:
         return
     with open_catalog(settings) as catalog:
         table = load_calls(catalog)
-        if table is not None:
-            yield from answered_calls(
-                table, accounts=scope.accounts, since_ms=scope.since, until_ms=until_ms, unrated=scope.unrated
-            )
+        if table is None:
+            return
+        for span in spans:
+            for rows in answered_calls(
+                table,
+                accounts=scope.accounts,
+                since_ms=span.after.start_ts,
+                until_ms=min(span.last.start_ts + 1, scope.until),
+                unrated=scope.unrated,
+            ):
+                yield [row for row in rows if CallKey(row["start_ts"], row["call_id"], row["switch"]) in span]

@@ -22,3 +22,13 @@ def read_window(connection: Connection) -> Window:
         row = connection.execute("SELECT window_start, leg_start FROM hot_window").fetchone()
     assert row is not None
     return Window(start_ts=row[0], leg_us=row[1])
+
+
+def hold_window(connection: Connection) -> Window:
+    """Read the window, and keep prune from dropping a day until this transaction ends; readers and writers go on.
+
+    A snapshot would not do: a day that is dropped is gone from older snapshots too.
+    """
+    with store_errors():
+        connection.execute("LOCK TABLE ONLY call_cdr IN ACCESS SHARE MODE")
+    return read_window(connection)

@@ -1,7 +1,6 @@
 """Replace prices, and keep the prices that calls had before, with who replaced them, when and why.
 
-Every function needs a connection in autocommit: each statement is one transaction, and a page of calls whose prices
-were replaced stays replaced, whatever happens to the next page.
+A page of calls whose prices were replaced and committed stays replaced, whatever happens to the next page.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""The calls of a re-rate with their present prices. Every function needs a connection in autocommit."""
+"""The calls of a re-rate with their present prices."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -54,9 +54,9 @@ _PAGE: Final[LiteralString] = f"""
 _COUNT: Final[LiteralString] = f"SELECT count(*) FROM call_cdr WHERE {_IN_SCOPE}"  # noqa: S608 - literals alone
 
 
-def page(connection: Connection, scope: RerateScope, *, after: CallKey | None, limit: int) -> list[PricedCall]:
+def page(connection: Connection, scope: RerateScope, *, after: CallKey, limit: int) -> list[PricedCall]:
     """Read up to `limit` calls of a scope that come after `after`, oldest first; raises StoreUnavailable."""
-    at, call_id, switch = after or CallKey(scope.since, "", "")
+    at, call_id, switch = after
     asked = {"since": max(scope.since, at), "at": at, "id": call_id, "switch": switch, "limit": limit}
     with store_errors():
         rows = connection.execute(_PAGE, _parameters(scope) | asked, binary=True).fetchall()

@@ -21,6 +21,7 @@ from tollbook.store.tariffs.rerate import RerateScope
 from tollbook.times import MS_PER_DAY
 
 EVERYTHING = RerateScope(accounts=None, since=0, until=2**62, unrated=False)
+FIRST = CallKey(0, "", "")
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_pages_give_every_answered_call_once_in_order(database: Connection) -> N
     call_rows.upsert(database, [(row("busy", **BUSY, parts=None), price(0, parts=()))])
     call_rows.upsert(database, [(row("up", **UP), None)])
     found: list[CallKey] = []
-    after = None
+    after = FIRST
     while page := rerate.page(database, EVERYTHING, after=after, limit=3):
         found += [call.key for call in page]
         after = found[-1]
@@ -59,7 +60,7 @@ def test_pages_give_every_answered_call_once_in_order(database: Connection) -> N
 def test_a_call_that_changed_since_it_was_read_keeps_its_new_price(database: Connection) -> None:
     """A late leg has replaced the row, which was priced then: the old price does not go into the history."""
     call_rows.upsert(database, [(row("late"), price(1)), (row("same"), price(1))])
-    read = rerate.page(database, EVERYTHING, after=None, limit=9)
+    read = rerate.page(database, EVERYTHING, after=FIRST, limit=9)
     call_rows.upsert(database, [(row("late", billsec=8), price(7))])
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     done = price_history.replace(database, run, [Replacement(call=call, price=price(5)) for call in read])
@@ -74,7 +75,7 @@ def test_a_replaced_price_is_a_change_of_its_row(database: Connection) -> None:
     call_rows.upsert(database, [(row("a"), price(1))])
     database.execute("UPDATE archive_outbox SET batch_id = gen_random_uuid()")
     before = database.execute("SELECT changed::text::bigint, updated_ts FROM call_cdr").fetchone()
-    (read,) = rerate.page(database, EVERYTHING, after=None, limit=9)
+    (read,) = rerate.page(database, EVERYTHING, after=FIRST, limit=9)
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     assert price_history.replace(database, run, [Replacement(call=read, price=price(None))]) == {
         CallKey(START_MS, "a", "fs1")
@@ -97,7 +98,7 @@ def test_an_archived_call_comes_back_as_it_was_but_for_its_price(database: Conne
     columns = ", ".join(column for column in (*COLUMNS, "switch", "estimated") if column != "cost_micros")
     query = f"SELECT {columns} FROM call_cdr WHERE call_id = 'odd'"
     before = database.execute(query).fetchone()
-    read = {call.key.call_id: call for call in rerate.page(database, EVERYTHING, after=None, limit=9)}
+    read = {call.key.call_id: call for call in rerate.page(database, EVERYTHING, after=FIRST, limit=9)}
     database.execute("DELETE FROM call_cdr WHERE call_id = 'odd'")
     database.execute("DELETE FROM archive_outbox")
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
@@ -140,7 +141,7 @@ def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, 
     listener.start()
     replaced = 0
     for cost in range(2, 17):
-        read = rerate.page(database, EVERYTHING, after=None, limit=1000)
+        read = rerate.page(database, EVERYTHING, after=FIRST, limit=1000)
         replaced += len(
             price_history.replace(database, run, [Replacement(call=call, price=price(cost)) for call in read])
         )
