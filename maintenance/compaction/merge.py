@@ -15,7 +15,7 @@ from pyiceberg.partitioning import PartitionKey
 from pyiceberg.table import Table
 from pyiceberg.types import TimestamptzType
 
-from tollbook.archive._pyarrow import pa, parquet, pc, untyped
+from tollbook.archive._pyarrow import open_parquet, pa, pc, untyped
 from tollbook.archive.schema import START_FIELD, arrow_schema
 from tollbook.model.call_key import CallKey
 
@@ -84,7 +84,7 @@ class _Reader:
     def __init__(self, table: Table, file: DataFile) -> None:
         self._schema = arrow_schema()
         self._stream = table.io.new_input(file.file_path).open()
-        self._file = parquet.ParquetFile(self._stream)
+        self._file = open_parquet(self._stream)
         self._next_group = 0
         self.last = _BEFORE_ALL
         self.rows: Any = self._schema.empty_table()

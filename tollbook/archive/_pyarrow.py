@@ -13,6 +13,8 @@ from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io import pyarrow as iceberg_pyarrow
 from pyiceberg.table import ALWAYS_TRUE, FileScanTask, Table
 
+from tollbook.archive import checksums
+
 pa: Any = pyarrow
 pc: Any = pyarrow.compute
 arrow_csv: Any = pyarrow.csv
@@ -20,6 +22,11 @@ arrow_fs: Any = pyarrow.fs
 parquet: Any = pyarrow.parquet
 expressions: Any = iceberg_expressions
 iceberg_arrow: Any = iceberg_pyarrow
+
+
+def open_parquet(stream: Any) -> Any:
+    """Open a Parquet file by itself, whose pages are verified as they are read; raises what pyarrow raises."""
+    return parquet.ParquetFile(stream, **checksums.VERIFY)
 
 
 def untyped(value: object) -> Any:
