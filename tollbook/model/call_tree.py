@@ -152,7 +152,7 @@ def calls_of(legs: Iterable[Leg]) -> list[Call]:
     `legs` must be closed: with a leg come all stored legs of the calls that it could touch (see
     `tollbook/store/calls/legs.py`). A parent is the newest leg with the named id that began no later than the child.
     """
-    by_uid = _joined_by_uid(legs)
+    by_uid = joined_by_uid(legs)
     members: defaultdict[_LegId, list[CallLeg]] = defaultdict(list)
     roots: dict[_LegId, CallLeg] = {}
     tops: dict[_LegId, _Top] = {}
@@ -185,8 +185,11 @@ def newest_before(same_uid: Sequence[CallLeg], child: CallLeg) -> CallLeg | None
     )
 
 
-def _joined_by_uid(legs: Iterable[Leg]) -> dict[str, list[CallLeg]]:
-    """Group the records of one switch by id, oldest first, and join each recovered one to the one before it."""
+def joined_by_uid(legs: Iterable[Leg]) -> dict[str, list[CallLeg]]:
+    """Group the records of one switch by id, oldest first, and join each recovered one to the one before it.
+
+    Returns the legs of each Unique-ID, by Created-Time.
+    """
     by_uid: defaultdict[str, list[Leg]] = defaultdict(list)
     for leg in legs:
         by_uid[leg.uid].append(leg)

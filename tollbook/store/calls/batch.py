@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from tollbook.errors import ClockAhead, DataError, LegsRefused, TooLate
-from tollbook.model.call_tree import began_us, by_switch, recovered
+from tollbook.model.call_tree import began_us, by_switch, joined_by_uid, recovered
 from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings
 from tollbook.model.late_legs import find_frozen_legs
@@ -78,6 +78,9 @@ def write_batch(
             young_ms = time.time_ns() // 1_000_000 - _SURELY_WHOLE_MS
             held = any(leg.created_us // 1000 < young_ms for leg in new.values())
             related = _lock_and_read(connection, wanted, hold_legs=held)
+            if further := _parents_of_rejoined(new, related.counted) - wanted:
+                wanted |= further
+                related = legs.related(connection, wanted)
             if not held and any(known.row_key.start_ts < young_ms for known in related.counted.values()):
                 held = True
                 late.hold_legs(connection)
@@ -160,6 +163,25 @@ def _wanted(incoming: Iterable[Leg]) -> set[LegKey]:
             if facts and facts.parent:
                 wanted.add((leg.switch, facts.parent.uid, leg.created_us))
     return wanted
+
+
+def _parents_of_rejoined(new: Mapping[LegKey, Leg], stored: Mapping[LegKey, StoredLeg]) -> set[LegKey]:
+    """Return what else to look for: the parents of legs whose records are joined differently from now on.
+
+    A new record of a used id parts what `sofia recover` seemed to continue, and another record names the parent then.
+    """
+    new_ids = {(switch, uid) for switch, uid, _ in new}
+    ids = {key[:2] for key in stored if key[:2] in new_ids and key not in new}
+    if not ids:  # nearly always
+        return set()
+    records = (record for record in merged_legs(new, stored) if (record.switch, record.uid) in ids)
+    return {
+        (switch, leg.origin.parent.uid, leg.created_us)
+        for switch, of_switch in by_switch(records).items()
+        for same_uid in joined_by_uid(of_switch).values()
+        for leg in same_uid
+        if leg.origin.parent
+    }
 
 
 def _lock_and_read(connection: Connection, wanted: Collection[LegKey], *, hold_legs: bool) -> Related:

@@ -122,3 +122,12 @@ def test_a_first_life_heard_late_is_continued_by_the_next(database: Connection) 
         "SELECT uid, created_us, call_id FROM call_leg WHERE uid = 'a' ORDER BY created_us"
     ).fetchall()
     assert [call_id for *_, call_id in legs] == ["a", "a"]
+
+
+def test_a_leg_parted_from_its_recovery_finds_its_parent(database: Connection) -> None:
+    """The first life of an id seemed to be recovered. A life in between shows that it was not, and whose leg it was."""
+    at_us = T0_US + 1 * US_PER_SECOND
+    ended = Facts(at_us=at_us + 9, hangup_us=at_us + 9, parent=Parent("b", "originator"))
+    first = Leg(switch="fs1", uid="c", created_us=at_us, end=ended)
+    back = stated("c", 3, create=Facts(at_us=T0_US + 3 * US_PER_SECOND, recovered=True))
+    assert calls(database, back, stated("b", 0), first, stated("c", 2)) == [("b", 0, False), ("c", 2, False)]
