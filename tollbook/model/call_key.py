@@ -1,5 +1,6 @@
 """The key of a call, in both tiers."""
 
+import hashlib
 from typing import NamedTuple
 
 
@@ -12,3 +13,7 @@ class CallKey(NamedTuple):
     start_ts: int
     call_id: str
     switch: str
+
+    def sha256(self) -> str:
+        """Return the SHA-256, in hexadecimal, of `start_ts TAB call_id TAB switch`."""
+        return hashlib.sha256("\t".join(map(str, self)).encode()).hexdigest()

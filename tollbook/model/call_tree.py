@@ -1,88 +1,17 @@
-"""Group legs into calls: a root and every leg below it.
-
-Stored legs are keyed by the Created-Time that their events carry. `sofia recover` moves that time, so the records of
-one Unique-ID are joined first: a record whose creation says recovered=true continues the one before it.
-"""
+"""Group legs into calls: a root and every leg below it."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Self, TypeAlias
 
 import msgspec
 
 from tollbook.model.call_key import CallKey
-from tollbook.model.leg import ESTIMATED, FROM_EVENT, Facts, Leg
-from tollbook.model.numbers import number_of
+from tollbook.model.call_leg import CallLeg, joined_by_uid, recovered
+from tollbook.model.leg import Leg
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CallLeg:
-    """One leg of a call, joined from all its stored records (several after `sofia recover`).
-
-    `origin` is what the leg is: the facts of its CREATE, else of a look at the switch, else of its end. `outcome` is
-    what became of it: the facts of its end, completed from `origin`. `end` is None while it is up. `created_us` is
-    its first Created-Time.
-    """
-
-    uid: str
-    created_us: int
-    origin: Facts
-    outcome: Facts
-    end: Facts | None
-    answered_us: int
-    heard_create: bool
-    records: tuple[Leg, ...]
-
-    @property
-    def order(self) -> tuple[int, str]:
-        """The sort key of docs/calls.md: "first" is the smallest (Created-Time, Unique-ID)."""
-        return (self.created_us, self.uid)
-
-    @property
-    def sent_number(self) -> str:
-        """The number that this leg dialled.
-
-        It is in the CREATE. Without one it is read from the channel's name, because a transfer overwrites the number
-        but not the name.
-        """
-        if self.heard_create or not self.origin.channel.startswith("sofia/"):
-            return number_of(self.origin.dialed)
-        return number_of(self.origin.channel)
-
-    @property
-    def began_us(self) -> int:
-        """Its first Created-Time; of a recovered leg whose first was not heard, no later than its answer."""
-        if self.answered_us and self.answered_us < self.created_us and recovered(self.records[0]):
-            return self.answered_us
-        return self.created_us
-
-    @property
-    def clock_set_back(self) -> bool:
-        """Whether the switch's clock was set back while it was up: its times are not in the order of what happened."""
-        end_us = self.end.hangup_us if self.end is not None else 0
-        if self.created_us <= self.answered_us <= end_us:  # nearly every leg that counts
-            return False
-        began_us = self.began_us
-        return 0 < self.answered_us < began_us or 0 < end_us < max(began_us, self.answered_us)
-
-    @property
-    def begun_with(self) -> Facts | None:
-        """The facts of its CREATE, if that was heard: a CDR file that stands for it has the variables of the end."""
-        return self.origin if self.heard_create and self.origin.source == FROM_EVENT else None
-
-    def read_at_end(self, name: str) -> bool:
-        """Whether a fact of `outcome` is the end's own, and not taken from `origin`."""
-        return self.end is not None and bool(getattr(self.end, name))
-
-    @property
-    def estimated(self) -> bool:
-        """Whether the end is our estimate and not stated by the switch."""
-        return self.end is not None and self.end.source == ESTIMATED
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A root and its descendants, sorted by `CallLeg.order`.
 
     `root` is None while only descendants were heard; `call_id` is then the oldest ancestor id that they name.
@@ -100,7 +29,12 @@ class Call:
     @property
     def complete(self) -> bool:
         """Whether the root and every leg known to belong to it have ended."""
-        return self.root is not None and all(leg.end is not None for leg in self.legs)
+        if self.root is None:
+            return False
+        for leg in self.legs:  # noqa: SIM110 - a third of the time of all(), for every call
+            if leg.end is None:
+                return False
+        return True
 
     @property
     def dating_legs(self) -> Sequence[CallLeg]:
@@ -114,12 +48,40 @@ class Call:
 
     @property
     def estimated(self) -> bool:
-        """Whether the end of a leg that dates the call's end is an estimate, or its times are in no order.
-
-        Then the switch's clock was set back while it was up. A clock set forward cannot be seen.
-        """
-        for leg in self.dating_legs:  # noqa: SIM110 - a third of the time of any(), for every call
+        """Whether the end of a leg that dates the call's end is an estimate, or the clock was set back."""
+        for leg in self.dating_legs:  # a third of the time of any(), for every call
             if leg.estimated or leg.clock_set_back:
+                return True
+        return self._child_before_parent
+
+    @property
+    def clock_set_back(self) -> bool:
+        """Whether the switch's clock was set back while the call was up. A clock set forward cannot be seen.
+
+        The times of a leg that dates the call are in no order, or a leg began before the one that it was made for.
+        """
+        for leg in self.dating_legs:
+            if leg.clock_set_back:
+                return True
+        return self._child_before_parent
+
+    @property
+    def _child_before_parent(self) -> bool:
+        root = self.root
+        if root is not None and root is self.legs[0]:
+            # Nearly every call: the root is the oldest leg, and all others were made for it.
+            uid = root.uid
+            for leg in self.legs:
+                parent = leg.origin.parent
+                if parent is not None and parent.uid != uid and leg is not root:
+                    break
+            else:
+                return False
+        oldest = {leg.uid: leg for leg in reversed(self.legs)}
+        for leg in self.legs:
+            parent = leg.origin.parent
+            above = oldest.get(parent.uid) if parent is not None and leg is not self.root else None
+            if above is not None and above.created_us > leg.created_us and not _any_recovered(above, leg):
                 return True
         return False
 
@@ -129,7 +91,7 @@ class Call:
 
     def first(self, most: int) -> Self:
         """Return the call with no more than its first `most` legs."""
-        return self if len(self.legs) <= most else replace(self, legs=self.legs[:most])
+        return self if len(self.legs) <= most else msgspec.structs.replace(self, legs=self.legs[:most])
 
 
 # What identifies a leg among those of one switch: Unique-ID and Created-Time.
@@ -149,8 +111,10 @@ def by_switch(legs: Iterable[Leg]) -> dict[str, list[Leg]]:
 def calls_of(legs: Iterable[Leg]) -> list[Call]:
     """Group the legs of one switch into calls.
 
+    A leg of which only something was noted is in no call.
+
     `legs` must be closed: with a leg come all stored legs of the calls that it could touch (see
-    `tollbook/store/calls/legs.py`). A parent is the newest leg with the named id that began no later than the child.
+    `tollbook/store/calls/legs.py`). `parent_among` chooses the parent of each.
     """
     by_uid = joined_by_uid(legs)
     members: defaultdict[_LegId, list[CallLeg]] = defaultdict(list)
@@ -169,105 +133,36 @@ def calls_of(legs: Iterable[Leg]) -> list[Call]:
     ]
 
 
-def newest_before(same_uid: Sequence[CallLeg], child: CallLeg) -> CallLeg | None:
-    """Return the newest of the legs of one id, sorted oldest first, that began no later than the child.
+def parent_among(same_uid: Sequence[CallLeg], child: CallLeg) -> CallLeg | None:
+    """Return the leg that a child was made for, of the legs of one id, sorted oldest first.
 
-    `sofia recover` makes the legs of a call in any order. Where neither leg was heard before, that order says nothing.
+    It is the newest that began no later than the child. `sofia recover` makes the legs of a call in any order: where
+    neither leg was heard before, that order says nothing. When all began later, the switch's clock was set back between
+    parent and child, and the oldest is the parent; but not one that is known to be younger than the child, because its
+    id was used again.
     """
     child_recovered = recovered(child.records[0])
-    return next(
-        (
-            leg
-            for leg in reversed(same_uid)
-            if leg.created_us <= child.created_us or (child_recovered and recovered(leg.records[0]))
-        ),
-        None,
-    )
+    for leg in reversed(same_uid):
+        if leg.created_us <= child.created_us or (child_recovered and recovered(leg.records[0])):
+            return leg
+    return next((leg for leg in same_uid[:1] if not _known_younger(leg.records[0], child.records[0])), None)
 
 
-def joined_by_uid(legs: Iterable[Leg]) -> dict[str, list[CallLeg]]:
-    """Group the records of one switch by id, oldest first, and join each recovered one to the one before it.
+def _any_recovered(*legs: CallLeg) -> bool:
+    """Whether a leg began earlier than its first record says."""
+    return any(recovered(leg.records[0]) for leg in legs)
 
-    Returns the legs of each Unique-ID, by Created-Time.
+
+def _known_younger(record: Leg, than: Leg) -> bool:
+    """Whether something other than the clock shows that a leg that seems to begin later did so.
+
+    Another process of the switch made it, or the same one at a greater Event-Sequence.
     """
-    by_uid: defaultdict[str, list[Leg]] = defaultdict(list)
-    for leg in legs:
-        by_uid[leg.uid].append(leg)
-    joined: dict[str, list[CallLeg]] = {}
-    for uid, records in by_uid.items():
-        if len(records) == 1:
-            joined[uid] = [_join(records)]
-            continue
-        records.sort(key=lambda record: record.created_us)
-        groups: list[list[Leg]] = []
-        for record in records:
-            if groups and recovered(record):
-                groups[-1].append(record)
-            else:
-                groups.append([record])
-        joined[uid] = [_join(group) for group in groups]
-    return joined
-
-
-def began_us(record: Leg) -> int:
-    """Return when the leg of a record began, as far as that record knows: epoch µs."""
-    return _join([record]).began_us
-
-
-def _join(records: Sequence[Leg]) -> CallLeg:
-    """Join the records of one leg, oldest first."""
-    first = records[0]
-    born = next((record for record in records if record.create or record.look), first) if len(records) > 1 else first
-    origin = born.create or born.look or born.end or Facts()
-    # A recovered leg's own end is that of its last record. An estimate made in between is void.
-    end = records[-1].end
-    if end is not None and end.source != ESTIMATED:
-        # The time stated at the end is believed, also when it says "not answered".
-        answered_us = end.answered_us
-    else:
-        answered_us = (end.answered_us if end else 0) or min(_answers(records), default=0)
-    return CallLeg(
-        uid=first.uid,
-        created_us=first.created_us,
-        origin=origin,
-        outcome=_completed(end, origin) if end else origin,
-        end=end,
-        answered_us=answered_us,
-        heard_create=born.create is not None,
-        records=tuple(records),
-    )
-
-
-# Read at the end or, where the end lacks one, at the creation.
-_READ_AT_END_FIRST = (
-    "account", "cdr_direction", "call_direction", "cc_side", "cc_queue", "cc_agent", "cc_cause", "fifo_serviced_by",
-)  # fmt: skip
-
-
-def _completed(end: Facts, origin: Facts) -> Facts:
-    missing = {
-        name: value for name in _READ_AT_END_FIRST if (value := getattr(origin, name)) and not getattr(end, name)
-    }
-    return msgspec.structs.replace(end, **missing) if missing else end
-
-
-def _answers(records: Iterable[Leg]) -> list[int]:
-    """List the answer times stated while the leg was up."""
-    return [
-        answered_us
-        for record in records
-        for answered_us in (
-            record.answered_us,
-            *(facts.answered_us for facts in (record.create, record.look) if facts),
-        )
-        if answered_us
-    ]
-
-
-def recovered(record: Leg) -> bool:
-    """Whether a record is of a leg that `sofia recover` brought back: it continues the one before it."""
-    facts = record.create or record.look or record.end
-    return facts is not None and facts.recovered
+    if recovered(record):  # it began before this record
+        return False
+    if record.core and than.core and record.core != than.core:
+        return True
+    return 0 < (than.create.sequence if than.create else 0) < (record.create.sequence if record.create else 0)
 
 
 def _top(leg: CallLeg, by_uid: dict[str, list[CallLeg]], tops: dict[_LegId, _Top]) -> _Top:
@@ -291,7 +186,7 @@ def _top(leg: CallLeg, by_uid: dict[str, list[CallLeg]], tops: dict[_LegId, _Top
             if parent is None:
                 top = (leg.uid, leg)
             else:
-                older = newest_before(by_uid.get(parent.uid, ()), leg)
+                older = parent_among(by_uid.get(parent.uid, ()), leg)
                 if older is None:
                     top = (parent.uid, None)
                 else:

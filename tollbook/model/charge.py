@@ -1,8 +1,17 @@
 """What an answered call is charged for, and what each charge costs."""
 
+from typing import Final
+
 import msgspec
 
+from tollbook.model.doubts import Doubt
 from tollbook.model.vocabulary import Direction
+
+#: Why a call is unrated that is known from the archive alone, which does not hold the reason.
+UNKNOWN_REASON: Final = "archived without the reason"
+
+#: Why a call is unrated that was imported (docs/import.md). Such a call is in no statement.
+BILLED_ELSEWHERE: Final = "imported: the system that it comes from has billed it"
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -43,10 +52,13 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a call costs, and what for. `cost_micros` is None when the call is unrated, and `unrated` has the reason.
 
     `currency` is that of the plan in force at the call's start; None without a plan. Amounts of two currencies are
-    never added.
+    never added. `destination` is the name of the rate of the longest charge that one priced, of the first of
+    equally long ones.
     """
 
     cost_micros: int | None
     parts: tuple[PricedCharge, ...]
     unrated: str | None = None
     currency: str | None = None
+    destination: str | None = None
+    doubts: tuple[Doubt, ...] = ()

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-SEPARATORS = " -.()/"
+#: What people write between the digits of a number.
+SEPARATORS: Final = " -.()/"
 _WITHOUT_SEPARATORS = str.maketrans("", "", SEPARATORS)
 _BEFORE_PARAMETERS: Final = re.compile("[^;@%]*")
 _NO_DIGITS: Final = re.compile("[^0-9]+")
@@ -30,13 +31,18 @@ def same_line(left: str, right: str) -> bool:
     return bool(digits) and digits == _NO_DIGITS.sub("", right)[-_LINE_DIGITS:]
 
 
+def without_separators(number: str) -> str:
+    """Return a number without what people write between its digits."""
+    return number if number.isdigit() else number.translate(_WITHOUT_SEPARATORS)
+
+
 def digits_of(number: str) -> str | None:
     """Return a number without a leading +, separators and a trailing #; None when what is left is not all digits.
 
     ASCII digits only: an E.164 number has no digits of other scripts, no letters and no `*`. A caller's `#` at the end
     says that the number is whole.
     """
-    digits = number if number.isdigit() else number.translate(_WITHOUT_SEPARATORS).removeprefix("+").rstrip("#")
+    digits = number if number.isdigit() else without_separators(number).removeprefix("+").rstrip("#")
     return digits if digits.isascii() and digits.isdigit() else None
 
 

@@ -91,6 +91,33 @@ class TrunkRules:
             return "on-net peer"
         return "module without trunks" if leg.module in _WITHOUT_TRUNKS else "outside"
 
+    def is_phone(self, leg: Facts) -> bool:
+        """Whether a phone of ours is certainly at a leg's far end: a directory user's, or what no trunk can be.
+
+        Stricter than `verdict`, which decides about money: a short number sent to an address may be a carrier's all the
+        same. Whoever must not learn of carriers is shown nothing of the far end of any other leg.
+        """
+        if leg.gateway or leg.source_gateway or (self.trunks and _is_listed(leg, self.trunks)):
+            return False
+        if leg.module in _WITHOUT_TRUNKS:
+            return True
+        return leg.dialed_user != "" or _is_registered_phone(leg) if leg.outbound else leg.user != ""
+
+    def is_listed(self, leg: Facts) -> bool:
+        """Whether the operator has named this leg's gateway, profile, host or module, in either list."""
+        return _is_listed(leg, self.trunks) or _is_listed(leg, self.onnet)
+
+    def doubt(self, leg: Facts) -> Literal["short_number", "user_abroad"] | None:
+        """Return why an on-net leg without a gateway may be a carrier's all the same: neither list names its host."""
+        match self.verdict(leg):
+            case _, "a directory user was dialled":
+                return "user_abroad"
+            case _, "no gateway, and no number of 7 digits or more":
+                is_number = number_of(leg.dialed).translate(_NOT_DIGITS).isdecimal()
+                return "short_number" if is_number and not self.is_phone(leg) else None
+            case _:
+                return None
+
     def without_technical_prefix(self, gateway: str, sent: str) -> str:
         """Return the number sent to a gateway without the technical prefix that its carrier wants."""
         return sent.removeprefix(self.prefixes.get(gateway, ""))

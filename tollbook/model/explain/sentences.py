@@ -1,17 +1,20 @@
 """A sentence for each rule by which a column came to its value. Nothing is decided here.
 
 Legs are called by their number, and what a caller can choose is left out or cut short, so a sentence stays one short
-line. The fields in braces: `leg` and `legs` are the decision's own, `root` is the call's; `*_at` are times of day.
+line. The fields in braces: `leg` and `legs` are the decision's own, or the root; `root` is the call's; `*_at` are times
+of day; `said` and `packets_in` are what the end of `leg` states.
 """
 
 import datetime as dt
 from collections.abc import Mapping
 from typing import Final
 
-from tollbook.model.call_tree import Call, CallLeg
+from tollbook.model.call_leg import CallLeg
+from tollbook.model.call_tree import Call
 from tollbook.model.rules.answer import AnswerRule
 from tollbook.model.rules.charges import DecidedCharge, NumberRule, SecondsRule
 from tollbook.model.rules.decision import Decision, Rule, Value
+from tollbook.model.rules.details.ringing import rang_us
 from tollbook.model.rules.direction import DirectionRule
 from tollbook.model.rules.ending import BilledUntilRule, DispositionRule
 from tollbook.model.rules.parties import AccountRule, FromRule, ToRule
@@ -138,17 +141,27 @@ class Sentences:
         return 1 + next(index for index, other in enumerate(self._call.legs) if other is leg)
 
     def name(self, *legs: CallLeg) -> str:
-        """Name legs by their numbers, and the root as such."""
-        return ", ".join(f"leg {self.number(leg)}{' (root)' if leg is self._call.root else ''}" for leg in legs)
+        """Name legs by their numbers, and the root as such. A leg of another call has no number here."""
+        return ", ".join(map(self._name, legs))
+
+    def _name(self, leg: CallLeg) -> str:
+        if not any(leg is other for other in self._call.legs):
+            return "a leg of another call"
+        return f"leg {self.number(leg)}{' (root)' if leg is self._call.root else ''}"
 
     def of(self, table: Mapping[Rule, str], decision: Decision[Value, Rule]) -> str:
         """Return the sentence for what was decided."""
         legs = decision.legs or (self._root,)
+        leg = legs[0]
+        stated = leg.outcome.details
         return table[decision.rule].format(
             **self._of_root,
-            leg=self.name(legs[0]),
+            leg=self.name(leg),
             legs=self.name(*legs),
-            answered_at=time_of_day(legs[0].answered_us),
+            answered_at=time_of_day(leg.answered_us),
+            rang_at=time_of_day(rang_us(leg)),
+            said=quote(stated.hangup_disposition if stated else None),
+            packets_in=stated.packets_in if stated else 0,
             value=decision.value,
         )
 

@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from tollbook.model.call_tree import CallLeg
+from tollbook.model.call_leg import CallLeg
 from tollbook.model.charge import Charge
 from tollbook.model.numbers import number_of
 from tollbook.model.trunks import TrunkRules

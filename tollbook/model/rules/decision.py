@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from tollbook.model.call_tree import CallLeg
+from tollbook.model.call_leg import CallLeg
 
 Value = TypeVar("Value")
 Rule = TypeVar("Rule", bound=str)

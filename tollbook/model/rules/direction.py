@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
-from tollbook.model.call_tree import CallLeg
+from tollbook.model.call_leg import CallLeg
 from tollbook.model.numbers import same_line
 from tollbook.model.rules.decision import Decision
 from tollbook.model.rules.queue import is_agents, waits_in_queue

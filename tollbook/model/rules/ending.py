@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
-from tollbook.model.call_tree import CallLeg
+from tollbook.model.call_leg import CallLeg
 from tollbook.model.causes import is_telling, unanswered_disposition
 from tollbook.model.rules.decision import Decision
 from tollbook.model.rules.queue import AgentRule

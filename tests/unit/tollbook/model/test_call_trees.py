@@ -1,15 +1,19 @@
 """Rules of docs/calls.md that no recording reaches: whose child a leg is, and which legs are one call."""
 
+from typing import Any
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.factories import SECOND_US, START_MS, START_US, created, ended, legs_of
+from tests.factories import SECOND_US, START_MS, START_US, created, ended, leg, legs_of
 from tests.folded import rows, trunk
 from tollbook.model.call_tree import calls_of
 from tollbook.model.charge import Charge
 from tollbook.model.event import SwitchEvent
 from tollbook.model.fold import FoldSettings, fold
-from tollbook.model.leg import end_as_lost, merge_all
+from tollbook.model.leg import IMPORTED, end_as_lost, merge_all
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,81 @@ def test_a_reused_id_is_another_call_and_children_find_their_own_parent() -> Non
     one, two = rows(second, late, first, early, *ends)
     assert (one.start_ts, one.billsec, len(one.parts or ())) == (START_MS, 3, 2)
     assert (two.start_ts, two.billsec, len(two.parts or ())) == (START_MS + 60_000, 8, 2)
+
+
+# -- a child that seems to begin before its parent: the clock was set back, or the id is another leg's by now
+
+HOUR_S = 3600
+
+
+@given(data=st.data())
+def test_a_clock_set_back_between_parent_and_child_makes_no_orphan(data: st.DataObject) -> None:
+    """In any order of the events: one call, marked, with what the trunk leg cost."""
+    root = created("root", user="1000", sequence=1)
+    away = trunk("t", "root", at_s=1 - HOUR_S, sequence=2)
+    below = created("u", at_s=2 - HOUR_S, channel_direction="outbound", originator="t", sequence=3)
+    ends = [
+        ended(below, hangup_s=4 - HOUR_S),
+        ended(away, answered_s=5 - HOUR_S, hangup_s=65 - HOUR_S),
+        ended(root, answered_s=5 - HOUR_S, hangup_s=65 - HOUR_S),
+    ]
+    (row,) = rows(*data.draw(st.permutations([root, away, below, *ends])))
+    assert (row.call_id, row.start_ts, row.direction, row.billsec) == ("root", START_MS, "outbound", 60)
+    assert row.parts == (Charge(direction="outbound", number="15551230001", seconds=60),)
+    assert (row.disposition, row.estimated) == ("answered", True)
+
+
+@pytest.mark.parametrize("parent", ["root", "child"])
+def test_a_leg_that_began_before_the_one_it_was_made_for_marks_the_row(parent: str) -> None:
+    """The clock was set back by half a second, and each leg's own times are in order."""
+    root = created("root", user="1000")
+    child = created("child", at_s=1, channel_direction="outbound", originator="root")
+    last = created("last", at_s=-0.5 if parent == "root" else 0.5, channel_direction="outbound", originator=parent)
+    ends = [ended(leg, hangup_s=8) for leg in (last, child)] + [ended(root, answered_s=1, hangup_s=9)]
+    (row,) = rows(root, child, last, *ends)
+    assert (row.duration_sec, row.billsec, row.estimated) == (9, 8, True)
+    (row,) = rows(root, child, *ends[1:])
+    assert not row.estimated
+
+
+@pytest.mark.parametrize(
+    ("changed", "known"),
+    [
+        pytest.param({}, True, id="nothing but the clock speaks against it"),
+        pytest.param({"sequence": 6}, True, id="made before it"),
+        pytest.param({"sequence": 8}, False, id="made after it"),
+        pytest.param({"core": "core-2"}, False, id="made by another process"),
+        pytest.param({"core": "core-2", "recovered": "true"}, True, id="made again by another process"),
+        pytest.param({"core": ""}, True, id="by a process that nobody knows"),
+    ],
+)
+def test_an_id_that_was_used_again_takes_no_child_of_a_parent_that_was_not_heard(
+    changed: dict[str, Any], known: bool
+) -> None:
+    """Event-Sequence and Core-UUID show what the clock cannot."""
+    child = trunk("t", "root", at_s=1, sequence=7)
+    again = created("root", at_s=60, **changed)
+    starts = [row.start_ts - START_MS for row in rows(child, again, ended(child, answered_s=2, hangup_s=5))]
+    assert starts == ([60_000] if known else [1000, 60_000])
+
+
+def test_the_older_life_of_an_id_is_the_parent_whatever_was_made_first() -> None:
+    """The rule of the clock comes first; only where it finds no parent is there a second."""
+    lives = [created("root", sequence=9), created("root", at_s=60, sequence=1)]
+    away = trunk("t", "root", at_s=30, sequence=2)
+    assert [len(call.legs) for call in calls_of(merge_all(legs_of(*lives, away)).values())] == [2, 1]
+
+
+def test_a_parent_of_the_child_s_own_microsecond_goes_before_an_older_life_of_its_id() -> None:
+    """Many legs share a microsecond."""
+    legs = legs_of(created("root"), created("root", at_s=60), trunk("t", "root", at_s=60))
+    assert [len(call.legs) for call in calls_of(merge_all(legs).values())] == [1, 2]
+
+
+def test_of_several_later_lives_the_oldest_is_the_parent() -> None:
+    lives = [created("root", at_s=at_s) for at_s in (60, 90)]
+    calls = calls_of(merge_all(legs_of(*lives, trunk("t", "root", at_s=1))).values())
+    assert [(call.start_us - START_US, len(call.legs)) for call in calls] == [(60 * SECOND_US, 2), (90 * SECOND_US, 1)]
 
 
 def test_a_recovered_leg_goes_on_with_the_one_before() -> None:
@@ -191,3 +270,18 @@ def test_a_trunk_that_is_recovered_before_its_root_stays_its_child() -> None:
     assert (row.call_id, row.direction, row.billsec) == ("root", "outbound", 40)
     assert row.parts is not None
     assert [(charge.direction, charge.seconds) for charge in row.parts] == [("outbound", 40)]
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+@pytest.mark.parametrize("later_us", [0, 999_999])
+def test_an_imported_leg_counts_only_where_the_switch_says_nothing(own_first: bool, later_us: int) -> None:
+    """Records have whole seconds: the same id in the same second is the same leg, by whatever key."""
+    second = START_US // SECOND_US * SECOND_US
+    own = leg(start_us=second + later_us, end_us=second + 9 * SECOND_US)
+    imported = leg(start_us=second, end_us=second + 9 * SECOND_US, source=IMPORTED, imported="cdr_csv Master.csv")
+    before = leg(start_us=second - 1, end_us=second, source=IMPORTED)
+    calls = calls_of(merge_all([own, imported, before] if own_first else [imported, before, own]).values())
+    assert [(call.start_us, call.root.origin.imported) for call in calls if call.root] == [
+        (second - 1, ""), (second + later_us, ""),
+    ]  # fmt: skip
+    assert [call.start_us for call in calls_of([imported, before])] == [second - 1, second]

@@ -23,7 +23,8 @@ def rows_of(legs: list[Leg], settings: FoldSettings | None = None) -> list[dict[
     for call in calls_of(merge_all(legs).values()):
         columns = msgspec.to_builtins(fold(call, settings or FoldSettings(), SWITCH))
         columns["parts"] = [[part["direction"], part["number"], part["seconds"]] for part in columns["parts"] or []]
-        found.append({name: value for name, value in columns.items() if name != "switch"})
+        left_out = ("switch", "doubts", "details", "trunk_root", "trunk_legs", "billed_elsewhere")
+        found.append({name: value for name, value in columns.items() if name not in left_out})
     return sorted(found, key=lambda row: (row["start_ts"], row["call_id"]))
 
 

@@ -6,16 +6,26 @@ from typing import Any, get_args
 
 import pytest
 
+from tests import recorded_details
 from tests.factories import created, ended, legs_of
 from tests.recorded import NAMES, SWITCH, recorded_legs
 from tollbook.model.call_tree import Call, calls_of
-from tollbook.model.explain import sentences
+from tollbook.model.explain import detail_sentences, sentences
 from tollbook.model.explain.sentences import Sentences
 from tollbook.model.fold import Decisions, FoldSettings, decide, fold
 from tollbook.model.leg import Leg, end_as_lost, merge_all
 from tollbook.model.rules.answer import AnswerRule
 from tollbook.model.rules.charges import NumberRule, SecondsRule
 from tollbook.model.rules.decision import Decision
+from tollbook.model.rules.details.holding import HoldRule
+from tollbook.model.rules.details.hung_up_by import HungUpByRule
+from tollbook.model.rules.details.quality import CodecRule, MosRule
+from tollbook.model.rules.details.recordings import RecordingsRule, VoicemailRule
+from tollbook.model.rules.details.ringing import RingingRule
+from tollbook.model.rules.details.signalling import ImportedRule, StatedRule
+from tollbook.model.rules.details.talking import TalkRule
+from tollbook.model.rules.details.trunk import GatewayRule, StatusRule
+from tollbook.model.rules.details.waiting import WaitRule
 from tollbook.model.rules.direction import DirectionRule
 from tollbook.model.rules.ending import BilledUntilRule, DispositionRule
 from tollbook.model.rules.parties import AccountRule, FromRule, ToRule
@@ -38,6 +48,25 @@ COLUMNS: dict[str, tuple[Any, Mapping[Any, str]]] = {
     "billed_until": (BilledUntilRule, sentences.BILLED_UNTIL),
     "disposition": (DispositionRule, sentences.DISPOSITION),
 }
+# The same by the name of a detail.
+DETAILS: dict[str, tuple[Any, Mapping[Any, str]]] = {
+    "hung_up_by": (HungUpByRule, detail_sentences.HUNG_UP_BY),
+    "pdd_ms": (RingingRule, detail_sentences.PDD),
+    "ring_ms": (RingingRule, detail_sentences.RING),
+    "wait_ms": (WaitRule, detail_sentences.WAIT),
+    "talk_ms": (TalkRule, detail_sentences.TALK),
+    "hold_ms": (HoldRule, detail_sentences.HOLD),
+    "rx_mos": (MosRule, detail_sentences.MOS),
+    "codec": (CodecRule, detail_sentences.CODEC),
+    "sip_call_id": (StatedRule, detail_sentences.SIP_CALL_ID),
+    "source_ip": (StatedRule, detail_sentences.SOURCE_IP),
+    "gateway": (GatewayRule, detail_sentences.GATEWAY),
+    "sip_status": (StatusRule, detail_sentences.SIP_STATUS),
+    "recordings": (RecordingsRule, detail_sentences.RECORDINGS),
+    "voicemail": (VoicemailRule, detail_sentences.VOICEMAIL),
+    "vars": (StatedRule, detail_sentences.VARS),
+    "imported": (ImportedRule, detail_sentences.IMPORTED),
+}
 CHARGES = [(NumberRule, sentences.CHARGED_NUMBER), (SecondsRule, sentences.CHARGED_SECONDS)]
 
 
@@ -54,7 +83,7 @@ def decided(decisions: Decisions) -> dict[str, Decision[Any, Any]]:
     return {name: value for name, value in fields.items() if isinstance(value, Decision)}
 
 
-@pytest.mark.parametrize(("rules", "table"), [*COLUMNS.values(), *CHARGES])
+@pytest.mark.parametrize(("rules", "table"), [*COLUMNS.values(), *DETAILS.values(), *CHARGES])
 def test_every_rule_has_a_sentence(rules: object, table: Mapping[str, str]) -> None:
     """And no sentence is left of a rule that is gone. Each names only fields that there are."""
     assert set(table) == set(get_args(rules))
@@ -69,7 +98,7 @@ def test_every_rule_has_a_sentence(rules: object, table: Mapping[str, str]) -> N
 
 def test_no_two_rules_of_a_column_have_the_same_sentence() -> None:
     """So a reader learns from the sentence which rule it was."""
-    for rules, table in COLUMNS.values():
+    for rules, table in (*COLUMNS.values(), *DETAILS.values()):
         assert len(set(table.values())) == len(table), rules
 
 
@@ -82,6 +111,20 @@ def test_a_decision_names_legs_of_its_call(name: str) -> None:
             template = COLUMNS[column][1][decision.rule]
             named = {field for _, field, _, _ in string.Formatter().parse(template) if field}
             assert bool(decision.legs) == bool(named & {"leg", "legs"}), (column, decision.rule)
+
+
+@pytest.mark.parametrize("name", recorded_details.NAMES)
+def test_a_detail_names_legs_or_none(name: str) -> None:
+    """A sentence that speaks of several legs has them; one that speaks of a leg has the root where none is named."""
+    for call in calls_of(merge_all(recorded_details.legs_heard(name)).values()):
+        ending = decide(call, SETTINGS).ending
+        assert ending
+        for detail in ending.details.__struct_fields__:
+            decision = getattr(ending.details, detail)
+            template = DETAILS[detail][1][decision.rule]
+            named = {field for _, field, _, _ in string.Formatter().parse(template) if field}
+            assert bool(decision.legs) <= bool(named & {"leg", "legs"}), (detail, decision.rule)
+            assert bool(decision.legs) >= ("legs" in named), (detail, decision.rule)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,11 +12,11 @@ from tests.factories import START_US, created, ended, legs_of
 from tests.recorded import NAMES, SWITCH, recorded_legs
 from tollbook.model.call_tree import Call, calls_of
 from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.explain.explain import Explanation, explain
+from tollbook.model.explain.explain import EXPLAINED_COLUMNS, Explanation, explain
 from tollbook.model.explain.leg_view import LegView
 from tollbook.model.fold import FoldSettings, fold
 from tollbook.model.leg import Leg, end_as_lost, merge_all
-from tollbook.model.record import COLUMNS, Row
+from tollbook.model.record import Row
 from tollbook.model.trunks import TrunkRules
 
 LEGS = {name: list(merge_all(recorded_legs(name)).values()) for name in NAMES}
@@ -38,7 +38,7 @@ def explanations(legs: list[Leg], settings: FoldSettings | None = None) -> list[
     for call in calls_of(legs):
         row = fold(call, settings, SWITCH)
         price = free(row) if row.end_ts else None
-        stored = [record for leg in call.legs for record in leg.records]
+        stored = [record for leg in call.legs for record in leg.stored_records]
         found.append((call, row, explain(row, price, stored, settings)))
     return found
 
@@ -51,7 +51,7 @@ def clock(ms: int) -> str:
 def test_every_column_has_its_rule(name: str) -> None:
     """In the public order, one line each, and with no note when nothing has changed."""
     for _, _, explained in explanations(LEGS[name]):
-        assert tuple(explained.rules) == COLUMNS
+        assert tuple(explained.rules) == EXPLAINED_COLUMNS
         assert all(rule and rule == rule.strip() and "\n" not in rule for rule in explained.rules.values())
         assert explained.note is None
         assert explained.charges is not None
@@ -140,13 +140,14 @@ def test_an_open_call_says_what_it_waits_for() -> None:
 
 
 def test_pruned_legs_leave_what_the_row_holds() -> None:
-    """The note says so first."""
+    """The note says so, once; of each column the legs' rule is one word."""
     ((_, row, _),) = explanations(LEGS["outbound_answered"])
     explained = explain(row, free(row), [], FoldSettings())
     assert (explained.legs, explained.charges) == ((), None)
     assert "no longer kept" in (explained.note or "")
-    assert tuple(explained.rules) == COLUMNS
-    assert "no longer kept" in explained.rules["direction"]
+    assert tuple(explained.rules) == EXPLAINED_COLUMNS
+    of_row = {"duration_sec", "answered", "cost_micros", "destination"}
+    assert {explained.rules[name] for name in EXPLAINED_COLUMNS if name not in of_row} == {"recorded"}
     assert explained.rules["duration_sec"] == "clock seconds from start_ts to end_ts"
 
 

@@ -18,6 +18,7 @@ def leg(uid: str, created_us: int, *, parent: str = "", ended: bool = True) -> L
 OLD, YOUNG = leg("a", 5_000_000), leg("a", 20_000_000)
 OLD_ROW, YOUNG_ROW = CallKey(5000, "a", "s"), CallKey(20_000, "a", "s")
 CHILD = leg("b", 21_000_000, parent="a")
+EARLY = leg("b", 6_000_000, parent="a")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,22 @@ CHILD = leg("b", 21_000_000, parent="a")
             id="a call of the first moment that is kept, whose row is gone",
         ),
         pytest.param([leg("a", KEPT - 1)], {}, set(), {("s", "a", KEPT - 1)}, id="one of the moment before"),
+        pytest.param(
+            [YOUNG, EARLY], {YOUNG.key: YOUNG_ROW}, {YOUNG_ROW}, {EARLY.key},
+            id="a child from before the retention, whose parent's id was used again",
+        ),
+        pytest.param(
+            [YOUNG, EARLY], {YOUNG.key: YOUNG_ROW, EARLY.key: YOUNG_ROW}, {YOUNG_ROW}, set(),
+            id="a child of a clock that was set back that far, heard while it was up",
+        ),
+        pytest.param(
+            [YOUNG, leg("b", 6_000_000, parent="a", ended=False)], {YOUNG.key: YOUNG_ROW}, {YOUNG_ROW}, set(),
+            id="one that is up",
+        ),
+        pytest.param(
+            [YOUNG, leg("b", KEPT, parent="a")], {YOUNG.key: YOUNG_ROW}, {YOUNG_ROW}, set(),
+            id="a child of a clock that was set back, of the first moment that is kept",
+        ),
         pytest.param([OLD, leg("x", 30_000_000)], {}, set(), {OLD.key}, id="the others are not touched"),
     ],
 )  # fmt: skip
@@ -49,3 +66,26 @@ def test_a_leg_is_late_when_its_call_lost_legs(
     late: set[tuple[str, str, int]],
 ) -> None:  # fmt: skip
     assert find_frozen_legs(legs, stored, rows, KEPT) == late
+
+
+@pytest.mark.parametrize(
+    ("legs", "rows", "late"),
+    [
+        pytest.param([YOUNG], set(), set(), id="a call that the archive did not have"),
+        pytest.param([YOUNG], {YOUNG_ROW}, {YOUNG.key}, id="one whose row was restored from it"),
+        pytest.param([leg("a", 20_000_000, ended=False)], {YOUNG_ROW}, set(), id="one that is up"),
+        pytest.param([CHILD], set(), {CHILD.key}, id="a child alone, whose call nobody can name"),
+        pytest.param([leg("b", 30_000_000, parent="a")], set(), set(), id="one that began later"),
+        pytest.param([leg("a", 30_000_000)], {CallKey(30_000, "a", "s")}, set(), id="a row that began later"),
+        pytest.param(
+            [leg("a", 30_000_000), leg("b", 29_000_000, parent="a")],
+            set(),
+            {("s", "b", 29_000_000)},
+            id="a child from before an attached archive, whose parent's id was used again",
+        ),
+    ],
+)
+def test_rows_of_an_attached_archive_have_lost_their_legs(
+    legs: list[Leg], rows: set[CallKey], late: set[tuple[str, str, int]]
+) -> None:
+    assert find_frozen_legs(legs, {}, rows, KEPT, 30_000_000) == late

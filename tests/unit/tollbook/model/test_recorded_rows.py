@@ -24,7 +24,8 @@ def rows_of(legs: list[Leg], fold_settings: FoldSettings | None = None) -> list[
     for row in sorted(rows, key=lambda row: row.key):
         columns = msgspec.to_builtins(row)
         columns["parts"] = [[part["direction"], part["number"], part["seconds"]] for part in columns["parts"] or []]
-        found.append({name: value for name, value in columns.items() if name not in ("switch", "estimated")})
+        left_out = ("switch", "estimated", "doubts", "details", "trunk_root", "trunk_legs", "billed_elsewhere")
+        found.append({name: value for name, value in columns.items() if name not in left_out})
     return found
 
 
@@ -108,3 +109,19 @@ def test_the_seconds_of_a_call_of_one_leg_are_the_switch_s_own(name: str) -> Non
     variables = json.loads(file.read_text())["variables"]
     (row,) = rows_of(LEGS[name])
     assert (row["duration_sec"], row["billsec"]) == (int(variables["duration"]), int(variables["billsec"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "from_trunk"),
+    [
+        ("inbound_to_1001", True),
+        ("transfer_inbound_out", True),
+        ("originate_to_carrier_ivr", True),
+        ("outbound_answered", False),
+        ("internal_to_1001", False),
+    ],
+)
+def test_a_root_of_a_carrier_is_known_as_such(name: str, from_trunk: bool) -> None:
+    """Its address and Call-ID are the carrier's, also where the switch dialled it first and the call is outbound."""
+    (call,) = calls_of(merge_all(LEGS[name]).values())
+    assert fold(call, FoldSettings(), SWITCH).trunk_root is from_trunk

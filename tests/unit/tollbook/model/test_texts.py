@@ -7,12 +7,27 @@ import pytest
 
 from esl_listener.decoder import Decoder
 from maintenance.recover.json_cdr import leg_of_file
-from tollbook.model.event import LONGEST_TEXT, SwitchEvent, cut_text, header_names
+from tollbook.model.event import (
+    LONGEST_HOLDS,
+    LONGEST_PATH,
+    LONGEST_TEXT,
+    SwitchEvent,
+    cut_text,
+    header_names,
+)
+from tollbook.model.event_kinds import FIELDS_READ
 from tollbook.model.leg import leg_of
 
 HEADERS = header_names()
 DECODER = Decoder("accountcode", "cdr_parent")
-TEXTS = [name for name, kind in SwitchEvent.__annotations__.items() if kind is not int and name != "destination_url"]
+TEXTS = [
+    name
+    for name, kind in SwitchEvent.__annotations__.items()
+    if kind is not int and name not in ("name", "destination_url", "vars")
+]
+# An event of a kind that is read for the field.
+READ_IN = {field: name for name, fields in FIELDS_READ.items() for field in fields}
+LONGEST = {"record_path": LONGEST_PATH, "hold_events": LONGEST_HOLDS}
 
 
 def both(**fields: str) -> list[SwitchEvent]:
@@ -26,12 +41,13 @@ def both(**fields: str) -> list[SwitchEvent]:
 def test_a_long_text_is_cut_and_marked_in_both_formats(field: str) -> None:
     """A text of 600,000 characters keeps its two ends and gets a mark; one of exactly the bound stays as it is."""
     value = "loopback/" + "9" * 600_000 + "@host-b"
-    for event in both(**{field: value}):
+    bound = LONGEST.get(field, LONGEST_TEXT)
+    for event in both(name=READ_IN[field], **{field: value}):
         cut = getattr(event, field)
-        assert len(cut) == LONGEST_TEXT
-        assert cut == f"{value[:127]}…{value[-128:]}"
-    longest = "9" * LONGEST_TEXT
-    assert [getattr(event, field) for event in both(**{field: longest})] == [longest, longest]
+        assert len(cut) == bound
+        assert cut == f"{value[: bound // 2 - 1]}…{value[-bound // 2 :]}"
+    longest = "9" * bound
+    assert [getattr(event, field) for event in both(name=READ_IN[field], **{field: longest})] == [longest, longest]
 
 
 def test_no_event_makes_a_large_leg() -> None:
