@@ -9,7 +9,7 @@ from tollbook.model.call_key import CallKey
 _encode = msgspec.json.Encoder().encode
 
 
-def array_literal(values: Sequence[str | int | bool | None]) -> str:
+def array_literal(values: Sequence[str | float | bool | None]) -> str:
     """Write values as a PostgreSQL array: `{"a",null,1}`.
 
     A JSON array differs only in its brackets, as long as no string contains a character that JSON escapes.
@@ -29,7 +29,7 @@ def key_arrays(keys: Collection[CallKey]) -> tuple[str, str, str]:
     )
 
 
-def _element(value: str | int | bool | None) -> str:
+def _element(value: str | float | bool | None) -> str:
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return "null" if value is None else str(value).lower()

@@ -9,11 +9,11 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
-from tollbook.database_url import CONNECT_TIMEOUT_S, connection_parameters
+from tollbook.database_url import CONNECT_TIMEOUT_S, connection_parameters, how_to_be_the_role
 from tollbook.errors import DataError, SchemaBehind, SchemaError, StoreUnavailable, TollbookError
 
 # The revision of tollbook/store/migrations that this version reads and writes.
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0012"
 
 # No transaction of ours lasts longer than this; a search for what changed since some time starts twice this long before
 # it (`tollbook.store.calls.changes`). PostgreSQL 17 and later enforce it. Older servers enforce only the limits on a
@@ -98,7 +98,9 @@ def connect(
         connection.autocommit = autocommit
     except psycopg.Error as error:
         text = " ".join(str(error).split())
-        raise StoreUnavailable(f"{text}; is PostgreSQL up? check TOLLBOOK_DATABASE_URL") from error
+        encoded = ", in which % is written as %25" * ("%" in url)
+        role = how_to_be_the_role(parameters)
+        raise StoreUnavailable(f"{text}; is PostgreSQL up? check TOLLBOOK_DATABASE_URL{encoded}{role}") from error
     return connection
 
 
@@ -122,6 +124,19 @@ def limit_transaction(connection: Connection) -> None:
     """Set the connection's limits for the transaction that begins, where its session cannot keep them."""
     if connection.pooled:
         _set_limits(connection, for_transaction=True)
+
+
+def plan_once(connection: Connection) -> None:
+    """Plan each prepared statement of a session once, whatever its parameters. Raises our errors.
+
+    Left to itself PostgreSQL may plan a batch's look for related legs anew each time, as it finds that plan a little
+    better: over dozens of partitions that takes longer than the search itself.
+    """
+    if connection.pooled:  # nothing is prepared, and nothing may be left in a session
+        return
+    with store_errors():
+        connection.execute("SET plan_cache_mode = force_generic_plan")
+        connection.commit()
 
 
 def _set_limits(connection: Connection, *, for_transaction: bool) -> None:

@@ -1,4 +1,4 @@
-"""The queries of `tollbook doctor`. They change nothing, and each one is answered within seconds."""
+"""The queries of `tollbook doctor` and of the API's metrics. They change nothing; each is answered within seconds."""
 
 import datetime as dt
 import time
@@ -7,15 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
-from tollbook.store.database import Connection, TimeLimits, connect, store_errors
+from tollbook.store.database import Connection, TimeLimits, connect, scalar, store_errors
 from tollbook.store.days.partitions import CALLS, LEGS, partition_name
 
-CONNECT_TIMEOUT_S = 4
+# Both are less than the doctor waits for the next finding of a group.
+CONNECT_TIMEOUT_S = 3
 _LIMITS = TimeLimits(statement_s=3)
 
 # More days than are ever made ahead, and few enough to check against one query.
 _LOOK_AHEAD_DAYS = 30
 _REASONS = 3
+
+#: Rows of the outbox are counted that far: 10 ms.
+COUNTED_ROWS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,17 +72,6 @@ class Unrated:
     call_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OutboxState:
-    """The outbox: rows that are not claimed, and batches that an archiver has claimed; ages in seconds."""
-
-    rows: int
-    oldest_s: float
-    batches: int
-    batches_oldest_s: float
-    archiver_runs: bool
-
-
 @contextmanager
 def looking(url: str) -> Generator[Connection]:
     """Open a read-only connection, with shorter time limits than others; raises StoreUnavailable or SettingsError."""
@@ -114,6 +107,12 @@ def pooler(connection: Connection) -> Pooler:
             " AND name IN ('statement_timeout', 'idle_in_transaction_session_timeout') ORDER BY name DESC"
         ).fetchall()
     return Pooler(used=True, unlimited=tuple(name for name, _ in rows), role=rows[0][1] if rows else "")
+
+
+def size(connection: Connection) -> int:
+    """Return the size of the database in bytes."""
+    with store_errors():
+        return cast("int", scalar(connection, "SELECT pg_database_size(current_database())"))
 
 
 def lock_table(connection: Connection) -> LockTable:
@@ -170,6 +169,13 @@ def unheard(connection: Connection, address: str) -> int:
     return row[0] if row else 0
 
 
+def oldest_call(connection: Connection) -> int | None:
+    """Return when the oldest call that PostgreSQL keeps began (epoch ms); None when there is none."""
+    with store_errors():
+        row = connection.execute("SELECT min(start_ts) FROM call_cdr").fetchone()
+    return cast("tuple[int | None]", row)[0]
+
+
 def open_calls(connection: Connection, before_ms: int) -> OpenCalls:
     """Count the calls that began before `before_ms` and have no end.
 
@@ -194,8 +200,19 @@ def open_calls(connection: Connection, before_ms: int) -> OpenCalls:
     return OpenCalls(count=count, call_id=call_id, start_ts=start_ts)
 
 
+def estimated(connection: Connection, since_ms: int) -> tuple[int, int, str | None]:
+    """Count the calls since `since_ms` whose end is an estimate, and how many of them are lost; name one of them."""
+    with store_errors():
+        row = connection.execute(
+            "SELECT count(*), count(*) FILTER (WHERE disposition = 'lost'), max(call_id) FROM call_cdr"
+            " WHERE estimated AND end_ts IS NOT NULL AND start_ts >= %s",
+            (since_ms,),
+        ).fetchone()
+    return cast("tuple[int, int, str | None]", row)
+
+
 def unrated(connection: Connection, since_ms: int) -> tuple[int, list[Unrated]]:
-    """Count the calls since `since_ms` that have no price, and return the most frequent reasons."""
+    """Count the calls since `since_ms` that have no price, and return the most frequent reasons; not imported ones."""
     with store_errors():
         rows = connection.execute(
             r"""
@@ -204,7 +221,7 @@ def unrated(connection: Connection, since_ms: int) -> tuple[int, list[Unrated]]:
                        '^((no|more than one) number of numbering plan [^:]*):.*', '\1'
                    ) AS reason,
                    count(*), max(call_id), sum(count(*)) OVER ()
-            FROM call_cdr WHERE unrated IS NOT NULL AND start_ts >= %s
+            FROM call_cdr WHERE unrated IS NOT NULL AND imported IS NULL AND start_ts >= %s
             GROUP BY reason ORDER BY count(*) DESC, reason LIMIT %s
             """,
             (since_ms, _REASONS),
@@ -224,24 +241,46 @@ def without_account(connection: Connection, since_ms: int) -> tuple[int, int]:
     return cast("tuple[int, int]", row)
 
 
-def outbox(connection: Connection) -> OutboxState:
-    """Read what waits for the archive, and whether an archiver is connected."""
+def waiting_for_archive(connection: Connection, most: int = COUNTED_ROWS) -> tuple[int, float]:
+    """Count the rows of the outbox, up to `most`; return for how many seconds the oldest of all has waited (0: none).
+
+    Millions may wait, and this is asked again and again: so the oldest is found in the indexes, an account at a time.
+    """
     with store_errors():
         row = connection.execute(
             """
-            SELECT count(*) FILTER (WHERE batch_id IS NULL),
-                   extract(epoch FROM now() - min(since) FILTER (WHERE batch_id IS NULL))::float8,
-                   count(DISTINCT batch_id),
-                   extract(epoch FROM now() - min(since) FILTER (WHERE batch_id IS NOT NULL))::float8,
-                   EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'tollbook archive')
-            FROM archive_outbox
-            """
+            WITH RECURSIVE oldest AS (
+                (SELECT account_id, since FROM archive_outbox
+                 WHERE account_id IS NOT NULL ORDER BY account_id, since LIMIT 1)
+                UNION ALL
+                SELECT next.account_id, next.since FROM oldest CROSS JOIN LATERAL (
+                    SELECT account_id, since FROM archive_outbox
+                    WHERE account_id > oldest.account_id ORDER BY account_id, since LIMIT 1
+                ) AS next
+            )
+            SELECT (SELECT count(*) FROM (SELECT FROM archive_outbox LIMIT %s) AS waiting),
+                   extract(epoch FROM now() - least(
+                       (SELECT min(since) FROM oldest),
+                       (SELECT min(since) FROM archive_outbox WHERE account_id IS NULL)
+                   ))::float8
+            """,
+            (most,),
         ).fetchone()
-    rows, oldest_s, batches, batches_oldest_s, runs = cast("tuple[int, float | None, int, float | None, bool]", row)
-    return OutboxState(
-        rows=rows,
-        oldest_s=max(0.0, oldest_s or 0.0),
-        batches=batches,
-        batches_oldest_s=max(0.0, batches_oldest_s or 0.0),
-        archiver_runs=runs,
-    )
+    rows, oldest_s = cast("tuple[int, float | None]", row)
+    return rows, max(0.0, oldest_s or 0.0)
+
+
+def abandoned_batches(connection: Connection) -> int:
+    """Count the batches that an archiver claimed and did not finish; 0 while one runs, which takes them up again."""
+    with store_errors():
+        count = scalar(
+            connection,
+            """
+            SELECT count(*) FROM archive_batch
+            WHERE NOT EXISTS (
+                SELECT FROM pg_stat_activity
+                WHERE application_name = 'tollbook archive' AND datname = current_database()
+            )
+            """,
+        )
+    return cast("int", count)

@@ -3,26 +3,27 @@
 A row counts as waiting from `since` on: when it arrived, or a day later when its end is an estimate, because
 `tollbook recover` may take that long to make it exact (store/calls/call_rows.py).
 
-Claiming, reading and acknowledging are three transactions, so every function needs a connection in autocommit. Any
-change to a row after its claim takes it out of the batch (store/calls/call_rows.py sets batch_id to NULL): a row is
-read only while it belongs to the batch, and acknowledged only if it still does.
+Claiming, reading and acknowledging are three transactions, so every function needs a connection in autocommit. A batch
+is a list of versions of rows: where each stands (ctid), and which transaction wrote it (xmin). So a claim writes to no
+row, and any change to a row after its claim takes it out of the batch: a row is read only while it belongs to the
+batch, and acknowledged only if it still does. All that changes a row of the outbox has changed the call's revision, or
+sets `deleted`, so what falls out of a batch that was written already replaces what the archive has of it.
+
+A table that is written anew (VACUUM FULL, CLUSTER, a dump) has its rows elsewhere. A batch knows of which table it is,
+and of another one all rows in its span of time are marked as possibly archived.
 """
 
 import datetime as dt
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Final, LiteralString, cast
 from uuid import UUID, uuid4
 
-from psycopg import Error
-from psycopg.errors import LockNotAvailable
-
-from tollbook.errors import ArchiveError
 from tollbook.model.call_key import CallKey
+from tollbook.model.details import DETAIL_COLUMNS
 from tollbook.model.record import COLUMNS
-from tollbook.store.database import Connection, TimeLimits, connect, limit_transaction, store_errors
-from tollbook.store.locks import ARCHIVE_LOCK
+from tollbook.store.database import Connection, limit_transaction, store_errors
 
 # How long a row waits before it is archived: late legs arrive within seconds, and replacing costs more than waiting.
 GRACE_S = 60.0
@@ -30,13 +31,13 @@ GRACE_S = 60.0
 # Bounds the memory of a run: about 20 MB of rows, and a few times that while they are sorted and written.
 BATCH_ROWS = 50_000
 
-# A compaction releases the lock after each commit, and a commit takes less than this.
-LOCK_WAIT_S = 120.0
 
 # What `read_csv` returns: the row as it is now, whether the row is gone, and what the archiver must know about the
 # versions it archived before. `prior_accounts` is a JSON array, with null for "no account".
-_ROW_COLUMNS: Final[tuple[LiteralString, ...]] = (*COLUMNS, "parts", "revision", "switch", "estimated", "currency")
-OUTBOX_COLUMNS: Final = (*_ROW_COLUMNS, "gone", "deleted", "prior_accounts")
+ROW_COLUMNS: Final[tuple[LiteralString, ...]] = (
+    *COLUMNS, "parts", "revision", "switch", "estimated", "currency", *DETAIL_COLUMNS, "trunk_root"
+)  # fmt: skip
+OUTBOX_COLUMNS: Final = (*ROW_COLUMNS, "gone", "deleted", "prior_accounts", "since_ms")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,44 +59,6 @@ class AccountWaiting:
     oldest_s: float
 
 
-@contextmanager
-def sole_archiver(url: str, *, name: str, wait_s: float = LOCK_WAIT_S) -> Generator[Callable[[], None]]:
-    """Hold the lock that lets one command at a time write the archive; yield a check that it is still held.
-
-    It belongs to a transaction on a connection of its own, because behind PgBouncer nothing else lasts for longer than
-    a statement. That transaction reads nothing, and so keeps nothing from being vacuumed; when an archiver is killed,
-    it ends. The check raises ArchiveError when it has ended by itself. Raises ArchiveError when another command has the
-    lock, and StoreUnavailable.
-    """
-    unlimited = TimeLimits(statement_s=0, lock_s=wait_s, pause_s=0, transaction_s=0)
-    lock = connect(url, name=name, limits=unlimited)
-    try:
-        with store_errors():
-            limit_transaction(lock)
-            try:
-                lock.execute("SELECT pg_advisory_xact_lock(%s)", (ARCHIVE_LOCK,))
-            except LockNotAvailable:
-                raise ArchiveError(
-                    f"another command is writing the archive and did not finish within {wait_s:.0f} s:"
-                    " nothing is lost, the next run takes what waits; try again later"
-                ) from None
-
-        def check() -> None:
-            try:
-                lock.execute("SELECT")
-            except Error as error:
-                raise ArchiveError(
-                    f"the connection that kept other commands from writing the archive was closed: {error}; nothing is"
-                    " lost, try again; a pooler must not close idle transactions (PgBouncer's idle_transaction_timeout)"
-                ) from error
-
-        yield check
-    finally:
-        with suppress(Error):
-            lock.rollback()  # before it is closed, so that the lock is free when this returns
-        lock.close()
-
-
 def moment(connection: Connection) -> dt.datetime:
     """Return the database's time. A run uses one time throughout; otherwise a run under load would never end."""
     with store_errors():
@@ -110,7 +73,7 @@ def settle(connection: Connection) -> None:
             """
             UPDATE archive_outbox AS waiting SET since = now() FROM (
                 SELECT start_ts, call_id, switch FROM archive_outbox
-                WHERE batch_id IS NULL AND since > now() FOR UPDATE SKIP LOCKED
+                WHERE since > now() AND ctid NOT IN (SELECT unnest(tids) FROM archive_batch) FOR UPDATE SKIP LOCKED
             ) AS held
             WHERE (waiting.start_ts, waiting.call_id, waiting.switch) = (held.start_ts, held.call_id, held.switch)
             """
@@ -128,7 +91,7 @@ def accounts_waiting(
         found = connection.execute(
             """
             SELECT account_id, count(*), extract(epoch FROM %(at)s - min(since))::float8
-            FROM archive_outbox WHERE batch_id IS NULL AND since <= %(before)s
+            FROM archive_outbox WHERE since <= %(before)s AND ctid NOT IN (SELECT unnest(tids) FROM archive_batch)
             GROUP BY account_id
             HAVING count(*) >= %(rows)s OR min(since) <= %(at)s - make_interval(secs => %(oldest_s)s)
             ORDER BY account_id
@@ -138,18 +101,45 @@ def accounts_waiting(
     return [AccountWaiting(account_id=account, rows=count, oldest_s=age) for account, count, age in found]
 
 
+# Which table the versions of a batch are of: no dump, copy or rewritten table has these numbers.
+_OUTBOX: Final[LiteralString] = """
+    concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
+        (SELECT oid FROM pg_database WHERE datname = current_database()), pg_relation_filenode('archive_outbox'))
+"""
+
+# The rows of a batch that nobody has changed since it was claimed. Read in the order in which they stand: each place in
+# turn would cost twice as much. Whatever transaction wrote a claimed row had ended by then, so a later version of a row
+# in the same place has another xmin than any of them.
+_UNCHANGED: Final[LiteralString] = """
+    waiting.ctid = ANY ((SELECT tids FROM archive_batch WHERE batch_id = %(batch)s)::tid[])
+    AND waiting.xmin IN (SELECT unnest(xmins) FROM archive_batch WHERE batch_id = %(batch)s)
+"""
+
+
 def unfinished_batches(connection: Connection) -> list[ClaimedBatch]:
     """List the batches that an archiver claimed and never acknowledged. Call as sole archiver."""
     with store_errors():
         rows = connection.execute(
-            """
-            SELECT batch_id, count(*), min(start_ts), max(start_ts)
-            FROM archive_outbox WHERE batch_id IS NOT NULL GROUP BY batch_id ORDER BY min(since)
-            """
+            "SELECT batch_id, rows, first_ts, last_ts FROM archive_batch ORDER BY claimed_at"
         ).fetchall()
     return [
         ClaimedBatch(batch_id=batch, rows=count, first_ts=first, last_ts=last) for batch, count, first, last in rows
     ]
+
+
+# What an earlier batch still has of a row that a writer held is left out: the archive has it already.
+_CLAIM: Final[LiteralString] = f"""
+    INSERT INTO archive_batch (batch_id, rows, first_ts, last_ts, outbox, tids, xmins)
+    SELECT %(batch)s, count(*), min(start_ts), max(start_ts), {_OUTBOX}, array_agg(place), array_agg(version)
+    FROM (
+        SELECT start_ts, ctid AS place, xmin AS version FROM archive_outbox
+        WHERE since <= %(before)s AND (account_id = ANY (%(accounts)s) OR (%(none)s AND account_id IS NULL))
+          AND ctid NOT IN (SELECT unnest(tids) FROM archive_batch)
+        ORDER BY account_id, since LIMIT %(limit)s
+    ) AS due
+    HAVING count(*) > 0
+    RETURNING rows, first_ts, last_ts
+"""  # noqa: S608 - literals alone
 
 
 def claim(
@@ -157,62 +147,69 @@ def claim(
 ) -> ClaimedBatch | None:
     """Claim up to `limit` rows of these accounts, due by `before`, under a new batch id; None when there are none.
 
-    Rows are claimed account by account, so that few accounts are split between batches. Rows that a batch of the
-    listener has locked are left for later: waiting for them could deadlock.
+    Rows are claimed account by account, so that few accounts are split between batches. A claim waits for nobody: a
+    row that the listener is changing is claimed as it is, and falls out of the batch with the change. Call as sole
+    archiver, after the unfinished batches.
     """
     batch_id = uuid4()
+    values = {
+        "before": before,
+        "accounts": [account for account in accounts if account is not None],
+        "none": None in accounts,
+        "limit": limit,
+        "batch": batch_id,
+    }
     with store_errors():
-        row = connection.execute(
-            """
-            WITH due AS MATERIALIZED (
-                SELECT start_ts, call_id, switch FROM archive_outbox
-                WHERE batch_id IS NULL AND since <= %(before)s
-                  AND (account_id = ANY (%(accounts)s) OR (%(none)s AND account_id IS NULL))
-                ORDER BY account_id, since LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-            ), claimed AS (
-                UPDATE archive_outbox AS waiting SET batch_id = %(batch)s FROM due
-                WHERE (waiting.start_ts, waiting.call_id, waiting.switch) = (due.start_ts, due.call_id, due.switch)
-                RETURNING waiting.start_ts
-            )
-            SELECT count(*), min(start_ts), max(start_ts) FROM claimed
-            """,
-            {
-                "before": before,
-                "accounts": [account for account in accounts if account is not None],
-                "none": None in accounts,
-                "limit": limit,
-                "batch": batch_id,
-            },
-        ).fetchone()
-    rows, first, last = cast("tuple[int, int, int]", row)
-    return ClaimedBatch(batch_id=batch_id, rows=rows, first_ts=first, last_ts=last) if rows else None
+        row = connection.execute(_CLAIM, values).fetchone()
+    return ClaimedBatch(batch_id=batch_id, rows=row[0], first_ts=row[1], last_ts=row[2]) if row else None
 
 
 # The bounds on call_cdr.start_ts reach the server as literals (COPY takes no parameters, so psycopg inserts the
 # values), and the planner skips every partition outside the batch's days.
 _READ: Final[LiteralString] = f"""
     COPY (
-        SELECT {", ".join(f"{'waiting' if name in CallKey._fields else 'call'}.{name}" for name in _ROW_COLUMNS)},
-               call.call_id IS NULL, waiting.deleted, to_json(call.prior_accounts)
+        SELECT {", ".join(f"{'waiting' if name in CallKey._fields else 'call'}.{name}" for name in ROW_COLUMNS)},
+               call.call_id IS NULL, waiting.deleted, to_json(call.prior_accounts),
+               (extract(epoch FROM waiting.since) * 1000)::bigint
         FROM archive_outbox AS waiting
         LEFT JOIN call_cdr AS call
             ON (call.start_ts, call.call_id, call.switch) = (waiting.start_ts, waiting.call_id, waiting.switch)
             AND call.start_ts BETWEEN %(first)s AND %(last)s
-        WHERE waiting.batch_id = %(batch)s
+        WHERE {_UNCHANGED} AND {_OUTBOX} = (SELECT outbox FROM archive_batch WHERE batch_id = %(batch)s)
     ) TO STDOUT (FORMAT csv)
 """  # noqa: S608 - built only from our own names, as LiteralString proves
 
 
-def read_csv(connection: Connection, batch: ClaimedBatch) -> bytes:
+def read_csv(connection: Connection, batch: ClaimedBatch) -> memoryview:
     """Read the rows of a batch as they are now, as CSV with OUTBOX_COLUMNS, in any order.
 
     A quoted "" is an empty text, an empty field NULL. CSV, because Arrow columns are built from it in a tenth of the
     time that Python objects take. A row that is no longer in call_cdr has `gone` true and only its key; one that was
-    deleted since it was last acknowledged has `deleted` true, even when it was written again.
+    deleted since it was last acknowledged has `deleted` true, even when it was written again. `since_ms`: since when it
+    waits, epoch ms; of a row that is gone, when it was deleted.
     """
     values = {"first": batch.first_ts, "last": batch.last_ts, "batch": batch.batch_id}
+    csv = BytesIO()  # each row is freed once it is there: to keep them all and join them takes three times as long
     with store_errors(), connection.cursor() as cursor, cursor.copy(_READ, values) as copy:
-        return b"".join(copy)
+        for row in copy:
+            csv.write(row)
+    return csv.getbuffer()
+
+
+_REMOVE: Final[LiteralString] = f"""
+    DELETE FROM archive_outbox WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM archive_outbox AS waiting WHERE {_UNCHANGED} FOR UPDATE SKIP LOCKED
+    ))
+"""  # noqa: S608 - literals alone
+
+_KEEP_REST: Final[LiteralString] = f"""
+    UPDATE archive_batch SET rows = cardinality(places), tids = places, xmins = versions
+    FROM (
+        SELECT array_agg(ctid) AS places, array_agg(xmin) AS versions
+        FROM archive_outbox AS waiting WHERE {_UNCHANGED}
+    ) AS rest
+    WHERE batch_id = %(batch)s AND places IS NOT NULL
+"""  # noqa: S608 - literals alone
 
 
 def acknowledge(connection: Connection, batch_id: UUID) -> int:
@@ -221,22 +218,69 @@ def acknowledge(connection: Connection, batch_id: UUID) -> int:
     A row that the listener has locked stays: either its change takes it out of the batch, or the next run finds the
     batch again and acknowledges the rest.
     """
-    with store_errors():
-        return connection.execute(
-            """
-            DELETE FROM archive_outbox AS done USING (
-                SELECT start_ts, call_id, switch FROM archive_outbox WHERE batch_id = %s FOR UPDATE SKIP LOCKED
-            ) AS free
-            WHERE (done.start_ts, done.call_id, done.switch) = (free.start_ts, free.call_id, free.switch)
-            """,
-            (batch_id,),
-        ).rowcount
+    values = {"batch": batch_id}
+    with store_errors(), connection.transaction():
+        limit_transaction(connection)
+        # What the DELETE takes anyway. Between the comparison and the DELETE nobody may write the table anew.
+        connection.execute("LOCK TABLE archive_outbox IN ROW EXCLUSIVE MODE")
+        row = connection.execute(
+            f"SELECT rows, outbox = {_OUTBOX}, first_ts, last_ts FROM archive_batch WHERE batch_id = %(batch)s",  # noqa: S608 - literals alone
+            values,
+        ).fetchone()
+        if row is None:
+            return 0
+        rows, ours, first, last = cast("tuple[int, bool, int, int]", row)
+        removed = connection.execute(_REMOVE, values).rowcount if ours else 0
+        if not ours:
+            query = "UPDATE archive_outbox SET deleted = true WHERE start_ts BETWEEN %s AND %s"
+            connection.execute(query, (first, last))
+        if removed == rows or not ours or not connection.execute(_KEEP_REST, values).rowcount:
+            connection.execute("DELETE FROM archive_batch WHERE batch_id = %(batch)s", values)
+    return removed
 
 
-def mark_unverified(connection: Connection) -> int:
-    """Mark the waiting rows as possibly archived already, under any account, so that they replace and never duplicate.
+def mark_unverified(connection: Connection, before_ms: int) -> None:
+    """Mark what began before a time as possibly archived already, under any account: it replaces and never duplicates.
 
-    For an archive that was attached to a database that knows less than the archive does. Returns the number of rows.
+    That holds for the rows that wait, claimed ones included, and for those that come later. For an archive that is
+    attached to a database that may know less than the archive does. Call outside a transaction.
+    """
+    with store_errors(), connection.transaction():
+        limit_transaction(connection)
+        connection.execute("UPDATE hot_window SET unverified_before = greatest(unverified_before, %s)", (before_ms,))
+        connection.execute("UPDATE archive_outbox SET deleted = true")
+
+
+def count_stored(connection: Connection, account_id: str | None, *, first_ms: int, last_ms: int) -> int:
+    """Count the calls that started from `first_ms` to `last_ms` and may be archived under an account.
+
+    They are its complete calls that do not wait, and of those that wait the ones that have been archived before, under
+    any account that they have had. One that waits for the first time is not there, however often it was corrected.
     """
     with store_errors():
-        return connection.execute("UPDATE archive_outbox SET deleted = true WHERE batch_id IS NULL").rowcount
+        row = connection.execute(
+            """
+            SELECT count(*) FROM (
+                SELECT FROM call_cdr AS call
+                WHERE account_id IS NOT DISTINCT FROM %(account)s::text AND end_ts IS NOT NULL
+                  AND start_ts BETWEEN %(first)s AND %(last)s
+                  AND NOT EXISTS (
+                      SELECT FROM archive_outbox AS waiting
+                      WHERE (waiting.start_ts, waiting.call_id, waiting.switch)
+                          = (call.start_ts, call.call_id, call.switch)
+                  )
+                UNION ALL
+                SELECT FROM archive_outbox AS waiting
+                LEFT JOIN call_cdr AS call
+                    ON (call.start_ts, call.call_id, call.switch) = (waiting.start_ts, waiting.call_id, waiting.switch)
+                    AND call.start_ts BETWEEN %(first)s AND %(last)s
+                WHERE waiting.start_ts BETWEEN %(first)s AND %(last)s AND waiting.archived
+                  AND (
+                      waiting.account_id IS NOT DISTINCT FROM %(account)s::text
+                      OR array_position(call.prior_accounts, %(account)s::text) IS NOT NULL
+                  )
+            ) AS archived
+            """,
+            {"account": account_id, "first": first_ms, "last": last_ms},
+        ).fetchone()
+    return row[0] if row else 0

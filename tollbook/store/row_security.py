@@ -38,9 +38,24 @@ BEGIN
     END IF;
     EXECUTE 'GRANT USAGE ON SCHEMA ' || quote_ident(current_schema()) || ' TO tollbook_api';
     GRANT SELECT ON call_cdr, call_leg, account, account_number, rate_plan, rate, hot_window, price_history,
-        rerate_run TO tollbook_api;
+        rerate_run, database_history, call_gone, sum_delta, sum_account, sum_name, sum_other, call_sum, queue_sum,
+        destination_sum, operator_sum, gateway_sum, sum_unbuilt, sum_state, statement, account_billing,
+        agent, agent_state, agent_gap, agent_day, agent_window TO tollbook_api;
+    -- Whether calls were erased since a statement was issued, but not by whom, why and of which number.
+    GRANT SELECT (account_id, finished_at, accounts) ON erasure TO tollbook_api;
     -- Which calls the archive holds in an outdated form, but not whose they are.
     GRANT SELECT (start_ts, call_id, switch) ON archive_outbox TO tollbook_api;
+    GRANT SELECT (finished_at) ON archive_commit TO tollbook_api;
+    -- Endpoints, as /v1/webhooks shows and makes them, never a secret; of events a test alone is made there.
+    GRANT SELECT (webhook_id, account_id, kind, url, events, created_at, deleted_at, disabled_at, disabled_why,
+        failing_since, delivered, failed, dead, delivered_at, last_error) ON webhook TO tollbook_api;
+    GRANT INSERT (account_id, url, events, secret, created_by), UPDATE (deleted_at, deleted_by)
+        ON webhook TO tollbook_api;
+    GRANT SELECT (seq, event_id, account_id), INSERT (event, account_id) ON call_event TO tollbook_api;
+    GRANT SELECT (webhook_id, seq, call_no, dead_at), INSERT (webhook_id, seq, call_no) ON event_delivery
+        TO tollbook_api;
+    -- Since when a switch is not heard, whose agents do who knows what.
+    GRANT SELECT (switch, seen_us) ON switch_process TO tollbook_api;
 END
 $$
 """
@@ -58,13 +73,63 @@ _OF_OWN_CALL: Final[LiteralString] = (
     " ELSE EXISTS (SELECT FROM call_cdr AS call WHERE call.start_ts = call_leg.call_start_ts"
     " AND call.call_id = call_leg.call_id AND call.switch = call_leg.switch) END"
 )
+# Sums have numbers for accounts; the subquery runs once, and sees its own account alone.
+_OF_OWN_NUMBER: Final[LiteralString] = (
+    "CASE WHEN (SELECT current_setting('tollbook.every_account', true)) = 'on' THEN true"
+    " ELSE account_no = (SELECT account_no FROM sum_account"
+    " WHERE account_id = (SELECT current_setting('tollbook.account', true))) END"
+)
+_OF_OPERATORS: Final[LiteralString] = "(SELECT current_setting('tollbook.every_account', true)) = 'on'"
+# Days that nobody's sums are built of, and erasures of a number, which may have removed any account's calls.
+_OWN_OR_ALL: Final[LiteralString] = (
+    "CASE WHEN (SELECT current_setting('tollbook.every_account', true)) = 'on' THEN true"
+    " ELSE account_id IS NULL OR account_id = (SELECT current_setting('tollbook.account', true)) END"
+)
+# A delivery is its endpoint's, whose own policy decides in this subquery.
+_OF_OWN_WEBHOOK: Final[LiteralString] = (
+    "CASE WHEN (SELECT current_setting('tollbook.every_account', true)) = 'on' THEN true"
+    " ELSE EXISTS (SELECT FROM webhook WHERE webhook.webhook_id = event_delivery.webhook_id) END"
+)
+# What was said of an agent, and when a switch was not heard: whoever has the agent, or one of the switch, sees it. Not
+# correlated, so that the agents are looked up once.
+_OF_OWN_AGENT: Final[LiteralString] = (
+    "CASE WHEN (SELECT current_setting('tollbook.every_account', true)) = 'on' THEN true"
+    " ELSE (switch, agent) IN (SELECT own.switch, own.agent FROM agent AS own) END"
+)
+_OF_OWN_SWITCH: Final[LiteralString] = (
+    "CASE WHEN (SELECT current_setting('tollbook.every_account', true)) = 'on' THEN true"
+    " ELSE switch IN (SELECT own.switch FROM agent AS own) END"
+)
 _VISIBLE: Final[dict[str, LiteralString]] = {
     "call_cdr": _OWN,
     "call_leg": _OF_OWN_CALL,
     "account": _OWN,
     "account_number": _OWN,
     "price_history": _OWN,
+    "call_gone": _OWN,
+    "sum_delta": _OWN,
+    "sum_account": _OWN,
+    "sum_name": _OF_OWN_NUMBER,
+    "sum_other": _OF_OWN_NUMBER,
+    "call_sum": _OF_OWN_NUMBER,
+    "queue_sum": _OF_OWN_NUMBER,
+    "destination_sum": _OF_OWN_NUMBER,
+    "operator_sum": _OF_OPERATORS,
+    "gateway_sum": _OF_OPERATORS,
+    "sum_unbuilt": _OWN_OR_ALL,
+    "statement": _OWN,
+    "account_billing": _OWN,
+    "erasure": _OWN_OR_ALL,
+    "webhook": _OWN,
+    "call_event": _OWN,
+    "event_delivery": _OF_OWN_WEBHOOK,
+    "agent": _OWN,
+    "agent_day": _OWN,
+    "agent_state": _OF_OWN_AGENT,
+    "agent_gap": _OF_OWN_SWITCH,
 }
+# Those that the API writes, too: what a row may be seen by, it may be written by.
+_WRITTEN: Final = ("webhook", "call_event", "event_delivery")
 
 # The tables whose policy is ours, unchanged. PostgreSQL keeps a policy as a tree and prints it in words of its own, so
 # its comment holds two hashes: of what we wrote, which another version of ours changes, and of what PostgreSQL prints
@@ -72,7 +137,8 @@ _VISIBLE: Final[dict[str, LiteralString]] = {
 _GUARDED: Final = """
     SELECT relname, obj_description(policy.oid, 'pg_policy'), md5(pg_get_expr(polqual, polrelid))
     FROM pg_policy AS policy JOIN pg_class ON pg_class.oid = polrelid AND relnamespace = current_schema()::regnamespace
-    WHERE polname = 'tollbook_api' AND relrowsecurity AND NOT polpermissive AND polcmd = 'r'
+    WHERE polname = 'tollbook_api' AND relrowsecurity AND NOT polpermissive AND polwithcheck IS NULL
+      AND polcmd = CASE WHEN relname = ANY (%s::text[]) THEN '*' ELSE 'r' END
       AND polroles = ARRAY['tollbook_api'::regrole::oid]
 """
 
@@ -97,7 +163,7 @@ def prepare(connection: Connection, *, lock_s: float) -> None:
 
 def _guarded_tables(connection: Connection) -> set[str]:
     """Return the tables with this version's policy. Needs the role."""
-    rows = connection.execute(_GUARDED).fetchall()
+    rows = connection.execute(_GUARDED, (list(_WRITTEN),)).fetchall()
     return {table for table, comment, printed in rows if table in _VISIBLE and comment == _comment(table, printed)}
 
 
@@ -111,11 +177,11 @@ def _renew_policy(connection: Connection, table: str) -> None:
     connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name))
     connection.execute(sql.SQL("DROP POLICY IF EXISTS tollbook_api ON {}").format(name))
     connection.execute(
-        sql.SQL("CREATE POLICY tollbook_api ON {} AS RESTRICTIVE FOR SELECT TO tollbook_api USING ({})").format(
-            name, sql.SQL(_VISIBLE[table])
+        sql.SQL("CREATE POLICY tollbook_api ON {} AS RESTRICTIVE FOR {} TO tollbook_api USING ({})").format(
+            name, sql.SQL("ALL" if table in _WRITTEN else "SELECT"), sql.SQL(_VISIBLE[table])
         )
     )
-    printed = next(printed for found, _, printed in connection.execute(_GUARDED) if found == table)
+    printed = next(text for found, _, text in connection.execute(_GUARDED, (list(_WRITTEN),)) if found == table)
     connection.execute(
         sql.SQL("COMMENT ON POLICY tollbook_api ON {} IS {}").format(name, sql.Literal(_comment(table, printed)))
     )
@@ -123,10 +189,19 @@ def _renew_policy(connection: Connection, table: str) -> None:
 
 @contextmanager
 def snapshot(connection: Connection) -> Generator[None]:
-    """Run the block in a read-only transaction that sees a single snapshot. Call outside a transaction."""
+    """Run the block in a read-only transaction that sees a single snapshot, in which no day of calls is dropped.
+
+    Call outside a transaction.
+    """
     connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     connection.set_read_only(True)
     with store_errors(), connection.transaction():
+        # A day that is dropped is gone from older snapshots too. SET and LOCK take none, so that ours begins when the
+        # lock is held: without the day, or with it until we are done.
+        if connection.pooled:
+            limit = sql.Literal(f"{connection.limits.statement_s:.0f}s")
+            connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(limit))
+        connection.execute("LOCK TABLE ONLY call_cdr IN ACCESS SHARE MODE")
         limit_transaction(connection)
         yield
 
@@ -137,14 +212,32 @@ def reading(connection: Connection, accounts: Accounts) -> Generator[None]:
 
     Call outside a transaction. Raises StoreUnavailable.
     """
-    account_id, every_account = ("", "on") if isinstance(accounts, EveryAccount) else (accounts.account_id, "off")
     with snapshot(connection):
-        connection.execute(
-            "SELECT set_config('role', 'tollbook_api', true), set_config('tollbook.account', %s, true),"
-            " set_config('tollbook.every_account', %s, true)",
-            (account_id, every_account),
-        )
+        _become(connection, accounts)
         yield
+
+
+@contextmanager
+def writing(connection: Connection, accounts: Accounts) -> Generator[None]:
+    """Run the block in a transaction as the API's role, which may write a little, and of these accounts alone.
+
+    Call outside a transaction. Raises StoreUnavailable.
+    """
+    connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
+    connection.set_read_only(False)
+    with store_errors(), connection.transaction():
+        limit_transaction(connection)
+        _become(connection, accounts)
+        yield
+
+
+def _become(connection: Connection, accounts: Accounts) -> None:
+    account_id, every_account = ("", "on") if isinstance(accounts, EveryAccount) else (accounts.account_id, "off")
+    connection.execute(
+        "SELECT set_config('role', 'tollbook_api', true), set_config('tollbook.account', %s, true),"
+        " set_config('tollbook.every_account', %s, true)",
+        (account_id, every_account),
+    )
 
 
 def check(connection: Connection) -> None:

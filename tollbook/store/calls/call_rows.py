@@ -1,55 +1,84 @@
 """Write `call_cdr`, whole rows at a time; `tollbook.store.calls.pages` reads them."""
 
-from collections.abc import Collection
-from typing import Final, LiteralString
+from collections.abc import Collection, Sequence, Sized
+from typing import Any, Final, LiteralString
 
 import msgspec
 
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price
-from tollbook.model.record import Row
+from tollbook.model.details import Details
+from tollbook.model.record import JSON_COLUMNS, Row
 from tollbook.store.arrays import array_literal, key_arrays
-from tollbook.store.calls.columns import WRITTEN, names, type_of
+from tollbook.store.calls.columns import OF_PRICE, WRITTEN, names, type_of
 from tollbook.store.database import Connection
 
 _encode = msgspec.json.Encoder().encode
 
-# The charges are sent as one JSON array, every other column as an array of its own.
-_PLAIN: Final[tuple[LiteralString, ...]] = tuple(column for column in WRITTEN if column != "parts")
-_CHANGING: Final[tuple[LiteralString, ...]] = tuple(column for column in WRITTEN if column not in CallKey._fields)
-_OF_PRICE: Final = frozenset(("cost_micros", "currency", "unrated"))
+# A column of JSON is sent as one JSON array, every other one as an array of its own.
+_PLAIN: Final[tuple[LiteralString, ...]] = tuple(column for column in WRITTEN if column not in JSON_COLUMNS)
+_UNPRICED: Final[tuple[LiteralString, ...]] = tuple(
+    column for column in WRITTEN if column not in CallKey._fields and column not in OF_PRICE
+)
+_DETAILS: Final = frozenset(Details.__struct_fields__)
 
+# Whether a row that was complete before is charged for the same things as now. Then it keeps its price, whatever became
+# of the tariffs meanwhile: only a re-rate applies new ones to a call that has a price. A price depends on the account,
+# the start, the charges and whether the call was answered (rating/engine.py); the start is part of the key. Of a call
+# that was up, which most are, nothing but the first condition is looked at.
+_CHARGES: Final[LiteralString] = (
+    """'$[*].keyvalue() ? (@.key == "direction" || @.key == "number" || @.key == "seconds").value'"""
+)
+_CHARGED_ALIKE: Final[LiteralString] = f"""(
+    old.end_ts IS NOT NULL
+    AND (old.account_id, old.answered, jsonb_path_query_array(old.parts, {_CHARGES})) IS NOT DISTINCT FROM
+        (excluded.account_id, excluded.answered, jsonb_path_query_array(excluded.parts, {_CHARGES}))
+)"""
+
+_PRICE_SET: Final[LiteralString] = ", ".join(
+    f"{column} = CASE WHEN {_CHARGED_ALIKE} THEN old.{column} ELSE excluded.{column} END" for column in OF_PRICE
+)
+
+# Doubts and the figures of trunk legs are written with a row that changes, and make no change of their own: nobody but
+# the operator sees them, and the archive has neither.
 # A complete row never becomes open again, and an identical row is not written again: so a duplicate changes nothing,
 # not even the revision, and sends nothing to the archive. A row with an estimated end waits a day before it is
 # archived: that is how late `tollbook recover`, run every ten minutes, may be in making it exact. The archive may hold
-# an older form of a call from before the window, which this table no longer knows of; `deleted` makes the archiver look
-# for it, as it does for a deleted row.
+# an older form of a call from before the window, which this table no longer knows of, and of any that began before an
+# archive was attached; `deleted` makes the archiver look for it, as it does for a deleted row. A row that was complete
+# before and does not wait is archived: `archived` says so for as long as it waits again.
 _UPSERT: Final[LiteralString] = f"""
     WITH written AS (
-        INSERT INTO call_cdr AS old ({names(WRITTEN)}, revision)
-        SELECT {names(_PLAIN)}, NULLIF(parts, 'null'::jsonb), CASE WHEN new.end_ts IS NULL THEN 0 ELSE 1 END
+        INSERT INTO call_cdr AS old ({names(_PLAIN)}, doubts, trunk_legs, {names(JSON_COLUMNS)}, revision)
+        SELECT {names(_PLAIN)}, doubts, trunk_legs,
+               {", ".join(f"NULLIF({column}, 'null'::jsonb)" for column in JSON_COLUMNS)},
+               CASE WHEN new.end_ts IS NULL THEN 0 ELSE 1 END
         FROM ROWS FROM (
-            unnest({", ".join(f"%s::{type_of(column)}[]" for column in _PLAIN)}),
-            jsonb_array_elements(%s::text::jsonb)
-        ) AS new ({names(_PLAIN)}, parts)
+            unnest({", ".join(f"%s::{type_of(column)}[]" for column in _PLAIN)}, %s::jsonb[], %s::jsonb[]),
+            {", ".join("jsonb_array_elements(%s::text::jsonb)" for _ in JSON_COLUMNS)}
+        ) AS new ({names(_PLAIN)}, doubts, trunk_legs, {names(JSON_COLUMNS)})
         ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET
-            {", ".join(f"{column} = excluded.{column}" for column in _CHANGING)},
+            {", ".join(f"{column} = excluded.{column}" for column in _UNPRICED)},
+            {_PRICE_SET},
+            doubts = excluded.doubts, trunk_legs = excluded.trunk_legs,
             revision = CASE WHEN excluded.end_ts IS NULL THEN 0 ELSE old.revision + 1 END,
             changed = excluded.changed, updated_ts = excluded.updated_ts,
             prior_accounts = CASE
                 WHEN old.revision > 0 AND old.account_id IS DISTINCT FROM excluded.account_id
                 THEN array_append(old.prior_accounts, old.account_id) ELSE old.prior_accounts END
-        WHERE NOT (old.end_ts IS NOT NULL AND excluded.end_ts IS NULL)
-          AND ({names(_CHANGING, "old.")}) IS DISTINCT FROM ({names(_CHANGING, "excluded.")})
-        RETURNING start_ts, call_id, switch, account_id, end_ts, estimated
+        WHERE NOT (old.end_ts IS NOT NULL AND excluded.end_ts IS NULL) AND (
+            ({names(_UNPRICED, "old.")}) IS DISTINCT FROM ({names(_UNPRICED, "excluded.")})
+            OR ({names(OF_PRICE, "old.")}) IS DISTINCT FROM ({names(OF_PRICE, "excluded.")}) AND NOT {_CHARGED_ALIKE}
+        )
+        RETURNING start_ts, call_id, switch, account_id, end_ts, estimated, revision
     )
-    INSERT INTO archive_outbox AS waiting (start_ts, call_id, switch, account_id, since, deleted)
+    INSERT INTO archive_outbox AS waiting (start_ts, call_id, switch, account_id, since, deleted, archived)
     SELECT start_ts, call_id, switch, account_id,
            now() + CASE WHEN estimated THEN interval '24 hours' ELSE interval '0' END,
-           start_ts < (SELECT window_start FROM hot_window)
+           start_ts < (SELECT greatest(window_start, unverified_before) FROM hot_window), revision > 1
     FROM written WHERE end_ts IS NOT NULL
     ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET
-        since = excluded.since, account_id = excluded.account_id, batch_id = NULL,
+        since = excluded.since, account_id = excluded.account_id,
         deleted = waiting.deleted OR excluded.deleted
 """  # noqa: S608 - built only from our own names, as LiteralString proves
 
@@ -57,26 +86,39 @@ _UPSERT: Final[LiteralString] = f"""
 def upsert(connection: Connection, rows: Collection[tuple[Row, Price | None]]) -> None:
     """Write whole rows, and put those that are complete and new or changed into the archive's outbox.
 
-    `rows`: at most one per key, with its price when complete.
+    `rows`: at most one per key, with its price when complete. A row that is charged for what it was charged for before
+    keeps its price.
     """
     if not rows:
         return
     ordered = sorted(rows, key=lambda row_and_price: row_and_price[0].key)
-    folded = [row for row, _ in ordered]
-    prices = [price for _, price in ordered]
-    plain = [
-        # None lacks the attribute, so a call without a price gets NULL in all three columns.
-        array_literal([getattr(price, column, None) for price in prices])
-        if column in _OF_PRICE
-        else array_literal([getattr(row, column) for row in folded])
-        for column in _PLAIN
-    ]
-    parts = _encode([price.parts if price else None for price in prices]).decode()
-    connection.execute(_UPSERT, (*plain, parts))
+    plain = [array_literal(_values(column, ordered)) for column in _PLAIN]
+    doubts = [row.doubts + (price.doubts if price else ()) for row, price in ordered]
+    json = [_encode(_values(column, ordered)).decode() for column in JSON_COLUMNS]
+    trunk_legs = [row.trunk_legs for row, _ in ordered]
+    connection.execute(_UPSERT, (*plain, _json_array(doubts), _json_array(trunk_legs), *json))
+
+
+def _json_array(values: Sequence[Sized]) -> str:
+    """Return an array of JSON values; empty ones are NULL."""
+    return array_literal([_encode(value).decode() if value else None for value in values])
+
+
+def _values(column: str, rows: Sequence[tuple[Row, Price | None]]) -> list[Any]:
+    """Return a column's values; None for no recordings and no variables, and for the price of a call that is up."""
+    if column in OF_PRICE:
+        return [getattr(price, column, None) for _, price in rows]  # None lacks the attribute
+    if column == "trunk_root":
+        return [row.trunk_root or None for row, _ in rows]
+    if column not in _DETAILS:
+        return [getattr(row, column) for row, _ in rows]
+    if column in JSON_COLUMNS:
+        return [getattr(row.details, column) or None for row, _ in rows]
+    return [getattr(row.details, column) for row, _ in rows]
 
 
 def delete(connection: Connection, keys: Collection[CallKey]) -> None:
-    """Delete rows whose legs turned out to belong to another call."""
+    """Delete rows whose legs turned out to belong to another call; their prices are kept in the history."""
     if not keys:
         return
     connection.execute(
@@ -85,11 +127,20 @@ def delete(connection: Connection, keys: Collection[CallKey]) -> None:
             DELETE FROM call_cdr AS call
             USING unnest(%s::bigint[], %s::text[], %s::text[]) AS stale (start_ts, call_id, switch)
             WHERE (call.start_ts, call.call_id, call.switch) = (stale.start_ts, stale.call_id, stale.switch)
-            RETURNING call.start_ts, call.call_id, call.switch, call.account_id, call.revision
+            RETURNING call.*
+        ), kept AS (
+            INSERT INTO price_history (
+                start_ts, call_id, switch, revision, account_id, cost_micros, currency, unrated, parts, cause
+            )
+            SELECT start_ts, call_id, switch, revision, account_id, cost_micros, currency, unrated, parts, 'joined'
+            FROM gone WHERE revision > 0
+        ), noted AS (
+            INSERT INTO call_gone (start_ts, call_id, switch, account_id)
+            SELECT start_ts, call_id, switch, account_id FROM gone
         )
-        INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, deleted)
-        SELECT start_ts, call_id, switch, account_id, true FROM gone WHERE revision > 0
-        ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET since = now(), batch_id = NULL, deleted = true
+        INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, deleted, archived)
+        SELECT start_ts, call_id, switch, account_id, true, true FROM gone WHERE revision > 0
+        ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET since = now(), deleted = true
         """,
         key_arrays(keys),
     )

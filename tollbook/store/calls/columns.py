@@ -1,12 +1,23 @@
-"""The columns of `call_cdr` in SQL, built from the model's list."""
+"""The columns of `call_cdr` in SQL, built from the model's lists."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, LiteralString
 
-from tollbook.model.record import COLUMNS, EXTRA_COLUMNS
+from tollbook.model.details import DETAIL_COLUMNS
+from tollbook.model.record import COLUMNS, EXTRA_COLUMNS, JSON_COLUMNS
 
 #: The columns that the listener or a correction writes: the public record, and what we keep beside it for ourselves.
-WRITTEN: Final[tuple[LiteralString, ...]] = (*COLUMNS, "switch", "estimated", "currency", "unrated", "parts")
+WRITTEN: Final[tuple[LiteralString, ...]] = (
+    *COLUMNS, "switch", "estimated", "currency", "unrated", "parts", *DETAIL_COLUMNS, "trunk_root"
+)  # fmt: skip
+#: Those that come with the price, and stay as long as what is priced does.
+OF_PRICE: Final[tuple[LiteralString, ...]] = ("cost_micros", "currency", "unrated", "parts", "destination")
+
+#: The columns of a complete call that sums are made of: those of `sum_delta` beside `sign` (store/schema.sql).
+COUNTED: Final[tuple[LiteralString, ...]] = (
+    "start_ts", "account_id", "direction", "disposition", "currency", "queue_id", "agent_id", "destination",
+    "answered", "billsec", "cost_micros", "wait_ms", "ring_ms", "talk_ms", "trunk_legs",
+)  # fmt: skip
 
 _TYPES: Final[dict[LiteralString, LiteralString]] = {
     "start_ts": "bigint",
@@ -17,13 +28,22 @@ _TYPES: Final[dict[LiteralString, LiteralString]] = {
     "answered": "integer",
     "cost_micros": "bigint",
     "estimated": "boolean",
-    "parts": "jsonb",
+    "pdd_ms": "bigint",
+    "ring_ms": "bigint",
+    "wait_ms": "bigint",
+    "talk_ms": "bigint",
+    "hold_ms": "bigint",
+    "rx_mos": "double precision",
+    "sip_status": "integer",
+    "voicemail": "boolean",
+    "trunk_root": "boolean",
+    **dict.fromkeys(JSON_COLUMNS, "jsonb"),
 }
 
 # How each column is selected; the ones that need more than their name come last.
 _SELECTED: Final[dict[str, LiteralString]] = {
-    **{name: name for name in (*COLUMNS, *EXTRA_COLUMNS, "unrated")},
-    "parts": "parts::text",
+    **{name: name for name in (*COLUMNS, *EXTRA_COLUMNS, "unrated", "trunk_root")},
+    **{name: f"{name}::text" for name in JSON_COLUMNS},
     "changed": "changed::text::bigint",
 }
 
@@ -31,7 +51,8 @@ _SELECTED: Final[dict[str, LiteralString]] = {
 def select_clause(columns: Sequence[str]) -> LiteralString:
     """Return `SELECT … FROM call_cdr` for these columns; raises KeyError for a column that it cannot select.
 
-    Beside the record's columns there are `unrated`, `parts` as JSON text, and `changed`.
+    Beside the record's columns there are the details, `unrated`, `trunk_root`, and `changed`; JSON_COLUMNS are read as
+    text.
     """
     selected: list[LiteralString] = [_SELECTED[name] for name in columns]
     return f"SELECT {', '.join(selected)} FROM call_cdr"  # noqa: S608 - all literals, as the type says

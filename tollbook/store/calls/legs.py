@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import starmap
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
 from tollbook.model.call_key import CallKey
-from tollbook.model.call_tree import recovered
+from tollbook.model.call_leg import recovered
 from tollbook.model.leg import Facts, Leg, LegKey
+from tollbook.model.notes import Notes
 from tollbook.store.arrays import array_literal, key_arrays
 from tollbook.store.database import Connection
 
@@ -23,14 +24,14 @@ class _FactsColumn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     create: Facts | None = None
     look: Facts | None = None
     end: Facts | None = None
+    noted: Notes | None = None
 
 
 _decode = msgspec.json.Decoder(_FactsColumn).decode
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoredLeg:
+class StoredLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A leg, and the key of the row that it was last folded into."""
 
     leg: Leg
@@ -53,6 +54,10 @@ class Related:
 
     counted: dict[LegKey, StoredLeg]
     uncounted: dict[LegKey, StoredLeg] = field(default_factory=dict[LegKey, StoredLeg])
+
+    def with_further(self, further: Self) -> Self:
+        """Return these legs and those that another search found."""
+        return type(self)(counted=self.counted | further.counted, uncounted=self.uncounted | further.uncounted)
 
 
 # A leg can affect these calls. `before`: its own, that of the previous life of its id, which it continues after `sofia
@@ -168,6 +173,7 @@ def leg_from(switch: str, uid: str, created_us: int, facts: str) -> Leg:
         create=stored.create,
         look=stored.look,
         end=stored.end,
+        noted=stored.noted,
     )
 
 
@@ -199,7 +205,8 @@ def upsert(connection: Connection, legs: Collection[StoredLeg]) -> None:
             array_literal([stored.row_key.call_id for stored in ordered]),
             array_literal([stored.row_key.start_ts for stored in ordered]),
             array_literal([stored.leg.core for stored in ordered]),
-            array_literal([stored.leg.end is not None for stored in ordered]),
+            # A leg of which only something was noted is not up: nobody waits for its end.
+            array_literal([stored.leg.end is not None or not stored.leg.is_known for stored in ordered]),
             _encode([_facts(stored.leg) for stored in ordered]).decode(),
         ),
     )
@@ -213,4 +220,5 @@ def _facts(leg: Leg) -> _FactsColumn:
         create=leg.create,
         look=leg.look,
         end=leg.end,
+        noted=leg.noted,
     )

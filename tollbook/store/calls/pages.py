@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import starmap
 from typing import LiteralString
 
-from tollbook.model.call_key import CallKey
 from tollbook.model.record import Record
 from tollbook.model.selection import Selection
 from tollbook.model.tiers import HotPage
 from tollbook.store.calls.columns import select_clause
+from tollbook.store.calls.seam import read_superseded
 from tollbook.store.calls.where import Parameters, after_parameters, matching
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.days.window import read_window
@@ -34,23 +33,9 @@ def read_hot_page(connection: Connection, selection: Selection, columns: Sequenc
     """
     window_start = read_window(connection).start_ts
     rows = read_page(connection, selection, columns, limit)
-    superseded = _superseded(connection, selection, window_start)
-    return HotPage(rows=rows, window_start=window_start, superseded=superseded)
-
-
-def _superseded(connection: Connection, selection: Selection, window_start: int) -> frozenset[CallKey]:
-    """Return the keys of the calls from before the window that were changed or deleted after they were archived.
-
-    They are few: only the late calls among the rows that wait in the outbox.
-    """
     first, end = replace(selection, until=min(selection.until, window_start)).remaining
-    if first >= end:
-        return frozenset()
-    with store_errors():
-        rows = connection.execute(
-            "SELECT start_ts, call_id, switch FROM archive_outbox WHERE start_ts >= %s AND start_ts < %s", (first, end)
-        ).fetchall()
-    return frozenset(starmap(CallKey, rows))
+    superseded = read_superseded(connection, first, end)
+    return HotPage(rows=rows, window_start=window_start, superseded=superseded)
 
 
 def _where(selection: Selection) -> tuple[LiteralString, Parameters]:

@@ -2,48 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final, LiteralString, TypeAlias, cast
 
+from tollbook.model.call_sums import CallSums, GroupKey, Periods, cost_of
+from tollbook.model.queue_sums import MEASURES as QUEUE_MEASURES
+from tollbook.model.queue_sums import NO_QUEUE_SUMS, QueueSums
 from tollbook.model.selection import Selection
-from tollbook.store.calls.where import matching
-from tollbook.store.database import Connection, store_errors
+from tollbook.store.calls.grouping import Grouping, group_calls
+from tollbook.store.calls.sum_errors import sum_errors
+from tollbook.store.database import Connection
 
-# The values of a group in the order of the grouping: a column's value, or the number of a period.
-GroupKey: TypeAlias = tuple[str | int | None, ...]
-_SumsRow: TypeAlias = tuple[str | None, int, int, int, int, int, int | None]
-
-# What calls can be grouped by, apart from periods of time.
-GROUP_COLUMNS: Final[dict[str, LiteralString]] = {
-    "account_id": "call_cdr.account_id",
-    "direction": "direction",
-    "disposition": "disposition",
-    "hangup_cause": "hangup_cause",
-    "queue_id": "queue_id",
-    "agent_id": "agent_id",
-    "prefix": "left(ltrim(to_num, '+'), %(prefix_digits)s)",
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Periods:
-    """Group by periods of time: each start in epoch ms, ascending. A group's value is its period's index (from 0)."""
-
-    starts: Sequence[int]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CallSums:
-    """The sums of some calls. `open` calls are still up: they count in `calls` and in nothing else.
-
-    `cost`: for each currency, the cost of its calls in micros; None stands for prices from before currencies were kept.
-    """
-
-    calls: int = 0
-    open: int = 0
-    answered: int = 0
-    billsec: int = 0
-    unrated: int = 0
-    cost: tuple[tuple[str | None, int], ...] = ()
+_SumsRow: TypeAlias = tuple[str | None, int, int, int, int, int, int | None, int, int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,36 +28,39 @@ class GroupedSums:
     more: bool
 
 
+# What is added up of the calls of one group and currency, in the order in which `_sums_of` reads it.
+_MEASURES: Final[dict[LiteralString, LiteralString]] = {
+    "calls": "count(*)",
+    "up": "count(*) FILTER (WHERE end_ts IS NULL)",
+    "answered": "count(*) FILTER (WHERE end_ts IS NOT NULL AND answered = 1)",
+    "billsec": "coalesce(sum(billsec), 0)",
+    "unrated": "count(unrated)",
+    "cost": "sum(cost_micros)",
+    "wait_ms": "coalesce(sum(wait_ms), 0)",
+    "wait_calls": "count(wait_ms)",
+    "ring_ms": "coalesce(sum(ring_ms), 0)",
+    "ring_calls": "count(ring_ms)",
+}
+_WIDTH: Final = 1 + len(_MEASURES)  # the currency comes first
+# What questions about queues add to that.
+_QUEUE_MEASURES: Final[dict[LiteralString, LiteralString]] = {
+    name: f"coalesce({made}(CASE WHEN {condition.format(within_ms='%(within_ms)s')} THEN {column} END), 0)"
+    for name, (made, condition, column) in QUEUE_MEASURES.items()
+}
 # `place` numbers the groups in order; 0 is the total. A group has one row for each currency of its calls.
-_SUMS: Final[LiteralString] = """sum(calls)::bigint, sum(up)::bigint, sum(answered)::bigint, sum(billsec)::bigint,
-        sum(unrated)::bigint, sum(cost)::bigint"""
-_QUERY: Final[LiteralString] = """
-    WITH part AS MATERIALIZED (
-        SELECT {values} currency,
-               count(*) AS calls,
-               count(*) FILTER (WHERE end_ts IS NULL) AS up,
-               count(*) FILTER (WHERE end_ts IS NOT NULL AND answered = 1) AS answered,
-               coalesce(sum(billsec), 0)::bigint AS billsec,
-               count(unrated) AS unrated,
-               sum(cost_micros)::bigint AS cost
-        FROM call_cdr
-        WHERE {conditions}
-        GROUP BY {names} currency
-    ), ranked AS (
+_PART: Final[LiteralString] = """
+    SELECT {values} currency, {measures} FROM call_cdr WHERE {conditions} GROUP BY {names} currency
+"""
+_RANKED: Final[LiteralString] = """
+    WITH part AS MATERIALIZED ({part}), ranked AS (
         SELECT *, dense_rank() OVER (ORDER BY {order}) AS place
         FROM (SELECT *, sum(calls) OVER (PARTITION BY {partition}) AS weight FROM part) AS weighed
     )
     SELECT 0 AS place, {nothing} currency, {sums} FROM part GROUP BY currency
     UNION ALL
-    SELECT place, {names} currency, calls, up, answered, billsec, unrated, cost
-    FROM ranked WHERE place <= %(limit)s + 1 AND {grouped}
+    SELECT place, {names} currency, {measured} FROM ranked WHERE place <= %(limit)s + 1 AND {grouped}
     ORDER BY place, currency
 """
-# The names of the groups in the statement, and of the parameters that hold their periods.
-_GROUPS: Final[tuple[tuple[LiteralString, LiteralString], ...]] = (
-    ("first", "first_starts"),
-    ("second", "second_starts"),
-)
 
 
 def sum_calls(
@@ -97,43 +70,50 @@ def sum_calls(
     *,
     limit: int,
     prefix_digits: int = 4,
+    within_ms: int | None = None,
 ) -> GroupedSums:
     """Add up the calls of a selection, and of at most `limit` of its groups; its `after` and `order` are ignored.
 
-    `groups`: up to two, each a name in GROUP_COLUMNS, or periods that together cover the whole selection. Raises
-    StoreUnavailable.
+    `groups`: up to two, each a name in GROUP_COLUMNS, or periods that together cover the whole selection. `within_ms`:
+    the service level of a question about queues; without it, their figures are left out. Raises StoreUnavailable,
+    and QuestionTooLarge when it takes too long.
     """
-    matched, named = matching(selection.accounts, selection.filters)
-    conditions: list[LiteralString] = ["start_ts >= %(since)s", "start_ts < %(until)s", *matched]
-    parameters: dict[str, object] = {"since": selection.since, "until": selection.until, **named}
-    parameters |= {"limit": limit, "prefix_digits": prefix_digits}
-    values: LiteralString = ""
-    names: LiteralString = ""
-    nothing: LiteralString = ""
-    times: LiteralString = ""
-    for group, (name, starts) in zip(groups, _GROUPS, strict=False):
-        if isinstance(group, Periods):
-            # Bisection in the list of starts keeps time zones out of this statement.
-            values += f"width_bucket(start_ts, %({starts})s::bigint[]) - 1 AS {name}, "
-            nothing += "NULL::integer, "
-            times += f"{name}, "
-            parameters[starts] = list(group.starts)
-        else:
-            values += f"{GROUP_COLUMNS[group]} AS {name}, "
-            nothing += "NULL, "
-        names += f"{name}, "
-    query = _QUERY.format(
-        values=values,
-        names=names,
-        nothing=nothing,
-        conditions=" AND ".join(conditions),
-        order=f"{times} weight DESC, {names} 1",
-        partition=f"{names} 1",
-        sums=_SUMS,
+    asked = group_calls(selection, groups, limit, prefix_digits)
+    measures = _MEASURES if within_ms is None else _MEASURES | _QUEUE_MEASURES
+    made: list[LiteralString] = [f"{measure} AS {name}" for name, measure in measures.items()]
+    part = _PART.format(values=asked.values, measures=", ".join(made), conditions=asked.conditions, names=asked.names)
+    return read_ranked(connection, part, asked, groups, limit=limit, within_ms=within_ms)
+
+
+def read_ranked(
+    connection: Connection,
+    part: LiteralString,
+    asked: Grouping,
+    groups: Sequence[str | Periods],
+    *,
+    limit: int,
+    within_ms: int | None,
+) -> GroupedSums:
+    """Return the sums of `part`, a statement with a row for each group and currency, its measures by their names.
+
+    Raises as `sum_calls`.
+    """
+    measures = _MEASURES if within_ms is None else _MEASURES | _QUEUE_MEASURES
+    sums: list[LiteralString] = [f"max({name})" if name == "longest_wait_ms" else f"sum({name})" for name in measures]
+    query = _RANKED.format(
+        part=part,
+        names=asked.names,
+        nothing=asked.nothing,
+        order=f"{asked.times} weight DESC, {asked.names} 1",
+        partition=f"{asked.names} 1",
+        sums=", ".join(sums),
+        measured=", ".join(measures),
         grouped="true" if groups else "false",
     )
-    with store_errors():
-        return _grouped(connection.execute(query, parameters).fetchall(), len(groups), limit)
+    with sum_errors():
+        return _grouped(
+            connection.execute(query, asked.parameters | {"within_ms": within_ms}).fetchall(), len(groups), limit
+        )
 
 
 def _grouped(rows: Sequence[tuple[object, ...]], width: int, limit: int) -> GroupedSums:
@@ -143,23 +123,34 @@ def _grouped(rows: Sequence[tuple[object, ...]], width: int, limit: int) -> Grou
     for place, *rest in rows:
         key = cast("GroupKey", tuple(rest[:width]))
         if place == 0:
-            total = _plus(total, rest[width:])
+            total = total.plus(_sums_of(rest[width:]))
         elif cast("int", place) > limit:
             more = True
         else:
-            groups[key] = _plus(groups.get(key, CallSums()), rest[width:])
+            sums, known = _sums_of(rest[width:]), groups.get(key)
+            groups[key] = sums if known is None else known.plus(sums)
     return GroupedSums(total=total, groups=list(groups.items()), more=more)
 
 
-def _plus(sums: CallSums, row: Sequence[object]) -> CallSums:
-    """Add the row of one more currency. A cost of 0 without a currency is left out: nobody answered those calls."""
-    currency, calls, up, answered, billsec, unrated, cost = cast("_SumsRow", tuple(row))
-    priced = () if cost is None or (currency is None and cost == 0) else ((currency, cost),)
+def _sums_of(row: Sequence[object]) -> CallSums:
+    """Return the sums of the calls of one currency; PostgreSQL's are numeric, which no price overflows."""
+    values = [int(value) if isinstance(value, Decimal) else value for value in row]
+    currency, calls, up, answered, billsec, unrated, cost, wait_ms, wait_calls, ring_ms, ring_calls = cast(
+        "_SumsRow", tuple(values[:_WIDTH])
+    )
+    queue = NO_QUEUE_SUMS
+    if of_queues := values[_WIDTH:]:
+        queue = QueueSums(**dict(zip(_QUEUE_MEASURES, cast("Sequence[int]", of_queues), strict=True)))
     return CallSums(
-        calls=sums.calls + calls,
-        open=sums.open + up,
-        answered=sums.answered + answered,
-        billsec=sums.billsec + billsec,
-        unrated=sums.unrated + unrated,
-        cost=(*sums.cost, *priced),
+        calls=calls,
+        open=up,
+        answered=answered,
+        billsec=billsec,
+        unrated=unrated,
+        cost=cost_of(currency, cost),
+        wait_ms=wait_ms,
+        wait_calls=wait_calls,
+        ring_ms=ring_ms,
+        ring_calls=ring_calls,
+        queue=queue,
     )

@@ -4,9 +4,8 @@ A call from before the window whose row and legs are gone is frozen: some of its
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from itertools import starmap
-from typing import LiteralString
+from typing import LiteralString, cast
 
 from psycopg import sql
 
@@ -14,6 +13,7 @@ from tollbook.model.call_key import CallKey
 from tollbook.store.arrays import key_arrays
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.days.partitions import CALLS, partition_name
+from tollbook.store.days.sync_window import NEWEST_CHANGE, lose_changes
 from tollbook.store.locks import LEG_LOCK
 
 _FIRST = CallKey(-(2**63), "", "")
@@ -34,34 +34,21 @@ def present(connection: Connection, keys: Collection[CallKey]) -> set[CallKey]:
     return set(starmap(CallKey, rows))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LateCall:
-    """A late row that is complete and archived, and has not changed for the length of the window."""
-
-    key: CallKey
-    account_id: str | None
-    billsec: int | None
-    cost_micros: int | None
-
-
-def settled(connection: Connection, *, limit: int, after: CallKey | None = None) -> list[LateCall]:
-    """List up to `limit` late rows that are archived and have not changed within the window.
+def settled(connection: Connection, *, limit: int, after: CallKey | None = None) -> list[CallKey]:
+    """List the keys of up to `limit` late rows that are archived and have not changed within the window.
 
     Oldest first, starting after the key `after`.
     """
     with store_errors():
         rows = connection.execute(
-            "SELECT start_ts, call_id, switch, account_id, billsec, cost_micros FROM call_cdr_late AS call"
+            "SELECT start_ts, call_id, switch FROM call_cdr_late AS call"
             " WHERE end_ts IS NOT NULL AND updated_ts < (SELECT window_start FROM hot_window)"
             " AND NOT EXISTS (SELECT FROM archive_outbox AS waiting"
             "  WHERE (waiting.start_ts, waiting.call_id, waiting.switch) = (call.start_ts, call.call_id, call.switch))"
             " AND (start_ts, call_id, switch) > (%s, %s, %s) ORDER BY start_ts, call_id, switch LIMIT %s",
             (*(after or _FIRST), limit),
         ).fetchall()
-    return [
-        LateCall(key=CallKey(*key), account_id=account_id, billsec=billsec, cost_micros=cost_micros)
-        for *key, account_id, billsec, cost_micros in rows
-    ]
+    return list(starmap(CallKey, rows))
 
 
 def delete(connection: Connection, keys: Collection[CallKey]) -> int:
@@ -71,7 +58,7 @@ def delete(connection: Connection, keys: Collection[CallKey]) -> int:
     with store_errors(), connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LEG_LOCK,))
         row = connection.execute(
-            """
+            f"""
             WITH gone AS (
                 DELETE FROM call_cdr_late AS call
                 USING unnest(%s::bigint[], %s::text[], %s::text[]) AS wanted (start_ts, call_id, switch)
@@ -82,32 +69,37 @@ def delete(connection: Connection, keys: Collection[CallKey]) -> int:
                       WHERE (waiting.start_ts, waiting.call_id, waiting.switch)
                           = (call.start_ts, call.call_id, call.switch)
                   )
-                RETURNING call.start_ts, call.call_id, call.switch
+                RETURNING call.start_ts, call.call_id, call.switch, call.changed, call.updated_ts
             ), legs AS (
                 DELETE FROM call_leg_late AS leg USING gone
                 WHERE (leg.call_start_ts, leg.call_id, leg.switch) = (gone.start_ts, gone.call_id, gone.switch)
             )
-            SELECT count(*) FROM gone
-            """,
+            SELECT count(*), {NEWEST_CHANGE} FROM gone
+            """,  # noqa: S608 - literals alone
             key_arrays(keys),
         ).fetchone()
-    return int(row[0]) if row else 0
+        deleted, changed, updated_ms = cast("tuple[int, str | None, int | None]", row)
+        lose_changes(connection, changed, updated_ms)
+    return deleted
 
 
 # `deleted`: the archive may hold the call under any account, whatever its revision, so the archiver must look for it.
 _AGAIN: LiteralString = """
-    INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, deleted)
-    SELECT start_ts, call_id, switch, account_id, true FROM {table} WHERE end_ts IS NOT NULL AND {chosen}
-    ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET since = now(), batch_id = NULL, deleted = true
+    INSERT INTO archive_outbox (start_ts, call_id, switch, account_id, deleted, archived)
+    SELECT start_ts, call_id, switch, account_id, true, true FROM {table} WHERE end_ts IS NOT NULL AND {chosen}
+    ON CONFLICT (start_ts, call_id, switch) DO UPDATE SET since = now(), deleted = true
 """
 
 
-def requeue(connection: Connection, keys: Collection[CallKey]) -> int:
-    """Put late rows into the outbox, to replace whatever the archive holds of them; return how many."""
+def requeue(connection: Connection, keys: Collection[CallKey], *, day: int | None = None) -> int:
+    """Put complete rows into the outbox, to replace whatever the archive holds of them; return how many.
+
+    Late rows, or those of a day that still has its partition.
+    """
     if not keys:
         return 0
     query = sql.SQL(_AGAIN).format(
-        table=sql.Identifier("call_cdr_late"),
+        table=sql.Identifier("call_cdr_late" if day is None else partition_name(CALLS.table, day)),
         chosen=sql.SQL("(start_ts, call_id, switch) IN (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]))"),
     )
     with store_errors():
@@ -133,3 +125,12 @@ def count(connection: Connection) -> tuple[int, int]:
             "SELECT count(*), count(*) FILTER (WHERE end_ts IS NULL) FROM call_cdr_late"
         ).fetchone()
     return (row[0], row[1]) if row else (0, 0)
+
+
+def days(connection: Connection) -> list[int]:
+    """List the days of which late calls are left, newest first."""
+    with store_errors():
+        rows = connection.execute(
+            "SELECT DISTINCT start_ts / %s AS day FROM call_cdr_late ORDER BY day DESC", (CALLS.units_per_day,)
+        ).fetchall()
+    return [day for (day,) in rows]

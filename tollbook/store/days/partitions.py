@@ -64,7 +64,7 @@ class Partitions:
 
     def __init__(self) -> None:
         self._ready: set[tuple[str, int]] = set()
-        self._late_until: dict[str, int] = {}  # the first day of each table beyond its late partition, which only grows
+        self._late_until: dict[str, int] = {}  # the first day of each table beyond its late partition
 
     def ensure(self, connection: Connection, *, call_days: Iterable[int], leg_days: Iterable[int]) -> None:
         """Create the missing partitions, each in a transaction of its own. Call outside a transaction."""

@@ -25,6 +25,7 @@ from tollbook.store.days.partitions import (
     partition_name,
     standing_days,
 )
+from tollbook.store.days.sync_window import changed_lately, keep_changed
 from tollbook.store.locks import LEG_LOCK, PARTITION_LOCK
 from tollbook.times import date_of
 
@@ -48,7 +49,9 @@ class Dropped:
 
 
 def drop_calls(connection: Connection, day: int, *, most_moved: int, patience_s: float = PATIENCE_S) -> Dropped:
-    """Drop a day of calls; rows that are open or in the outbox move to `call_cdr_late`, and the window moves on.
+    """Drop a day of calls, and move the window on; rows that are open or in the outbox move to `call_cdr_late`.
+
+    So do those that a sync may not have seen since they changed (`sync_window.keep_changed`).
 
     Raises DayChanged when it is not the oldest day, or more than `most_moved` rows would move; StoreUnavailable, naming
     the sessions in the way, when the lock could not be had within `patience_s`. Call outside a transaction.
@@ -76,9 +79,10 @@ def drop_calls(connection: Connection, day: int, *, most_moved: int, patience_s:
         ).fetchall()
         if len(found) > most_moved:
             raise DayChanged(f"more than {most_moved} calls of {date_of(day)} are open or wait for the archive")
-        return [ctid for (ctid,) in found]
+        return [*(ctid for (ctid,) in found), *keep_changed(connection, day, first_change)]
 
-    _try_until(deadline, connection, CALLS, day, index)
+    first_change = changed_lately(connection, day)
+    try_until(deadline, connection, CALLS, day, index)
     return _drop(connection, CALLS, day, stays, deadline)
 
 
@@ -125,7 +129,7 @@ def _drop(
         if standing_days(connection, kind)[:1] != [day]:
             raise DayChanged(f"{date_of(day)} is not the oldest day of {kind.table}")
         places = stays()
-        columns = sql.SQL(", ").join(map(sql.Identifier, _columns(connection, kind)))
+        columns = sql.SQL(", ").join(map(sql.Identifier, columns_of(connection, kind)))
         # From here on every INSERT waits.
         connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(parent))
         connection.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(parent, late))
@@ -134,13 +138,22 @@ def _drop(
             moved = connection.execute(moving.format(late=late, columns=columns, day=name), (places,)).rowcount
         connection.execute(sql.SQL("DROP TABLE {}").format(name))
         attach_late(connection, kind, ends)
-        connection.execute(sql.SQL("UPDATE hot_window SET {} = %s").format(sql.Identifier(kind.begins)), (ends,))
+        # After an archive was attached to a new database, the window begins later than its oldest days.
+        connection.execute(
+            sql.SQL("UPDATE hot_window SET {begins} = greatest({begins}, %s)").format(
+                begins=sql.Identifier(kind.begins)
+            ),
+            (ends,),
+        )
 
-    return Dropped(tries=_try_until(deadline, connection, kind, day, drop), moved=moved)
+    return Dropped(tries=try_until(deadline, connection, kind, day, drop), moved=moved)
 
 
-def _try_until(deadline: float, connection: Connection, kind: Partitioned, day: int, work: Callable[[], None]) -> int:
-    """Do some work in a transaction with a short lock timeout, until it succeeds; return how many tries it took."""
+def try_until(deadline: float, connection: Connection, kind: Partitioned, day: int, work: Callable[[], None]) -> int:
+    """Do some work in a transaction with a short lock timeout, until it succeeds; return how many tries it took.
+
+    Raises StoreUnavailable, naming the sessions in the way, when `deadline` (of time.monotonic) has passed.
+    """
     for tries in itertools.count(1):
         try:
             with store_errors(), _passing(), connection.transaction():
@@ -151,14 +164,15 @@ def _try_until(deadline: float, connection: Connection, kind: Partitioned, day: 
         except _InTheWay as error:
             if time.monotonic() >= deadline:
                 raise StoreUnavailable(
-                    f"{kind.table} of {date_of(day)} was in use all the time and was not dropped:"
-                    f" {_holders(connection, kind, day)}; nothing is lost, run `tollbook prune` again"
+                    f"{kind.table} of {date_of(day)} was in use all the time and stays as it is:"
+                    f" {_holders(connection, kind, day)}; nothing is lost, run the same command again"
                 ) from error
             time.sleep(_PAUSE_S * (0.5 + random.random()))  # noqa: S311 - only keeps retries out of step
     raise AssertionError("counting never ends")
 
 
-def _columns(connection: Connection, kind: Partitioned) -> list[str]:
+def columns_of(connection: Connection, kind: Partitioned) -> list[str]:
+    """List the columns of a table that can be written, in their order."""
     rows = connection.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
         " AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",

@@ -2,26 +2,28 @@
 
 from dataclasses import dataclass
 
-from tollbook.store.database import Connection, store_errors
+from tollbook.store.database import Connection, scalar, store_errors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
     """Calls from before `start_ts` (epoch ms) are in the archive; legs from before `leg_us` (epoch µs) are gone.
 
-    The exceptions are in `call_cdr_late` and `call_leg_late`.
+    The exceptions are in `call_cdr_late` and `call_leg_late`. Calls from before `unverified_ts` (epoch ms) may be in
+    the archive although this database never sent them there, and their rows may stand here without legs.
     """
 
     start_ts: int
     leg_us: int
+    unverified_ts: int
 
 
 def read_window(connection: Connection) -> Window:
     """Read the window."""
     with store_errors():
-        row = connection.execute("SELECT window_start, leg_start FROM hot_window").fetchone()
+        row = connection.execute("SELECT window_start, leg_start, unverified_before FROM hot_window").fetchone()
     assert row is not None
-    return Window(start_ts=row[0], leg_us=row[1])
+    return Window(start_ts=row[0], leg_us=row[1], unverified_ts=row[2])
 
 
 def hold_window(connection: Connection) -> Window:
@@ -32,3 +34,21 @@ def hold_window(connection: Connection) -> Window:
     with store_errors():
         connection.execute("LOCK TABLE ONLY call_cdr IN ACCESS SHARE MODE")
     return read_window(connection)
+
+
+def move_window(connection: Connection, *, start_ts: int, leg_us: int) -> None:
+    """Let the window begin at another time, and legs be gone before `leg_us`. Call as sole archiver."""
+    with store_errors():
+        connection.execute("UPDATE hot_window SET window_start = %s, leg_start = %s", (start_ts, leg_us))
+
+
+def note_dropped(connection: Connection, before_ms: int) -> None:
+    """Remember that the archive's retention drops calls that started before a time. Call before it does."""
+    with store_errors():
+        connection.execute("UPDATE hot_window SET dropped_before = greatest(dropped_before, %s)", (before_ms,))
+
+
+def read_dropped_before(connection: Connection) -> int:
+    """Read before what time, epoch ms, the archive's retention has dropped calls; 0: none."""
+    with store_errors():
+        return int(str(scalar(connection, "SELECT dropped_before FROM hot_window")))

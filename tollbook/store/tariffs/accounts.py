@@ -1,6 +1,6 @@
 """Changes to an existing account: its plan by date, its numbering plan, whether it is disabled."""
 
-from tollbook.store.database import Connection, store_errors
+from tollbook.store.database import Connection, scalar, store_errors
 from tollbook.store.tariffs.tariffs import raise_version, require_account, require_numbering, require_plan
 
 
@@ -54,3 +54,16 @@ def set_disabled(connection: Connection, account_id: str, *, disabled: bool) -> 
             "UPDATE account SET disabled_at = CASE WHEN %s THEN coalesce(disabled_at, now()) END WHERE account_id = %s",
             (disabled, account_id),
         )
+
+
+def has_calls(connection: Connection, account_id: str) -> bool:
+    """Return whether PostgreSQL has a call of an account, which may never have been added."""
+    with store_errors():
+        return bool(scalar(connection, "SELECT EXISTS (SELECT FROM call_cdr WHERE account_id = %s)", account_id))
+
+
+def is_known(connection: Connection, account_id: str) -> bool:
+    """Return whether there is such an account."""
+    with store_errors():
+        found = connection.execute("SELECT FROM account WHERE account_id = %s", (account_id,))
+        return found.fetchone() is not None

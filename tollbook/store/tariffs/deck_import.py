@@ -16,9 +16,13 @@ from tollbook.store.tariffs.tariffs import PlanRow, raise_version, require_plan
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Imported:
-    """What an import did, or would do: the plan afterwards, and its new rates compared with the old ones."""
+    """What an import did, or would do: the plan afterwards, and its new rates compared with the old ones.
+
+    `given`: how many rates there were in the files.
+    """
 
     plan: PlanRow
+    given: int
     compared: Comparison
 
 
@@ -30,18 +34,22 @@ def replace_rates(
     *,
     base: str | None = None,
     source: str = "",
+    update: bool = False,
     dry_run: bool = False,
 ) -> Imported:
     """Replace the rates of a plan, created when missing, by `new`: place in the file, then the fields of RateTerms.
 
     `currency` None: the plan's own; a new plan takes its base's, or USD. `base` None: unchanged; '': no base. `source`
-    names the files. Raises UsageError for a currency or a base that is not possible, DataError for rates of one prefix
-    whose times overlap, and whatever `new` raises; in each case nothing has changed.
+    names the files. `update`: only the prefixes in `new` change, each from its first date there. Raises UsageError for
+    a currency or a base that is not possible, or an update of no plan; DataError for rates of one prefix whose times
+    overlap; and whatever `new` raises. In each case nothing has changed.
     """
     with store_errors(), connection.transaction(force_rollback=dry_run):
+        if update:
+            require_plan(connection, plan_id)
         before = _plan(connection, plan_id, currency, base)
         after = _rebased(connection, before, base)
-        deck_staging.stage(connection, new)
+        given = deck_staging.stage(connection, new, onto_plan=plan_id if update else None)
         compared = deck_staging.compare(connection, plan_id)
         version = before.version + compared.changed
         if compared.changed and not dry_run:
@@ -54,7 +62,7 @@ def replace_rates(
         if compared.changed or after != before.base_plan_id:
             raise_version(connection)
     plan = PlanRow(plan_id=plan_id, currency=before.currency, base_plan_id=after, version=version)
-    return Imported(plan=plan, compared=compared)
+    return Imported(plan=plan, given=given, compared=compared)
 
 
 def _plan(connection: Connection, plan_id: str, currency: str | None, base: str | None) -> PlanRow:

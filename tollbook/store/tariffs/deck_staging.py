@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from tollbook.errors import DataError
 from tollbook.store.database import Connection, scalar
 
-PROBLEMS_SHOWN: Final = 50
+PROBLEMS_SHOWN: Final = 20
 _EXAMPLES: Final = 5
 
 _STAGE = """
@@ -26,6 +26,27 @@ _STAGE = """
 _COPY = """
     COPY staged (place, direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
                  valid_from_ts, valid_to_ts, name) FROM STDIN
+"""
+# A carrier writes from when a price holds, and not until when: the next price of the prefix ends it.
+_FOLLOW = """
+    UPDATE staged SET valid_to_ts = next_ts
+    FROM (
+        SELECT ordinal, lead(valid_from_ts) OVER (PARTITION BY direction, prefix ORDER BY valid_from_ts) AS next_ts
+        FROM staged
+    ) AS following
+    WHERE following.ordinal = staged.ordinal AND staged.valid_to_ts IS NULL AND next_ts > valid_from_ts
+"""
+# A change notice states what holds for its prefixes from its first date on. Everything else stays: other prefixes, and
+# what the plan says of these before that date.
+_KEEP = """
+    INSERT INTO staged (place, direction, prefix, per_min_micros, connection_fee_micros, increment_sec,
+                        first_increment_sec, valid_from_ts, valid_to_ts, name)
+    SELECT 'the plan', direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
+           valid_from_ts, least(valid_to_ts, changed_ts), name
+    FROM rate LEFT JOIN (
+        SELECT direction, prefix, min(valid_from_ts) AS changed_ts FROM staged GROUP BY direction, prefix
+    ) AS notice USING (direction, prefix)
+    WHERE plan_id = %s AND until_version IS NULL AND (changed_ts IS NULL OR valid_from_ts < changed_ts)
 """
 # For each rate, among the rates of its prefix that began earlier or at the same time, take the one that ends last: when
 # that one is still in force, the two overlap. A single pass, however often a file repeats a prefix.
@@ -47,16 +68,16 @@ _CLASHES = """
 # The newest rate of each prefix, in today's deck and in the file. Dearer: some term is higher and none is lower.
 _CHANGES = """
     WITH old AS (
-        SELECT DISTINCT ON (direction, prefix) direction, prefix, name, valid_from_ts, valid_to_ts, per_min_micros,
-               ARRAY[per_min_micros, connection_fee_micros, increment_sec, first_increment_sec] AS terms
+        SELECT DISTINCT ON (direction, prefix) direction, prefix, name, valid_from_ts, valid_to_ts,
+               ARRAY[per_min_micros, connection_fee_micros, first_increment_sec, increment_sec] AS terms
         FROM rate WHERE plan_id = %(plan)s AND until_version IS NULL ORDER BY direction, prefix, valid_from_ts DESC
     ), new AS (
-        SELECT DISTINCT ON (direction, prefix) direction, prefix, name, valid_from_ts, valid_to_ts, per_min_micros,
-               ARRAY[per_min_micros, connection_fee_micros, increment_sec, first_increment_sec] AS terms
+        SELECT DISTINCT ON (direction, prefix) direction, prefix, name, valid_from_ts, valid_to_ts,
+               ARRAY[per_min_micros, connection_fee_micros, first_increment_sec, increment_sec] AS terms
         FROM staged ORDER BY direction, prefix, valid_from_ts DESC
     ), compared AS (
         SELECT direction, prefix, coalesce(new.name, old.name) AS name,
-               old.per_min_micros AS before_micros, new.per_min_micros AS after_micros,
+               old.terms AS before, new.terms AS after,
                CASE WHEN old.name IS NULL THEN 'new'
                     WHEN new.name IS NULL THEN 'gone'
                     WHEN old IS NOT DISTINCT FROM new THEN 'same'
@@ -68,12 +89,30 @@ _CHANGES = """
                     ELSE 'otherwise changed' END AS kind
         FROM old FULL JOIN new USING (direction, prefix)
     ), counted AS (
-        SELECT kind, direction, prefix, name, before_micros, after_micros, count(*) OVER (PARTITION BY kind) AS total,
+        SELECT kind, direction, prefix, name, before, after, count(*) OVER (PARTITION BY kind) AS total,
                row_number() OVER (PARTITION BY kind ORDER BY direction, prefix COLLATE "C") AS place
         FROM compared WHERE kind <> 'same'
     )
-    SELECT kind, total, direction, prefix, name, before_micros, after_micros
+    SELECT kind, total, direction, prefix, name, before, after
     FROM counted WHERE place <= %(examples)s ORDER BY kind, place
+"""
+# A numbering plan makes E.164 digits of what is dialled, of which the first is not 0 and at most 15 follow each other;
+# and short codes, which stay as they are. An account without one may well dial 0044.
+_UNREACHABLE = """
+    WITH RECURSIVE above (plan_id) AS (
+        SELECT %(plan)s UNION SELECT plan.plan_id FROM rate_plan AS plan JOIN above ON plan.base_plan_id = above.plan_id
+    ), dialler AS (
+        SELECT DISTINCT account.numbering_id, numbering.short_code
+        FROM above JOIN account_plan USING (plan_id) JOIN account USING (account_id)
+            LEFT JOIN numbering USING (numbering_id)
+    )
+    SELECT prefix, count(*) OVER () FROM staged
+    WHERE direction = 'outbound' AND (prefix LIKE '0%%' OR length(prefix) > 15)
+      AND NOT EXISTS (
+          SELECT FROM dialler
+          WHERE numbering_id IS NULL OR (short_code <> '' AND prefix ~ ('^(?:' || short_code || ')$'))
+      )
+    GROUP BY prefix ORDER BY prefix COLLATE "C" LIMIT %(examples)s
 """
 _SAME = """
     SELECT count(*) FROM rate JOIN staged USING (
@@ -112,9 +151,10 @@ _IN = """
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RateChange:
-    """One of `total` prefixes whose newest rate changed in the same way; price per minute before and after, in micros.
+    """One of `total` prefixes whose newest rate changed in the same way.
 
-    `kind`: new, gone, dearer, cheaper, or otherwise changed.
+    `kind`: new, gone, dearer, cheaper, or otherwise changed. `before` and `after`: the price of a minute and the
+    connection fee (micros), the first and the next increment (s).
     """
 
     kind: str
@@ -122,18 +162,23 @@ class RateChange:
     direction: str
     prefix: str
     name: str
-    before_micros: int | None
-    after_micros: int | None
+    before: tuple[int, int, int, int] | None
+    after: tuple[int, int, int, int] | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """The staged rates compared with the plan's rates of today: counts of both and of equal ones, the first changes."""
+    """The staged rates compared with the plan's rates of today: counts of both and of equal ones, the first changes.
+
+    `unreachable`: how many prefixes no number can have that a numbering plan reads, and no account dials without one.
+    """
 
     rates: int
     same: int
     today: int
     changes: tuple[RateChange, ...]
+    unreachable: int
+    unreachable_prefixes: tuple[str, ...]
 
     @property
     def changed(self) -> bool:
@@ -141,14 +186,25 @@ class Comparison:
         return not self.rates == self.same == self.today
 
 
-def stage(connection: Connection, rows: Iterable[Sequence[object]]) -> None:
-    """Stage rates, each with its place in the file first; raises DataError when rates of a prefix overlap in time."""
+def stage(connection: Connection, rows: Iterable[Sequence[object]], *, onto_plan: str | None = None) -> int:
+    """Stage rates, each with its place in the file first, and return how many.
+
+    Raises DataError when rates of a prefix overlap in time.
+
+    One without an end is followed by the next of its prefix. `onto_plan`: the rates are changes to this plan, whose
+    other rates stay.
+    """
     connection.execute("DROP TABLE IF EXISTS pg_temp.staged")  # left by an earlier import in the caller's transaction
     connection.execute(_STAGE)
+    count = 0
     with connection.cursor().copy(_COPY) as copy:
-        for row in rows:
+        for count, row in enumerate(rows, start=1):  # noqa: B007 - the last one is the count
             copy.write_row(row)
     connection.execute("ANALYZE staged")
+    connection.execute(_FOLLOW)
+    if onto_plan is not None:
+        connection.execute(_KEEP, (onto_plan,))
+        connection.execute("ANALYZE staged")
     clashes = connection.execute(_CLASHES, (PROBLEMS_SHOWN,)).fetchall()
     if clashes:
         problems = [
@@ -156,10 +212,12 @@ def stage(connection: Connection, rows: Iterable[Sequence[object]]) -> None:
             for place, other, direction, prefix, _ in clashes
         ]
         raise DataError(problem_report(problems, clashes[0][4]))
+    return count
 
 
 def compare(connection: Connection, plan_id: str) -> Comparison:
     """Compare the staged rates with a plan's rates of today."""
+    unreachable = connection.execute(_UNREACHABLE, {"plan": plan_id, "examples": _EXAMPLES}).fetchall()
     changes = connection.cursor(row_factory=class_row(RateChange)).execute(
         _CHANGES, {"plan": plan_id, "examples": _EXAMPLES}
     )
@@ -168,6 +226,8 @@ def compare(connection: Connection, plan_id: str) -> Comparison:
         same=int(str(scalar(connection, _SAME, plan_id))),
         today=int(str(scalar(connection, _TODAY, plan_id))),
         changes=tuple(changes.fetchall()),
+        unreachable=unreachable[0][1] if unreachable else 0,
+        unreachable_prefixes=tuple(prefix for prefix, _ in unreachable),
     )
 
 

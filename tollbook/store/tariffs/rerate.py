@@ -21,7 +21,8 @@ _parts = msgspec.json.Decoder(tuple[PricedCharge, ...]).decode
 class RerateScope:
     """Which answered calls to price again: those of `accounts` (None: all) that started in [since, until), epoch ms.
 
-    `unrated`: only those without a price.
+    `unrated`: only those without a price. Imported calls that were billed by the system that they come from are never
+    priced (docs/import.md).
     """
 
     accounts: tuple[str, ...] | None
@@ -44,7 +45,7 @@ _SELECTED: Final = (*CallKey._fields, "account_id", "revision", "cost_micros", "
 _IN_SCOPE: Final[LiteralString] = """
     start_ts >= %(since)s AND start_ts < %(until)s AND answered = 1 AND end_ts IS NOT NULL
     AND (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))
-    AND (NOT %(unrated)s OR unrated IS NOT NULL)
+    AND (NOT %(unrated)s OR unrated IS NOT NULL) AND (imported IS NULL OR cost_micros IS NOT NULL)
 """
 # A page narrows `since` too, which prunes partitions: with the row comparison alone, the plan would cover all of them.
 _PAGE: Final[LiteralString] = f"""

@@ -7,7 +7,7 @@ from typing import Final, LiteralString, TypeAlias
 from psycopg.rows import class_row
 
 from tollbook.errors import UsageError
-from tollbook.model.numbering import NumberingRow
+from tollbook.model.numbering import NumberingPlan, NumberingRow, readings_of
 from tollbook.model.numbers import owner_key
 from tollbook.model.rate import RATE_COLUMNS
 from tollbook.store.calls.columns import names
@@ -100,7 +100,7 @@ def numberings(connection: Connection) -> list[NumberingRow]:
         connection.cursor(row_factory=class_row(NumberingRow))
         .execute(
             "SELECT numbering_id, name, country_code, international_prefixes, national_prefixes, national_number,"
-            " bare_number, short_code FROM numbering ORDER BY numbering_id"
+            " bare_number, short_code, service_prefixes FROM numbering ORDER BY numbering_id"
         )
         .fetchall()
     )
@@ -175,11 +175,27 @@ def add_account(connection: Connection, account: Account) -> None:
         raise_version(connection)
 
 
-def add_numbers(connection: Connection, account_id: str, numbers: Iterable[str]) -> None:
-    """Assign numbers to an account; raises UsageError when it does not exist or another account owns one of them."""
+def add_numbers(connection: Connection, account_id: str, numbers: Iterable[str]) -> int:
+    """Assign numbers to an account, and return how many: a number that is written in two ways is one.
+
+    Raises UsageError when the account does not exist or another owns one of them, also in another form: 030 123456 of
+    an account that dials as in Germany is +49 30 123456.
+    """
+    keys: set[str] = set()
     with store_errors(), connection.transaction():
         require_account(connection, account_id)
+        raise_version(connection)  # first: of two that add one number at once, the second sees the other's
+        owned = _owned_readings(connection)
+        plan = _numbering_plans(connection).get(account_id)
         for number in numbers:
+            keys.add(owner_key(number))
+            for reading in readings_of(number, plan):
+                key, owner_id = owned.get(reading, (number, account_id))
+                if owner_id != account_id:
+                    raise UsageError(
+                        f"{number} belongs to {owner_id}, which has it as {key}: no number was added; `tollbook account"
+                        f" number remove {owner_id} {key}` takes it away"
+                    )
             owner = connection.execute(
                 "INSERT INTO account_number (number, account_id) VALUES (%s, %s)"
                 " ON CONFLICT (number) DO UPDATE SET number = excluded.number RETURNING account_id",
@@ -187,4 +203,39 @@ def add_numbers(connection: Connection, account_id: str, numbers: Iterable[str])
             ).fetchone()
             if owner and owner[0] != account_id:
                 raise UsageError(f"{number} belongs to {owner[0]}: no number was added")
+    return len(keys)
+
+
+def _owned_readings(connection: Connection) -> dict[str, tuple[str, str]]:
+    """Return the number and its owner by each reading of the numbers that are owned."""
+    plans = _numbering_plans(connection)
+    return {
+        reading: (number, owner)
+        for number, owner in number_owners(connection).items()
+        for reading in readings_of(number, plans.get(owner))
+    }
+
+
+def _numbering_plans(connection: Connection) -> dict[str, NumberingPlan]:
+    """Return how each account dials that has a numbering plan."""
+    found = {row.numbering_id: NumberingPlan(row) for row in numberings(connection)}
+    return {row.account_id: found[row.numbering_id] for row in accounts(connection) if row.numbering_id}
+
+
+def remove_numbers(connection: Connection, account_id: str, numbers: Iterable[str]) -> int:
+    """Take numbers from an account, and return how many; raises UsageError when one of them is not its own.
+
+    Calls that were recorded keep their account.
+    """
+    removed = 0
+    with store_errors(), connection.transaction():
+        require_account(connection, account_id)
+        for key, number in {owner_key(number): number for number in numbers}.items():
+            found = connection.execute(
+                "DELETE FROM account_number WHERE number = %s AND account_id = %s", (key, account_id)
+            )
+            if not found.rowcount:
+                raise UsageError(f"{number} does not belong to {account_id}: no number was removed")
+            removed += 1
         raise_version(connection)
+    return removed

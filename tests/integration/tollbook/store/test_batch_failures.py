@@ -9,7 +9,7 @@ from tests.recorded import SWITCH
 from tollbook.errors import DataError, StoreUnavailable
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Facts, Leg
-from tollbook.store.calls.batch import write_around_poison
+from tollbook.store.calls.poison import write_around_poison
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import Partitions
 

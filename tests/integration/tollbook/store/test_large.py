@@ -14,8 +14,9 @@ from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Facts, Leg, LegKey
 from tollbook.model.parent import Parent
-from tollbook.store.calls.batch import Written, write_around_poison, write_batch
+from tollbook.store.calls.batch import Written, write_batch
 from tollbook.store.calls.legs import MAX_CALL_LEGS, related
+from tollbook.store.calls.poison import write_around_poison
 from tollbook.store.database import Connection, scalar
 from tollbook.store.days.partitions import CALLS as CALL_DAYS
 from tollbook.store.days.partitions import DAYS_AHEAD, Partitions, begin_days, make_ready, standing_days

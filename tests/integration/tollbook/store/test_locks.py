@@ -181,7 +181,7 @@ def test_a_late_call_is_not_deleted_between_a_batchs_look_and_its_rows(database:
     drop_legs(database, DAY)
     database.execute("DELETE FROM archive_outbox")
     database.execute("UPDATE call_cdr_late SET updated_ts = start_ts")
-    rested = [call.key for call in late.settled(database, limit=10)]
+    rested = late.settled(database, limit=10)
     assert [key.call_id for key in rested] == ["root"]
     with batch_held_while_it_prices(database_url, leg("child", parent="root", at_s=9)) as finish_the_batch:
         deleting = Attempt(database_url, lambda connection: late.delete(connection, rested))

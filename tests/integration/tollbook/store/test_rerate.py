@@ -58,22 +58,24 @@ def test_pages_give_every_answered_call_once_in_order(database: Connection) -> N
 
 
 def test_a_call_that_changed_since_it_was_read_keeps_its_new_price(database: Connection) -> None:
-    """A late leg has replaced the row, which was priced then: the old price does not go into the history."""
+    """A late leg has replaced the row, which was priced then: the history says which of the two replaced what."""
     call_rows.upsert(database, [(row("late"), price(1)), (row("same"), price(1))])
     read = rerate.page(database, EVERYTHING, after=FIRST, limit=9)
-    call_rows.upsert(database, [(row("late", billsec=8), price(7))])
+    charge = PricedCharge(direction="outbound", number="49", seconds=8, cost_micros=7)
+    call_rows.upsert(database, [(row("late", billsec=8, parts=(charge.charge,)), price(7, parts=(charge,)))])
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
     done = price_history.replace(database, run, [Replacement(call=call, price=price(5)) for call in read])
     assert done == {CallKey(START_MS, "same", "fs1")}
     found = database.execute("SELECT call_id, cost_micros, revision FROM call_cdr ORDER BY call_id").fetchall()
     assert found == [("late", 7, 2), ("same", 5, 2)]
-    assert database.execute("SELECT call_id, cost_micros FROM price_history").fetchall() == [("same", 1)]
+    kept = database.execute("SELECT call_id, cost_micros, cause, run_id FROM price_history ORDER BY call_id").fetchall()
+    assert kept == [("late", 1, "other", None), ("same", 1, "rerate", run)]
 
 
 def test_a_replaced_price_is_a_change_of_its_row(database: Connection) -> None:
     """The archive and a nightly sync see it: it is in the outbox, out of any batch, with a new transaction id."""
     call_rows.upsert(database, [(row("a"), price(1))])
-    database.execute("UPDATE archive_outbox SET batch_id = gen_random_uuid()")
+    (claimed,) = database.execute("SELECT xmin FROM archive_outbox").fetchall()
     before = database.execute("SELECT changed::text::bigint, updated_ts FROM call_cdr").fetchone()
     (read,) = rerate.page(database, EVERYTHING, after=FIRST, limit=9)
     run = price_history.begin_run(database, by_whom="me", reason="", scope="")
@@ -85,7 +87,7 @@ def test_a_replaced_price_is_a_change_of_its_row(database: Connection) -> None:
     assert after
     assert after[0] > before[0]
     assert after[1] >= before[1]
-    assert database.execute("SELECT batch_id FROM archive_outbox").fetchall() == [(None,)]
+    assert database.execute("SELECT xmin FROM archive_outbox").fetchall() != [claimed]
     assert database.execute("SELECT cost_micros, unrated, parts FROM call_cdr").fetchone() == (
         None, "why", [{"direction": "outbound", "number": "49", "seconds": 9, "cost_micros": None}]
     )  # fmt: skip
@@ -147,7 +149,7 @@ def test_the_listener_and_a_rerate_never_wait_in_a_circle(database: Connection, 
         )
     listener.join()
     assert not failures
-    kept = database.execute("SELECT count(*) FROM price_history").fetchone()
+    kept = database.execute("SELECT count(*) FROM price_history WHERE run_id = %s", (run,)).fetchone()
     assert kept == (replaced,)
     # Every write is one revision: none was lost or overwritten unseen.
     total = database.execute("SELECT sum(revision) FROM call_cdr").fetchone()

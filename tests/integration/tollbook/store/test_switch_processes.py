@@ -1,7 +1,5 @@
 """`switch_process`: the processes heard at an address, and the legs that they left open."""
 
-from dataclasses import replace
-
 import msgspec
 import pytest
 
@@ -20,7 +18,7 @@ SECOND = 1_000_000
 
 
 def life(core: str, seen_s: int, address: str = "fs:8021") -> SwitchProcess:
-    return SwitchProcess(core=core, address=address, switch="fs", seen_us=T0 + seen_s * SECOND)
+    return SwitchProcess(core=core, address=address, switch="fs", sequence=seen_s, seen_us=T0 + seen_s * SECOND)
 
 
 def write(connection: Connection, *legs: Leg) -> None:
@@ -66,9 +64,18 @@ def test_an_older_sign_that_comes_late_moves_nothing_back(database: Connection) 
     assert open_at(database) == {"x": 20}
 
 
+def test_the_event_with_the_greatest_number_is_the_last_sign(database: Connection) -> None:
+    """Whatever its clock: one that once jumped an hour ahead does not make every open call an hour longer."""
+    note(database, [msgspec.structs.replace(life("a", 3600), sequence=20)])
+    note(database, [msgspec.structs.replace(life("a", 30), sequence=21)])
+    note(database, [msgspec.structs.replace(life("a", 25), sequence=19)])
+    write(database, up("x", "a"))
+    assert open_at(database) == {"x": 30}
+
+
 def test_sessions_unheard_add_up_for_doctor(database: Connection) -> None:
     for seen_s, unheard in ((0, 2), (20, 0), (40, 3)):
-        note(database, [replace(life("a", seen_s), unheard=unheard)])
+        note(database, [msgspec.structs.replace(life("a", seen_s), unheard=unheard)])
     assert health.unheard(database, "fs:8021") == 5
     note(database, [life("b", 60)])
     assert health.unheard(database, "fs:8021") == 0, "the newest process counts"
@@ -86,11 +93,11 @@ def test_a_process_that_moved_is_held_at_its_new_address(database: Connection) -
 
 def test_hostile_names_stay_values(database: Connection) -> None:
     odd = "x\"}\\'; DROP TABLE switch_process; --"
-    note(database, [SwitchProcess(core=odd, address=odd, switch=odd, seen_us=T0)])
+    note(database, [SwitchProcess(core=odd, address=odd, switch=odd, sequence=1, seen_us=T0)])
     write(database, up(odd, odd))
     assert open_at(database, odd) == {odd: 0}
 
 
 def test_a_value_that_postgresql_refuses_is_a_data_error(database: Connection) -> None:
     with pytest.raises(DataError):
-        note(database, [SwitchProcess(core="x", address="a\0", switch="fs", seen_us=T0)])
+        note(database, [SwitchProcess(core="x", address="a\0", switch="fs", sequence=1, seen_us=T0)])

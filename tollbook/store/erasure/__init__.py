@@ -1,0 +1,1 @@
+"""What an erasure removes from PostgreSQL, and the receipts of erasures."""

@@ -1,0 +1,1 @@
+"""Events out: who is told of calls, what happened to them, and what is still to be delivered."""
