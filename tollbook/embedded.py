@@ -12,14 +12,14 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tollbook.errors import SettingsError, StoreUnavailable
 from tollbook.process import die_with_parent
+from tollbook.scratch import scratch_folder
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 30.0
@@ -52,11 +52,12 @@ def running_url(data_dir: Path) -> str | None:
 
 
 @contextmanager
-def embedded_postgres(data_dir: Path, *, fsync: bool = True) -> Generator[str]:
+def embedded_postgres(data_dir: Path, *, fsync: bool = True, settings: Sequence[str] = ()) -> Generator[str]:
     """Run a PostgreSQL below `data_dir` and yield its URL; it stops at the end, or when this process dies.
 
-    `fsync=False` is for tests, whose data may be lost with the machine. Raises SettingsError if the extra `embedded`
-    is not installed, and StoreUnavailable if the server does not start.
+    `fsync=False` is for tests, whose data may be lost with the machine, and so are `settings`, PostgreSQL's own, as
+    NAME=VALUE, which override ours. Raises SettingsError if the extra `embedded` is not installed, and StoreUnavailable
+    if the server does not start.
     """
     running = running_url(data_dir)
     if running:
@@ -65,14 +66,14 @@ def embedded_postgres(data_dir: Path, *, fsync: bool = True) -> Generator[str]:
             " or choose another TOLLBOOK_DATA_DIR"
         )
     user = _unprivileged_user()
-    with tempfile.TemporaryDirectory(prefix="tollbook-pg-") as scratch:
-        binaries = _reachable_binaries(Path(scratch), user)
+    with scratch_folder("tollbook-pg-") as scratch:
+        binaries = _reachable_binaries(scratch, user)
         # A socket's path may have 107 bytes at most, which a path in the data directory may exceed.
-        sockets = _owned_folder(Path(scratch) / "socket", user)
+        sockets = _owned_folder(scratch / "socket", user)
         cluster = _owned_folder(data_dir / "postgresql", user)
         if not (cluster / "PG_VERSION").exists():
             _initialise(binaries, cluster, user)
-        server = _start(binaries, cluster, sockets, user, fsync=fsync)
+        server = _start(binaries, cluster, sockets, user, fsync=fsync, settings=settings)
         try:
             _wait_until_ready(server, binaries, sockets, cluster)
             yield _url(sockets)
@@ -155,10 +156,17 @@ def _initialise(binaries: Path, cluster: Path, user: pwd.struct_passwd | None) -
 
 
 def _start(
-    binaries: Path, cluster: Path, sockets: Path, user: pwd.struct_passwd | None, *, fsync: bool
+    binaries: Path,
+    cluster: Path,
+    sockets: Path,
+    user: pwd.struct_passwd | None,
+    *,
+    fsync: bool,
+    settings: Sequence[str],
 ) -> subprocess.Popen[bytes]:
-    settings = [*_SERVER_SETTINGS, f"unix_socket_directories={sockets}", f"fsync={'on' if fsync else 'off'}"]
-    command = [binaries / "postgres", "-D", cluster, *(word for setting in settings for word in ("-c", setting))]
+    ours = [*_SERVER_SETTINGS, f"unix_socket_directories={sockets}", f"fsync={'on' if fsync else 'off'}"]
+    words = [word for setting in (*ours, *settings) for word in ("-c", setting)]  # of two values the last one counts
+    command = [binaries / "postgres", "-D", cluster, *words]
     with (cluster.parent / "postgresql.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - the wheel's own binary, no shell
             command,

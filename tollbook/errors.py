@@ -5,12 +5,15 @@ database that is away. The units in conf/systemd do not restart after 77 and 78.
 
 | code | errors | what to do |
 |---|---|---|
-| 64 | UsageError | correct the command line |
+| 64 | UsageError, QuestionTooLarge | correct the command line; ask for less |
 | 65 | DataError, LegsRefused, TooLate, ClockAhead, FrameRefused | correct or remove the input: it fails again |
 | 69 | SwitchUnavailable | try again later; see whether FreeSWITCH runs and can be reached |
+| 74 | ArchiveDamaged | `tollbook archive verify` says what is damaged and what heals it |
 | 75 | Retryable, StoreUnavailable, ProtocolError, ArchiveError, SchemaBehind | try again later |
-| 77 | SwitchRefused | correct the password or the switch's access list |
-| 78 | SettingsError, SchemaError, ArchiveLost | correct the setting, the schema or the catalog |
+| 75 | EngineBusy, EngineUnavailable | try again later; see whether the server that TOLLBOOK_ENGINE names runs |
+| 77 | SwitchRefused, AccountHeld | correct the password or the switch's access list; lift the account's hold |
+| 77 | WrongUser | run the command as the owner of the data directory |
+| 78 | SettingsError, SchemaError, ArchiveLost, ArchiveForked | correct the setting, the schema or the catalog |
 | 1 | TollbookError | see the message |
 """
 
@@ -28,6 +31,10 @@ class UsageError(TollbookError):
     """A command was asked for something that cannot be done."""
 
     exit_code = os.EX_USAGE
+
+
+class QuestionTooLarge(UsageError):
+    """The answer would take more time, memory or groups than one may."""
 
 
 class DataError(TollbookError):
@@ -99,6 +106,14 @@ class ArchiveError(Retryable):
     """The archive's catalog or object storage failed."""
 
 
+class EngineBusy(Retryable):
+    """As many questions as may be asked of the archive at once are being answered."""
+
+
+class EngineUnavailable(Retryable):
+    """The server that answers questions about the archive (TOLLBOOK_ENGINE) is away, or failed."""
+
+
 class SwitchRefused(TollbookError):
     """The switch answered, and refuses our password or our address."""
 
@@ -123,7 +138,36 @@ class SchemaBehind(SchemaError):
     exit_code = os.EX_TEMPFAIL
 
 
+class ArchiveDamaged(TollbookError):
+    """A file of the archive is missing, or is not the one that was written."""
+
+    exit_code = os.EX_IOERR
+
+    def __init__(self, reason: str, location: str | None = None) -> None:
+        """Take the reason, and where the file is, if that is known."""
+        super().__init__(reason)
+        self.location = location
+
+
 class ArchiveLost(TollbookError):
-    """The archive's files are there, and its catalog does not know them: `tollbook archive attach` registers them."""
+    """The archive's catalog does not lead to its newest state, which `tollbook archive attach` finds again."""
 
     exit_code = os.EX_CONFIG
+
+
+class ArchiveForked(TollbookError):
+    """The archive belongs to another database, or has states that this one does not know: writing would fork it."""
+
+    exit_code = os.EX_CONFIG
+
+
+class AccountHeld(TollbookError):
+    """The account is under a hold: none of its calls may be removed until that is lifted."""
+
+    exit_code = os.EX_NOPERM
+
+
+class WrongUser(TollbookError):
+    """A command was given by another user than the owner of the data directory, who could not write its files."""
+
+    exit_code = os.EX_NOPERM

@@ -1,12 +1,25 @@
-"""Child processes that never outlive the process that started them, even when that is killed with SIGKILL."""
+"""Child processes, our own commands among them, that never outlive who started them, even when that is killed."""
 
 import ctypes
 import os
 import pwd
+import shlex
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+
+
+def own_command(arguments: Sequence[str]) -> list[str]:
+    """Return what starts `tollbook ARGUMENTS` of this installation, whatever is on the PATH."""
+    return [str(Path(sys.executable).with_name("tollbook")), *arguments]
+
+
+def given_command() -> str:
+    """Return the command line that was given, as it can be pasted into a shell."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def die_with_parent(number: signal.Signals, user: pwd.struct_passwd | None = None) -> Callable[[], None]:

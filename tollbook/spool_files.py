@@ -3,6 +3,8 @@
 `tollbook listen` and `tollbook spool` write and read them, `tollbook doctor` counts them.
 """
 
+import itertools
+import os
 import re
 from pathlib import Path
 
@@ -51,6 +53,17 @@ def damaged_path(folder: Path, digest: str) -> Path:
 def dead_letter_paths(folder: Path) -> list[Path]:
     """List the dead letters, by name; none when there is no such folder. Raises OSError."""
     return _matching(folder, _DEAD_LETTER)
+
+
+def count_dead_letters(folder: Path, most: int) -> int:
+    """Count the dead letters, up to `most`; none when there is no such folder. Raises OSError."""
+    try:
+        with os.scandir(folder) as found:
+            return sum(
+                1 for _ in itertools.islice((entry for entry in found if _DEAD_LETTER.fullmatch(entry.name)), most)
+            )
+    except FileNotFoundError:
+        return 0
 
 
 def _matching(folder: Path, name: re.Pattern[str]) -> list[Path]:

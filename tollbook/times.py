@@ -8,8 +8,9 @@ SECONDS_PER_HOUR: Final = 3_600
 SECONDS_PER_DAY: Final = 24 * SECONDS_PER_HOUR
 MS_PER_HOUR: Final = 1000 * SECONDS_PER_HOUR
 MS_PER_DAY: Final = 1000 * SECONDS_PER_DAY
+US_PER_MS: Final = 1000
 US_PER_SECOND: Final = 1_000_000
-US_PER_DAY: Final = 1000 * MS_PER_DAY
+US_PER_DAY: Final = US_PER_MS * MS_PER_DAY
 
 # A time before 2000 or from 2100 on counts as not set: it would ask for a partition of an absurd day.
 CLOCK_FROM_US: Final = 946_684_800 * US_PER_SECOND
@@ -20,6 +21,11 @@ LAST_MS: Final = 253_402_300_799_999
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MS = dt.timedelta(milliseconds=1)
+
+
+def clock_us(us: int) -> int:
+    """Return a time of the switch's clock, epoch µs; 0, which is "not set", for one before 2000 or from 2100 on."""
+    return us if CLOCK_FROM_US <= us < CLOCK_UNTIL_US else 0
 
 
 def current_day() -> int:

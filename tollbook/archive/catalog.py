@@ -10,7 +10,6 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from psycopg import Connection
@@ -18,23 +17,32 @@ from pyiceberg import exceptions as iceberg
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
-from pyiceberg.utils.config import Config
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.event import listen
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from tollbook.archive._pyarrow import pa
+from tollbook.archive.configured import CATALOG, configured_properties
+from tollbook.archive.damage import REMEDY
 from tollbook.archive.file_io import DurableFileIO, create_private
+from tollbook.archive.older_table import as_ours
+from tollbook.archive.pointer import read_pointer
 from tollbook.archive.schema import TABLE
 from tollbook.config import Settings
 from tollbook.database_url import connection_parameters
-from tollbook.errors import ArchiveError, SettingsError
-
-CATALOG = "tollbook"
+from tollbook.errors import ArchiveDamaged, ArchiveError, ArchiveLost, SettingsError
 
 _REMEDY = (
-    "nothing is lost, the next run continues where this one stopped; check that the database and the warehouse"
-    " (PYICEBERG_CATALOG__TOLLBOOK__…, or the data directory) can be reached and written"
+    "nothing is lost by this: what waits for the archive stays in PostgreSQL, and the next run continues where this one"
+    " stopped; check that the database and the warehouse (PYICEBERG_CATALOG__TOLLBOOK__…, or the data directory) can be"
+    " reached and written"
+)
+
+# Its parts are separated by semicolons, so that `tollbook doctor` shortens each by itself.
+_ATTACH = (
+    "is the warehouse mounted, and the right one (PYICEBERG_CATALOG__TOLLBOOK__…, or the data directory)?; if the file"
+    " is gone for good, `tollbook archive attach` goes on from the newest state that is left; until then nothing is"
+    " written and nothing removed"
 )
 
 # pyiceberg's exceptions have no common base. S3, files and HTTP come as OSError, also from pyarrow and requests.
@@ -67,9 +75,14 @@ _CREDENTIALS = re.compile(r"(?<=://)[^@/\s]*@")
 
 @contextmanager
 def archive_errors(doing: str) -> Generator[None]:
-    """Raise ArchiveError in place of what pyiceberg, its storage and its catalog raise; `doing` says what failed."""
+    """Raise ArchiveError in place of what pyiceberg, its storage and its catalog raise; `doing` says what failed.
+
+    Raises ArchiveDamaged for a file that is missing.
+    """
     try:
         yield
+    except FileNotFoundError as error:
+        raise ArchiveDamaged(f"{doing} failed, for a file is missing: {_message(error)}: {REMEDY}") from error
     except _FAILURES as error:
         raise ArchiveError(f"{doing} failed: {_message(error)}; {_REMEDY}") from error
 
@@ -114,7 +127,7 @@ def _prepare_nothing(connection: object, *_: object) -> None:
 
 def catalog_properties(settings: Settings) -> dict[str, str]:
     """Return what the catalog is opened with: our defaults, overridden by pyiceberg's settings."""
-    configured: dict[str, Any] = dict(Config().get_catalog_config(CATALOG) or {})
+    configured = configured_properties()
     defaults = {"py-io-impl": f"{DurableFileIO.__module__}.{DurableFileIO.__name__}"}
     defaults |= _S3_PATIENCE
     if "s3.endpoint" in configured and "client.region" not in configured:
@@ -125,6 +138,11 @@ def catalog_properties(settings: Settings) -> dict[str, str]:
     if "warehouse" not in configured:
         defaults["warehouse"] = _local_warehouse(settings)
     return defaults | configured
+
+
+def has_own_catalog(settings: Settings) -> bool:
+    """Return whether the catalog is in Tollbook's own database."""
+    return catalog_properties(settings).get("uri") == _sql_uri(settings)
 
 
 def _sql_uri(settings: Settings) -> str:
@@ -160,13 +178,37 @@ def _local_warehouse(settings: Settings) -> str:
 
 
 def load_calls(catalog: Catalog) -> Table | None:
-    """Load the archive's table as it is now; return None if nothing was ever archived. Raises ArchiveError."""
+    """Load the archive's table as it is now, to read it; return None if nothing was ever archived.
+
+    It has all our columns, also when it was written before some of them were added. Raises as `load_archive`.
+    """
+    table = load_archive(catalog)
+    return None if table is None else as_ours(table)
+
+
+def load_archive(catalog: Catalog, identifier: tuple[str, str] = TABLE) -> Table | None:
+    """Load the archive's table of calls, or another, as it is now, to write it; None if the catalog does not know it.
+
+    Raises ArchiveError, and ArchiveLost if the metadata file to which the catalog leads is missing or torn.
+    """
     with archive_errors("loading the archive's table"):
         try:
-            return catalog.load_table(TABLE)
+            return catalog.load_table(identifier)
         except iceberg.NoSuchTableError:
             return None
         except ProgrammingError as error:
             if getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:  # nothing was ever archived
                 return None
             raise
+        except FileNotFoundError as error:
+            raise ArchiveLost(
+                f"the archive's metadata file is missing; {_where(catalog, identifier)}; {_ATTACH}"
+            ) from error
+        except (iceberg.ValidationError, UnicodeDecodeError) as error:
+            raise ArchiveLost(
+                f"the archive's metadata file is torn or damaged; {_where(catalog, identifier)}; {_ATTACH}"
+            ) from error
+
+
+def _where(catalog: Catalog, identifier: tuple[str, str]) -> str:
+    return read_pointer(catalog, identifier) or "its catalog knows the location"

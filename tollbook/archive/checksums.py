@@ -5,7 +5,7 @@ pyiceberg has no setting to write them or to verify them, so this module replace
 choose the options of its Parquet writer and reader. The version of pyiceberg is capped in pyproject.toml, and a test
 flips bits, so that an upgrade cannot lose the checksums unnoticed. What opens a Parquet file by itself passes `VERIFY`.
 
-The checksums cover the pages. The footer has none: `tollbook.archive.digests` covers whole files.
+The checksums cover the pages. The footer has none: `maintenance.archive.digests` covers whole files.
 """
 
 from typing import Any, Final

@@ -1,7 +1,8 @@
 """Pages of the archive: calls as rows, with times in epoch ms, read by key."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from pyiceberg.manifest import DataFile
@@ -11,19 +12,18 @@ from tollbook.archive._pyarrow import expressions as ex
 from tollbook.archive._pyarrow import pa, pc, plan_files, read_batches
 from tollbook.archive.bounds import start_bounds, table_span
 from tollbook.archive.catalog import archive_errors
-from tollbook.archive.row_filter import matching, started
-from tollbook.archive.rows import epoch_ms, find_keys, without
+from tollbook.archive.row_filter import matching, started, with_variables
+from tollbook.archive.rows import SortedKeys, epoch_ms
 from tollbook.archive.schema import ARCHIVE_COLUMNS, TIMES, account_of
 from tollbook.archive.spans import Extent, Span, spans_to_plan, spans_to_read
 from tollbook.model.call_key import CallKey
 from tollbook.model.record import COLUMNS, Record
 from tollbook.model.selection import Selection
-from tollbook.model.tiers import KEYED_COLUMNS, key_of
+from tollbook.model.tiers import KEYED_COLUMNS, key_of, read_columns
+from tollbook.times import US_PER_MS
 
 # The rows that `read_all` holds in memory at once.
 PAGE_ROWS = 10_000
-
-_US_PER_MS = 1000
 
 
 def read_page(
@@ -42,6 +42,8 @@ def read_page(
         span = _span(table, selection)
         page = _Page(selection=selection, limit=limit, excluded=excluded, columns=columns)
         archived = tuple(name for name in columns if name in ARCHIVE_COLUMNS)
+        if selection.filters.var is not None:
+            archived = tuple(dict.fromkeys((*archived, "vars")))
         for planned in spans_to_plan(span, selection.order) if span else ():
             tasks = [(task, _extent(task.file, planned)) for task in plan_files(table, _row_filter(selection, planned))]
             extents = [extent for _, extent in tasks]
@@ -54,16 +56,20 @@ def read_page(
         return page.records()
 
 
-def read_all(table: Table, selection: Selection, *, limit: int | None = None) -> Iterator[Record]:
-    """Yield all archived calls of a selection, or the first `limit`, with COLUMNS, read page by page.
+def read_all(
+    table: Table, selection: Selection, *, limit: int | None = None, columns: Sequence[str] = COLUMNS
+) -> Iterator[Record]:
+    """Yield all archived calls of a selection, or the first `limit`, with these columns, read page by page.
 
     Raises ArchiveError, even after the first page.
     """
+    read = read_columns(columns)
+    shown = itemgetter(*map(read.index, columns))
     left = limit
     while left is None or left > 0:
         page_rows = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
-        rows = read_page(table, selection, page_rows)
-        yield from (row[: len(COLUMNS)] for row in rows)
+        rows = read_page(table, selection, page_rows, columns=read)
+        yield from map(shown, rows)
         if len(rows) < page_rows:
             return
         left = None if left is None else left - page_rows
@@ -78,7 +84,7 @@ class _Page:
     ) -> None:
         direction = "descending" if selection.order == "desc" else "ascending"
         self._order = [(name, direction) for name in CallKey._fields]
-        self._selection, self._limit, self._excluded = selection, limit, excluded
+        self._selection, self._limit, self._excluded = selection, limit, SortedKeys(excluded)
         self._columns = columns
         self._rows: Any = None
 
@@ -89,9 +95,8 @@ class _Page:
 
     def add(self, rows: Any) -> None:
         """Add the rows that belong on the page, and drop those that they push off it."""
-        rows = _rows_after(rows, self._selection)
-        if self._excluded:
-            rows = without(rows, find_keys(rows, self._excluded))
+        rows = with_variables(_rows_after(rows, self._selection), self._selection.filters)
+        rows = self._excluded.dropped_from(rows)
         if rows.num_rows:
             rows = rows if self._rows is None else pa.concat_tables([self._rows, rows], promote_options="permissive")
             self._rows = rows.sort_by(self._order).slice(0, self._limit)
@@ -109,7 +114,7 @@ def _span(table: Table, selection: Selection) -> Span | None:
     if months is None:
         return None
     first, end = selection.remaining
-    return Span(first=max(first * _US_PER_MS, months.first), end=min(end * _US_PER_MS, months.end))
+    return Span(first=max(first * US_PER_MS, months.first), end=min(end * US_PER_MS, months.end))
 
 
 def _extent(file: DataFile, planned: Span) -> Extent:
@@ -127,7 +132,7 @@ def _rows_after(rows: Any, selection: Selection) -> Any:
     if selection.after is None:
         return rows
     start_ts, call_id, switch = selection.after
-    start = pa.scalar(start_ts * _US_PER_MS, pa.int64()).cast(pa.timestamp("us", "UTC"))
+    start = pa.scalar(start_ts * US_PER_MS, pa.int64()).cast(pa.timestamp("us", "UTC"))
     beyond = pc.less if selection.order == "desc" else pc.greater
     same_id = pc.and_(pc.equal(rows["call_id"], call_id), beyond(rows["switch"], switch))
     return rows.filter(pc.or_(beyond(rows["start_ts"], start), pc.or_(beyond(rows["call_id"], call_id), same_id)))

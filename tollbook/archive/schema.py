@@ -11,7 +11,16 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table.sorting import SortField, SortOrder
 from pyiceberg.transforms import IdentityTransform, MonthTransform
-from pyiceberg.types import BooleanType, IntegerType, LongType, NestedField, PrimitiveType, StringType, TimestamptzType
+from pyiceberg.types import (
+    BooleanType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    NestedField,
+    PrimitiveType,
+    StringType,
+    TimestamptzType,
+)
 
 from tollbook.archive._pyarrow import untyped
 from tollbook.model.call_key import CallKey
@@ -30,16 +39,28 @@ _TYPES: dict[str, PrimitiveType] = {
     "cost_micros": LongType(),
     "revision": IntegerType(),
     "estimated": BooleanType(),
+    "pdd_ms": LongType(),
+    "ring_ms": LongType(),
+    "wait_ms": LongType(),
+    "talk_ms": LongType(),
+    "hold_ms": LongType(),
+    "rx_mos": DoubleType(),
+    "sip_status": IntegerType(),
+    "voicemail": BooleanType(),
+    "trunk_root": BooleanType(),
 }
 _REQUIRED = frozenset(
     ("call_id", "account_id", "direction", "from_num", "to_num", "start_ts", "answered", "revision", "switch")
 )
 # In the order in which they were added to the table: the place in this list is the field id. A new column goes to the
-# end, even one of the public record. After the public columns: what a re-rate needs, and where the row comes from.
+# end, even one of the public record. After the public columns: what a re-rate needs, and where the row comes from; the
+# call's details, of which `recordings` and `vars` are JSON text as `parts` is.
 ARCHIVE_COLUMNS: Final = (
     "call_id", "account_id", "direction", "from_num", "to_num", "start_ts", "answer_ts", "end_ts", "duration_sec",
     "billsec", "answered", "disposition", "hangup_cause", "queue_id", "agent_id", "cost_micros",
     "parts", "revision", "switch", "estimated", "currency",
+    "hung_up_by", "pdd_ms", "ring_ms", "wait_ms", "hold_ms", "rx_mos", "codec", "sip_call_id", "source_ip", "gateway",
+    "sip_status", "destination", "recordings", "voicemail", "vars", "trunk_root", "talk_ms", "imported",
 )  # fmt: skip
 TIMES: Final = tuple(name for name in COLUMNS if name.endswith("_ts"))
 

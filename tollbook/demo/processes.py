@@ -3,18 +3,26 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tollbook.errors import TollbookError
-from tollbook.process import die_with_parent
+from tollbook.process import die_with_parent, own_command
 
 _COMMAND_TIMEOUT_S = 120.0
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 30.0
 _TAIL_LINES = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Started:
+    arguments: tuple[str, ...]
+    ready: Callable[[], bool]
+    settings: Mapping[str, str]
+    process: subprocess.Popen[bytes]
 
 
 class Processes:
@@ -27,12 +35,12 @@ class Processes:
         if not keep:
             mine = {key: value for key, value in mine.items() if not key.startswith("TOLLBOOK_")}
         self._environment = {**mine, **settings}
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, _Started] = {}
 
     def run(self, *arguments: str) -> str:
         """Run a command to its end and return what it printed. Raises TollbookError with the command's own message."""
         done = subprocess.run(  # noqa: S603 - our own command, no shell
-            _command(arguments),
+            own_command(arguments),
             env=self._environment,
             cwd=self._folder,
             capture_output=True,
@@ -49,18 +57,18 @@ class Processes:
 
         Raises TollbookError with the end of its log.
         """
-        name = arguments[0]
+        name, settings = arguments[0], settings or {}
         with self._log(name).open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - our own command, no shell
-                _command(arguments),
-                env={**self._environment, **(settings or {})},
+                own_command(arguments),
+                env={**self._environment, **settings},
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 preexec_fn=die_with_parent(signal.SIGTERM),
             )
-        self._running[name] = process
+        self._running[name] = _Started(arguments=arguments, ready=ready, settings=settings, process=process)
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
@@ -69,13 +77,25 @@ class Processes:
 
     def check(self) -> None:
         """Raise TollbookError when a started process has ended."""
-        for name, process in self._running.items():
-            if process.poll() is not None:
-                raise TollbookError(f"`tollbook {name}` ended with {process.returncode}:\n{self._tail(name)}")
+        for name, started in self._running.items():
+            if started.process.poll() is not None:
+                raise TollbookError(f"`tollbook {name}` ended with {started.process.returncode}:\n{self._tail(name)}")
+
+    def start_killed(self) -> list[str]:
+        """Start again what somebody killed, as systemd would; return the commands.
+
+        Raises TollbookError when a process has ended by itself, or does not come up again.
+        """
+        killed = [started for started in self._running.values() if (started.process.poll() or 0) < 0]
+        for started in killed:
+            self.start(*started.arguments, ready=started.ready, settings=started.settings)
+        self.check()
+        return [" ".join(started.arguments) for started in killed]
 
     def stop(self) -> None:
         """Stop all processes, the last one that was started first."""
-        for process in reversed(self._running.values()):
+        for started in reversed(self._running.values()):
+            process = started.process
             if process.poll() is None:
                 process.terminate()
             try:
@@ -90,7 +110,3 @@ class Processes:
 
     def _tail(self, name: str) -> str:
         return "\n".join(self._log(name).read_text(errors="replace").splitlines()[-_TAIL_LINES:])
-
-
-def _command(arguments: tuple[str, ...]) -> list[str]:
-    return [str(Path(sys.executable).with_name("tollbook")), *arguments]

@@ -1,8 +1,8 @@
 """Runs the demo: real processes on an embedded database, with a simulated switch or your own."""
 
+import os
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -18,7 +18,9 @@ from tollbook.demo.processes import Processes
 from tollbook.demo.show import call_line, welcome
 from tollbook.demo.verdict import Difference, differences, from_csv, record_of
 from tollbook.embedded import embedded_postgres
+from tollbook.env_file import ENV_FILE
 from tollbook.errors import TollbookError
+from tollbook.scratch import scratch_folder
 from tollbook.simulator.freshen import FreshCall
 from tollbook.simulator.recording import load_all, shipped_names
 from tollbook.simulator.thread import SwitchThread
@@ -28,9 +30,11 @@ _CALLS_PER_S = 0.5
 _ONCE_SPEED = 4.0
 _ONCE_TIMEOUT_S = 60.0
 _POLL_S = 0.5
+# The agent of the recorded queue, as its switch names him, and a colleague who drinks coffee.
+_AGENT, _COLLEAGUE = "1000@default", "1002@default"
 _ARCHIVE_EVERY_S = 20.0
 _SHOWN_WINDOW_MS = 3_600_000
-# 0 is any free one.
+# That of the documentation; 0 is any free one.
 _PORTS = (8080, 0, 0)
 
 
@@ -40,12 +44,13 @@ class _Demo:
     processes: Processes
     export: Export
     key: str
+    settings: dict[str, str]
     since_ms: int
 
 
 def once() -> None:
     """Play each shipped recording once, and check rows, export and archive. Raises TollbookError if a row is wrong."""
-    with SwitchThread() as switch, _started(switch.url, own_settings=False) as demo:
+    with _simulated() as switch, _started(switch.url, own_settings=False) as demo:
         wanted: dict[str, list[dict[str, Any]]] = {}
 
         def note(call: FreshCall) -> None:
@@ -74,7 +79,7 @@ def forever(esl: str | None) -> None:
             _greet(demo, esl.rpartition("@")[2])
             _show(demo)
         return
-    with SwitchThread() as switch, _started(switch.url, own_settings=False) as demo:
+    with _simulated() as switch, _started(switch.url, own_settings=False) as demo:
         switch.wait_for_subscriber()
         _greet(
             demo, f"simulated, {switch.address[0]}:{switch.address[1]}, playing {len(shipped_names())} recorded calls"
@@ -83,21 +88,43 @@ def forever(esl: str | None) -> None:
         _show(demo)
 
 
+@contextmanager
+def _simulated() -> Generator[SwitchThread]:
+    """Run a simulated switch with two agents."""
+    with SwitchThread() as switch:
+        switch.set_agent(_AGENT, status="Available", state="Waiting")
+        switch.set_agent(_COLLEAGUE, status="On Break", state="Waiting")
+        yield switch
+
+
 def _greet(demo: _Demo, switch: str) -> None:
-    welcome(demo.console, switch=switch, url=demo.export.url, key=demo.key, operator_key=demo.export.key)
+    if not demo.export.url.endswith(f":{_PORTS[0]}"):
+        demo.console.print(f"port {_PORTS[0]} of 127.0.0.1 is taken: the API is at {demo.export.url}", soft_wrap=True)
+    welcome(
+        demo.console,
+        switch=switch,
+        url=demo.export.url,
+        key=demo.key,
+        operator_key=demo.export.key,
+        settings=demo.settings,
+    )
 
 
 @contextmanager
 def _started(esl: str, *, own_settings: bool) -> Generator[_Demo]:
     """Start database, listener and API in a folder that is removed at the end, also after an error or a signal."""
     signal.signal(signal.SIGTERM, _as_ctrl_c)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it: then it outlives its terminal
+        signal.signal(signal.SIGHUP, _as_ctrl_c)
     console = Console(highlight=False)
-    with tempfile.TemporaryDirectory(prefix="tollbook-demo-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        with console.status("starting PostgreSQL…") as status, embedded_postgres(folder / "data") as database:
+    with scratch_folder("tollbook-demo-") as folder:
+        data = folder / "data"
+        with console.status("starting PostgreSQL…") as status, embedded_postgres(data) as database:
             settings = {
+                # The settings of this machine's services would lead to their database and their CDR files.
+                ENV_FILE: os.environ.get(ENV_FILE, "") if own_settings else "",
                 "TOLLBOOK_DATABASE_URL": database,
-                "TOLLBOOK_DATA_DIR": str(folder / "data"),
+                "TOLLBOOK_DATA_DIR": str(data),
                 "TOLLBOOK_ESL": esl,
             }
             processes = Processes(folder, settings, keep=own_settings)
@@ -107,14 +134,21 @@ def _started(esl: str, *, own_settings: bool) -> Generator[_Demo]:
                 processes.run("rates", "import", str(Path(__file__).with_name("rates.csv")), "--plan", "demo")
                 for account in _ACCOUNTS:
                     processes.run("account", "add", account, "--plan", "demo")
-                key = processes.run("key", "create", "--account", _ACCOUNTS[0])
+                processes.run("account", "agent", "add", _ACCOUNTS[0], _AGENT, _COLLEAGUE)
+                key = processes.run("key", "create", "--account", _ACCOUNTS[0], "--scope", "*")
                 operator_key = processes.run("key", "create", "--operator")
                 since_ms = time.time_ns() // 1_000_000 - 60_000
                 status.update("starting the API and the listener…")
                 export = _start_api(processes, operator_key)
                 processes.start("listen", ready=lambda: "listening" in (folder / "listen.log").read_text())
                 status.stop()
-                yield _Demo(console=console, processes=processes, export=export, key=key, since_ms=since_ms)
+                shown = {name: settings[name] for name in (ENV_FILE, "TOLLBOOK_DATA_DIR")}
+                shown["TOLLBOOK_API_BIND"] = export.url.removeprefix("http://")  # `doctor` asks it
+                if not own_settings:  # the URL of a real switch has its password
+                    shown["TOLLBOOK_ESL"] = esl
+                yield _Demo(
+                    console=console, processes=processes, export=export, key=key, settings=shown, since_ms=since_ms
+                )
             finally:
                 processes.stop()
 
@@ -170,11 +204,14 @@ def _show(demo: _Demo) -> None:
     shown: set[tuple[str, int]] = set()
     archived_s = time.monotonic()
     while True:
-        demo.processes.check()
+        for command in demo.processes.start_killed():
+            demo.console.print(f"`tollbook {command}` was killed, and is started again, as systemd does", style="dim")
         since_ms = max(demo.since_ms, time.time_ns() // 1_000_000 - _SHOWN_WINDOW_MS)
-        finished = {
-            (row["call_id"], row["start_ts"]): row for row in demo.export.rows(since_ms) if row["end_ts"] is not None
-        }
+        try:
+            rows = demo.export.rows(since_ms)
+        except OSError:  # the API was killed while it answered
+            continue
+        finished = {(row["call_id"], row["start_ts"]): row for row in rows if row["end_ts"] is not None}
         for key in sorted(finished.keys() - shown, key=lambda key: finished[key]["end_ts"]):
             demo.console.print(call_line(finished[key]), soft_wrap=True)
         shown = set(finished)

@@ -1,6 +1,10 @@
 """What a demo prints: a line for each call that has ended. Names and numbers are callers' text, so none is markup."""
 
 import datetime as dt
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -38,8 +42,10 @@ def _short(text: str, width: int) -> str:
     return shown if len(shown) <= width else f"{shown[: width - 1]}…"
 
 
-def welcome(console: Console, *, switch: str, url: str, key: str, operator_key: str) -> None:
-    """Print what runs, and a command to paste."""
+def welcome(
+    console: Console, *, switch: str, url: str, key: str, operator_key: str, settings: Mapping[str, str]
+) -> None:
+    """Print what runs, and commands to paste: `settings` lead the `tollbook` command to it."""
     table = Table.grid(padding=(0, 2))
     table.add_row("switch", switch)
     table.add_row("dashboard", f"{url}/  (asks for one of the keys)")
@@ -49,6 +55,10 @@ def welcome(console: Console, *, switch: str, url: str, key: str, operator_key: 
     console.print(
         Panel(table, title="Tollbook demo", subtitle="Ctrl-C ends it and leaves nothing behind", expand=False)
     )
-    console.print("Paste this in another terminal:\n", style="dim")
+    console.print("Paste these in another terminal:\n", style="dim")
     # soft_wrap: a line that is wrapped cannot be pasted.
-    console.print(f"curl -H 'x-api-key: {key}' '{url}/v1/calls?limit=5&format=csv'\n", soft_wrap=True, highlight=False)
+    console.print(f"curl -H 'x-api-key: {key}' '{url}/v1/calls?limit=5&format=csv'", soft_wrap=True, highlight=False)
+    console.print(f"curl -H 'x-api-key: {key}' '{url}/v1/agents'", soft_wrap=True, highlight=False)
+    given = " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
+    command = shlex.quote(str(Path(sys.executable).with_name("tollbook")))
+    console.print(f"export {given}; {command} doctor\n", soft_wrap=True, highlight=False)

@@ -7,7 +7,8 @@ unusable, the framer searches for the next frame's head, and believes no length 
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+
+import msgspec
 
 EVENT_JSON = b"text/event-json"
 EVENT_PLAIN = b"text/event-plain"
@@ -31,11 +32,11 @@ EVENT_BEGINS = b"\nContent-Type: text/event-"
 _HEADER_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:")
 _TYPE = b"Content-Type:"
 _LENGTH = b"Content-Length:"
-# A head as FreeSWITCH writes it for a JSON event ends with this.
-_USUAL_END = b"\nContent-Type: " + EVENT_JSON
+# A head as FreeSWITCH writes it for a JSON event, read at once: line by line takes four times as long.
+_USUAL_HEAD = re.compile(rb"Content-Length: (\d{1,12})\nContent-Type: " + EVENT_JSON + rb"\n\n")
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One frame: its type (`text/event-json`, …), its headers as they came, its body."""
 
     type: bytes
@@ -65,8 +66,8 @@ class Framer:
         self._unusable = False
         self.refused = 0
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield every frame that is complete with `data`."""
+    def feed(self, data: bytes | memoryview) -> Iterator[Frame]:
+        """Yield every frame that is complete with `data`, which is copied before the first one."""
         buffer = self._buffer
         buffer += data
         place = 0
@@ -79,18 +80,22 @@ class Framer:
                         return
                     place = found.start()
                     self._lost = False
-                end = buffer.find(b"\n\n", place)
-                if end < 0:
-                    if len(buffer) - place <= MAX_HEAD_BYTES:
-                        return
-                    place = self._give_up(place + 1)
-                    continue
-                head_at, body_at = place, end + 2
-                head = bytes(buffer[head_at:end])
-                kind, length = _read_head(head)
-                if not kind:
-                    place = self._give_up(place + 1) if head.strip() else body_at
-                    continue
+                head_at = place
+                if usual := _USUAL_HEAD.match(buffer, place):
+                    kind, length = EVENT_JSON, int(usual[1])
+                    head, body_at = usual[0][:-2], usual.end()
+                else:
+                    end = buffer.find(b"\n\n", place)
+                    if end < 0:
+                        if len(buffer) - place <= MAX_HEAD_BYTES:
+                            return
+                        place = self._give_up(place + 1)
+                        continue
+                    head, body_at = bytes(buffer[head_at:end]), end + 2
+                    kind, length = _read_head(head)
+                    if not kind:
+                        place = self._give_up(place + 1) if head.strip() else body_at
+                        continue
                 if length > self._max_body_bytes:
                     # Resynchronise on the next head; an absurd length is more likely wrong than right.
                     place = self._give_up(self._search_from(head_at, body_at))
@@ -140,10 +145,6 @@ class Framer:
 
 def _read_head(head: bytes) -> tuple[bytes, int]:
     """Return (type, body length) of a block of headers; the type is b'' when it is not one."""
-    if head.startswith(_LENGTH) and head.endswith(_USUAL_END):
-        digits = head[len(_LENGTH) : -len(_USUAL_END)].strip()
-        if digits.isdigit() and len(digits) <= 12:
-            return EVENT_JSON, int(digits)
     kind, length = b"", 0
     for line in head.split(b"\n"):
         if line.startswith(_TYPE):

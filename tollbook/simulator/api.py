@@ -1,5 +1,6 @@
 """What the simulated switch answers to `api` commands."""
 
+from tollbook.simulator.agents import AgentTable
 from tollbook.simulator.channels import ChannelTable
 from tollbook.simulator.event import RawEvent
 from tollbook.simulator.identity import MAX_SESSIONS, UUID_DUMP, VERSION, SwitchIdentity
@@ -8,8 +9,18 @@ _NO_CHANNEL = b"-ERR No such channel!\n"
 _USAGE = b"-USAGE: <uuid> [format]\n"
 
 
-def answer(command: bytes, *, identity: SwitchIdentity, channels: ChannelTable, sequence: int, now_us: int) -> bytes:
+def answer(
+    command: bytes,
+    *,
+    identity: SwitchIdentity,
+    channels: ChannelTable,
+    agents: AgentTable,
+    sequence: int,
+    now_us: int,
+) -> bytes:
     """Return the text that an api command prints; `sequence` numbers the event that `uuid_dump` makes."""
+    if command.split() == [b"callcenter_config", b"agent", b"list"]:
+        return agents.print_list()
     return _printed(command, identity, channels, sequence, now_us) or b"-ERR no reply\n"
 
 
@@ -25,6 +36,10 @@ def _printed(command: bytes, identity: SwitchIdentity, channels: ChannelTable, s
             return _uuid_dump(words, identity, channels, sequence, now_us)
         case b"status":
             return _status(identity, channels, now_us)
+        case b"switchname":
+            return identity.switch_name.encode()
+        case b"strmicroepoch":
+            return b"%d" % now_us
         case b"version":
             return f"FreeSWITCH Version {VERSION} (-release simulated 64bit)\n".encode()
         case b"module_exists":

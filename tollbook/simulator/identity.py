@@ -22,6 +22,7 @@ class Source:
 
 HEARTBEAT = Source(file=b"switch_core.c", function=b"send_heartbeat", line=b"95")
 UUID_DUMP = Source(file=b"mod_commands.c", function=b"uuid_dump_function", line=b"6495")
+AGENT = Source(file=b"mod_callcenter.c", function=b"cc_agent_update", line=b"1047")
 JOB = Source(file=b"mod_event_socket.c", function=b"api_exec", line=b"1572")
 
 

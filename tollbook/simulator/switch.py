@@ -9,11 +9,12 @@ from pathlib import Path
 
 from tollbook.errors import DataError
 from tollbook.simulator import api, cdr_folder
+from tollbook.simulator.agents import SUBCLASS, AgentTable
 from tollbook.simulator.channels import ChannelTable
 from tollbook.simulator.connection import ClientConnection
-from tollbook.simulator.event import Playable, RawEvent, SystemEvent
+from tollbook.simulator.event import Header, Playable, RawEvent, SystemEvent
 from tollbook.simulator.event_queue import MAX_QUEUED, EventQueue
-from tollbook.simulator.identity import JOB, Sessions, SwitchIdentity
+from tollbook.simulator.identity import AGENT, JOB, Sessions, SwitchIdentity
 from tollbook.simulator.recording import CdrFile
 
 HEARTBEAT_S = 20.0
@@ -44,6 +45,7 @@ class SimulatedSwitch:
         self.switch_name = switch_name
         self.identity = SwitchIdentity.begin(switch_name, _now_us())
         self.channels = ChannelTable()
+        self.agents = AgentTable()
         self.events_sent = 0
         self.restarts = 0
         self.overflows = 0
@@ -108,6 +110,7 @@ class SimulatedSwitch:
         self._sequence += 1
         self.events_sent += 1
         self.channels.note(event)
+        self.agents.note(event)
         for connection in list(self._connections):
             subscription = connection.session.subscription
             if subscription.wants(event):
@@ -148,9 +151,25 @@ class SimulatedSwitch:
             command,
             identity=self.identity,
             channels=self.channels,
+            agents=self.agents,
             sequence=self._sequence,
             now_us=_now_us(),
         )
+
+    def set_agent(self, agent: str, *, status: str | None = None, state: str | None = None) -> None:
+        """Set an agent's status or state, or both, as `callcenter_config agent set` does; the events are sent."""
+        if status is not None:
+            self._emit_agent(self.agents.set_status(agent, status))
+        if state is not None:
+            self._emit_agent(self.agents.set_state(agent, state))
+
+    def add_agent(self, agent: str) -> None:
+        """Add an agent, who is logged out; the event is sent."""
+        self._emit_agent(self.agents.add(agent))
+
+    def _emit_agent(self, said: list[Header]) -> None:
+        headers = ((b"Event-Subclass", SUBCLASS), *self.identity.headers(b"CUSTOM", AGENT, _now_us()), *said)
+        self._emit_own(RawEvent(headers=headers))
 
     def start_job(self, job_uuid: bytes, command: bytes) -> None:
         """Run an api command in the loop's next turn, so that its BACKGROUND_JOB comes after the reply."""

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -190,17 +191,29 @@ class SwitchThread:
         """Make a channel a zombie: gone without an end, still listed, denied when it is asked about."""
         self._loop.call_soon_threadsafe(self._switch.channels.make_zombie, unique_id.encode())
 
+    def set_agent(self, agent: str, *, status: str | None = None, state: str | None = None) -> None:
+        """Set an agent's status or state, or both; the events are sent."""
+        self._do(self._call(partial(self._switch.set_agent, agent, status=status, state=state)))
+
+    def add_agent(self, agent: str) -> None:
+        """Add an agent, who is logged out; the event is sent."""
+        self._do(self._call(partial(self._switch.add_agent, agent)))
+
+    def remove_agent(self, agent: str) -> None:
+        """Remove an agent, without an event."""
+        self._do(self._call(partial(self._switch.agents.remove, agent)))
+
     def beat(self) -> None:
         """Send a heartbeat now."""
         self._loop.call_soon_threadsafe(self._switch.beat)
 
     def restart(self) -> None:
         """Crash the switch and start it again: no hangups, no channels, a new Core-UUID, connections cut."""
-        self._do(self._call_restart())
+        self._do(self._call(self._switch.restart))
 
     def cut_connections(self) -> None:
         """Cut every connection; calls go on."""
-        self._do(self._call_cut())
+        self._do(self._call(self._switch.cut_connections))
 
     def wait_for_subscriber(self, timeout_s: float = 10.0) -> None:
         """Wait until a client is subscribed to CHANNEL_CREATE; raise TimeoutError if none does in time."""
@@ -232,10 +245,6 @@ class SwitchThread:
         for event in events:
             act(event)
 
-    async def _call_restart(self) -> None:
-        self._switch.restart()
-        await asyncio.sleep(0)
-
-    async def _call_cut(self) -> None:
-        self._switch.cut_connections()
+    async def _call(self, act: Callable[[], None]) -> None:
+        act()
         await asyncio.sleep(0)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from tollbook.config import Bind, EslAddress, Settings, load_settings
+from tollbook.config import Settings, load_settings
 from tollbook.errors import SettingsError
 from tollbook.model.trunks import TrunkRules
+from tollbook.setting_values import Bind, EslAddress
 
 SECRET = "hunter2"
 
@@ -22,6 +23,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in [name for name in os.environ if name.startswith("TOLLBOOK_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("TOLLBOOK_ENV_FILE", "")
 
 
 @pytest.fixture
@@ -57,10 +59,20 @@ def test_the_defaults(read: Any) -> None:
         ("data_dir", "/srv/tollbook", Path("/srv/tollbook")),
         ("retention_days", "1", 1),
         ("retention_days", "366", 366),
+        ("leg_days", "30", 30),
+        ("leg_days", "366", 366),
         ("account_variable", "domain_name", "domain_name"),
         ("parent_variable", "my.parent-1", "my.parent-1"),
         ("trunks", "carrier, gateway:two,,host:10.0.0.1 ", frozenset({"carrier", "gateway:two", "host:10.0.0.1"})),
         ("direction_variable", "my_direction", "my_direction"),
+        ("variables", "sip_h_X-Campaign, my.own_1,,sip_h_X-Campaign", ("sip_h_X-Campaign", "my.own_1")),
+        ("variables", ",".join(f"v{number}" for number in range(20)), tuple(f"v{number}" for number in range(20))),
+        ("variables", "v" * 256, ("v" * 256,)),
+        ("api_url", "https://calls.example.com/", "https://calls.example.com"),
+        ("api_url", "http://[::1]:8080/tollbook", "http://[::1]:8080/tollbook"),
+        ("recordings_url", "https://media.example/{path}?v=1", "https://media.example/{path}?v=1"),
+        ("recordings_root", "/srv/media", "/srv/media"),
+        ("tenants_see_carriers", "1", True),
         ("onnet", "pbx", frozenset({"pbx"})),
         ("onnet", "10.0.0.0/8,host:fd00::/8", frozenset({"10.0.0.0/8", "host:fd00::/8"})),
         ("gateway_prefixes", "carrier=0099, two=#31#", {"carrier": "0099", "two": "#31#"}),
@@ -124,10 +136,29 @@ WRONG = [
     ("retention_days", "0", "greater than or equal to 1"),
     ("retention_days", "367", "PostgreSQL keeps 366 days at most, because each day makes every page"),
     ("retention_days", "many", "valid integer"),
+    ("leg_days", "0", "greater than or equal to 1"),
+    ("leg_days", "29", "there as long as the rows are: write 30 (TOLLBOOK_RETENTION_DAYS) or more"),
+    ("leg_days", "367", "PostgreSQL keeps legs of 366 days at most"),
     ("account_variable", "a b", "should match pattern"),
     ("account_variable", "a\n", "should match pattern"),
     ("parent_variable", "é", "should match pattern"),
     ("direction_variable", "a b", "should match pattern"),
+    ("variables", ",".join(f"v{number}" for number in range(21)), "21 variables are too many: name 20 at most"),
+    ("variables", "v" * 257, "is no name of a channel variable: write up to 256 letters"),
+    ("variables", "a b", "'a b' is no name of a channel variable"),
+    ("variables", "variable_campaign", "leave out 'variable_', which only events put before a name: write campaign"),
+    ("recordings_url", "https://media.example/", "write https://HOST/{path}, where {path} is a recording's path below"),
+    ("recordings_url", "https://{path}/", "write https://HOST/{path}"),
+    ("recordings_url", "javascript:{path}", "write https://HOST/{path}"),
+    ("recordings_url", "https://media.example/{path}{path}", "write https://HOST/{path}"),
+    ("recordings_url", "https://[::1/{path}", "write https://HOST/{path}"),
+    ("api_url", "calls.example.com", "write https://HOST, and the path before /v1"),
+    ("api_url", "ftp://calls.example.com", "write https://HOST"),
+    ("api_url", "https://calls.example.com/?a=1", "write https://HOST"),
+    ("api_url", 'https://calls.example.com/">', "write https://HOST"),
+    ("recordings_root", "recordings", "write the whole path of a folder on the switch"),
+    ("recordings_root", "/srv/../media", "write the whole path of a folder on the switch"),
+    ("tenants_see_carriers", "maybe", "should be a valid boolean"),
     ("onnet", "pbx,10.0.0.0/33", "10.0.0.0/33 is no network: write 10.0.0.0/8 or fd00::/8"),
     ("trunks", "host:10.0.0.0/33", "host:10.0.0.0/33 is no network"),
     ("gateway_prefixes", "carrier", "write GATEWAY=PREFIX"),
@@ -147,6 +178,20 @@ def test_a_wrong_setting_is_reported_by_name(read: Any, name: str, text: str, pr
     assert f"TOLLBOOK_{name.upper()}: " in str(caught.value)
     assert problem in str(caught.value)
     assert caught.value.exit_code == 78
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sip_auth_username", "SIP_Auth_Password", "sip_auth_realm", "password", "vm_Password_1", "pin", "sip_h_X-PIN",
+        "conference_pin", "dtmf", "digits", "digits_dialed", "shipping", "sip_h_Authorization",
+        "sip_h_Proxy-Authorization", "sip_h_X-Passwd", "api_key", "sip_h_X-Api-Key", "cc_secret", "sip_h_X-Token",
+    ],
+)  # fmt: skip
+def test_a_variable_that_may_hold_a_secret_is_refused(read: Any, name: str) -> None:
+    """Whatever its case, and whatever stands beside it; the error says what to do."""
+    with pytest.raises(SettingsError, match=f"TOLLBOOK_VARIABLES: {name} may hold a secret, and is never kept.*copy"):
+        read(variables=f"sip_h_X-Campaign,{name}")
 
 
 def test_all_wrong_settings_are_reported_at_once(read: Any) -> None:
@@ -188,6 +233,12 @@ def test_no_secret_is_in_a_repr(read: Any) -> None:
         assert SECRET not in shown
     assert settings.esl[0].password.get_secret_value() == SECRET
     assert pickle.loads(pickle.dumps(settings.esl)) == settings.esl
+
+
+def test_legs_are_kept_as_long_as_rows_unless_longer() -> None:
+    assert Settings().kept_leg_days == 30
+    assert Settings(retention_days=7).kept_leg_days == 7
+    assert Settings(retention_days=7, leg_days=90).kept_leg_days == 90
 
 
 def test_the_archive_keeps_more_than_postgresql() -> None:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from maintenance.archive.run import archive_calls
 from tests.databases import store
-from tests.factories import Call, call
+from tests.factories import Call, call, price_of
 from tests.paths import ROOT
 from tollbook.config import Settings
 from tollbook.store.database import Connection
@@ -24,17 +24,21 @@ AUGUST = 1_785_542_400_000  # 2026-08-01T00:00:00Z
 DAYS = 92
 
 SUMS = """
-    SELECT account_id, to_char(to_timestamp(start_ts / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM') AS month, count(*),
-           sum(billsec), sum(cost_micros)
-    FROM call_cdr WHERE account_id = 'acme' AND start_ts >= 1788220800000 GROUP BY 1, 2 ORDER BY 1, 2
+    SELECT account_id, to_char(to_timestamp(start_ts / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM') AS month, currency,
+           count(*), sum(billsec), sum(cost_micros)
+    FROM call_cdr WHERE account_id = 'acme' AND start_ts >= 1788220800000 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
 
 def made(number: int, billsec: int) -> Call:
-    """Make calls of three months, some at the edges of days and months, of three accounts and of none."""
+    """Make calls of three months, some at the edges of days and months, of three accounts and of none.
+
+    Half of acme's calls are priced in dollars.
+    """
     start = AUGUST + (number % DAYS) * MS_PER_DAY + (number * 7919) % 3 * (MS_PER_DAY // 2 - 1)
     account_id = ("acme", "_acme", "other", None)[number % 4]
-    return call(f"call {number} ü", account_id, start, billsec=billsec, cost_micros=number * 10**9)
+    row, _ = call(f"call {number} ü", account_id, start, billsec=billsec)
+    return row, price_of(row, number * 10**9, "USD" if number % 8 == 4 else "EUR")
 
 
 @pytest.fixture
@@ -72,27 +76,47 @@ def played(example: str, settings: Settings) -> list[str]:
 
 
 def test_the_examples_are_found() -> None:
-    """DuckDB and Sail are both in the document: otherwise the test below would check nothing."""
-    assert ["to_duckdb" in example for example in EXAMPLES] == [True, False]
-    assert ["pysail" in example for example in EXAMPLES] == [False, True]
+    """All three are in the document: otherwise the tests below would check nothing."""
+    words = ("to_duckdb", "scan_iceberg", "pysail")
+    assert [[word in example for word in words] for example in EXAMPLES] == [
+        [True, False, False],
+        [False, True, False],
+        [False, False, True],
+    ]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["duckdb", "sail"])
+# The last engine, an Apache Spark, is heavier.
+ENGINES = [
+    pytest.param(example, id=name, marks=pytest.mark.soak if name == "sail" else ())
+    for name, example in zip(("duckdb", "polars", "sail"), EXAMPLES, strict=True)
+]
+
+
+@pytest.mark.parametrize("example", ENGINES)
 def test_an_example_gives_the_sums_of_postgresql(archive: Settings, database: Connection, example: str) -> None:
     wanted = [" ".join(map(str, row)) for row in database.execute(SUMS)]
-    assert len(wanted) == 2
+    assert len(wanted) == 4
     assert played(example, archive) == wanted
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["duckdb", "sail"])
+POLARS_KEYS = """
+columns = ("call_id", pl.col("start_ts").dt.epoch("ms"), "billsec", "cost_micros", "account_id")
+sums = calls.select(pl.concat_str(columns, separator="T"))
+"""
+
+
+@pytest.mark.parametrize("example", ENGINES)
 def test_an_engine_sees_every_call_once(archive: Settings, database: Connection, example: str) -> None:
     """All ids with their starts, and the sums of every account: no row is missing, outdated or twice."""
-    whole = re.sub(r'row_filter="[^"]*"', "", example)
-    columns = ", 'T', ".join(("call_id", "epoch_ms(start_ts)", "billsec", "cost_micros", "account_id"))
-    query = f'"SELECT concat({columns}) FROM calls"'
-    if "pysail" in example:
-        query = query.replace("epoch_ms", "unix_millis")
-    whole, replaced = re.subn(r'"SELECT .*?(?=\n\))', query, whole, flags=re.DOTALL)
+    if "scan_iceberg" in example:
+        whole, replaced = re.subn(r"^sums = .*?^\)$", POLARS_KEYS, example, flags=re.DOTALL | re.MULTILINE)
+    else:
+        whole = re.sub(r'row_filter="[^"]*"', "", example)
+        columns = ", 'T', ".join(("call_id", "epoch_ms(start_ts)", "billsec", "cost_micros", "account_id"))
+        query = f'"SELECT concat({columns}) FROM calls"'
+        if "pysail" in example:
+            query = query.replace("epoch_ms", "unix_millis")
+        whole, replaced = re.subn(r'"SELECT .*?(?=\n\))', query, whole, flags=re.DOTALL)
     assert replaced == 1
     names = {None: "_none", "_acme": "__acme"}
     wanted = sorted(

@@ -13,9 +13,9 @@ from esl_listener.connection import EventSocket
 from esl_listener.decoder import Decoder
 from tests.esl_client import messages_in
 from tests.paths import ESL
-from tollbook.config import EslAddress
 from tollbook.errors import SwitchUnavailable
 from tollbook.esl.framing import MAX_HEAD_BYTES, Frame, Framer
+from tollbook.setting_values import EslAddress
 
 STREAMS = sorted(ESL.glob("calls/*/*.esl")) + sorted(ESL.glob("protocol/*.esl"))
 SMALL = [

@@ -1,0 +1,28 @@
+"""What the allocators keep of the memory that was freed: little, in commands that handle one large batch after another.
+
+pyarrow's own allocator and glibc's, which has an arena for each thread, keep what every thread has had at once: a third
+of what `archive run` took was memory that nothing used, and giving it back makes the run no slower.
+"""
+
+import ctypes
+from collections.abc import MutableMapping
+from typing import Final
+
+# mallopt(3).
+_M_TRIM_THRESHOLD: Final = -1
+_M_ARENA_MAX: Final = -8
+
+_ARENAS: Final = 2
+_KEPT_BYTES: Final = 1_000_000
+
+
+def keep_little(environment: MutableMapping[str, str]) -> None:
+    """Have this process give back what it frees; call before pyarrow is imported, which reads the environment then.
+
+    Where the C library has no mallopt, that is done for Arrow's part alone.
+    """
+    environment.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, _ARENAS)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
