@@ -8,14 +8,14 @@ monkey.patch_all()
 
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 
+from esl_listener import database_wait
 from esl_listener.service import listen as run
-from tollbook.config import load_settings
+from tollbook.command import begin_command
 from tollbook.errors import SchemaBehind, SettingsError, StoreUnavailable
-from tollbook.log import setup
+from tollbook.process import own_command
 from tollbook.store import row_security
 from tollbook.store.database import check_schema, connect
 
@@ -24,8 +24,8 @@ from tollbook.store.database import check_schema, connect
 @click.option("--upgrade", is_flag=True, help="Run `tollbook db upgrade` first, if the database needs it.")
 def listen(upgrade: bool) -> None:
     """Listen to the switches of TOLLBOOK_ESL and write the call records, until SIGTERM."""
-    settings = load_settings()
-    setup(settings.log_level)
+    settings = begin_command()
+    database_wait.install()
     if upgrade:
         _upgrade_if_behind(settings.require_database_url())
     run(settings)
@@ -41,6 +41,6 @@ def _upgrade_if_behind(url: str) -> None:
     except (StoreUnavailable, SettingsError):
         return  # `run` decides whether it can start without
     except SchemaBehind:
-        done = subprocess.run([Path(sys.executable).with_name("tollbook"), "db", "upgrade"], check=False)  # noqa: S603 - our own command, no shell
+        done = subprocess.run(own_command(("db", "upgrade")), check=False)  # noqa: S603 - our own command, no shell
         if done.returncode:
             sys.exit(done.returncode)  # it has said why

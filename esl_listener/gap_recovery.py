@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +14,10 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from esl_listener.backoff import Backoff
 from esl_listener.metrics import Metrics
+from tollbook.backoff import Backoff
 from tollbook.log import log_line
-from tollbook.process import die_with_parent
+from tollbook.process import die_with_parent, own_command
 
 _log = logging.getLogger("tollbook.recovery")
 
@@ -41,9 +40,7 @@ class GapRecovery:
     """Recovers a folder when it is asked to, one run at a time; failures are logged, counted and tried again."""
 
     def __init__(self, folder: Path, metrics: Metrics) -> None:
-        self._command = [
-            str(Path(sys.executable).with_name("tollbook")), "recover", f"--wait={WAIT_S:.0f}", str(folder),
-        ]  # fmt: skip
+        self._command = own_command(("recover", f"--wait={WAIT_S:.0f}", str(folder)))
         self._metrics = metrics
         self._asked = Event()
 

@@ -45,7 +45,8 @@ class Inbox:
             self._has_room.wait()
         before = self._legs.get(key)
         self._legs[key] = leg if before is None else before.merged(leg)
-        self._filled.set()
+        if not self._filled.is_set():  # setting it again would look for who waits, at each event
+            self._filled.set()
 
     def put_back(self, legs: Iterable[Leg]) -> None:
         """Return what could not be written, to the front. Never waits, because these legs had their room before."""

@@ -1,10 +1,10 @@
 """When a switch was last heard, for the database; and how long it may be silent before its connection is dead."""
 
-from dataclasses import replace
-
 from tollbook.store.calls.switch_processes import SwitchProcess
 from tollbook.times import CLOCK_UNTIL_US, US_PER_SECOND
 
+# An event's number is 64 bits wide in the switch, and signed in PostgreSQL.
+_SEQUENCE_UNTIL = 1 << 63
 # So many missed heartbeats mean a dead connection. A switch or a network may well pause for a few seconds, though.
 _MISSED = 3
 _SHORTEST_S = 3.0
@@ -19,11 +19,11 @@ class Liveness:
     def __init__(self) -> None:
         self._waiting: dict[str, SwitchProcess] = {}
 
-    def note(self, core: str, address: str, switch: str, seen_us: int, unheard: int = 0) -> None:
-        """Note that process `core` lived at `seen_us`, and how many more of its sessions went unheard."""
-        # A later clock is wrong, and PostgreSQL would refuse it again at every retry.
-        if core and 0 < seen_us < CLOCK_UNTIL_US:
-            self._add(SwitchProcess(core=core, address=address, switch=switch, seen_us=seen_us, unheard=unheard))
+    def note(self, process: SwitchProcess) -> None:
+        """Note the event of a process that was just heard, or how many more of its sessions went unheard."""
+        # Greater numbers are wrong, and PostgreSQL would refuse them again at every retry.
+        if process.core and 0 < process.seen_us < CLOCK_UNTIL_US and 0 <= process.sequence < _SEQUENCE_UNTIL:
+            self._add(process)
 
     def take(self) -> list[SwitchProcess]:
         """Remove and return what waits."""
@@ -39,8 +39,7 @@ class Liveness:
 
     def _add(self, process: SwitchProcess) -> None:
         before = self._waiting.get(process.core)
-        waited = before.unheard if before else 0
-        self._waiting[process.core] = replace(process, unheard=process.unheard + waited)
+        self._waiting[process.core] = process if before is None else before.merge(process)
 
 
 class HeartbeatTimeout:

@@ -5,12 +5,13 @@ import click
 from esl_listener.dead_letter import DeadLetter, load_all
 from esl_listener.segment import decode_segment
 from rating.loader import load_pricing
+from tollbook.command import begin_command
 from tollbook.config import Settings, load_settings
 from tollbook.errors import DataError, TollbookError
 from tollbook.log import printable
 from tollbook.model.leg import LegKey
 from tollbook.spool_files import dead_letter_folder, segments, spool_folders
-from tollbook.store.calls.batch import Refused, write_around_poison
+from tollbook.store.calls.poison import Refused, write_around_poison
 from tollbook.store.database import check_schema, connect
 from tollbook.store.days.partitions import Partitions
 
@@ -47,7 +48,7 @@ def list_() -> None:
 @spool.command()
 def retry() -> None:
     """Write the legs of the dead letters again, and remove the files of those that PostgreSQL takes now."""
-    settings = load_settings()
+    settings = begin_command()
     letters = list(load_all(dead_letter_folder(settings.data_dir)))
     refused = _write(settings, letters) if letters else []
     for letter in refused:

@@ -12,7 +12,7 @@ from esl_listener.inbox import Inbox
 from esl_listener.metrics import Metrics
 from esl_listener.segment import Segment
 from esl_listener.spool import Spool
-from tollbook.log import log_line
+from tollbook.log import Outage, log_line
 
 _log = logging.getLogger("tollbook.spool")
 
@@ -32,7 +32,8 @@ class Spooler:
     legs stay in the inbox: that is an alarm (`problem`), and the inbox's bound is the next limit.
     """
 
-    def __init__(self, inbox: Inbox, spool: Spool, metrics: Metrics, dead_letters: Path) -> None:
+    def __init__(self, inbox: Inbox, spool: Spool, metrics: Metrics, dead_letters: Path, outage: Outage) -> None:
+        """Take what it works on, and the outage of PostgreSQL: `outage` ends once all that was spooled is written."""
         self._inbox = inbox
         self._spool = spool
         self._metrics = metrics
@@ -40,8 +41,10 @@ class Spooler:
         # One thread does all of the spool's I/O: a slow disk holds up nothing else, and nothing needs a lock.
         self._disk = ThreadPool(1)
         self._stop = Event()
+        self._outage = outage
         # Legs that an earlier listener left belong to its outage, so the end of that one is reported too.
-        self._outage_reported = spool.waiting > 0
+        self._has_spooled = spool.waiting > 0
+        self._disk_outage = Outage(_log)
         self.problem = ""
 
     @property
@@ -109,28 +112,27 @@ class Spooler:
             self._inbox.put_back(legs)
         else:
             self._metrics.legs_spooled += len(legs)
-            self._report_beginning()
+            self._has_spooled = True
+            if not self._outage.is_on:  # else it failed, which the writer reports
+                self._outage.fail(logging.WARNING, "PostgreSQL is slow: legs wait on disk", folder=self._spool.folder)
         self._report_problem(problem)
         return len(legs) == _MOST_LEGS and not problem
 
     def _report_problem(self, problem: str) -> None:
-        if problem and not self.problem:
-            log_line(_log, logging.ERROR, f"nothing can be spooled: {problem}", waiting_legs=len(self._inbox))
-        elif self.problem and not problem:
-            log_line(_log, logging.WARNING, "the spool can be written again", waiting_legs=len(self._inbox))
+        if problem:
+            message = f"nothing can be spooled: {problem}"
+            self._disk_outage.fail(logging.ERROR, message, waiting_legs=len(self._inbox))
+        else:
+            self._disk_outage.end(logging.WARNING, "the spool can be written again", waiting_legs=len(self._inbox))
         self.problem = problem
-
-    def _report_beginning(self) -> None:
-        if not self._outage_reported:
-            folder = self._spool.folder
-            log_line(_log, logging.WARNING, "PostgreSQL is away or slow: legs wait on disk", folder=folder)
-        self._outage_reported = True
 
     def _report_end(self) -> None:
         self._report_problem("")
-        if self._outage_reported and not self._spool.bytes:
-            log_line(_log, logging.WARNING, "PostgreSQL has taken what was spooled")
-            self._outage_reported = False
+        if not self._outage.is_on:
+            self._has_spooled = False
+        elif not self._spool.bytes:
+            message = "PostgreSQL has taken what was spooled" if self._has_spooled else "PostgreSQL takes batches again"
+            self._outage.end(logging.WARNING, message)
 
 
 def _save_damaged(folder: Path, data: bytes) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import gevent
 from gevent.event import AsyncResult, Event
 
-from esl_listener.backoff import Backoff
+from esl_listener.agents import AgentInbox, ask_for_agents
 from esl_listener.channels import compare_channels
 from esl_listener.connection import EventSocket
 from esl_listener.decoder import Decoder
@@ -15,18 +15,25 @@ from esl_listener.liveness import HeartbeatTimeout, Liveness
 from esl_listener.metrics import Metrics
 from esl_listener.reconcile import DENIED_TWICE_AFTER_S, ChannelReconciler
 from esl_listener.session_audit import SessionAudit, sessions_in, shows_session
-from tollbook.config import EslAddress
+from tollbook.backoff import Backoff
 from tollbook.errors import SwitchRefused, SwitchUnavailable, TollbookError
 from tollbook.esl.framing import Frame
-from tollbook.log import log_line
+from tollbook.log import Outage, log_line
+from tollbook.model.agents.change import changes_of
 from tollbook.model.event import SwitchEvent
 from tollbook.model.leg import Leg, leg_of
-from tollbook.store.calls.switch_processes import OpenLeg
+from tollbook.setting_values import EslAddress
+from tollbook.store.calls.switch_processes import OpenLeg, SwitchProcess
+from tollbook.times import US_PER_SECOND
 
 _log = logging.getLogger("tollbook.switch")
 
-# These events give every row; each further one would cost time.
-EVENTS = "CHANNEL_CREATE CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE HEARTBEAT"
+# The first three give every row; RECORD_STOP and those of the two modules only its details. A switch without such a
+# module takes the subscription and sends none. After CUSTOM, every word is a subclass.
+EVENTS = (
+    "CHANNEL_CREATE CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE HEARTBEAT RECORD_STOP"
+    " CUSTOM callcenter::info vm::maintenance"
+)
 # Without any reason, channels are compared this often: an overflowing switch drops events without a word.
 RECONCILE_EVERY_S = 300.0
 # With a reason, no more often than this, because a comparison asks about every open leg.
@@ -36,6 +43,8 @@ RECONCILE_AT_MOST_EVERY_S = 10.0
 # heard meanwhile.
 STABLE_S = 1.0
 _MOST_FAILURES_AFTER_SUCCESS = 3
+
+_LOST_HINT = "its end is an estimate until `tollbook recover` reads its CDR file"
 
 
 class SwitchListener:
@@ -54,8 +63,11 @@ class SwitchListener:
         on_connected: Callable[[], None],
         liveness: Liveness,
         metrics: Metrics,
+        database_outage: Outage,
+        agents: AgentInbox,
     ) -> None:
         self.address = address
+        self._address_text = str(address)
         self._decoder = decoder
         self._put = put
         self._open_legs = open_legs
@@ -63,6 +75,7 @@ class SwitchListener:
         self.tried: AsyncResult[SwitchUnavailable | SwitchRefused | None] = AsyncResult()
         self._liveness = liveness
         self._metrics = metrics
+        self._agents = agents
         self._socket: EventSocket | None = None
         self._core = ""
         self._reconciler = ChannelReconciler()
@@ -72,6 +85,15 @@ class SwitchListener:
         self._audit = SessionAudit()
         self._heartbeat_timeout = HeartbeatTimeout()
         self._stopping = False
+        self._outage = Outage(_log)
+        self._comparing_outage = Outage(_log, within=database_outage)
+        #: How many seconds after the switch's clock stamped it the last heartbeat was read; None: not connected.
+        self.lag_s: float | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the switch is heard."""
+        return self._socket is not None
 
     def _connect(self) -> EventSocket:
         """Connect and subscribe; return the connection. Raises SwitchRefused or SwitchUnavailable."""
@@ -81,13 +103,16 @@ class SwitchListener:
         self._heartbeat_timeout.interrupt()
         connection.connect()
         connection.silence_limit_s = self._heartbeat_timeout.limit_s
+        # Before the first event, so that it is written before the signs of life that come now.
+        self._agents.begin(self._address_text, self._heard_us)
         reply = connection.send(f"event {self.address.format} {EVENTS}")
         if not reply.startswith("+OK"):
             connection.stop()
             raise SwitchUnavailable(f"{self.address} refuses the subscription: {reply}")
         self._socket = connection
         self._metrics.connections += 1
-        log_line(_log, logging.INFO, "listening", switch=self.address)
+        if not self._outage.is_on:  # else `_report_stable` says so, once it lasts
+            log_line(_log, logging.INFO, "listening", switch=self.address)
         self._on_connected()
         return connection
 
@@ -109,10 +134,9 @@ class SwitchListener:
                 if connected_s is not None:
                     lasted_s = time.monotonic() - connected_s
                     failures = 0 if lasted_s > STABLE_S else min(failures, _MOST_FAILURES_AFTER_SUCCESS)
-                wait_s = backoff.wait_s(failures)
+                self._outage.fail(logging.ERROR, str(error))
                 failures += 1
-                log_line(_log, logging.ERROR, str(error), next_try_s=round(wait_s, 1))
-                gevent.sleep(wait_s)
+                gevent.sleep(backoff.wait_s(failures - 1))
 
     def stop(self) -> None:
         """Close the connection in order. When this returns, everything that was read has been put."""
@@ -125,12 +149,18 @@ class SwitchListener:
             connection.leave()
         reconciling: gevent.Greenlet[..., None] = gevent.Greenlet(self._keep_reconciling)
         reconciling.start()
+        settling: gevent.Greenlet[[], None] = gevent.Greenlet(self._report_stable)
+        settling.start_later(STABLE_S)
         try:
             raise connection.wait_closed()
         finally:
             reconciling.kill()
+            settling.kill()
             self._metrics.frames_refused += connection.frames_refused
-            self._socket = None
+            self._socket, self.lag_s = None, None
+
+    def _report_stable(self) -> None:
+        self._outage.end(logging.WARNING, "listening again", switch=self.address)
 
     def _keep_reconciling(self) -> None:
         while True:
@@ -140,9 +170,11 @@ class SwitchListener:
             self._wake.clear()
             try:
                 self._reconcile()
+                self._comparing_outage.end(logging.WARNING, "channels are compared again", switch=self.address)
                 next_s = DENIED_TWICE_AFTER_S if self._reconciler.has_denied else RECONCILE_EVERY_S
             except TollbookError as error:
-                log_line(_log, logging.WARNING, f"channels not compared: {error}", switch=self.address)
+                self._metrics.comparisons_failed += 1
+                self._comparing_outage.fail(logging.WARNING, f"channels not compared: {error}", switch=self.address)
                 next_s = RECONCILE_AT_MOST_EVERY_S
             self._wake.wait(next_s)
 
@@ -158,9 +190,12 @@ class SwitchListener:
             found = compare_channels(
                 lambda command: asking.send(f"api {command}"), self._decoder, legs, str(self.address)
             )
+            listed = ask_for_agents(lambda command: asking.send(f"api {command}"), self._heard_us)
         finally:
             # Not `leave`: nothing comes over it that could be lost, and a switch that hangs would not answer.
             asking.stop()
+        if listed is not None:
+            self._agents.put_list(listed)
         if found is None:
             return
         for leg in found.new_legs:
@@ -169,7 +204,7 @@ class SwitchListener:
             found, core=self._core, now_s=time.monotonic(), switch_us=self._heard_us
         ):
             self._put(gone.leg)
-            log_line(_log, logging.WARNING, gone.reason, leg=gone.leg.uid, switch=self.address)
+            log_line(_log, logging.WARNING, gone.reason, leg=gone.leg.uid, switch=self.address, hint=_LOST_HINT)
 
     def _read_open_legs(self) -> list[OpenLeg]:
         """Return the legs that are open in the database for this switch. Raises our errors.
@@ -194,13 +229,13 @@ class SwitchListener:
         event = self._decoder.decode(frame.type, frame.body)
         name = event.switchname or str(self.address)
         self._heard_us = event.at_us
+        self._note_life(event, name)
         if not self._core and event.core:
             # A process of the switch keeps its Core-UUID, and its connections end with it: one connection, one core.
             # Only now can a comparison recognise a restart, so it is made at once.
             self._core = event.core
             self._reconcile_not_before_s = 0.0
             self._wake.set()
-            self._liveness.note(event.core, str(self.address), name, event.at_us)
         if event.name == "HEARTBEAT":
             self._on_heartbeat(frame, event, name)
             return
@@ -208,19 +243,45 @@ class SwitchListener:
         leg = leg_of(event, name)
         if shows_session(event, leg):
             self._audit.hear()
-        if leg is None:
-            self._metrics.events_without_leg += 1
-        else:
+        if leg is not None:
             self._put(leg)
+            if event.agent:
+                self._agents.served.add_phone(event, name)
+        elif event.name.startswith("CHANNEL_"):
+            self._metrics.events_without_leg += 1
+        elif event.agent:  # most events of a queue are about an agent, and name no leg
+            self._note_agent(event, name)
+
+    def _note_agent(self, event: SwitchEvent, name: str) -> None:
+        changes = changes_of(event, name)
+        if changes is None:
+            self._metrics.agent_changes_refused += 1
+        elif changes and (dropped := self._agents.put(self._address_text, changes)):
+            self._metrics.agent_changes_refused += dropped
+            self._wake.set()  # what the agents do now is asked for, once there is room
+
+    def _note_life(self, event: SwitchEvent, name: str, unheard: int = 0) -> None:
+        """Note that the switch's process lived when it made this event: its calls end there if it is killed next."""
+        self._liveness.note(
+            SwitchProcess(
+                core=event.core,
+                address=self._address_text,
+                switch=name,
+                sequence=event.sequence,
+                seen_us=event.at_us,
+                unheard=unheard,
+            )
+        )
 
     def _on_heartbeat(self, frame: Frame, event: SwitchEvent, name: str) -> None:
         self._heartbeat_timeout.beat(time.monotonic(), event.at_us)
+        self.lag_s = time.time() - event.at_us / US_PER_SECOND
         if self._socket is not None:
             self._socket.silence_limit_s = self._heartbeat_timeout.limit_s
         sessions = sessions_in(frame.type, frame.body)
         gap = None if sessions is None else self._audit.beat(sessions)
-        self._liveness.note(self._core, str(self.address), name, event.at_us, gap.unheard if gap else 0)
         if gap is not None:
+            self._note_life(event, name, gap.unheard)
             self._metrics.sessions_unheard += gap.unheard
             self._wake.set()
             message = "the switch counts sessions whose events never arrived: comparing channels"

@@ -5,10 +5,11 @@ import time
 
 import gevent
 
+from esl_listener.metrics import Metrics
 from rating.engine import Tariffs
 from rating.loader import load_tariffs
 from tollbook.errors import TollbookError
-from tollbook.log import log_line
+from tollbook.log import Outage, log_line
 from tollbook.model.fold import FoldSettings
 from tollbook.model.trunks import TrunkRules
 from tollbook.store.database import Connection, connect, store_errors
@@ -25,11 +26,14 @@ class TariffCache:
     Nothing is priced before the first load. Later changes are loaded beside the batches: a million rates take seconds.
     """
 
-    def __init__(self, url: str, trunk_rules: TrunkRules) -> None:
+    def __init__(self, url: str, trunk_rules: TrunkRules, metrics: Metrics, outage: Outage) -> None:
+        """Take what is read, the counters, and the outage of PostgreSQL, during which nothing else is reported."""
         self.tariffs = Tariffs()
         self.fold_settings = FoldSettings(trunk_rules=trunk_rules)
         self._url = url
         self._trunk_rules = trunk_rules
+        self._metrics = metrics
+        self._outage = Outage(_log, within=outage)
         self._version = 0
         self._checked_s: float | None = None
         self._loading: gevent.Greenlet[[], None] | None = None
@@ -62,8 +66,10 @@ class TariffCache:
         """Load, or keep what is there until the next check."""
         try:
             self._load()
+            self._outage.end(logging.WARNING, "tariffs can be loaded again")
         except TollbookError as error:
-            log_line(_log, logging.WARNING, "tariffs not loaded", reason=str(error))
+            self._metrics.tariff_loads_failed += 1
+            self._outage.fail(logging.WARNING, "tariffs not loaded: calls are priced with the old ones", reason=error)
 
     def _load(self) -> None:
         """Load accounts and rates in one snapshot, so never half of a deck. Raises our errors.

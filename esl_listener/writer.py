@@ -11,29 +11,36 @@ from pathlib import Path
 import gevent
 import msgspec
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 
-from esl_listener.backoff import Backoff
+from esl_listener.agent_writer import write_agents
+from esl_listener.agents import AgentInbox
 from esl_listener.dead_letter import save_leg
 from esl_listener.inbox import Inbox
 from esl_listener.liveness import Liveness
 from esl_listener.metrics import Metrics
+from esl_listener.pace import LONGEST_LINGER_S, linger_s
 from esl_listener.segment import Segment
 from esl_listener.spooler import Spooler
 from esl_listener.tariff_cache import TariffCache
+from tollbook.backoff import Backoff
 from tollbook.errors import TollbookError
-from tollbook.log import log_line
+from tollbook.log import Outage, log_line
 from tollbook.model.leg import Leg
-from tollbook.store.calls.batch import Refused, write_around_poison
-from tollbook.store.calls.switch_processes import OpenLeg, note, open_legs
+from tollbook.spool_files import dead_letter_folder
+from tollbook.store.calls.poison import Refused, write_around_poison
+from tollbook.store.calls.switch_processes import OpenLeg, SwitchProcess, note, open_legs
 from tollbook.store.database import (
     Connection,
     TimeLimits,
     check_schema,
     connect,
     limit_transaction,
+    plan_once,
     store_errors,
 )
 from tollbook.store.days.partitions import Partitions, make_ready
+from tollbook.store.history import recognise
 from tollbook.times import US_PER_DAY
 
 _log = logging.getLogger("tollbook.writer")
@@ -43,8 +50,6 @@ BATCH_LEGS = 500
 # A day's first leg costs its partitions, 5 ms or more. A switch whose clock jumps from day to day must not hold up the
 # others for all of its days at once.
 NEW_DAYS_A_BATCH = 4
-# Waiting this long for more legs halves the work when calls trickle in, and is not noticed.
-LINGER_S = 0.005
 # The partitions of the next days are ready before midnight, even when nobody runs `tollbook db upgrade` for a week.
 DAYS_CHECK_S = 3600.0
 
@@ -56,12 +61,15 @@ TIME_LIMITS = TimeLimits(lock_s=5, statement_s=10)
 # PostgreSQL's own limits do not help against a server that hangs, or a network that swallows everything. Longer than
 # connect_timeout, and than a batch that meets each of its limits once.
 GIVE_UP_S = 30.0
+# A comparison of a switch's channels begins with its open legs, read on a connection of its own. A hundred switches are
+# connected at the same moment, and would take all connections that PostgreSQL has.
+OPEN_LEGS_AT_ONCE = 4
 # Trying every other second costs a server that comes back nothing, and rows should be there soon after it.
 LONGEST_RETRY_S = 2.0
 
 
 class Writer:
-    """The only greenlet that writes legs and rows. `dead_letters` is the folder for legs that PostgreSQL refuses."""
+    """The only greenlet that writes legs and rows. `data_dir` has the dead letters: legs that PostgreSQL refuses."""
 
     def __init__(
         self,
@@ -71,22 +79,29 @@ class Writer:
         liveness: Liveness,
         tariff_cache: TariffCache,
         metrics: Metrics,
-        dead_letters: Path,
+        data_dir: Path,
+        outage: Outage,
+        agents: AgentInbox,
     ) -> None:
         self._url = url
         self._inbox = inbox
         self._spooler = spooler
         self._liveness = liveness
+        self._agents = agents
         self._tariff_cache = tariff_cache
         self._metrics = metrics
-        self._dead_letters = dead_letters
+        self._data_dir = data_dir
+        self._dead_letters = dead_letter_folder(data_dir)
         self._partitions = Partitions()
         self._connection: Connection | None = None
         self._days_checked_s: float | None = None
         self._replaying: Segment | None = None
+        self._outage = outage
         self._failures = 0
-        self._begun_s = time.monotonic()
+        self._begun_s = self._succeeded_s = self._taken_s = time.monotonic()
+        self._linger_s = LONGEST_LINGER_S
         self._stop = Event()
+        self._reading_open_legs = BoundedSemaphore(OPEN_LEGS_AT_ONCE)
 
     def prepare(self) -> None:
         """Connect and check the schema. Raises our errors, with which the process ends."""
@@ -96,6 +111,11 @@ class Writer:
     def away(self) -> bool:
         """Whether PostgreSQL fails or keeps us waiting, so that new legs belong on the disk."""
         return self._failures > 0 or time.monotonic() - self._begun_s > SPOOL_AFTER_S
+
+    @property
+    def silent_s(self) -> float:
+        """Return for how many seconds PostgreSQL has not done what was asked: a batch, or less when there is none."""
+        return time.monotonic() - self._succeeded_s
 
     def stop(self) -> None:
         """Ask `run` to return: when everything is written, or at once when legs wait on disk or PostgreSQL is away."""
@@ -114,13 +134,15 @@ class Writer:
                 if not self._replay():
                     self._write_heard()
                 self._failures = 0
+                self._succeeded_s = time.monotonic()
             except TollbookError as error:
                 # This includes a schema that has changed meanwhile: an operator is upgrading.
                 wait_s = backoff.wait_s(self._failures)
                 self._failures += 1
                 self._metrics.batches_retried += 1
                 self._disconnect()
-                log_line(_log, logging.ERROR, str(error), waiting_legs=len(self._inbox), next_try_s=round(wait_s, 1))
+                message = f"{error}; until PostgreSQL takes them, legs wait on disk"
+                self._outage.fail(logging.ERROR, message, spool_bytes=self._spooler.bytes)
                 self._stop.wait(wait_s)
             finally:
                 giving_up.kill(block=False)
@@ -136,16 +158,20 @@ class Writer:
     def open_legs(self, address: str) -> list[OpenLeg]:
         """Return the legs that are open for a switch's address. Raises StoreUnavailable.
 
-        On a connection of its own, so that it never waits for a batch.
+        On a connection of its own, so that it never waits for a batch; of OPEN_LEGS_AT_ONCE at most.
         """
         # store_errors is outermost, because the connection may be found dead only at the commit that ends it.
-        with store_errors(), connect(self._url, name="channels", limits=TIME_LIMITS) as connection:
+        with (
+            self._reading_open_legs,
+            store_errors(),
+            connect(self._url, name="channels", limits=TIME_LIMITS) as connection,
+        ):
             limit_transaction(connection)
             return open_legs(connection, address)
 
     def _finished(self) -> bool:
         on_disk = self._spooler.waiting or self._replaying
-        return self._stop.is_set() and bool(self._failures or on_disk or not self._inbox)
+        return self._stop.is_set() and bool(self._failures or on_disk or not (self._inbox or self._agents))
 
     @property
     def _most_legs(self) -> int:
@@ -167,15 +193,23 @@ class Writer:
 
     def _write_heard(self) -> None:
         """Write a batch from the inbox, and the switches' signs of life. What fails is put back."""
-        if self._inbox.wait(timeout_s=0.5) and len(self._inbox) < BATCH_LEGS and not self._stop.is_set():
-            gevent.sleep(LINGER_S)
-        legs = self._first_days(self._inbox.take(self._most_legs))
+        if self._inbox.wait(timeout_s=0.5) and not self._stop.is_set():
+            gevent.sleep(self._linger_s)
+        taken = self._inbox.take(self._most_legs)
+        last_s, self._taken_s = self._taken_s, time.monotonic()
+        self._linger_s = linger_s(len(taken), self._taken_s - last_s)
+        legs = self._first_days(taken)
         processes = self._liveness.take()
         try:
-            self._write(legs)
+            if self._agents.waits:
+                # Calls first, and signs of life last: after a kill, what follows the last of them is unknown of agents,
+                # and nothing that was heard before it may be missing.
+                self._write(legs)
+                legs = []
+                write_agents(self._connected(), self._agents, self._metrics)
+            self._write(legs, processes)
+            legs, processes = [], []  # what is committed is not written again, whatever fails now
             self._keep_days_ready()
-            if processes:
-                note(self._connected(), processes)
         except BaseException:
             self._inbox.put_back(legs)
             self._liveness.put_back(processes)
@@ -187,14 +221,18 @@ class Writer:
         self._inbox.postpone(leg for leg in legs if leg.created_us // US_PER_DAY not in days)
         return [leg for leg in legs if leg.created_us // US_PER_DAY in days]
 
-    def _write(self, legs: Sequence[Leg]) -> None:
-        if not legs:
-            return
+    def _write(self, legs: Sequence[Leg], processes: Sequence[SwitchProcess] = ()) -> None:
+        """Write legs with the switches' signs of life; a leg that no rule or no database takes is kept on disk."""
         connection = self._connected()
+        if not legs:
+            note(connection, processes)
+            return
         self._tariff_cache.refresh(connection)
         fold_settings, price = self._tariff_cache.fold_settings, self._tariff_cache.tariffs.price
         try:
-            written, refused = write_around_poison(connection, legs, fold_settings, price, self._partitions)
+            written, refused = write_around_poison(
+                connection, legs, fold_settings, price, self._partitions, processes=processes
+            )
         except TollbookError:
             raise
         except Exception as error:  # noqa: BLE001 - the reason is the next line
@@ -206,12 +244,15 @@ class Writer:
                 self._write(legs[len(legs) // 2 :])
             else:
                 self._save_dead_letter(Refused(leg=legs[0], reason=f"{type(error).__name__}: {error}"))
+            note(connection, processes)
             return
         self._metrics.batches += 1
         self._metrics.legs_written += written.legs
         self._metrics.legs_uncounted += written.uncounted
         self._metrics.rows_written += len(written.rows)
         self._metrics.rows_unrated += sum(1 for _, price in written.rows if price and price.unrated)
+        self._metrics.rows_in_doubt += sum(1 for row, price in written.rows if row.doubts or (price and price.doubts))
+        self._agents.served.add_rows(row for row, _ in written.rows)
         for refused_leg in refused:
             self._save_dead_letter(refused_leg)
 
@@ -237,6 +278,10 @@ class Writer:
             self._tariff_cache.expire()
             self._connection = connection = connect(self._url, name="listen", limits=TIME_LIMITS)
             check_schema(connection)
+            plan_once(connection)
+            # It goes on writing whatever is found: calls must not be lost because the database is not what it was.
+            if (found := recognise(connection, self._data_dir)) is not None:
+                log_line(_log, logging.WARNING, str(found))
         return self._connection
 
     def _disconnect(self) -> None:

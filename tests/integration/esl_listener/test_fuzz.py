@@ -15,11 +15,11 @@ from tests.paths import ROOT
 from tollbook.errors import ClockAhead
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import merge_all
-from tollbook.store.calls.batch import Refused, write_around_poison
+from tollbook.store.calls.poison import Refused, write_around_poison
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import Partitions
 
-MINUTES = 2
+MINUTES = 1
 INPUTS = 300
 
 
@@ -62,12 +62,15 @@ def test_what_is_left_of_damaged_calls_can_be_stored(database: Connection) -> No
 
 
 @pytest.mark.soak
-def test_two_minutes_of_hostile_bytes_find_nothing(tmp_path: Path, database: Connection) -> None:
+def test_a_minute_of_hostile_bytes_finds_nothing(tmp_path: Path, database: Connection) -> None:
     """Guided by what they reach in our code: only our errors, no row that is wrong, no memory that grows.
 
     And what was kept because it reached something new can be stored.
     """
-    command = [sys.executable, "-m", "tests.fuzz", f"--minutes={MINUTES}", f"--folder={tmp_path}"]
+    # By a shell that forks: the kernel counts the memory of who starts a process as that process's own, and libFuzzer
+    # would stop for the memory of these tests.
+    command = ["sh", "-c", '"$@"; exit $?', "sh"]
+    command += [sys.executable, "-m", "tests.fuzz", f"--minutes={MINUTES}", f"--folder={tmp_path}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=MINUTES * 60 + 120, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     assert "Done" in done.stderr

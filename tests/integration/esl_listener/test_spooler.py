@@ -1,5 +1,6 @@
 """When legs leave the memory for the disk, and when they stay."""
 
+import logging
 from pathlib import Path
 
 import gevent
@@ -9,6 +10,7 @@ from esl_listener.inbox import Inbox
 from esl_listener.metrics import Metrics
 from esl_listener.spool import Spool
 from esl_listener.spooler import Spooler
+from tollbook.log import Outage
 from tollbook.model.leg import Leg
 
 
@@ -16,7 +18,7 @@ def spooled(folder: Path, legs: int, *, away: bool, max_bytes: int = 1 << 30) ->
     """Put so many legs into an inbox for 400; return how many are in memory and on disk then, and the alarm."""
     inbox, metrics, spool = Inbox(max_legs=400), Metrics(), Spool(folder, max_bytes)
     spool.open()
-    spooler = Spooler(inbox, spool, metrics, folder)
+    spooler = Spooler(inbox, spool, metrics, folder, Outage(logging.getLogger("tollbook.test")))
     for number in range(legs):
         inbox.put(Leg(switch="fs", uid=str(number), created_us=1))
     asked, decided = 0, Event()

@@ -106,6 +106,13 @@ def test_channels_that_nobody_heard_of_are_dumped() -> None:
         assert leg.created_us > T0
 
 
+def test_a_switch_that_does_not_say_its_name_has_that_of_its_connection() -> None:
+    unnamed = {uid: dump.replace("FreeSWITCH-Switchname", "no name") for uid, dump in DUMPS.items()}
+    found = compare_channels(Api(LIVE, dumps=unnamed), DECODER, [], "192.0.2.1:8021")
+    assert found is not None
+    assert {leg.switch for leg in found.new_legs} == {"192.0.2.1:8021"}
+
+
 def test_a_dumped_leg_hangs_under_its_parent() -> None:
     found = compare_channels(Api(LIVE), DECODER, [], "fs")
     assert found is not None

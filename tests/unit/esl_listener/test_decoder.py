@@ -11,39 +11,20 @@ from hypothesis import strategies as st
 
 from esl_listener.decoder import Decoder
 from tests.paths import ESL
+from tests.unit.esl_listener.decoded import DECODER, both, fields, plain
 from tollbook.errors import FrameRefused
 from tollbook.esl.framing import EVENT_JSON, EVENT_PLAIN, Frame, Framer
 from tollbook.model.event import SwitchEvent, cut_text, header_names
+from tollbook.model.event_kinds import FIELDS_READ
 from tollbook.model.leg import leg_of
-from tollbook.simulator.encoding import percent_encode
 
 BOTH = sorted(path.parent for path in ESL.glob("calls/*/json.esl"))
-DECODER = Decoder("accountcode", "cdr_parent")
-
 # Their callers typed "%25" and "%0A", which plain events pass on as they are: see tests/unit/tollbook/simulator.
 LOSSY_IN_PLAIN = {"cid_9907", "cid_sip_percent_newline_injection"}
 
 
 def frames(path: Path) -> list[Frame]:
     return list(Framer().feed(path.read_bytes()))
-
-
-def fields(event: SwitchEvent) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.structs.asdict(event).items() if value}
-
-
-def plain(*headers: tuple[str, str | bytes]) -> bytes:
-    """The body of a plain event, as FreeSWITCH encodes it."""
-    lines = [
-        name.encode() + b": " + percent_encode(value if isinstance(value, bytes) else value.encode())
-        for name, value in headers
-    ]
-    return b"\n".join(lines) + b"\n\n"
-
-
-def both(*headers: tuple[str, str]) -> list[SwitchEvent]:
-    """The same headers decoded from both formats."""
-    return [DECODER.plain(plain(*headers)), DECODER.json(json.dumps(dict(headers)).encode())]
 
 
 def test_the_recordings_hold_both_formats() -> None:
@@ -57,25 +38,72 @@ def test_plain_and_json_of_a_recording_decode_equally(folder: Path) -> None:
     for as_plain, as_json in pairs:
         from_plain = DECODER.decode(as_plain.type, as_plain.body)
         from_json = DECODER.decode(as_json.type, as_json.body)
-        # What the listener makes of an event: the fast reading of an answer leaves out what no rule needs.
+        assert fields(from_plain) == fields(from_json)
         assert leg_of(from_plain, "fs") == leg_of(from_json, "fs")
-        if from_plain.name != "CHANNEL_ANSWER":
-            assert fields(from_plain) == fields(from_json)
         assert from_plain.name
         assert from_plain.uid or from_plain.name == "CUSTOM"
 
 
-def test_an_answer_is_read_for_what_a_leg_needs_of_it() -> None:
-    answers = [
-        (fields(DECODER.json(frame.body)), fields(DECODER._tolerant(frame.body)))
-        for folder in BOTH
-        for frame in frames(folder / "json.esl")
-        if b'"Event-Name":"CHANNEL_ANSWER"' in frame.body
-    ]
-    assert len(answers) > 50
-    for fast, whole in answers:
-        assert fast == {name: whole[name] for name in fast}
-        assert {"name", "core", "uid", "at_us", "created_us", "answered_us", "switchname"} == fast.keys()
+@pytest.mark.parametrize("name", FIELDS_READ)
+def test_an_event_is_read_for_what_its_kind_states_alone(name: str) -> None:
+    """In both formats, the tolerant way too, a header that nothing is made of in an event of this name is not read."""
+    values = dict.fromkeys(header_names(), "7") | {"name": name}
+    headers = [(header, values[field]) for field, header in header_names().items()]
+    read = both(*headers)
+    read.append(DECODER._tolerant(json.dumps(dict(headers)).encode()))
+    # The switch writes the name first, or second; so it is looked for there, and must be found anywhere.
+    read += both(*reversed(headers))
+    for event in read:
+        assert fields(event).keys() == set(FIELDS_READ[name]) - {"vars"}
+        assert event == read[0] or fields(event) == fields(read[0])
+
+
+def test_of_an_event_that_is_named_twice_the_last_name_counts() -> None:
+    headers = (
+        b'{"Event-Name":"CHANNEL_ANSWER","variable_accountcode":"acme","Unique-ID":"a","Event-Name":"CHANNEL_CREATE"}'
+    )
+    lines = b"Event-Name: CHANNEL_ANSWER\nvariable_accountcode: acme\nUnique-ID: a\nEvent-Name: CHANNEL_CREATE\n\n"
+    for event in (DECODER.json(headers), DECODER.plain(lines)):
+        assert fields(event) == {"name": "CHANNEL_CREATE", "uid": "a", "account": "acme"}
+
+
+KEPT = ("campaign_id", "sip_h_X-Campaign", "accountcode", "sip_destination_url", "cc_queue_joined_epoch")
+
+
+def test_the_operators_variables_are_kept_as_they_are() -> None:
+    """Also those that a rule reads, as text and bounded; a variable that is not set is left out."""
+    decoder = Decoder("accountcode", "cdr_parent", variables_kept=KEPT)
+    headers = [
+        ("Event-Name", "CHANNEL_HANGUP_COMPLETE"), ("Unique-ID", "a"), ("variable_campaign_id", "c-17"),
+        ("variable_sip_h_X-Campaign", 'Zoë "50%"'), ("variable_accountcode", "acme"), ("variable_other", "x"),
+        ("variable_sip_destination_url", "sip:" + "9" * 400), ("variable_cc_queue_joined_epoch", "1795893212"),
+    ]  # fmt: skip
+    text = json.dumps(dict(headers), ensure_ascii=False).encode()
+    events = [decoder.plain(plain(*headers)), decoder.json(text), decoder._tolerant(text)]
+    for event in events:
+        assert event.account == "acme"
+        assert event.cc_joined_s == 1795893212
+        assert event.vars == (
+            ("accountcode", "acme"),
+            ("campaign_id", "c-17"),
+            ("cc_queue_joined_epoch", "1795893212"),
+            ("sip_destination_url", cut_text("sip:" + "9" * 400)),
+            ("sip_h_X-Campaign", 'Zoë "50%"'),
+        )
+    for written in ("0486", "486 Busy", "none"):
+        status = [("Event-Name", "CHANNEL_HANGUP_COMPLETE"), ("variable_sip_invite_failure_status", written)]
+        number = 486 if written == "0486" else 0
+        decoder = Decoder("accountcode", "cdr_parent", variables_kept=("sip_invite_failure_status",))
+        text = json.dumps(dict(status)).encode()
+        for event in (decoder.plain(plain(*status)), decoder.json(text), decoder._tolerant(text)):
+            assert (event.failure_status, event.vars) == (number, (("sip_invite_failure_status", written),))
+
+
+def test_an_operators_variable_that_is_not_set_is_left_out() -> None:
+    decoder = Decoder("accountcode", "cdr_parent", variables_kept=KEPT)
+    unset = [("Event-Name", "CHANNEL_CREATE"), ("Unique-ID", "a"), ("variable_campaign_id", "_undef_")]
+    for event in (decoder.plain(plain(*unset)), decoder.json(json.dumps(dict(unset)).encode())):
+        assert event.vars == ()
 
 
 @pytest.mark.parametrize("form", ["plain", "json"])
@@ -103,7 +131,9 @@ def refused_or_event(kind: bytes, body: bytes) -> SwitchEvent | None:
         event = DECODER.decode(kind, body)
     except FrameRefused:
         return None
-    for name, value in msgspec.structs.asdict(event).items():
+    stated = msgspec.structs.asdict(event)
+    assert stated.pop("vars", ()) == ()
+    for name, value in stated.items():
         if isinstance(value, str):
             value.encode()  # raises on a lone surrogate
             assert "\0" not in value, name
@@ -179,114 +209,3 @@ def test_a_plain_event_that_is_cut_off_is_refused() -> None:
 def test_a_plain_events_own_body_is_no_header() -> None:
     body = b"Event-Name: MESSAGE\nUnique-ID: a\nContent-Length: 30\n\nvariable_accountcode: victim\n\n"
     assert fields(DECODER.plain(body)) == {"name": "MESSAGE", "uid": "a"}
-
-
-@pytest.mark.parametrize("value", ["_undef_", ""])
-def test_nothing_is_the_empty_text(value: str) -> None:
-    for event in both(("Unique-ID", "a"), ("variable_accountcode", value), ("variable_cc_queue", "_undef_")):
-        assert fields(event) == {"uid": "a"}
-
-
-def test_a_nul_becomes_a_replacement_character() -> None:
-    """PostgreSQL takes no NUL."""
-    for event in both(("Unique-ID", "a\0b"), ("variable_accountcode", "\0")):
-        assert fields(event) == {"uid": "a\ufffdb", "account": "\ufffd"}
-
-
-@pytest.mark.parametrize(
-    ("header", "field"), [("Unique-ID", "uid"), ("Core-UUID", "core"), ("FreeSWITCH-Switchname", "switchname")]
-)
-def test_a_nul_in_an_answer_becomes_one_too(header: str, field: str) -> None:
-    event = DECODER.json(rf'{{"Event-Name":"CHANNEL_ANSWER","{header}":"a\u0000b"}}'.encode())
-    assert fields(event) == {"name": "CHANNEL_ANSWER", field: "a\ufffdb"}
-
-
-@pytest.mark.parametrize("escape", [r"\ud800", r"\udfff", r"\udc00\ud800"])
-def test_lone_surrogates_become_replacement_characters(escape: str) -> None:
-    event = DECODER.json(f'{{"Unique-ID":"a{escape}b"}}'.encode())
-    assert event.uid.strip("\ufffd") != event.uid or "\ufffd" in event.uid
-    assert event.uid[0] + event.uid[-1] == "ab"
-
-
-def test_a_surrogate_pair_is_one_character() -> None:
-    assert DECODER.json(rb'{"Unique-ID":"\ud83d\ude42"}').uid == "🙂"
-
-
-def test_bytes_that_are_no_utf8_are_replaced_alike_in_both_formats() -> None:
-    """latin-1 in a number and in an account: 'Müller' with one byte for the ü."""
-    as_plain = DECODER.plain(plain(("Unique-ID", b"M\xfcller"), ("variable_accountcode", b"\xe4\xf6")))
-    as_json = DECODER.json(b'{"Unique-ID":"M\xfcller","variable_accountcode":"\xe4\xf6"}')
-    assert fields(as_plain) == fields(as_json) == {"uid": "M\ufffdller", "account": "\ufffd\ufffd"}
-
-
-def test_arrays_are_the_same_text_in_both_formats() -> None:
-    as_json = DECODER.json(b'{"Unique-ID":"a","variable_last_arg":["one","two \\"2\\"","3"]}')
-    as_plain = DECODER.plain(plain(("Unique-ID", "a"), ("variable_last_arg", 'ARRAY::one|:two "2"|:3')))
-    assert fields(as_plain) == fields(as_json)
-    assert as_json.last_arg == 'ARRAY::one|:two "2"|:3'
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [("5", "5"), ("true", "true"), ("1.5", "1.5"), ('{"a": 1}', '{"a": 1}'), ("[]", "ARRAY::")]
-)
-def test_other_json_values_become_text(value: str, text: str) -> None:
-    assert DECODER.json(f'{{"Unique-ID":"a","variable_accountcode":{value}}}'.encode()).account == text
-
-
-def test_null_is_nothing() -> None:
-    """Not an account named `null`."""
-    event = DECODER.json(b'{"Unique-ID":"a","variable_accountcode":null,"Caller-Channel-Created-Time":null}')
-    assert fields(event) == {"uid": "a"}
-
-
-@pytest.mark.parametrize("clock", ["", "x", "-1", " 5", "1_000", "١٢٣", "9" * 5000, "_undef_", "\0"])
-def test_a_clock_that_is_none_makes_no_leg(clock: str) -> None:
-    """Not set, negative, of other scripts' digits or beyond all bounds: the event makes no leg, in both formats."""
-    for event in both(
-        ("Event-Name", "CHANNEL_CREATE"), ("Unique-ID", "a"), ("Caller-Channel-Created-Time", clock),
-    ):  # fmt: skip
-        assert leg_of(event, "fs") is None
-
-
-def test_a_clock_may_be_a_json_number() -> None:
-    assert (
-        DECODER.json(b'{"Unique-ID":"a","Caller-Channel-Created-Time":1795434063386255}').created_us == 1795434063386255
-    )
-
-
-def test_of_two_headers_of_one_name_the_last_counts() -> None:
-    as_plain = DECODER.plain(plain(("Unique-ID", "a"), ("Hangup-Cause", "USER_BUSY"), ("Hangup-Cause", "NO_ANSWER")))
-    as_json = DECODER.json(b'{"Unique-ID":"a","Hangup-Cause":"USER_BUSY","Hangup-Cause":"NO_ANSWER"}')
-    tolerant = DECODER.json(b'{"Unique-ID":"a","Hangup-Cause":5,"Hangup-Cause":"NO_ANSWER","variable_cc_queue":7}')
-    assert as_plain.cause == as_json.cause == tolerant.cause == "NO_ANSWER"
-
-
-@pytest.mark.parametrize("character", ["x", "ü", "\n", '"', "%"])
-def test_64_kb_values_are_cut_alike(character: str) -> None:
-    """A value of any characters and of 64 kB is cut after decoding, never inside an escape; the next one is whole."""
-    value = character * 65_536
-    for event in both(("Unique-ID", "a"), ("Caller-Caller-ID-Number", value), ("Caller-ANI", "1001")):
-        assert event.caller == cut_text(value) == character * 127 + "…" + character * 128
-        assert (event.uid, event.ani) == ("a", "1001")
-
-
-@pytest.mark.parametrize(
-    ("account", "parent"),
-    [("domain_name", "my_parent"), ("user_name", "cdr_parent"), ("billing.id", "originator"), ("same", "same")],
-)
-def test_the_operators_variable_names_are_read(account: str, parent: str) -> None:
-    """FusionPBX bills by domain_name; a variable that a rule of ours reads already may be named too."""
-    decoder = Decoder(account, parent)
-    headers = {f"variable_{account}": "acct", f"variable_{parent}": "up", "Unique-ID": "a"}
-    odd = {**headers, "variable_cc_queue": 5}
-    for event in (
-        decoder.plain(plain(*headers.items())),
-        decoder.json(json.dumps(headers).encode()),
-        decoder.json(json.dumps(odd).encode()),
-    ):
-        assert event.cdr_parent == "up"
-        assert event.account == headers[f"variable_{account}"]
-        assert event.user == ("acct" if account == "user_name" else "")
-        assert event.originator == ("up" if parent == "originator" else "")
-    default = decoder.json(b'{"variable_accountcode":"not this","Unique-ID":"a"}')
-    assert default.account == ""
