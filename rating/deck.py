@@ -52,6 +52,19 @@ class Deck:
                     return rate
         return None
 
+    def begins_after(self, direction: Direction, digits: str, at_ts: int, *, whole: bool = False) -> int | None:
+        """Return when the first rate for a number begins that begins after `at_ts` (epoch ms); None if none does."""
+        prefixes = self._rates.get(direction, {})
+        lengths = (len(digits),) if whole else {min(length, len(digits)) for length in self._lengths.get(direction, ())}
+        begins = [
+            rate.valid_from_ts
+            for length in lengths
+            if (found := prefixes.get(digits[:length])) is not None
+            for rate in (found if isinstance(found, list) else [found])
+            if rate.valid_from_ts > at_ts
+        ]
+        return min(begins, default=None)
+
 
 def _valid_from(rate: Rate) -> int:
     return rate.valid_from_ts

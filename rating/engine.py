@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rating.deck import Deck
-from tollbook.model.charge import Charge, Price, PricedCharge
-from tollbook.model.numbering import DialledNumber, NumberingPlan
+from tollbook.model.charge import BILLED_ELSEWHERE, Charge, Price, PricedCharge
+from tollbook.model.doubts import Doubt
+from tollbook.model.numbering import DialledNumber, NumberingPlan, is_international
 from tollbook.model.numbers import digits_of
 from tollbook.model.rate import Rate, RateTerms
 from tollbook.model.record import Row
 from tollbook.model.vocabulary import Direction
+from tollbook.times import written
 
 # The direction whose numbers the account dials itself. That of an inbound call comes from a carrier, in the carrier's
 # form, and that of an internal call is an extension.
 _DIALLED_BY_ACCOUNT: Final = "outbound"
+_LARGEST_COST: Final = 2**63 - 1  # PostgreSQL's bigint
 
 
 def billed_seconds(seconds: int, terms: RateTerms) -> int:
@@ -65,6 +68,17 @@ class Plan:
                 return rate
         return None
 
+    def begins_after(self, direction: Direction, dialled: DialledNumber, at_ts: int) -> int | None:
+        """Return when the first rate for a number begins that begins after `at_ts` (epoch ms); None if none does."""
+        if dialled.digits is None:
+            return None
+        found = (deck.begins_after(direction, dialled.digits, at_ts, whole=dialled.short) for deck in self.decks)
+        return min((begins for begins in found if begins is not None), default=None)
+
+
+#: Why a call is unrated whose account code nobody has added.
+NO_SUCH_ACCOUNT: Final = "no such account"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assignment:
@@ -104,6 +118,8 @@ class Tariffs:
 
     def price(self, row: Row) -> Price:
         """Price a complete call: the sum of its charges, or unrated with the reason. Never raises."""
+        if row.billed_elsewhere:
+            return _unrated(row.parts or (), BILLED_ELSEWHERE)
         return self.price_charges(row.account_id, row.start_ts, bool(row.answered), row.parts or ())
 
     def price_charges(self, account_id: str | None, start_ts: int, answered: bool, charges: Iterable[Charge]) -> Price:
@@ -118,26 +134,33 @@ class Tariffs:
         if account_id is None:
             return _unrated(charges, "the call has no account")
         if tariff is None:
-            return _unrated(charges, "no such account")
+            return _unrated(charges, NO_SUCH_ACCOUNT)
         if plan is None:
             has_plans = any(assignment.plan for assignment in tariff.assignments)
             return _unrated(charges, f"the account has no rate plan{' at this time' if has_plans else ''}")
         priced: list[PricedCharge] = []
         reasons: list[str] = []
         cost_micros = 0
+        doubts: tuple[Doubt, ...] = ()
         for charge in charges:
             dialled = tariff.parse_number(charge.direction, charge.number)
             priced_charge = _price_charge(charge, plan, dialled, start_ts)
             priced.append(priced_charge)
             if priced_charge.cost_micros is None:
-                reasons.append(_reason(charge, dialled))
+                reasons.append(_reason(charge, dialled, plan.begins_after(charge.direction, dialled, start_ts)))
             else:
                 cost_micros += priced_charge.cost_micros
+                if tariff.numbering is None and priced_charge.rate_id is not None and _is_national(charge):
+                    doubts = (Doubt("no_numbering", account_id),)
+        if cost_micros > _LARGEST_COST:
+            reasons.append("the price is larger than can be stored: is a rate of the plan wrong?")
         return Price(
             cost_micros=None if reasons else cost_micros,
             parts=tuple(priced),
             unrated="; ".join(reasons) or None,
             currency=plan.currency,
+            destination=_destination(priced),
+            doubts=doubts,
         )
 
     def rate_of(self, account_id: str, start_ts: int, charge: PricedCharge) -> Rate | None:
@@ -176,10 +199,25 @@ def _price_charge(charge: Charge, plan: Plan, dialled: DialledNumber, at_ts: int
     )
 
 
-def _reason(charge: Charge, dialled: DialledNumber) -> str:
+def _destination(charges: Sequence[PricedCharge]) -> str | None:
+    """Return the name of the rate of the longest charge that one priced, of the first of equally long ones."""
+    longest = None
+    for charge in charges:
+        if charge.rate is not None and (longest is None or charge.seconds > longest.seconds):
+            longest = charge
+    return longest.rate if longest is not None else None
+
+
+def _is_national(charge: Charge) -> bool:
+    """Whether an account dialled a number without its country code, so that a rate for another number priced it."""
+    return charge.direction == _DIALLED_BY_ACCOUNT and not is_international(charge.number)
+
+
+def _reason(charge: Charge, dialled: DialledNumber, begins_ts: int | None) -> str:
     if dialled.reason is not None:
         return f"{dialled.reason}: {charge.direction} {charge.number}"
-    return f"no rate for {charge.direction} {'short code ' if dialled.short else ''}{charge.number}"
+    later = "" if begins_ts is None else f": the first that matches begins {written(begins_ts)}, after the call"
+    return f"no rate for {charge.direction} {'short code ' if dialled.short else ''}{charge.number}{later}"
 
 
 def _unrated(charges: Iterable[Charge], reason: str) -> Price:

@@ -7,14 +7,16 @@ import msgspec
 
 from rating.engine import billed_seconds, price_micros
 from tollbook.model.charge import Price, PricedCharge
-from tollbook.model.explain.explain import ChargeView, Explanation, explain
+from tollbook.model.details import CARRIER_COLUMNS, DETAIL_COLUMNS, ROOT_COLUMNS
+from tollbook.model.explain.explain import ChargeView, Explanation, explain, value_of
 from tollbook.model.fold import FoldSettings
 from tollbook.model.money import format_amount
 from tollbook.model.numbers import owner_key
+from tollbook.model.presentation import Presentation
 from tollbook.model.rate import Rate
 from tollbook.model.record import COLUMNS, Row
 from tollbook.model.trunks import TrunkRules
-from tollbook.model.vocabulary import Direction
+from tollbook.model.vocabulary import Direction, PriceCause
 from tollbook.store.calls.detail import KeptCall, PriceBefore
 
 
@@ -56,12 +58,14 @@ class ExplainedCharge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FormerPrice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call cost until it was priced again at `replaced_ts` (epoch ms)."""
+    """What a call cost, and whom, until `replaced_ts` (epoch ms), when `cause` replaced it."""
 
+    account_id: str | None
     cost_micros: int | None
     currency: str | None
     unrated: str | None
     replaced_ts: int
+    cause: PriceCause
 
 
 class ExplainedPrice(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,34 +85,68 @@ class ExplainedCall:
 
     row: Row
     revision: int
+    destination: str | None
     explanation: Explanation
     price: ExplainedPrice
     before: tuple[PriceBefore, ...] = ()
 
-    def to_dict(self) -> dict[str, object]:
-        """Return the public form: the 16 columns, then what explains them. Structs are left to the JSON encoder."""
-        columns = {name: getattr(self.row, name) for name in COLUMNS if name != "cost_micros"}
+    def value(self, column: str) -> object:
+        """Return the value of a column, or of a detail; None also for no recording and for no variable."""
+        match column:
+            case "cost_micros":
+                return self.price.cost_micros
+            case "destination":
+                return self.destination
+            case "recordings" | "vars":
+                return value_of(self.row, column) or None
+            case _:
+                return value_of(self.row, column)
+
+    def to_dict(self, shown: Presentation) -> dict[str, object]:
+        """Return the public form: the 16 columns, the details, then what explains them, as a reader is shown them.
+
+        Structs are left to the JSON encoder.
+        """
+        explanation = self.explanation if shown.whole_paths else self.explanation.without_other_accounts()
+        if shown.hides_carriers:
+            explanation = explanation.without_carriers()
         return {
-            **columns,
-            "cost_micros": self.price.cost_micros,
+            **{name: self.value(name) for name in COLUMNS},
             "switch": self.row.switch,
             "revision": self.revision,
             "estimated": self.row.estimated,
-            "note": self.explanation.note,
-            "legs": self.explanation.legs,
-            "rules": self.explanation.rules,
+            **self._details(shown),
+            "note": explanation.note,
+            "legs": [
+                msgspec.structs.asdict(leg) | {"recordings": shown.recordings_at(leg.recordings)}
+                for leg in explanation.legs
+            ],
+            "rules": explanation.rules,
             "price": self.price,
         }
+
+    def _details(self, shown: Presentation) -> dict[str, object]:
+        details = {name: self.value(name) for name in DETAIL_COLUMNS}
+        details["recordings"] = shown.recordings_at(self.row.details.recordings) or None
+        if shown.hides_carriers:
+            hidden = ROOT_COLUMNS if self.explanation.trunk_root else frozenset[str]()
+            details = {
+                name: None if name in hidden else value
+                for name, value in details.items()
+                if name not in CARRIER_COLUMNS
+            }
+        return details
 
 
 def explain_stored_call(kept: KeptCall, trunk_rules: TrunkRules) -> ExplainedCall:
     """Explain a stored call by the operator's lists of today."""
     owners = {owner_key(kept.row.to_num): kept.owner} if kept.owner else {}
     settings = FoldSettings(trunk_rules=trunk_rules, number_owners=owners)
-    explanation = explain(kept.row, kept.price, kept.legs, settings)
+    explanation = explain(kept.row, kept.price, kept.legs, settings, kept.bridged)
     return ExplainedCall(
         row=kept.row,
         revision=kept.revision,
+        destination=kept.price.destination if kept.price else None,
         explanation=explanation,
         price=_explain_price(kept, explanation),
         before=kept.before,
@@ -130,10 +168,12 @@ def _explain_price(kept: KeptCall, explanation: Explanation) -> ExplainedPrice:
         ),
         before=tuple(
             FormerPrice(
+                account_id=former.account_id,
                 cost_micros=former.cost_micros,
                 currency=former.currency,
                 unrated=former.unrated,
                 replaced_ts=former.replaced_ts,
+                cause=former.cause,
             )
             for former in kept.before
         ),

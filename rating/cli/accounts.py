@@ -71,7 +71,9 @@ def enable(account_id: str) -> None:
 @click.argument("account_id")
 @click.argument("plan", required=False)
 @click.option("--from", "begin", metavar="TIME", help="When it begins, ISO 8601 (UTC). Default: now.")
-@click.option("--to", "end", metavar="TIME", help="When the plan before it returns. Default: never.")
+@click.option(
+    "--to", "end", metavar="TIME", help="When the plan returns that was assigned for that time. Default: never."
+)
 def assign_plan(account_id: str, plan: str | None, begin: str | None, end: str | None) -> None:
     """Put ACCOUNT_ID on PLAN (none: no plan), and show its plans by date. The plan at its start prices a call."""
     now_ts = int(time.time() * 1000)
@@ -119,8 +121,18 @@ def number() -> None:
 def add_numbers(account_id: str, numbers: tuple[str, ...]) -> None:
     """Add NUMBERS, as callers dial them, to those that ACCOUNT_ID owns."""
     with _database() as connection:
-        tariffs.add_numbers(connection, account_id, numbers)
-    click.echo(f"{len(numbers)} numbers belong to {account_id}")
+        added = tariffs.add_numbers(connection, account_id, numbers)
+    click.echo(f"{added} numbers belong to {account_id}")
+
+
+@number.command("remove")
+@click.argument("account_id")
+@click.argument("numbers", nargs=-1, required=True)
+def remove_numbers(account_id: str, numbers: tuple[str, ...]) -> None:
+    """Take NUMBERS from those that ACCOUNT_ID owns. Calls that were recorded keep their account."""
+    with _database() as connection:
+        removed = tariffs.remove_numbers(connection, account_id, numbers)
+    click.echo(f"{removed} numbers no longer belong to {account_id}")
 
 
 @number.command("list")

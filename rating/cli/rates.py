@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from rating.cli.import_report import report
 from rating.deck_csv import DeckRow, parse_deck, write_deck
 from rating.explain import explain_pricing
 from rating.loader import load_tariffs
@@ -21,7 +22,7 @@ from tollbook.model.money import format_amount
 from tollbook.model.vocabulary import DIRECTIONS, Direction
 from tollbook.store.database import Connection, check_schema, connect, store_errors
 from tollbook.store.tariffs import tariffs
-from tollbook.store.tariffs.deck_import import Imported, replace_rates
+from tollbook.store.tariffs.deck_import import replace_rates
 from tollbook.times import instant, written
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -44,8 +45,11 @@ def rates() -> None:
 @click.option("--plan", required=True, help="The plan whose rates the file replaces. A new one is made.")
 @click.option("--base", help="The plan that prices what this one has no rate for. none: no other.")
 @click.option("--currency", help="Three letters, ISO 4217. Default of a new plan: its base's, else USD.")
+@click.option("--update", is_flag=True, help="FILE is a change notice: only its prefixes change, from their dates on.")
 @click.option("--dry-run", is_flag=True, help="Check the file and print what would change. Changes nothing.")
-def import_rates(files: tuple[Path, ...], plan: str, base: str | None, currency: str | None, dry_run: bool) -> None:
+def import_rates(
+    files: tuple[Path, ...], plan: str, base: str | None, currency: str | None, update: bool, dry_run: bool
+) -> None:
     """Replace all rates of a plan by those of FILE, or of several FILEs that are one deck."""
     if currency is not None and not re.fullmatch("[A-Z]{3}", currency):
         raise UsageError(f"--currency {currency}: write three capital letters, for instance USD")
@@ -59,9 +63,10 @@ def import_rates(files: tuple[Path, ...], plan: str, base: str | None, currency:
             (row.values() for row in _rows(files, progress)),
             base="" if base == "none" else base,
             source=" ".join(file.name for file in files),
+            update=update,
             dry_run=dry_run,
         )
-    click.echo(_report(done, dry_run=dry_run))
+    click.echo(report(done, update=update, dry_run=dry_run))
 
 
 @rates.command("export")
@@ -135,27 +140,3 @@ def _decoded(path: Path, lines: Iterable[str]) -> Iterator[str]:
         yield from lines
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text: save it as CSV UTF-8") from error
-
-
-def _report(done: Imported, *, dry_run: bool) -> str:
-    """Return the report of an import: what it did, how many prefixes changed in which way, and the first of each."""
-    plan, compared = done.plan, done.compared
-    base = f", base {plan.base_plan_id}" if plan.base_plan_id else ""
-    into = f"plan {plan.plan_id} ({plan.currency}{base})"
-    if not compared.changed:
-        return f"{into} has these {compared.rates} rates already, since version {plan.version}"
-    verb = "would be imported" if dry_run else "imported"
-    report = [f"{compared.rates} rates {verb} into {into} as version {plan.version}; {compared.same} are as before"]
-    for kind in dict.fromkeys(change.kind for change in compared.changes):
-        listed = [change for change in compared.changes if change.kind == kind]
-        total = listed[0].total
-        report.append(f"  {total} {kind}")
-        for change in listed:
-            both = (change.before_micros, change.after_micros)
-            prices = " -> ".join(format_amount(micros) for micros in both if micros is not None)
-            report.append(f"    {change.direction} {change.prefix or '(any number)'} {change.name}: {prices}")
-        if len(listed) < total:
-            report.append(f"    and {total - len(listed)} more")
-    if dry_run:
-        report.append("nothing was changed")
-    return "\n".join(report)

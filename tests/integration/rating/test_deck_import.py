@@ -6,44 +6,13 @@ import pytest
 
 from rating.deck_csv import parse_deck
 from rating.loader import load_tariffs
-from tollbook.errors import DataError, UsageError
+from tests.integration.rating.imports import AT, kept, price, put
+from tollbook.errors import UsageError
 from tollbook.model.charge import Charge
 from tollbook.store.database import Connection, connect
 from tollbook.store.tariffs import accounts, tariffs
-from tollbook.store.tariffs.deck_import import Imported, replace_rates
+from tollbook.store.tariffs.deck_import import replace_rates
 from tollbook.store.tariffs.tariffs import Account
-
-AT = 1_800_000_000_000
-
-
-def put(
-    connection: Connection, plan: str, *lines: str, header: str = "prefix,per_min_micros", **given: object
-) -> Imported:
-    rows = [row.values() for row in parse_deck([("", [f"{header}\n", *(f"{line}\n" for line in lines)])])]
-    return replace_rates(connection, plan, None, rows, **given)
-
-
-def kept(connection: Connection) -> list[tuple[object, ...]]:
-    """Every rate that was ever in a plan: id, prefix, price, first and last version."""
-    return connection.execute(
-        "SELECT rate_id, prefix, per_min_micros, version, until_version FROM rate ORDER BY rate_id"
-    ).fetchall()
-
-
-def price(connection: Connection, number: str, account_id: str = "acme") -> tuple[int | None, str | None, int | None]:
-    found = load_tariffs(connection).price_charges(
-        account_id, AT, True, [Charge(direction="outbound", number=number, seconds=60)]
-    )
-    return found.cost_micros, found.parts[0].plan, found.parts[0].version
-
-
-@pytest.fixture
-def acme(database: Connection) -> Connection:
-    """A database with the account acme on the plan retail."""
-    database.autocommit = True
-    put(database, "retail", "44,100", "49,200", "33,300")
-    tariffs.add_account(database, Account(account_id="acme", name="Acme", plan_id="retail"))
-    return database
 
 
 def test_rates_that_stay_keep_their_id_and_those_that_go_are_kept(acme: Connection) -> None:
@@ -143,44 +112,17 @@ def test_a_new_plan_is_in_the_currency_of_its_base_and_keeps_it(acme: Connection
         replace_rates(acme, "euro", "USD", rows)
 
 
-CLASHES = [
-    (",", ",", True),
-    ("2026-01-01,2026-02-01", "2026-02-01,", False),
-    ("2026-01-01,2026-02-01", "2026-01-31,", True),
-    (",2026-01-01", "2026-01-01,", False),
-    ("2026-01-01,", "2025-01-01,", True),
-    ("2026-01-01T01:00:00+01:00,", ",2026-01-01", False),
-]
-
-
-@pytest.mark.parametrize(("one", "other", "clash"), CLASHES)
-def test_one_prefix_has_one_rate_at_a_time(database: Connection, one: str, other: str, clash: bool) -> None:
-    lines = [f"49,1,{one}", f"+49,2,{other}", f"33,2,{other}"]
-    header = "prefix,per_min,valid_from,valid_to"
-    if clash:
-        with pytest.raises(DataError) as caught:
-            put(database, "retail", *lines, header=header)
-        assert "line 3: outbound prefix '49' is also rated on line 2 for the same time" in str(caught.value)
-        assert tariffs.plans(database) == []
-    else:
-        assert put(database, "retail", *lines, header=header).compared.rates == 3
-
-
-def test_a_rate_inside_the_time_of_another_is_reported_with_it(database: Connection) -> None:
-    """Not with the one before it in time, which was over."""
-    lines = ["49,1,2026-01-01,2026-12-31", "49,1,2026-02-01,2026-02-02", "49,1,2026-03-01,2026-03-02"]
-    with pytest.raises(DataError) as caught:
-        put(database, "retail", *lines, header="prefix,per_min,valid_from,valid_to")
-    assert [line.strip() for line in str(caught.value).splitlines()[1:]] == [
-        "line 3: outbound prefix '49' is also rated on line 2 for the same time",
-        "line 4: outbound prefix '49' is also rated on line 2 for the same time",
-    ]
-
-
-def test_a_prefix_that_is_repeated_ten_thousand_times_is_reported_in_fifty_lines(database: Connection) -> None:
-    with pytest.raises(DataError) as caught:
-        put(database, "retail", *["49,1"] * 10_000)
-    assert str(caught.value).endswith("and 9949 more")
+def test_prefixes_that_no_number_can_have_are_named(acme: Connection) -> None:
+    """Unless an account dials without a numbering plan, on the plan or on one that stands on it."""
+    lines = ["0044,1", "44,1", "000,1", "1234567890123456,1"]
+    accounts.set_numbering(acme, "acme", "AU")  # where 000 is a short code
+    compared = put(acme, "retail", *lines).compared
+    assert (compared.unreachable, compared.unreachable_prefixes) == (2, ("0044", "1234567890123456"))
+    accounts.set_numbering(acme, "acme", "GB")
+    assert put(acme, "retail", *lines, "45,1").compared.unreachable == 3
+    put(acme, "special", "447,50", base="retail")
+    tariffs.add_account(acme, Account(account_id="digits", name="", plan_id="special"))
+    assert put(acme, "retail", *lines).compared.unreachable == 0
 
 
 def test_a_plan_is_assigned_by_date(acme: Connection) -> None:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from rating.loader import load_tariffs
 from tollbook.errors import DataError, UsageError
-from tollbook.model.numbering import NumberingPlan, NumberingRow
+from tollbook.model.numbering import NumberingPlan, NumberingRow, spellings_of
+from tollbook.model.numbers import without_separators
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.tariffs import accounts, tariffs
 from tollbook.store.tariffs.tariffs import Account
@@ -21,6 +22,31 @@ DIALLED = [
     ("US", "1010288011442079460000", "442079460000"),
     ("US", "1 868 555 0100", "18685550100"),
     ("US", "911", "short 911"),
+    ("US", "933", "short 933"),
+    ("US", "1170", "short 1170"),
+    ("US", "*67 (212) 555-0100", "12125550100"),
+    ("US", "*82 1 212 555 0100", "12125550100"),
+    ("US", "1167 011 44 20 7946 0000", "442079460000"),
+    ("US", "*67911", "short 911"),
+    ("US", " (*67) 212 555 0100", "12125550100"),
+    ("GB", "1-470 (020) 7946 0000", "442079460000"),
+    ("CA", "310 1234", "13101234"),
+    ("GB", "141 020 7946 0000", "442079460000"),
+    ("GB", "1470 00 1 212 555 0100", "12125550100"),
+    ("GB", "1471", "short 1471"),
+    ("DE", "*31#030 123456", "4930123456"),
+    ("DE", "#31#+49 30 123456", "4930123456"),
+    ("FR", "3651 01 42 68 53 00", "33142685300"),
+    ("ES", "067 912 345 678", "34912345678"),
+    ("IT", "*67#06 698 1234", "39066981234"),
+    ("IT", "1522", "short 1522"),
+    ("BR", "4004 1234", "5540041234"),
+    ("BR", "3003 1234", "5530031234"),
+    ("BR", "0300 123 4567", "553001234567"),
+    ("RU", "122", "short 122"),
+    ("AU", "180 2123", "611802123"),
+    ("AU", "1831 02 9876 5432", "61298765432"),
+    ("AU", "1900 123 456", "611900123456"),
     ("US", "411", "short 411"),
     ("CA", "416 555 0100", "14165550100"),
     ("CA", "1-416-555-0100", "14165550100"),
@@ -145,6 +171,28 @@ def test_what_is_dialled_becomes_e164(plans: dict[str, NumberingPlan]) -> None:
     assert {plan for plan in plans if covered.count(plan) < 5} <= {"E164"}
 
 
+def test_a_number_has_each_spelling_of_its_plan(plans: dict[str, NumberingPlan]) -> None:
+    """What is dialled for it is among them, and each of them is read as this number; a short code has none.
+
+    Left out is what is dialled before a number (*67), and the code of a carrier with four digits.
+    """
+    for name, dialled, expected in DIALLED:
+        plan, spellings = plans[name], spellings_of(dialled, plans[name])
+        if expected.startswith("short "):
+            assert not spellings
+            continue
+        assert {expected, f"+{expected}"} <= spellings
+        assert {plan.parse(spelling).digits for spelling in spellings - {expected, f"+{expected}"}} <= {expected}
+        bare = without_separators(dialled)
+        if bare[0] not in "*#" and not bare.startswith(("101", "1167", "1470", "141", "3651", "067", "1831")):
+            assert bare in spellings, (name, dialled)
+        assert len(spellings) < 500
+    # Beginnings, and numbers that only their digits say are international ones.
+    assert spellings_of("+4930", plans["DE"]) == spellings_of("030123456", None) == frozenset()
+    assert spellings_of("4930123456", None) == {"4930123456", "+4930123456"}
+    assert "021 11 91234-5678".translate({32: None, 45: None}) in spellings_of("+5511912345678", plans["BR"])
+
+
 def test_what_is_no_form_of_a_plan_is_not_guessed(plans: dict[str, NumberingPlan]) -> None:
     for plan, dialled in UNKNOWN:
         assert (plan, dialled, plans[plan].parse(dialled).digits) == (plan, dialled, None)
@@ -170,7 +218,8 @@ def test_no_text_is_an_error(plans: dict[str, NumberingPlan]) -> None:
             assert parsed.digits.isascii()
             assert parsed.digits.isdigit()
             assert 7 <= len(parsed.digits) <= 15 or plan in ("AU", "DE", "IT", "GB")
-            assert plans[plan].parse(f"+{parsed.digits}").digits == parsed.digits
+            if parsed.digits[:4] != "1310" or len(parsed.digits) == 11:  # 310 xxxx is dialled in Canada alone
+                assert plans[plan].parse(f"+{parsed.digits}").digits == parsed.digits
 
     check()
 

@@ -161,6 +161,35 @@ def test_numbers_are_added_all_or_none(database: Connection) -> None:
     assert tariffs.number_owners(database) == {"111": "acme", "222": "other", "333": "acme"}
 
 
+@pytest.mark.parametrize(
+    ("theirs", "dials", "ours", "dials_ours", "refused"),
+    [
+        pytest.param("030 1234567", "DE", "+49 30 1234567", None, True, id="national, and E.164"),
+        pytest.param("+49301234567", None, "030/1234567", "DE", True, id="E.164, and national"),
+        pytest.param("0049301234567", "DE", "(030) 1234567", "DE", True, id="international, and national"),
+        pytest.param("01 23 45 67 89", "FR", "0123456789", "DE", True, id="the same digits, which are one key"),
+        pytest.param("0301234567", "DE", "0201234567", "GB", False, id="two numbers"),
+        pytest.param("0301234567", None, "+49301234567", "DE", False, id="digits that say nothing of a country"),
+        pytest.param("112", "DE", "+49112", None, False, id="a short code"),
+    ],
+)
+def test_a_number_has_one_owner_however_it_is_dialled(
+    database: Connection, theirs: str, dials: str | None, ours: str, dials_ours: str | None, refused: bool
+) -> None:
+    """Whoever has it is named, with the form in which it has it; one account may have both forms."""
+    for account_id, numbering_id in (("theirs", dials), ("ours", dials_ours)):
+        added = Account(account_id=account_id, name=account_id, plan_id=None, numbering_id=numbering_id)
+        tariffs.add_account(database, added)
+    tariffs.add_numbers(database, "theirs", [theirs])
+    if refused:
+        with pytest.raises(UsageError, match="belongs to theirs"):
+            tariffs.add_numbers(database, "ours", [ours])
+        assert set(tariffs.number_owners(database).values()) == {"theirs"}
+        assert tariffs.add_numbers(database, "theirs", [ours]) == 1
+    else:
+        assert tariffs.add_numbers(database, "ours", [ours]) == 1
+
+
 def test_a_nul_in_a_name_is_bad_data(database: Connection) -> None:
     with pytest.raises(DataError, match="NUL"):
         tariffs.add_account(database, Account(account_id="a", name="\0", plan_id=None))

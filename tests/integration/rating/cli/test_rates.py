@@ -1,37 +1,12 @@
-"""`tollbook account` and `tollbook rates` as an operator types them: what they do and print, and their exit codes."""
+"""`tollbook rates` as an operator types it: what it does and prints, and its exit codes."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.commands import Tollbook
-
-DECK = "prefix,per_min,increment,name\n49,0.012,60/60,Germany\n4930,0.01,1/1,Berlin\n"
-
-
-@pytest.fixture
-def deck(tmp_path: Path) -> Callable[[str | bytes], str]:
-    """Write a rate file and return its path."""
-
-    def write(content: str | bytes) -> str:
-        path = tmp_path / "rates.csv"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return str(path)
-
-    return write
-
-
-Deck = Callable[[str | bytes], str]
-
-
-def rates(url: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(
-            "SELECT plan_id, currency, prefix, per_min_micros, first_increment_sec, increment_sec, name"
-            " FROM rate JOIN rate_plan USING (plan_id) WHERE until_version IS NULL ORDER BY plan_id, prefix"
-        ).fetchall()
+from tests.integration.rating.cli.rate_files import DECK, Deck, rates
 
 
 def test_from_a_rate_file_to_an_account_with_a_number(tollbook: Tollbook, deck: Deck, database_url: str) -> None:
@@ -106,7 +81,7 @@ def test_a_dry_run_changes_nothing(tollbook: Tollbook, deck: Deck, database_url:
         (b"prefix,per_min,name\n49,1,M\xfcller\n", "is not UTF-8 text: save it as CSV UTF-8"),
         (b"\xff\xfep\x00r\x00", "is not UTF-8 text"),
         (b"", "must name the columns prefix and per_min"),
-        (b"prefix;per_min\n49;1\n", "unknown column 'prefix;per_min'"),
+        (b"prefix\tper_min\n49\t1\n", "separate the columns by , or ;"),
         (b"prefix,per_min,name\n49,1,a\0b\n", "NUL"),
     ],
 )
@@ -154,6 +129,42 @@ def test_a_new_price_list_says_what_changes(tollbook: Tollbook, deck: Deck) -> N
     )
     done = tollbook("rates", "import", deck(changed), "--plan", "retail")
     assert done.stdout == "plan retail (USD) has these 3 rates already, since version 2\n"
+
+
+def test_what_is_dearer_is_shown_with_its_fee_and_increment(tollbook: Tollbook, deck: Deck) -> None:
+    header = "prefix,per_min,connection_fee,increment,name\n"
+    tollbook("rates", "import", deck(f"{header}49,0.01,,1/1,A\n44,0.01,0.1,60/60,B\n"), "--plan", "retail")
+    done = tollbook("rates", "import", deck(f"{header}49,0.01,,60/60,A\n44,0.01,0.2,60/60,B\n"), "--plan", "retail")
+    assert done.stdout.splitlines()[1:] == [
+        "  2 dearer",
+        "    outbound 44 B: 0.010000 fee 0.100000 -> 0.010000 fee 0.200000",
+        "    outbound 49 A: 0.010000 by 1/1 -> 0.010000 by 60/60",
+    ]
+
+
+def test_a_change_notice_says_what_it_leaves_alone(tollbook: Tollbook, deck: Deck) -> None:
+    tollbook("rates", "import", deck("prefix,per_min\n44,1\n49,1\n33,1\n"), "--plan", "retail")
+    notice = deck("prefix,per_min,valid_from\n44,2,2027-01-01\n")
+    done = tollbook("rates", "import", notice, "--plan", "retail", "--update", "--dry-run")
+    head = (
+        "1 rates would be imported into plan retail (USD) as version 2, for their prefixes alone;"
+        " of its 4 rates 2 are as before"
+    )
+    assert done.stdout.splitlines() == [
+        head,
+        "  1 dearer",
+        "    outbound 44 outbound 44: 1.000000 -> 2.000000",
+        "nothing was changed",
+    ]
+    whole = tollbook("rates", "import", deck("prefix,per_min\n44,2\n"), "--plan", "retail")
+    assert "warning: most prefixes are gone. If the file is a change notice, import it with --update" in whole.stdout
+    assert tollbook("rates", "import", notice, "--plan", "none", "--update").returncode == 64
+
+
+def test_prefixes_that_match_nothing_are_warned_of(tollbook: Tollbook, deck: Deck) -> None:
+    done = tollbook("rates", "import", deck("prefix,per_min\n0044,1\n49,1\n"), "--plan", "retail")
+    assert "warning: 1 prefixes match no number that a numbering plan reads" in done.stdout
+    assert "without 00: 0044" in done.stdout
 
 
 def test_an_export_is_what_an_import_takes(tollbook: Tollbook, deck: Deck, tmp_path: Path) -> None:
@@ -214,35 +225,6 @@ def test_a_price_is_explained_before_anybody_calls(tollbook: Tollbook, deck: Dec
         assert message in done.stdout
     assert "unrated: no such account" in tollbook("rates", "explain", "--account", "ghost", "49").stdout
     assert tollbook("rates", "explain", "--account", "acme", "49", "--at", "soon").returncode == 64
-
-
-def test_an_account_changes_its_plan_and_is_disabled(tollbook: Tollbook, deck: Deck) -> None:
-    for plan in ("retail", "gold"):
-        tollbook("rates", "import", deck(DECK), "--plan", plan)
-    tollbook("account", "add", "acme", "--plan", "retail")
-    done = tollbook("account", "plan", "acme", "gold", "--from", "2027-01-01", "--to", "2027-02-01")
-    assert done.stdout == "from always\tretail\nfrom 2027-01-01\tgold\nfrom 2027-02-01\tretail\n"
-    assert tollbook("account", "plan", "acme").stdout == done.stdout
-    assert tollbook("account", "plan", "acme", "none", "--from", "2027-02-01").stdout.endswith(
-        "2027-02-01\t(no plan)\n"
-    )
-    assert tollbook("account", "plan", "acme", "gold", "--from", "2027-02-01", "--to", "2027-02-01").returncode == 64
-    assert tollbook("account", "plan", "nobody").returncode == 64
-    assert tollbook("account", "numbering", "acme", "FR").returncode == 0
-    assert "RU\tRussia\n" in tollbook("account", "numbering").stdout
-    assert tollbook("account", "disable", "acme").returncode == 0
-    assert tollbook("account", "list").stdout == "acme\tacme\tretail\tFR\tdisabled\n"
-    assert tollbook("account", "enable", "acme").returncode == 0
-    assert "disabled" not in tollbook("account", "list").stdout
-    assert tollbook("rates", "list").stdout == "gold\tUSD\tversion 1\nretail\tUSD\tversion 1\n"
-
-
-def test_an_id_of_odd_bytes_is_refused_in_one_line(tollbook: Tollbook) -> None:
-    """A terminal in latin-1 types bytes that are not UTF-8."""
-    done = tollbook("account", "add", b"M\xfcller")
-    assert done.returncode == 65
-    assert done.stderr.startswith("tollbook: ")
-    assert done.stderr.count("\n") == 1
 
 
 def test_without_a_schema_or_a_server_the_commands_say_what_to_do(tollbook: Tollbook, database_url: str) -> None:
