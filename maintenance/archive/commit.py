@@ -5,6 +5,7 @@ based, and the catalog refuses a commit whose base is no longer the newest. So o
 answer was lost and its second try, one succeeds and the other is refused.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,9 +15,15 @@ from pyiceberg.table import Table
 from maintenance.archive.batch import BatchContent
 from maintenance.archive.corrections import corrected_files
 from maintenance.archive.data_files import write_files
+from maintenance.archive.digests import Digests, write_digests
+from maintenance.archive.gone import write_deleted
+from maintenance.archive.hashed_files import WrittenFile
+from maintenance.archive.replaced_prices import replaced_prices
 from tollbook.archive._pyarrow import pa
 from tollbook.archive.catalog import archive_errors
+from tollbook.archive.damage import naming_damaged_lists
 from tollbook.model.call_key import CallKey
+from tollbook.store.tariffs.price_history import ArchivedPrice
 
 BATCH_PROPERTY = "tollbook.batch-id"
 
@@ -32,6 +39,11 @@ class Committed:
     replaced: int = 0
     deleted: int = 0
     files: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows were appended, replaced or deleted."""
+        return self.appended + self.replaced + self.deleted
 
     def __add__(self, other: "Committed") -> "Committed":
         """Return the sum of two."""
@@ -49,53 +61,72 @@ def holds(table: Table, batch_id: UUID) -> bool:
     return any(summary is not None and summary[BATCH_PROPERTY] == str(batch_id) for summary in summaries)
 
 
-def commit(table: Table, batch_id: UUID, content: BatchContent) -> Committed:
+KeepPrices = Callable[[Sequence[ArchivedPrice]], None]
+
+
+def keep_none(prices: Sequence[ArchivedPrice]) -> None:
+    """Keep no price, for a batch that corrects nothing."""
+    assert not prices
+
+
+def commit(table: Table, batch_id: UUID, content: BatchContent, *, keep_prices: KeepPrices = keep_none) -> Committed:
     """Append a batch's rows and remove what they correct, in one snapshot, or in none if there is nothing to do.
 
+    `keep_prices` gets the prices that only the archive had, before they are gone: after a kill, it gets them again.
     Raises ArchiveError, after which only loading the table again shows whether the commit succeeded.
     """
+    deletions = {correction.key: correction.since_ms for correction in content.corrections if correction.gone}
     with archive_errors("writing the archive"):
+        if deletions:  # also if the archive has none of them: a database that is restored may
+            write_deleted(table, batch_id, deletions)
         change = _write(table, content)
+        if change.prices:
+            keep_prices(change.prices)
         if change.removed or change.added:
             exchange_files(table, change.removed, change.added, {BATCH_PROPERTY: str(batch_id)})
-    deletions = {correction.key for correction in content.corrections if correction.gone}
-    replaced = len(change.corrected - deletions)
+    replaced = len(change.corrected - deletions.keys())
     return Committed(
         appended=content.rows.num_rows - replaced,
         replaced=replaced,
-        deleted=len(change.corrected & deletions),
+        deleted=len(change.corrected & deletions.keys()),
         files=len(change.added),
     )
 
 
-def exchange_files(table: Table, removed: list[DataFile], added: list[DataFile], properties: dict[str, str]) -> None:
-    """Commit one snapshot that removes and adds files; raise what pyiceberg raises.
+def exchange_files(table: Table, removed: list[DataFile], added: list[WrittenFile], properties: dict[str, str]) -> None:
+    """Commit one snapshot that removes and adds files, whose digests are written first; raise what pyiceberg raises.
 
-    The catalog refuses it if the table has changed since it was loaded.
+    The catalog refuses it if the table has changed since it was loaded. Raises ArchiveDamaged if a list of its data
+    files is why it failed.
     """
-    with table.transaction() as transaction:
+    write_digests(table, [written.digest for written in added])
+    with naming_damaged_lists(table), table.transaction() as transaction:
         update = transaction.update_snapshot(snapshot_properties=properties)
         with update.overwrite() if removed else update.merge_append() as snapshot:
             for file in removed:
                 snapshot.delete_data_file(file)
-            for file in added:
-                snapshot.append_data_file(file)
+            for written in added:
+                snapshot.append_data_file(written.file)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _FileChange:
     removed: list[DataFile]
-    added: list[DataFile]
+    added: list[WrittenFile]
     corrected: set[CallKey]
+    prices: list[ArchivedPrice]
 
 
 def _write(table: Table, content: BatchContent) -> _FileChange:
     """Write the files of a change: the batch's rows, and the rows that are kept of the files that it corrects."""
-    change = _FileChange(removed=[], added=[], corrected=set())
+    change = _FileChange(removed=[], added=[], corrected=set(), prices=[])
     pool = [content.rows]
+    digests = Digests(table)
     for corrected in corrected_files(table, content.corrections) if content.corrections else ():
+        digests.check(corrected.file)  # damage must not become part of a sound file
         change.removed.append(corrected.file)
         change.corrected.update(corrected.corrected)
+        change.prices.extend(replaced_prices(corrected.replaced, content.rows, content.corrections))
         pool.append(corrected.kept.select(content.rows.column_names).cast(content.rows.schema))
         if sum(rows.num_rows for rows in pool) >= _POOL_ROWS:
             change.added.extend(write_files(table, pa.concat_tables(pool)))

@@ -15,7 +15,7 @@ from pyiceberg.table import FileScanTask, Table
 
 from maintenance.archive.batch import Correction
 from tollbook.archive._pyarrow import expressions as ex
-from tollbook.archive._pyarrow import read_file
+from tollbook.archive._pyarrow import plan_files, read_file
 from tollbook.archive.bounds import start_bounds
 from tollbook.archive.row_filter import started
 from tollbook.archive.rows import find_keys, without
@@ -24,10 +24,14 @@ from tollbook.model.call_key import CallKey
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectedFile:
-    """A data file with corrected rows, whose keys are `corrected`. `kept`: an Arrow table of its other rows."""
+    """A data file with corrected rows, whose keys are `corrected`.
+
+    `replaced` and `kept` are Arrow tables: of these rows, and of the others.
+    """
 
     file: DataFile
     kept: Any
+    replaced: Any
     corrected: frozenset[CallKey]
 
 
@@ -41,7 +45,12 @@ def corrected_files(table: Table, corrections: Collection[Correction]) -> Iterat
         rows = read_file(table, task)
         found = find_keys(rows, keys)
         if found:
-            yield CorrectedFile(file=task.file, kept=without(rows, found), corrected=frozenset(found.values()))
+            yield CorrectedFile(
+                file=task.file,
+                kept=without(rows, found),
+                replaced=rows.take(list(found)),
+                corrected=frozenset(found.values()),
+            )
 
 
 def _plan(table: Table, corrections: Collection[Correction]) -> list[FileScanTask]:
@@ -50,7 +59,7 @@ def _plan(table: Table, corrections: Collection[Correction]) -> list[FileScanTas
     wanted = started(starts[0], starts[-1] + 1)
     if accounts:
         wanted = ex.And(wanted, ex.In("account_id", accounts))
-    return [task for task in table.scan(row_filter=wanted).plan_files() if _may_hold(task.file, starts)]
+    return [task for task in plan_files(table, wanted) if _may_hold(task.file, starts)]
 
 
 def _may_hold(file: DataFile, starts_us: list[int]) -> bool:

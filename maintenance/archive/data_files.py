@@ -8,14 +8,14 @@ from itertools import accumulate
 from typing import Any
 from uuid import uuid4
 
-from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
 from pyiceberg.table import Table, WriteTask
 
+from maintenance.archive.hashed_files import HashingFileIO, WrittenFile
 from tollbook.archive._pyarrow import iceberg_arrow, pa, pc
 
 
-def write_files(table: Table, rows: Any) -> list[DataFile]:
+def write_files(table: Table, rows: Any) -> list[WrittenFile]:
     """Write an Arrow table with the archive's columns; the files are part of no table until they are committed."""
     if rows.num_rows == 0:
         return []
@@ -42,7 +42,8 @@ def write_files(table: Table, rows: Any) -> list[DataFile]:
         )
         for number, (part, end) in enumerate(zip(partitions, ends, strict=True))
     )
-    return list(iceberg_arrow.write_file(io=table.io, table_metadata=table.metadata, tasks=tasks))
+    io = HashingFileIO(table.io)
+    return [io.written(file) for file in iceberg_arrow.write_file(io=io, table_metadata=table.metadata, tasks=tasks)]
 
 
 def partition_key(table: Table, account: str, month: int) -> PartitionKey:

@@ -5,6 +5,7 @@ batch that is still claimed, acknowledges it if it is there, and writes it if it
 """
 
 import datetime as dt
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +15,20 @@ from pyiceberg.catalog import Catalog
 from maintenance.archive.batch import parse
 from maintenance.archive.commit import Committed, commit, holds
 from maintenance.archive.due import COMPANY_AGE_S, FLUSH_ROWS, due
+from maintenance.archive.guard import load_checked
 from maintenance.archive.table import ensure_table
 from maintenance.progress import Progress, no_progress
 from tollbook.archive.catalog import open_catalog
 from tollbook.config import Settings
+from tollbook.log import log_line
 from tollbook.store import outbox
+from tollbook.store.archiver import sole_archiver
 from tollbook.store.database import Connection, check_schema, connect
+from tollbook.store.history import recognise, remember
 from tollbook.store.outbox import AccountWaiting, ClaimedBatch
+from tollbook.store.tariffs import price_history
+
+_log = logging.getLogger("tollbook.archive")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +61,10 @@ def archive_calls(
     url = settings.require_database_url()
     with connect(url, name="archive", autocommit=True) as connection:
         check_schema(connection)
-        with outbox.sole_archiver(url, name="archive"):
+        if (found := recognise(connection, settings.data_dir)) is not None:
+            log_line(_log, logging.WARNING, str(found))
+        remember(connection, settings.data_dir)
+        with sole_archiver(url, name="archive"):
             if now:
                 outbox.settle(connection)
             at = at or outbox.moment(connection)
@@ -64,6 +75,9 @@ def archive_calls(
             if unfinished or accounts:  # most runs have neither, and send no request to the storage
                 with open_catalog(settings, writing=True) as catalog:
                     committed, repaired = _archive(connection, catalog, unfinished, accounts, before, progress)
+            elif found is not None:
+                with open_catalog(settings) as catalog:
+                    load_checked(connection, catalog)  # what refuses a run that has work refuses this one
     return ArchiveReport(committed=committed, repaired=repaired, seconds=time.monotonic() - begun)
 
 
@@ -102,11 +116,16 @@ def finish_batch(connection: Connection, catalog: Catalog, batch: ClaimedBatch) 
 
     Raises as `archive_calls`.
     """
-    table = ensure_table(catalog)
+    table = ensure_table(catalog, connection)
     written = (
         None
         if holds(table, batch.batch_id)
-        else commit(table, batch.batch_id, parse(outbox.read_csv(connection, batch)))
+        else commit(
+            table,
+            batch.batch_id,
+            parse(outbox.read_csv(connection, batch)),
+            keep_prices=lambda prices: price_history.keep_archived(connection, prices),
+        )
     )
     outbox.acknowledge(connection, batch.batch_id)
     return written

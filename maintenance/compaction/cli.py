@@ -4,8 +4,8 @@ import click
 
 from maintenance.compaction.run import compact_archive
 from maintenance.progress import progress_bar
-from tollbook.config import load_settings
-from tollbook.log import setup
+from maintenance.recorded import recorded
+from tollbook.command import begin_command
 
 
 @click.command()
@@ -17,8 +17,11 @@ def compact(dry_run: bool, remove_orphans: bool) -> None:
     Snapshots older than three days expire. Files that no snapshot names and that are three days old are orphans. With
     TOLLBOOK_ARCHIVE_RETENTION_MONTHS, older months are dropped.
     """
-    settings = load_settings()
-    setup(settings.log_level)
-    with progress_bar("compacting", min_total=2) as progress:
+    settings = begin_command()
+    with (
+        recorded(settings, "compact", record=not dry_run) as work,
+        progress_bar("compacting", min_total=2) as progress,
+    ):
         report = compact_archive(settings, dry_run=dry_run, remove_orphans=remove_orphans, progress=progress)
+        work.items = report.compacted.rows
     click.echo(str(report))

@@ -5,7 +5,7 @@ the table has changed since. So a kill loses the work of one commit.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -15,12 +15,17 @@ from pyiceberg.table import Table
 
 from maintenance.archive.commit import exchange_files
 from maintenance.archive.data_files import partition_key
+from maintenance.archive.digests import Digests
+from maintenance.archive.hashed_files import WrittenFile
 from maintenance.compaction.merge import first_start, merge
 from maintenance.compaction.months import begin_of
 from maintenance.compaction.plan import MergeGroup, fit_one_commit, groups_of
 from tollbook.archive._pyarrow import expressions as ex
+from tollbook.archive._pyarrow import plan_files
 from tollbook.archive.catalog import archive_errors
-from tollbook.errors import ArchiveError, SchemaError
+from tollbook.archive.live_files import partitions
+from tollbook.archive.row_groups import refuse_delete_files
+from tollbook.errors import ArchiveError
 
 _THREADS = 4
 _DROPPED_FILES = 10_000
@@ -46,7 +51,7 @@ class Compacted:
 def count_scattered(table: Table, first_open: int) -> Counter[int]:
     """Count, for each closed month, the files that are not the only one of their account; raise ArchiveError."""
     with archive_errors("planning the compaction"):
-        counts = Counter((account, month) for account, month, _ in _files(table, before=first_open))
+        counts = Counter(key for key in partitions(table) if key[1] < first_open)
     scattered: Counter[int] = Counter()
     for (_, month), files in counts.items():
         if files > 1:
@@ -54,23 +59,27 @@ def count_scattered(table: Table, first_open: int) -> Counter[int]:
     return scattered
 
 
-def compact_some(table: Table, month: int) -> Compacted | None:
-    """Merge the files of some accounts of a month in one commit; return None if nothing is left to merge.
+def compact_some(table: Table, month: int, without: Collection[str] = ()) -> Compacted | None:
+    """Merge the files of some accounts of a month in one commit, except the files at `without`.
 
-    Raises ArchiveError, after which only loading the table again shows whether the commit succeeded.
+    Returns None if nothing is left to merge. Raises ArchiveDamaged for a file that is damaged, and ArchiveError, after
+    which only loading the table again shows whether the commit succeeded.
     """
     with archive_errors("compacting the archive"):
-        groups = list(fit_one_commit(_groups(table, month)))
+        groups = list(fit_one_commit(_groups(table, month, without)))
         if not groups:
             return None
+        digests = Digests(table)
 
-        def merged(group: MergeGroup) -> DataFile:
+        def merged(group: MergeGroup) -> WrittenFile:
+            for file in group.files:
+                digests.check(file)  # damage must not become part of a sound file
             return merge(table, group.files, partition_key(table, group.account, group.month))
 
         with ThreadPoolExecutor(_THREADS) as threads:
             added = list(threads.map(merged, groups))
         rows = sum(group.rows for group in groups)
-        if rows != sum(file.record_count for file in added):
+        if rows != sum(written.file.record_count for written in added):
             raise ArchiveError(
                 f"compacting {begin_of(month):%Y-%m} read {rows} rows and wrote another number: nothing was changed;"
                 " please report this, with the version"
@@ -80,23 +89,26 @@ def compact_some(table: Table, month: int) -> Compacted | None:
     return Compacted(files_before=len(removed), files_after=len(added), rows=rows)
 
 
-def drop_some(table: Table, first_kept: int) -> int:
+def drop_some(table: Table, first_kept: int, held: Collection[str]) -> int:
     """Drop files of the months before `first_kept` in one commit, and return the number of their rows.
 
-    A commit drops a bounded number of files: call this again until it returns 0. Raises ArchiveError.
+    The accounts `held`, by their names in the archive, keep theirs. A commit drops a bounded number of files: call this
+    again until it returns 0. Raises ArchiveError.
     """
     with archive_errors("dropping old months from the archive"):
-        files = [file for _, _, file in islice(_files(table, before=first_kept), _DROPPED_FILES)]
+        dropped = (file for account, _, file in _files(table, before=first_kept) if account not in held)
+        files = list(islice(dropped, _DROPPED_FILES))
         if files:
             exchange_files(table, files, [], {})
     return sum(file.record_count for file in files)
 
 
-def _groups(table: Table, month: int) -> Iterator[MergeGroup]:
+def _groups(table: Table, month: int, without: Collection[str]) -> Iterator[MergeGroup]:
     """Yield what there is to merge in a month, by account: neighbouring accounts then share a manifest."""
     by_account: defaultdict[str, list[DataFile]] = defaultdict(list)
     for account, _, file in _files(table, since=month, before=month + 1):
-        by_account[account].append(file)
+        if file.file_path not in without:
+            by_account[account].append(file)
     for account, files in sorted(by_account.items()):
         for group in groups_of(sorted(files, key=first_start)):
             yield MergeGroup(account=account, month=month, files=group)
@@ -107,10 +119,6 @@ def _files(table: Table, *, before: int, since: int | None = None) -> Iterator[t
     wanted = ex.LessThan("start_ts", begin_of(before).isoformat())
     if since is not None:
         wanted = ex.And(wanted, ex.GreaterThanOrEqual("start_ts", begin_of(since).isoformat()))
-    for task in table.scan(row_filter=wanted).plan_files():
-        if task.delete_files:
-            raise SchemaError(
-                "another engine has deleted rows from the archive by delete files, which Tollbook does not apply:"
-                " have that engine rewrite them into the data files first"
-            )
+    for task in plan_files(table, wanted):
+        refuse_delete_files(task)
         yield task.file.partition[0], task.file.partition[1], task.file

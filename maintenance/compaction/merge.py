@@ -4,7 +4,7 @@ The files of an account and month mostly follow one another in time. A file is o
 its first call, and is read one row group at a time: memory holds as many row groups as there are overlapping files.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +15,9 @@ from pyiceberg.partitioning import PartitionKey
 from pyiceberg.table import Table
 from pyiceberg.types import TimestamptzType
 
+from maintenance.archive.hashed_files import HashingFileIO, WrittenFile
 from tollbook.archive._pyarrow import open_parquet, pa, pc, untyped
+from tollbook.archive.damage import naming_damage
 from tollbook.archive.schema import START_FIELD, arrow_schema
 from tollbook.model.call_key import CallKey
 
@@ -26,16 +28,24 @@ _KEY = [(name, "ascending") for name in CallKey._fields]
 _BEFORE_ALL = -(2**63)  # a start_ts before that of any call
 
 
-def merge(table: Table, files: Iterable[DataFile], key: PartitionKey) -> DataFile:
-    """Write the rows of one partition's files to a new file, which is part of no table until it is committed."""
+def merge(
+    table: Table, files: Sequence[DataFile], key: PartitionKey, *, keep: Callable[[Any], Any] | None = None
+) -> WrittenFile:
+    """Write the rows of one partition's files to a new file, which is part of no table until it is committed.
+
+    `keep` returns, of an Arrow table of rows, those to write; None: all. Raises ArchiveDamaged, and what pyarrow and
+    the storage raise.
+    """
     model = FileFormatFactory.get(FileFormat.PARQUET)
     path = table.location_provider().new_data_location(f"compact-{uuid4()}.{model.file_extension()}", key)
-    output = table.io.new_output(path)
+    io = HashingFileIO(table.io)
+    output = io.new_output(path)
     writer: Any = untyped(model).create_writer(output, table.schema(), table.properties)
-    with writer:
-        for rows in _in_row_groups(_in_order(table, files)):
+    pieces = _in_order(table, files)
+    with naming_damage(table.io, files), writer:
+        for rows in _in_row_groups(map(keep, pieces) if keep else pieces):
             writer.write(rows)
-    return DataFile.from_args(
+    merged = DataFile.from_args(
         content=DataFileContent.DATA,
         file_path=path,
         file_format=FileFormat.PARQUET,
@@ -47,6 +57,7 @@ def merge(table: Table, files: Iterable[DataFile], key: PartitionKey) -> DataFil
         key_metadata=None,
         **writer.result().to_serialized_dict(),
     )
+    return io.written(merged)
 
 
 def first_start(file: DataFile) -> int:

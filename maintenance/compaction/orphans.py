@@ -1,21 +1,27 @@
 """Orphans: files of the archive that no snapshot names, left by a kill, a merge or an expired snapshot.
 
 A file is an orphan if no metadata names it, it is three days old, it is below the table's location, and Iceberg writes
-files of its kind there.
+files of its kind there, or a kill left a part of one. Digests are not among them: a merge of the digests drops those of
+files that no snapshot names. Nor is the index of call ids, which a compaction makes anew.
 """
 
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 from pyiceberg.table import Table
 
-from maintenance.archive.storage import Storage, StoredFile
+from maintenance.archive.files import named_paths
 from maintenance.compaction.snapshots import KEEP_S
 from tollbook.archive.catalog import archive_errors
+from tollbook.archive.storage import Storage, StoredFile
 
-_WRITTEN_BY_ICEBERG = re.compile(r"/data/.*\.parquet$|/metadata/[^/]+\.(avro|metadata\.json)$")
+# Object storage takes its time for each file, and deletes many at once.
+_THREADS = 8
+
+# What ends in `.part` a kill has cut off (`tollbook.archive.file_io`).
+_WRITTEN_BY_US = re.compile(r"/data/.*\.parquet$|/metadata/[^/]+\.(avro|metadata\.json)$|\.part$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,40 +38,37 @@ class Orphans:
 
     def delete(self) -> None:
         """Delete the files; raise ArchiveError."""
-        with archive_errors("deleting orphaned files"):
-            for file in self.files:
-                self.storage.delete(file.path)
+        with archive_errors("deleting orphaned files"), ThreadPoolExecutor(_THREADS) as threads:
+            for _ in threads.map(self.storage.delete, [file.path for file in self.files]):
+                pass
 
 
-def find_orphans(table: Table, *, now_s: float | None = None) -> Orphans:
-    """List the orphans of a table; raise ArchiveError."""
+def find_orphans(table: Table, *, now_s: float | None = None, keep_s: float = KEEP_S) -> Orphans:
+    """List the orphans of a table that were written `keep_s` ago; raise ArchiveError, ArchiveDamaged.
+
+    With 0 these are all, also those whose age the storage does not know: only while nothing is written.
+    """
     with archive_errors("listing the archive's files"):
         storage = Storage(table.io, table.location())
         # List the files first: what a commit writes meanwhile is then either not listed, or too young.
         stored = list(storage.files())
-        named = {storage.path(location) for location in _named_files(table)}
-    before = (time.time() if now_s is None else now_s) - KEEP_S
+        named = named_paths(storage, table)
+    before = (time.time() if now_s is None else now_s) - keep_s
     orphans = [
         file
         for file in stored
-        if 0 < file.written_s < before  # 0: the storage does not know the time
+        if (keep_s == 0 or 0 < file.written_s < before)  # 0: the storage does not know the time
         and file.path not in named
-        and _WRITTEN_BY_ICEBERG.search(file.path)
+        and _WRITTEN_BY_US.search(file.path)
     ]
     return Orphans(storage=storage, files=tuple(sorted(orphans, key=lambda file: (file.written_s, file.path))))
 
 
-def _named_files(table: Table) -> Iterator[str]:
-    """Yield the location of every file that the metadata or any snapshot names."""
-    yield table.metadata_location
-    for entry in table.metadata.metadata_log:
-        yield entry.metadata_file
-    seen: set[str] = set()
-    for snapshot in table.metadata.snapshots:
-        yield snapshot.manifest_list
-        for manifest in snapshot.manifests(table.io):
-            if manifest.manifest_path not in seen:
-                seen.add(manifest.manifest_path)
-                yield manifest.manifest_path
-                for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-                    yield entry.data_file.file_path
+def without_named(orphans: Orphans, table: Table) -> Orphans:
+    """Return those of the orphans that a later state of their table does not name; raise ArchiveError, ArchiveDamaged.
+
+    What was listed while others may write is deleted only after this, as sole archiver.
+    """
+    with archive_errors("reading which files the archive has"):
+        named = named_paths(orphans.storage, table)
+    return replace(orphans, files=tuple(file for file in orphans.files if file.path not in named))

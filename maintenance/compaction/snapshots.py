@@ -1,4 +1,4 @@
-"""Old snapshots of the archive's table. Expiring one deletes no file: its files become orphans."""
+"""The snapshots of the archive's table. Expiring an old one deletes no file: its files become orphans."""
 
 from pyiceberg.table import Table
 

@@ -5,9 +5,9 @@ import click
 from maintenance.options import day_option
 from maintenance.progress import progress_bar
 from maintenance.prune.run import prune_days, requeue_day
-from tollbook.config import load_settings
+from maintenance.recorded import recorded
+from tollbook.command import begin_command
 from tollbook.errors import UsageError
-from tollbook.log import setup
 
 
 @click.command()
@@ -18,14 +18,14 @@ def prune(dry_run: bool, send_again: str | None) -> None:
 
     Each day is compared with the archive first. One that differs is kept, and so is every later one. Safe at any time.
     """
-    settings = load_settings()
-    setup(settings.log_level)
+    settings = begin_command()
     if send_again is not None:
         if dry_run:
             raise UsageError("--send-again changes nothing but the outbox: leave --dry-run out")
         sent = requeue_day(settings, day_option(send_again))
         click.echo(f"{sent} calls wait for the archive again: run `tollbook archive run`, then prune")
         return
-    with progress_bar("pruning") as progress:
+    with recorded(settings, "prune", record=not dry_run) as work, progress_bar("pruning") as progress:
         report = prune_days(settings, dry_run=dry_run, progress=progress, write_line=click.echo)
+        work.items = report.calls
     click.echo(str(report))

@@ -9,7 +9,7 @@ class PruneReport:
 
     `days` of calls were dropped, with `calls` that the archive has and `moved` that stay, as late calls. Of the late
     calls, `late_deleted` were deleted and `late_requeued` sent to the archive again; `late_left` are left, `late_open`
-    of them open.
+    of them open. `events` were forgotten, and `undelivered` deliveries of them.
     """
 
     days: int = 0
@@ -21,6 +21,8 @@ class PruneReport:
     late_left: int = 0
     late_open: int = 0
     dry_run: bool = False
+    events: int = 0
+    undelivered: int = 0
 
     def __str__(self) -> str:
         """Return it as one line."""
@@ -36,4 +38,5 @@ class PruneReport:
             else ""
         )
         left = f"{self.late_left} late calls are left, {self.late_open} of them open"
-        return f"{dropped}; {self.moved} moved, {left}{requeued}"
+        events = f"; {self.events} events forgotten, {self.undelivered} undelivered" if self.events else ""
+        return f"{dropped}; {self.moved} moved, {left}{requeued}{events}"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, NamedTuple
 
 from tollbook.errors import SettingsError, UsageError
 
@@ -24,6 +24,14 @@ _LOCK_CHECK_S = 0.2
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Not a link, and not a named pipe that nobody writes to, which would hold us up for ever.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class FileVersion(NamedTuple):
+    """What tells a file from another of the same name, and from itself once it is written to again."""
+
+    inode: int
+    bytes: int
+    written_ns: int
 
 
 class FileTooLarge(Exception):
@@ -65,31 +73,66 @@ class CdrFolder:
                 if entry.name.endswith(".json") and not entry.is_dir(follow_symlinks=False)
             )
 
+    def version(self, name: str) -> FileVersion:
+        """Return which file has this name now; raise OSError. Of a link, it is the link's."""
+        status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        return FileVersion(inode=status.st_ino, bytes=status.st_size, written_ns=status.st_mtime_ns)
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading; raise OSError, also for what is no regular file."""
+        descriptor = os.open(name, _FILE_FLAGS, dir_fd=self._descriptor)
+        file = os.fdopen(descriptor, "rb")
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            file.close()
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file
+
     def read(self, name: str, most_bytes: int) -> tuple[bytes, float]:
         """Return a file's content and when it was last written; raise OSError or FileTooLarge."""
-        descriptor = os.open(name, _FILE_FLAGS, dir_fd=self._descriptor)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.EINVAL, "not a regular file")
+        with self.open(name) as file:
+            written_s = os.fstat(file.fileno()).st_mtime
             # One byte more than allowed: a file may grow after it was measured.
             content = file.read(most_bytes + 1)
         if len(content) > most_bytes:
             raise FileTooLarge
-        return content, status.st_mtime
+        return content, written_s
 
-    def move(self, name: str, target: str) -> None:
-        """Move a file into a folder beside it, made if it is missing.
+    def move(self, name: str, version: FileVersion, target: str) -> bool:
+        """Move a file into a folder beside it, made if it is missing; return whether it is no longer in the way.
 
-        A file that is gone was moved by another `recover`. Raises SettingsError.
+        A file that was replaced or written to since it had this version stays, because nobody has read that one. A file
+        that is gone was moved by another program. Raises SettingsError.
         """
         folder = self._target(target)
         try:
+            if self.version(name) != version:
+                return False
             os.rename(name, name, src_dir_fd=self._descriptor, dst_dir_fd=folder)
         except FileNotFoundError:
-            return
+            pass
         except OSError as error:
             raise SettingsError(f"{self.path / name} cannot be moved to {target}/: {error.strerror}") from error
+        return True
+
+    def remove(self, name: str) -> None:
+        """Delete a file, or a link but never what it leads to; do nothing if it is gone. Raises SettingsError."""
+        try:
+            os.unlink(name, dir_fd=self._descriptor)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise SettingsError(f"{self.path / name} cannot be deleted: {error.strerror}") from error
+
+    def moved_to(self, target: str) -> "CdrFolder | None":
+        """Return the folder of the files that were moved to a target, for the caller to close; None if there is none.
+
+        Raises SettingsError.
+        """
+        try:
+            os.stat(target, dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return CdrFolder(self.path / target, self._open_target(target))
 
     def check_targets(self) -> None:
         """Raise SettingsError when a folder that files are moved to is there and is not a real one of ours."""

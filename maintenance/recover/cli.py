@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 
 from maintenance.progress import progress_bar
+from maintenance.recorded import recorded
 from maintenance.recover.run import recover_calls
-from tollbook.config import load_settings
+from tollbook.command import begin_command
 from tollbook.errors import Retryable
-from tollbook.log import setup
 
 
 @click.command()
@@ -21,11 +21,18 @@ def recover(folder: Path, wait_s: float) -> None:
 
     Files that were read are moved to FOLDER/done, those without a call record to FOLDER/refused,
     and those of calls that are archived and whose other legs are gone to FOLDER/late.
+    One at a time for a database: another one ends at once and says who is at work.
     """
-    settings = load_settings()
-    setup(settings.log_level)
-    with progress_bar("recovering") as progress:
-        report = recover_calls(settings, folder, progress, wait_s=wait_s)
-    if report.busy and wait_s:  # asked to wait for it, and so to have the files read
-        raise Retryable(f"another `tollbook recover` has been reading {folder} for {wait_s:.0f} s: try again later")
-    click.echo(str(report))
+    settings = begin_command()
+    with recorded(settings, "recover") as work:
+        with progress_bar("recovering") as progress:
+            report = recover_calls(settings, folder, progress, wait_s=wait_s)
+        work.items = report.files
+        if report.busy and wait_s:  # asked to wait for it, and so to have the files read
+            raise Retryable(f"{report.busy}, and did not end within {wait_s:g} s: try again later")
+        click.echo(str(report))
+        if report.gone:
+            raise Retryable(
+                f"{report.gone} files of {folder} went away before they were read; the log names them: if their legs"
+                " were not heard either, bring the files back and try again"
+            )

@@ -30,6 +30,7 @@ _TIMES = {
     "Caller-Channel-Created-Time": "created_time",
     "Caller-Channel-Answered-Time": "answered_time",
     "Caller-Channel-Progress-Time": "progress_time",
+    "Caller-Channel-Progress-Media-Time": "progress_media_time",
     "Caller-Channel-Hangup-Time": "hangup_time",
 }
 
@@ -39,7 +40,14 @@ def leg_of_file(content: bytes, headers: Mapping[str, str]) -> Leg:
 
     `headers`: from `tollbook.model.event.header_names`, with the operator's variables.
     """
-    record = _object(_parsed(content), "the file")
+    return leg_of_record(_object(parsed(content), "the file"), headers)
+
+
+def leg_of_record(record: dict[str, Any], headers: Mapping[str, str], source: int = FROM_CDR_FILE) -> Leg:
+    """Return the leg of a parsed record as mod_json_cdr writes it; raise DataError if it has none.
+
+    `headers` as in `leg_of_file`; `source`: how far what it states is believed (`tollbook.model.leg`).
+    """
     variables = _variables(_object(record.get("variables"), "variables"))
     flow: Any = record.get("callflow")
     if not isinstance(flow, list) or not flow:
@@ -63,12 +71,13 @@ def leg_of_file(content: bytes, headers: Mapping[str, str]) -> Leg:
         raise DataError("no uuid, switchname or created_time in it")
     return msgspec.structs.replace(
         leg,
-        create=facts_of(created, FROM_CDR_FILE),
-        end=msgspec.structs.replace(leg.end, source=FROM_CDR_FILE),
+        create=facts_of(created, source),
+        end=msgspec.structs.replace(leg.end, source=source),
     )
 
 
-def _parsed(content: bytes) -> Any:
+def parsed(content: bytes) -> Any:
+    """Return what is in JSON of bytes that may be anything; raise DataError where it is none, or has no end."""
     # Counted, not parsed: brackets within texts count too, and no file has a hundredth of so many.
     if content.count(b"[") + content.count(b"{") > MAX_CONTAINERS:
         raise DataError(f"more than {MAX_CONTAINERS} lists and objects in it")

@@ -1,16 +1,13 @@
 """The command `tollbook rerate`."""
 
-import getpass
-import socket
-
 import click
 
 from maintenance.options import time_option
 from maintenance.progress import progress_bar
 from maintenance.rerate.run import RerateRequest, rerate_calls
-from tollbook.config import load_settings
+from tollbook.command import begin_command
 from tollbook.errors import UsageError
-from tollbook.log import setup
+from tollbook.user import user_at_host
 
 _END_OF_TIME = 2**62
 
@@ -38,8 +35,7 @@ def rerate(
     """
     if not (accounts or plan or since or until or unrated):
         raise UsageError("say which calls: --account, --plan, --since or --unrated (--since 1970-01-01: all of them)")
-    settings = load_settings()
-    setup(settings.log_level)
+    settings = begin_command()
     values = {"account": ",".join(accounts), "plan": plan, "since": since, "until": until}
     options = " ".join([*(f"--{name} {value}" for name, value in values.items() if value), *["--unrated"] * unrated])
     request = RerateRequest(
@@ -48,7 +44,7 @@ def rerate(
         since=time_option(since) if since else 0,
         until=time_option(until) if until else _END_OF_TIME,
         unrated=unrated,
-        by_whom=f"{getpass.getuser()}@{socket.gethostname()}",
+        by_whom=user_at_host(),
         reason=reason or f"tollbook rerate {options}",
         options=options,
     )

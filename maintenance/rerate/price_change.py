@@ -2,12 +2,10 @@
 
 import msgspec
 
-from tollbook.archive.answered import ArchivedRow
+from tollbook.archive.rows import ArchivedRow
 from tollbook.model.call_key import CallKey
-from tollbook.model.charge import Price, PricedCharge
+from tollbook.model.charge import UNKNOWN_REASON, Price, PricedCharge
 from tollbook.store.tariffs.rerate import PricedCall
-
-UNKNOWN_REASON = "archived without the reason"
 
 _decode_charges = msgspec.json.Decoder(tuple[PricedCharge, ...]).decode
 

@@ -7,21 +7,29 @@ or the other (`pruned_spans`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from maintenance.progress import Progress, no_progress
 from maintenance.rerate.price_change import archived_call, is_changed
 from maintenance.rerate.pruned_spans import KeySpan, add_page
 from maintenance.rerate.report import RerateReport
 from rating.loader import load_tariffs
-from tollbook.archive.answered import ArchivedRow, answered_calls
-from tollbook.archive.catalog import load_calls, open_catalog
+from tollbook.archive.answered import answered_calls
+from tollbook.archive.catalog import open_catalog
+from tollbook.archive.known import load_known_calls
+from tollbook.archive.rows import ArchivedRow
 from tollbook.config import Settings
-from tollbook.errors import UsageError
+from tollbook.errors import Retryable, UsageError
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import Price
+from tollbook.store.archive_commits import archive_begun
+from tollbook.store.command_lock import LockHeld, hold_lock, owner_name
 from tollbook.store.database import Connection, check_schema, connect, limit_transaction, store_errors
 from tollbook.store.days.window import hold_window
+from tollbook.store.history import refuse_restored
+from tollbook.store.locks import RERATE_LOCK
 from tollbook.store.tariffs import price_history, tariffs
 from tollbook.store.tariffs import rerate as store
 from tollbook.store.tariffs.price_history import Replacement
@@ -29,6 +37,9 @@ from tollbook.store.tariffs.rerate import PricedCall, RerateScope
 
 # A page is one transaction of a fraction of a second: the listener waits no longer for a row in it.
 PAGE_CALLS = 2_000
+
+# How long to wait for another one, or an erasure.
+_WAIT_S = 5.0
 
 Repricer = Callable[[PricedCall], Price]
 
@@ -56,11 +67,22 @@ def rerate_calls(
 ) -> RerateReport:
     """Price the requested calls again; with `dry_run`, change nothing. `progress`: calls looked at, and in all.
 
-    Raises UsageError for an unknown account or plan, and our other errors; what was done until then stays done, and a
-    second run continues from there.
+    Raises UsageError for an unknown account or plan, ArchiveForked before an archive is attached to a database that was
+    restored, Retryable beside another one or an erasure, and our other errors; what was done until then stays done, and
+    a second run continues from there.
     """
-    with connect(settings.require_database_url(), name="rerate", autocommit=True) as connection:
+    url = settings.require_database_url()
+    with connect(url, name="rerate", autocommit=True) as connection, ExitStack() as held:
         check_schema(connection)
+        if not dry_run:
+            try:
+                held.enter_context(hold_lock(url, number=RERATE_LOCK, name=owner_name("rerate"), wait_s=_WAIT_S))
+            except LockHeld as holder:
+                raise Retryable(
+                    f"calls are being priced again or erased ({holder}): run this again when that has ended"
+                ) from None
+        # The archive may have newer rows than PostgreSQL, and what is priced here would replace them.
+        refuse_restored(connection, settings.data_dir)
         scope = RerateScope(
             accounts=_accounts(connection, request),
             since=request.since,
@@ -171,7 +193,7 @@ def _archived_pages(settings: Settings, scope: RerateScope, spans: Sequence[KeyS
     if not spans:
         return
     with open_catalog(settings) as catalog:
-        table = load_calls(catalog)
+        table = load_known_calls(catalog, partial(archive_begun, settings.require_database_url()))
         if table is None:
             return
         for span in spans:

@@ -73,7 +73,7 @@ def test_a_correction_leaves_each_account_and_month_one_sorted_file(settings: Se
     store(database, *(call(f"c{number}", start_ts=START_MS + number, cost_micros=number) for number in range(3)))
     assert archive_now(settings) == "archived: 0 rows appended, 3 replaced, 0 deleted, 1 files"
     with open_catalog(settings) as catalog:
-        table = ensure_table(catalog)
+        table = ensure_table(catalog, database)
         assert table.inspect.files().num_rows == 1
         assert [row["call_id"] for row in read_table(table).to_pylist()] == ["c0", "c1", "c2"]
     assert archived(settings) == stored(database)
@@ -95,8 +95,8 @@ def test_many_corrections_take_one_commit(settings: Settings, database: Connecti
     archive_now(settings)
     store(database, *(call(f"c{number}", start_ts=START_MS + number, cost_micros=1) for number in range(300)))
     with open_catalog(settings) as catalog:
-        before = ensure_table(catalog).metadata_location
+        before = ensure_table(catalog, database).metadata_location
     assert archive_now(settings).startswith("archived: 0 rows appended, 300 replaced, 0 deleted")
     with open_catalog(settings) as catalog:
-        assert ensure_table(catalog).metadata.metadata_log[-1].metadata_file == before
+        assert ensure_table(catalog, database).metadata.metadata_log[-1].metadata_file == before
     assert archived(settings) == stored(database)

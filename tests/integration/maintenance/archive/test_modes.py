@@ -12,6 +12,7 @@ from tests.archiving import archive_now, archived, stored
 from tests.databases import store
 from tests.factories import START_MS, call
 from tollbook.archive.catalog import load_calls, open_catalog
+from tollbook.archive.file_io import DurableFileIO
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError
 from tollbook.store.database import Connection
@@ -37,14 +38,14 @@ def modes(folder: Path) -> tuple[set[str], set[str]]:
 
 @pytest.mark.usefixtures("umask")
 def test_files_are_0640_and_folders_0750(local_settings: Settings, database: Connection) -> None:
-    """Data, manifests and metadata, of the archiver and of a compaction."""
+    """Data, manifests and metadata, of the archiver and of a compaction, and the index of call ids with what it is."""
     for number in range(2):
         store(database, call(f"c{number}", "acme", START_MS + number))
         archive_now(local_settings)
     assert compact_archive(local_settings).compacted.files_after == 1
     kinds = {path.suffix for path in (local_settings.data_dir / "archive").rglob("*") if path.is_file()}
-    assert kinds == {".parquet", ".avro", ".json"}
-    assert modes(local_settings.data_dir) == ({"0o640"}, {"0o750"})
+    assert kinds == {".parquet", ".avro", ".json", ".txt"}
+    assert modes(local_settings.data_dir / "archive") == ({"0o640"}, {"0o750"})
 
 
 @pytest.mark.usefixtures("umask")
@@ -74,3 +75,14 @@ def test_a_folder_of_the_operator_s_keeps_its_mode(local_settings: Settings, dat
     store(database, call("c", "acme", START_MS))
     archive_now(local_settings)
     assert stat.S_IMODE(warehouse.stat().st_mode) == 0o2770
+
+
+@pytest.mark.parametrize("content", [b"as long", b"short", b"longer than before"])
+def test_a_file_is_overwritten_in_place_and_keeps_its_mode(tmp_path: Path, content: bytes) -> None:
+    """Whatever length it had: nothing of the old content is left."""
+    files, path = DurableFileIO(), tmp_path / "head.json"
+    for written in (b"before.", content):
+        with files.new_output(f"file://{path}").create(overwrite=True) as stream:
+            stream.write(written)
+    assert path.read_bytes() == content
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640

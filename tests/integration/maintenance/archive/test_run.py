@@ -1,6 +1,5 @@
 """The archive has what PostgreSQL has, once, whatever happens between claim, commit and acknowledge."""
 
-import datetime as dt
 import os
 import signal
 import subprocess
@@ -17,20 +16,32 @@ from maintenance.archive.commit import commit, holds
 from maintenance.archive.run import archive_calls, finish_batch
 from maintenance.archive.table import ensure_table
 from maintenance.archive_cli import archive
-from tests.archiving import MONTH, archive_now, archived, claim, stored, waiting
+from tests.archiving import MONTH, archive_all, archive_now, archived, claim, stored, waiting
 from tests.databases import store
-from tests.factories import START_MS, UP, call, call_row, price_of
+from tests.factories import DETAILS, FOR_EVER_MS, START_MS, call, call_row, price_of
 from tollbook.archive._pyarrow import read_table
 from tollbook.archive.catalog import load_calls, open_catalog
+from tollbook.archive.pages import read_all
 from tollbook.archive.schema import archived_account
 from tollbook.config import Settings
 from tollbook.errors import ArchiveError, SchemaError
+from tollbook.model.accounts import EveryAccount
 from tollbook.model.call_key import CallKey
 from tollbook.model.charge import PricedCharge
+from tollbook.model.details import DETAIL_COLUMNS
 from tollbook.model.record import COLUMNS, Record
+from tollbook.model.selection import Selection
+from tollbook.model.tiers import KEYED_COLUMNS, read_columns
 from tollbook.store import outbox
+from tollbook.store.calls.pages import read_page
 from tollbook.store.database import Connection
 from tollbook.times import MS_PER_DAY
+
+
+@pytest.fixture
+def settings(settings_on_both: Settings) -> Settings:
+    """On S3 in `make test` too."""
+    return settings_on_both
 
 
 def test_both_tiers_have_the_same_rows(settings: Settings, database: Connection) -> None:
@@ -63,12 +74,39 @@ def test_parts_revision_switch_and_estimated_are_archived_too(settings: Settings
     store(database, call("c1", estimated=True))
     archive_now(settings)
     with open_catalog(settings) as catalog:
-        (row,) = read_table(ensure_table(catalog)).to_pylist()
+        (row,) = read_table(ensure_table(catalog, database)).to_pylist()
     assert (row["revision"], row["switch"], row["estimated"]) == (1, "fs1", True)
     parts = msgspec.json.decode(row["parts"], type=list[PricedCharge])
     assert parts == [
-        PricedCharge(direction="outbound", number="+4930123456", seconds=60, cost_micros=21_000, rate="Germany")
+        PricedCharge(direction="outbound", number="+4930123456", seconds=21_000, cost_micros=21_000, rate="Germany")
     ]
+
+
+def test_both_tiers_have_the_same_details(settings: Settings, database: Connection) -> None:
+    """Of a call with all of them and of one with none; what comes late replaces what is archived."""
+    row, price = call("all", details=DETAILS, trunk_root=True)
+    assert price is not None
+    store(database, (row, msgspec.structs.replace(price, destination="Germany, mobile")), call("none"), call("late"))
+    archive_now(settings)
+    assert in_full(settings) == in_full(database)
+    assert [row[:2] for row in in_full(settings)] == [("none", None), ("late", None), ("all", "callee")]
+    store(database, call("late", details=DETAILS))
+    assert archive_now(settings).startswith("archived: 0 rows appended, 1 replaced")
+    assert in_full(settings) == in_full(database)
+
+
+def in_full(tier: Settings | Connection) -> list[Record]:
+    """All calls of a tier, newest first, with every detail and what else is archived."""
+    selection = Selection(accounts=EveryAccount(), since=0, until=FOR_EVER_MS)
+    columns = read_columns(("call_id", *DETAIL_COLUMNS, "trunk_root", "parts", "currency", "revision"))
+    if isinstance(tier, Settings):
+        with open_catalog(tier) as catalog:
+            table = load_calls(catalog)
+            assert table is not None
+            rows = list(read_all(table, selection, columns=columns))
+    else:
+        rows = read_page(tier, selection, columns, 1000)
+    return [(row[0], *row[len(KEYED_COLUMNS) :]) for row in rows]
 
 
 def test_a_second_run_appends_nothing(settings: Settings, database: Connection) -> None:
@@ -79,48 +117,6 @@ def test_a_second_run_appends_nothing(settings: Settings, database: Connection) 
     assert archived(settings) == stored(database)
 
 
-def test_an_account_is_flushed_when_its_oldest_row_has_waited_a_day(settings: Settings, database: Connection) -> None:
-    """With it go accounts whose rows are nearly as old; open calls are never archived."""
-    store(database, call("c1"), call("open", **UP), call("b1", "beta"), call("g1", "gamma"))
-    database.execute("UPDATE archive_outbox SET since = since + interval '30 min' WHERE account_id = 'beta'")
-    database.execute("UPDATE archive_outbox SET since = since + interval '2 h' WHERE account_id = 'gamma'")
-    day = outbox.moment(database) + dt.timedelta(days=1)
-    assert archive_calls(settings, at=day - dt.timedelta(seconds=5)).committed.appended == 0
-    assert archive_calls(settings, at=day).committed.appended == 2
-    assert [row[0] for row in archived(settings)] == ["c1", "b1"]
-
-
-def test_an_account_is_flushed_when_enough_of_its_rows_wait(
-    settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("maintenance.archive.run.FLUSH_ROWS", 3)
-    monkeypatch.setattr("maintenance.archive.due.FLUSH_ROWS", 3)
-    store(database, call("n1", None), call("n2", None), call("n3", None), call("c1"), call("c2"))
-    at = outbox.moment(database) + dt.timedelta(seconds=outbox.GRACE_S - 5)
-    assert archive_calls(settings, at=at).committed.appended == 0, "rows rest for a minute first"
-    assert archive_calls(settings, at=at + dt.timedelta(seconds=5)).committed.appended == 3
-    assert archived(settings) == stored(database)[:3]
-
-
-def test_an_estimated_end_waits_a_day_longer_unless_it_is_settled_before(
-    settings: Settings, database: Connection
-) -> None:
-    store(database, call("estimated", estimated=True), call("settled", "beta", estimated=True))
-    store(database, call("settled", "beta", estimated=False))
-    day = outbox.moment(database) + dt.timedelta(days=1)
-    assert archive_calls(settings, at=day).committed.appended == 1
-    assert [row[0] for row in archived(settings)] == ["settled"]
-    assert archive_calls(settings, at=day + dt.timedelta(hours=23)).committed.appended == 0
-    assert archive_calls(settings, at=day + dt.timedelta(hours=24)).committed.appended == 1
-    assert archived(settings) == stored(database)
-
-
-def test_a_run_with_nothing_due_sends_no_request_to_the_storage(local_settings: Settings, database: Connection) -> None:
-    store(database, call("c1"))
-    (local_settings.data_dir / "archive").write_text("a file where the folder should be")
-    assert archive_calls(local_settings).committed.appended == 0
-
-
 def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
     settings: Settings, database: Connection
 ) -> None:
@@ -129,9 +125,9 @@ def test_the_table_is_partitioned_by_account_and_month_and_each_file_is_sorted(
         *(call(f"{name}{day}", name, START_MS + day * MS_PER_DAY) for name in ("a", "b") for day in (20, 0, 3, 1)),
         call("none", None),
     )
-    assert archive_calls(settings, now=True).committed.files == 5
+    assert archive_all(settings).committed.files == 5
     with open_catalog(settings) as catalog:
-        table = ensure_table(catalog)
+        table = ensure_table(catalog, database)
         partitions = {
             (found["partition"]["account_id"], found["partition"]["start_ts_month"], found["record_count"])
             for found in table.inspect.partitions().to_pylist()
@@ -161,7 +157,7 @@ def test_a_kill_between_commit_and_acknowledge_duplicates_nothing(settings: Sett
     batch = claim(database)
     assert batch is not None
     with open_catalog(settings, writing=True) as catalog:
-        commit(ensure_table(catalog), batch.batch_id, parse(outbox.read_csv(database, batch)))
+        commit(ensure_table(catalog, database), batch.batch_id, parse(outbox.read_csv(database, batch)))
     store(database, call("c1", disposition="lost"), call("c3"))
     assert archive_now(settings) == (
         "archived: 1 rows appended, 1 replaced, 0 deleted, 1 files, 1 batches found written by an earlier run"
@@ -180,7 +176,7 @@ def test_a_killed_process_is_repaired_by_the_next_run(
         from maintenance.archive import run as archiver
         from tollbook.store import outbox
         place = archiver if "{killed_in}" == "commit" else outbox
-        setattr(place, "{killed_in}", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        setattr(place, "{killed_in}", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
         from tollbook.config import load_settings
         archiver.archive_calls(load_settings(), now=True)
     """
@@ -188,7 +184,7 @@ def test_a_killed_process_is_repaired_by_the_next_run(
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert waiting(database) == 30
-    done = archive_calls(settings, now=True)
+    done = archive_all(settings)
     assert (done.committed.appended, done.repaired) == ((0, 1) if killed_in == "acknowledge" else (30, 0))
     assert archived(settings) == stored(database)
     assert waiting(database) == 0
@@ -200,7 +196,7 @@ def test_a_commit_on_a_stale_load_is_refused_and_not_repeated(settings: Settings
     assert batch is not None
     content = parse(outbox.read_csv(database, batch))
     with open_catalog(settings, writing=True) as catalog:
-        first, second = ensure_table(catalog), ensure_table(catalog)
+        first, second = ensure_table(catalog, database), ensure_table(catalog, database)
         assert not holds(second, batch.batch_id)
         commit(first, batch.batch_id, content)
         with pytest.raises(ArchiveError, match="nothing is lost"):
@@ -239,7 +235,7 @@ def test_the_currency_is_archived_with_the_price(settings: Settings, database: C
     store(database, call("c1"), (row, price_of(row, currency=None)))
     archive_now(settings)
     with open_catalog(settings) as catalog:
-        rows = read_table(ensure_table(catalog)).to_pylist()
+        rows = read_table(ensure_table(catalog, database)).to_pylist()
     assert {row["call_id"]: row["currency"] for row in rows} == {"c1": "EUR", "c2": None}
 
 
@@ -247,10 +243,10 @@ def test_a_table_of_another_shape_is_refused(settings: Settings, database: Conne
     store(database, call("c1"))
     archive_now(settings)
     with open_catalog(settings) as catalog:
-        with ensure_table(catalog).update_spec() as change:
+        with ensure_table(catalog, database).update_spec() as change:
             change.add_identity("direction")
         with pytest.raises(SchemaError, match="other columns or partitions"):
-            ensure_table(catalog)
+            ensure_table(catalog, database)
 
 
 def test_the_command_says_what_it_did(

@@ -19,7 +19,7 @@ from tollbook.model.call_key import CallKey
 from tollbook.model.record import Record
 from tollbook.model.selection import Order, Selection
 from tollbook.model.tiers import KEYED_COLUMNS, key_of, merge_tiers
-from tollbook.store import outbox
+from tollbook.store.archiver import sole_archiver
 from tollbook.store.calls.pages import read_hot_page
 from tollbook.store.database import Connection, connect
 from tollbook.store.days import late
@@ -67,7 +67,7 @@ def test_nobody_writes_the_archive_between_verification_and_drop(
 
 
 def archiver_would_write(url: str) -> None:
-    with outbox.sole_archiver(url, name="archive", wait_s=0.1):
+    with sole_archiver(url, name="archive", wait_s=0.1):
         pass
 
 
@@ -77,7 +77,7 @@ def test_a_late_call_that_waits_for_the_archive_again_is_not_deleted(settings: S
     assert prune_days(settings, today=TODAY).moved == 2
     archive_now(settings)
     database.execute("UPDATE call_cdr_late SET updated_ts = start_ts")
-    rested = [settled.key for settled in late.settled(database, limit=10)]
+    rested = late.settled(database, limit=10)
     assert sorted(key.call_id for key in rested) == ["requeued", "resting"]
     late.requeue(database, [key for key in rested if key.call_id == "requeued"])
     assert late.delete(database, rested) == 1
@@ -88,7 +88,7 @@ def test_a_late_call_that_waits_for_the_archive_again_is_not_deleted(settings: S
 def walked(settings: Settings, connection: Connection, order: Order, limit: int) -> list[str]:
     """The ids of all calls, read from both tiers page by page."""
     selection = Selection(accounts=EveryAccount(), since=0, until=EDGE + MS_PER_DAY, order=order)
-    archive, ids = Archive(settings), list[str]()
+    archive, ids = Archive(settings, lambda: False), list[str]()
 
     def read_archive(older: Selection, wanted: int, without: frozenset[CallKey]) -> Sequence[Record]:
         return archive.read_page(older, wanted, without, KEYED_COLUMNS)

@@ -5,12 +5,14 @@ import pytest
 from maintenance.archive.run import archive_calls
 from rating.engine import Tariffs
 from tests import factories
+from tests.databases import written_when_ended
 from tests.integration.maintenance.prune.days import DAY, TODAY, archived, kept, noon_ms, pruned
 from tollbook.config import Settings
 from tollbook.errors import TooLate
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg
-from tollbook.store.calls.batch import write_around_poison, write_batch
+from tollbook.store.calls.batch import write_batch
+from tollbook.store.calls.poison import write_around_poison
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import LEGS, Partitions, standing_days
 from tollbook.store.days.window import read_window
@@ -36,6 +38,7 @@ LATER = leg("later", DAY, ended=True)
 def write(url: str, *legs: Leg) -> None:
     with connect(url, name="listener") as connection:
         write_batch(connection, legs, SETTINGS, PRICER, Partitions())
+        written_when_ended(connection)
 
 
 def legs_kept(connection: Connection) -> set[str]:
@@ -50,6 +53,25 @@ def test_legs_go_two_days_after_their_calls(settings: Settings, database: Connec
     assert legs_kept(database) == {"day -1", "day 0", "day 1"}
     assert read_window(database).leg_us == (DAY - 1) * MS_PER_DAY * 1000
     assert standing_days(database, LEGS)[0] == DAY - 1
+
+
+def test_legs_that_are_kept_longer(settings: Settings, database: Connection, database_url: str) -> None:
+    """Three days more: a late leg of a call whose row is gone is folded with all of them; after that it is refused."""
+    longer = settings.model_copy(update={"leg_days": settings.retention_days + 3})
+    write(database_url, *(leg(f"day {day - DAY}", day, ended=True) for day in range(DAY - 7, DAY + 2)))
+    archive_calls(longer, now=True)
+    pruned(longer)
+    assert kept(database) == {"day 1"}
+    assert legs_kept(database) == {f"day {number}" for number in range(-4, 2)}
+    write(database_url, leg("child", DAY - 4, ended=True, parent="day -4", at_s=90))
+    with pytest.raises(TooLate):
+        write(database_url, leg("late", DAY - 5, ended=True, parent="day -5", at_s=90))
+    archive_calls(longer, now=True)
+    rows = {str(row[0]): row for row in archived(longer)}
+    assert rows["day -4"][7] == rows["day -4"][5] + 150_000
+    assert rows["day -5"][7] == rows["day -5"][5] + 60_000
+    pruned(settings)
+    assert legs_kept(database) == {"day -1", "day 0", "day 1"}
 
 
 def test_a_call_of_forty_days_ends_as_any_other(settings: Settings, database: Connection, database_url: str) -> None:

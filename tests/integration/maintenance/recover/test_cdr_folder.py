@@ -1,22 +1,19 @@
 """The folder of CDR files belongs to the switch's user: nothing in it leads us elsewhere, waits or fills memory."""
 
-import errno
-import fcntl
 import os
 import shutil
-import threading
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from maintenance.recover.cdr_file import MAX_FILE_BYTES, ParsedFile, read_file
-from maintenance.recover.cdr_folder import open_folder
+from maintenance.recover.cdr_folder import CdrFolder, open_folder
 from maintenance.recover.json_cdr import MAX_CONTAINERS
-from maintenance.recover.report import RecoveryReport
-from maintenance.recover.run import recover_calls
+from maintenance.recover.run import _Recovery, recover_calls
 from tests.commands import Tollbook
 from tests.paths import CALLS
 from tollbook.config import Settings
@@ -25,27 +22,6 @@ from tollbook.model.event import header_names
 
 HEADERS = header_names()
 (WHOLE,) = (CALLS / "outbound_answered" / "json_cdr").glob("a_*")
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("TOLLBOOK_DATABASE_URL", database_url)
-    monkeypatch.setenv("TOLLBOOK_DATA_DIR", str(tmp_path / "data"))
-    return Settings()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "json_cdr"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Path:
-    made = tmp_path / "elsewhere"
-    made.mkdir()
-    return made
 
 
 def read(folder: Path, name: str) -> ParsedFile | None:
@@ -85,7 +61,7 @@ def test_a_target_that_becomes_a_link_meanwhile_leads_nowhere(folder: Path, else
     with open_folder(folder) as opened:
         (folder / "done").rename(folder / "was-done")
         (folder / "done").symlink_to(elsewhere)
-        opened.move("hostile.json", "done")
+        opened.move("hostile.json", opened.version("hostile.json"), "done")
     assert [path.name for path in (folder / "was-done").iterdir()] == ["hostile.json"]
     assert not list(elsewhere.iterdir())
 
@@ -115,7 +91,8 @@ def test_a_file_that_would_fill_memory_is_not_parsed(folder: Path, content: byte
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert found == ParsedFile(name=name, problem=problem)
+    assert found
+    assert (found.name, found.leg, found.problem) == (name, None, problem)
     assert peak < 4 * MAX_FILE_BYTES
 
 
@@ -149,11 +126,77 @@ def test_what_is_no_file_is_set_aside(
     assert not list(folder.glob("*.json"))
 
 
-def test_a_file_that_is_gone_is_no_error(folder: Path) -> None:
-    """Another `recover` has read and moved it."""
-    assert read(folder, "gone.json") is None
-    with open_folder(folder) as opened:
-        opened.move("gone.json", "done")
+def meanwhile(monkeypatch: pytest.MonkeyPatch, step: str, change: Callable[[], object]) -> None:
+    """Change the folder once, after its files were listed (`names`) or after their legs were committed (`_write`)."""
+    owner: Any = CdrFolder if step == "names" else _Recovery
+    real = getattr(owner, step)
+
+    def then_change(*arguments: Any) -> Any:
+        done = real(*arguments)
+        monkeypatch.setattr(owner, step, real)
+        change()
+        return done
+
+    monkeypatch.setattr(owner, step, then_change)
+
+
+def test_files_that_go_away_meanwhile_are_named_and_the_rest_is_read(
+    tollbook: Tollbook, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removed between listing and reading: the others are read, and the command ends with 75. Before, it ended with 0
+    and a line that did not count them."""
+    put(folder, WHOLE.read_bytes(), "a.json")
+    put(folder, WHOLE.read_bytes(), "b.json")
+    meanwhile(monkeypatch, "names", (folder / "a.json").unlink)
+    done = tollbook("recover", str(folder))
+    assert done.returncode == 75
+    assert "1 files read, 1 legs new or changed, 1 went away before they were read" in done.stdout
+    assert f"a file went away before it was read file={folder / 'a.json'}" in done.stderr
+    assert f"1 files of {folder} went away before they were read" in done.stderr
+    assert [path.name for path in (folder / "done").iterdir()] == ["b.json"]
+    assert tollbook("recover", str(folder)).returncode == 0
+
+
+def test_a_folder_that_goes_away_meanwhile_is_no_success(
+    tollbook: Tollbook, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, WHOLE.read_bytes())
+    meanwhile(monkeypatch, "names", lambda: shutil.rmtree(folder))
+    done = tollbook("recover", str(folder))
+    assert done.returncode == 75
+    assert "0 files read, 0 legs new or changed, 1 went away" in done.stdout
+
+
+def test_a_file_that_another_program_moves_after_it_was_read_is_no_error(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, WHOLE.read_bytes())
+    meanwhile(monkeypatch, "_write", (folder / "hostile.json").unlink)
+    done = recover_calls(settings, folder)
+    assert (done.files, done.legs, done.gone, done.waiting) == (1, 1, 0, 0)
+
+
+@pytest.mark.parametrize("how", ["replaced", "written to"])
+def test_a_file_that_is_replaced_meanwhile_stays(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The next run reads it. Before, it was moved to done/ unread, and its leg was lost."""
+    other = next((CALLS / "outbound_486_busy" / "json_cdr").glob("a_*")).read_bytes()
+    put(folder, WHOLE.read_bytes())
+
+    def change() -> None:
+        if how == "replaced":
+            put(folder, other, "new")
+            (folder / "new").rename(folder / "hostile.json")
+        else:
+            (folder / "hostile.json").write_bytes(other)
+
+    meanwhile(monkeypatch, "_write", change)
+    first = recover_calls(settings, folder)
+    assert (first.files, first.legs, first.waiting) == (0, 1, 1)
+    second = recover_calls(settings, folder)
+    assert (second.files, second.legs, second.waiting) == (1, 1, 0)
+    assert (folder / "done" / "hostile.json").read_bytes() == other
 
 
 def test_a_lone_surrogate_costs_its_letter_only(settings: Settings, folder: Path) -> None:
@@ -164,58 +207,3 @@ def test_a_lone_surrogate_costs_its_letter_only(settings: Settings, folder: Path
     with psycopg.connect(settings.require_database_url()) as connection:
         found = connection.execute("SELECT account_id, switch FROM call_cdr").fetchall()
     assert found == [("\ufffdx", "fs\ufffd")]
-
-
-def test_one_at_a_time_in_a_folder(tollbook: Tollbook, folder: Path) -> None:
-    """The second one says so and ends well; with 75 if it was to wait for the other, and waited in vain."""
-    shutil.copy(WHOLE, folder)
-    with open_folder(folder) as other:
-        assert other.lock(0)
-        done = tollbook("recover", str(folder))
-        assert (done.returncode, done.stdout) == (0, f"{RecoveryReport(busy=True)}\n")
-        done = tollbook("recover", "--wait", "0.3", str(folder))
-        assert done.returncode == 75
-        assert "another `tollbook recover` has been reading" in done.stderr
-    assert list(folder.glob("*.json"))
-    assert "1 files read" in tollbook("recover", str(folder)).stdout
-
-
-def test_one_that_waits_goes_on_when_the_other_ends(settings: Settings, folder: Path) -> None:
-    shutil.copy(WHOLE, folder)
-    reports: list[int] = []
-    with open_folder(folder) as other:
-        assert other.lock(0)
-        waiting = threading.Thread(target=lambda: reports.append(recover_calls(settings, folder, wait_s=30).files))
-        waiting.start()
-        waiting.join(0.3)
-        assert waiting.is_alive()
-    waiting.join(30)
-    assert reports == [1]
-
-
-def test_two_at_once_without_a_lock_double_nothing(
-    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """NFS locks no folder: each file is read once or twice, each call written once, and nobody fails."""
-
-    def no_locks(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "no locks available")
-
-    monkeypatch.setattr(fcntl, "flock", no_locks)
-    monkeypatch.setattr("maintenance.recover.run.BATCH_FILES", 3)
-    names = [name for name in sorted(CALLS.iterdir()) if (name / "json_cdr").is_dir()][:20]
-    files = [file for name in names for file in (name / "json_cdr").iterdir()]
-    for file in files:
-        shutil.copy(file, folder)
-    reports: list[int] = []
-    both = [threading.Thread(target=lambda: reports.append(recover_calls(settings, folder).refused)) for _ in range(2)]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join(60)
-    assert reports == [0, 0]
-    assert len(list((folder / "done").iterdir())) == len({file.name for file in files})
-    with psycopg.connect(settings.require_database_url()) as connection:
-        found = connection.execute("SELECT count(*), count(DISTINCT call_id), max(revision) FROM call_cdr").fetchone()
-    assert found
-    assert found[0] == found[1] > 0

@@ -16,7 +16,7 @@ from tests.paths import CALLS
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.pages import read_all
 from tollbook.config import Settings
-from tollbook.errors import ArchiveError
+from tollbook.errors import ArchiveLost
 from tollbook.model.accounts import EveryAccount
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Facts, Leg
@@ -136,7 +136,7 @@ def test_an_archive_out_of_reach_leaves_the_files_where_they_are(settings: Setti
     (folder / "unreadable.json").write_text("{}")
     os.utime(folder / "unreadable.json", (0, 0))  # too old to be still being written
     os.rename(settings.data_dir / "archive", settings.data_dir / "elsewhere")
-    with pytest.raises(ArchiveError):
+    with pytest.raises(ArchiveLost, match="is missing"):
         recover_calls(settings, folder)
     assert len(list(folder.glob("*.json"))) == 3
     assert [file.name for file in (folder / "refused").iterdir()] == ["unreadable.json"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from psycopg.rows import dict_row
 from maintenance.recover.json_cdr import leg_of_file
 from maintenance.recover.run import recover_calls
 from rating.engine import Tariffs
+from tests.commands import Tollbook
 from tests.paths import CALLS
 from tollbook.config import Settings
 from tollbook.errors import DataError, UsageError
@@ -88,6 +90,26 @@ def test_the_a_legs_alone_give_times_and_the_b_legs_the_rest(
         for want in wanted:
             known = dict.fromkeys(("from_num", "end_ts", "disposition", "hangup_cause")) if a_legs else want
             assert shown(found[want["call_id"], want["start_ts"]], known) == {name: want[name] for name in known}
+
+
+def test_a_price_that_a_file_replaces_is_kept(
+    settings: Settings, folder: Path, database_url: str, tollbook: Tollbook, tmp_path: Path
+) -> None:
+    """The call was priced without its B leg, which went over the trunk; explain says what replaced that price."""
+    rates = tmp_path / "rates.csv"
+    rates.write_text("direction,prefix,per_min\noutbound,,0.06\ninternal,,0.01\n")
+    assert tollbook("rates", "import", str(rates), "--plan", "retail", "--currency", "EUR").returncode == 0
+    assert tollbook("account", "add", "acct_alpha", "--plan", "retail").returncode == 0
+    files = (CALLS / "outbound_answered" / "json_cdr").iterdir()
+    for file in sorted(files, key=lambda file: not file.name.startswith("a_")):
+        shutil.copy(file, folder)
+        recover_calls(settings, folder)
+    ((call_id, cost),) = [(row["call_id"], row["cost_micros"]) for row in rows(database_url).values()]
+    with psycopg.connect(database_url) as connection:
+        ((before, cause),) = connection.execute("SELECT cost_micros, cause FROM price_history").fetchall()
+    assert cause == "cdr_file"
+    assert (before, cost) == (10_000, 60_000)
+    assert re.search(r"^until 20\d\d-.* UTC: .*, replaced by a CDR file$", tollbook("explain", call_id).stdout, re.M)
 
 
 def test_reading_twice_changes_nothing(settings: Settings, folder: Path, database_url: str) -> None:

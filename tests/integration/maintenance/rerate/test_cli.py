@@ -2,15 +2,18 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 from pydantic import SecretStr
 
 from rating.loader import load_tariffs
 from tests.commands import Start, Tollbook
-from tests.factories import BUSY, START_MS, call_row
+from tests.databases import written_when_ended
+from tests.factories import BUSY, DETAILS, START_MS, call_row
 from tests.waiting import wait_until
 from tollbook.archive._pyarrow import read_table
 from tollbook.archive.catalog import load_calls, open_catalog
@@ -71,6 +74,23 @@ def archived_costs(database_url: str, tmp_path: Path) -> dict[str, int | None]:
     return found
 
 
+def test_a_restored_database_is_priced_only_after_the_archive_was_attached(
+    tollbook: Tollbook, database: Connection, tmp_path: Path
+) -> None:
+    """It may hold older rows than the archive, and what is priced there would replace the newer ones."""
+    deck(tollbook, tmp_path, OLD)
+    tollbook("account", "add", "acme", "--plan", "retail")
+    put(database, call("de", ("4930123", 60)))
+    deck(tollbook, tmp_path, DEARER)
+    database.execute("UPDATE database_history SET restored_at = now(), restored_how = 'went back'")
+    for options in ((), ("--dry-run",)):
+        done = tollbook("rerate", "--account", "acme", *options)
+        assert done.returncode == 78
+        assert "went back: `tollbook archive attach`" in done.stderr
+    assert costs(database) == {"de": (60_000, 1)}
+    assert database.execute("SELECT count(*) FROM rerate_run").fetchone() == (0,)
+
+
 def test_new_prices_replace_the_old_ones_which_are_kept(
     tollbook: Tollbook, database: Connection, database_url: str, tmp_path: Path
 ) -> None:
@@ -129,7 +149,10 @@ def test_new_prices_replace_the_old_ones_which_are_kept(
     )
     (explained,) = json.loads(tollbook("explain", "de", "--json").stdout)["calls"]
     (former,) = explained["price"]["before"]
-    assert {**former, "replaced_ts": 0} == {"cost_micros": 60_000, "currency": "EUR", "unrated": None, "replaced_ts": 0}
+    assert {**former, "replaced_ts": 0} == {
+        "account_id": "acme", "cost_micros": 60_000, "currency": "EUR", "unrated": None, "replaced_ts": 0,
+        "cause": "rerate",
+    }  # fmt: skip
 
     tollbook("archive", "run", "--now")
     assert archived_costs(database_url, tmp_path) == {
@@ -223,3 +246,45 @@ def _history(url: str) -> int:
         found = connection.execute("SELECT count(*) FROM price_history").fetchone()
     assert found
     return found[0]
+
+
+def test_details_stay_and_the_destination_follows_the_price(
+    tollbook: Tollbook, database: Connection, database_url: str, tmp_path: Path
+) -> None:
+    """Of a call in PostgreSQL and of one that only the archive has: the rate's name alone changes with the price."""
+    deck(tollbook, tmp_path, OLD.replace("Germany", "DE"))
+    tollbook("account", "add", "acme", "--plan", "retail")
+    in_window = time.time_ns() // 1_000_000 - MS_PER_DAY
+    put(
+        database,
+        *(
+            msgspec.structs.replace(call(name, ("4930123", 60), start=start), details=DETAILS, trunk_root=True)
+            for name, start in (("old", START_MS), ("new", in_window))
+        ),
+    )
+    before = details(database)
+    assert [row[:3] for row in before] == [("old", "DE", "callee"), ("new", "DE", "callee")]
+    tollbook("archive", "run", "--now")
+    written_when_ended(database)
+    assert tollbook("prune").returncode == 0
+    assert details(database) == before[1:]
+    deck(tollbook, tmp_path, DEARER)
+    assert "2 changed" in tollbook("rerate", "--account", "acme").stdout
+    assert details(database) == [(row[0], "Germany", *row[2:]) for row in before]
+    tollbook("archive", "run", "--now")
+    settings = Settings(database_url=SecretStr(database_url), data_dir=tmp_path / "data")
+    with open_catalog(settings) as catalog:
+        table = load_calls(catalog)
+        assert table is not None
+        rows = read_table(table).sort_by("start_ts").to_pylist()
+    assert [(row["call_id"], row["destination"], json.loads(row["vars"])) for row in rows] == [
+        (name, "Germany", DETAILS.vars) for name in ("old", "new")
+    ]
+
+
+def details(connection: Connection) -> list[tuple[object, ...]]:
+    return connection.execute(
+        "SELECT call_id, destination, hung_up_by, pdd_ms, ring_ms, wait_ms, talk_ms, hold_ms, rx_mos, codec,"
+        " sip_call_id, source_ip, gateway, sip_status, recordings, voicemail, vars, imported, trunk_root"
+        " FROM call_cdr ORDER BY start_ts"
+    ).fetchall()

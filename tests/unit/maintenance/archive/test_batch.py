@@ -7,6 +7,7 @@ import pytest
 from maintenance.archive.batch import Correction, parse
 from tollbook.archive.schema import ARCHIVE_COLUMNS, account_of, archived_account, arrow_schema
 from tollbook.model.call_key import CallKey
+from tollbook.model.details import DETAIL_COLUMNS
 from tollbook.store.outbox import OUTBOX_COLUMNS
 
 START_MS = 1_790_000_000_123
@@ -16,8 +17,8 @@ LINE: dict[str, str] = {
     "start_ts": str(START_MS), "answer_ts": "", "end_ts": str(START_MS + 1000), "duration_sec": "1", "billsec": "0",
     "answered": "0", "disposition": "no_answer", "hangup_cause": "NO_ANSWER", "queue_id": "", "agent_id": "",
     "cost_micros": "", "parts": "[]", "revision": "1", "switch": "sw", "estimated": "f",
-    "currency": "EUR",
-    "gone": "f", "deleted": "f", "prior_accounts": "[]",
+    "currency": "EUR", **dict.fromkeys(DETAIL_COLUMNS, ""), "trunk_root": "t",
+    "gone": "f", "deleted": "f", "prior_accounts": "[]", "since_ms": "7",
 }  # fmt: skip
 DELETED = {
     **dict.fromkeys(LINE, ""),
@@ -26,6 +27,7 @@ DELETED = {
     "switch": "sw",
     "gone": "t",
     "deleted": "t",
+    "since_ms": "7",
 }
 
 
@@ -72,20 +74,24 @@ def test_a_batch_of_rows_that_all_lack_a_value_keeps_the_columns_type() -> None:
 def test_a_later_revision_is_looked_for_under_every_account_that_it_had(revision: str) -> None:
     content = parse(csv({**LINE, "revision": revision, "prior_accounts": '"[""old"", null]"'}))
     expected = frozenset({"acme", "old", archived_account(None)})
-    assert content.corrections == (Correction(key=CallKey(START_MS, "c1", "sw"), accounts=expected, gone=False),)
+    assert content.corrections == (
+        Correction(key=CallKey(START_MS, "c1", "sw"), accounts=expected, gone=False, since_ms=7),
+    )
     assert content.rows.num_rows == 1
 
 
 def test_a_deleted_call_is_a_correction_anywhere_and_no_row() -> None:
     content = parse(csv(LINE, DELETED))
-    assert content.corrections == (Correction(key=CallKey(START_MS, "c9", "sw"), accounts=None, gone=True),)
+    assert content.corrections == (Correction(key=CallKey(START_MS, "c9", "sw"), accounts=None, gone=True, since_ms=7),)
     assert content.rows["call_id"].to_pylist() == ["c1"]
 
 
 def test_a_call_that_was_deleted_and_written_anew_is_a_correction_anywhere_and_a_row() -> None:
     """Its history of accounts went with the row that was deleted: any of them may be what the archive has it under."""
     content = parse(csv({**LINE, "deleted": "t"}))
-    assert content.corrections == (Correction(key=CallKey(START_MS, "c1", "sw"), accounts=None, gone=False),)
+    assert content.corrections == (
+        Correction(key=CallKey(START_MS, "c1", "sw"), accounts=None, gone=False, since_ms=7),
+    )
     assert content.rows["call_id"].to_pylist() == ["c1"]
 
 

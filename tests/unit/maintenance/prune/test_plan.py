@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maintenance.prune.plan import MAX_MOVED, VerifiedDay, overdue_days, overdue_leg_days, verify_day
-from tollbook.errors import ArchiveError, DataError
+from maintenance.prune.differences import CallDifference
+from maintenance.prune.plan import MAX_MOVED, count_staying, overdue_days, overdue_leg_days, refusal
+from tollbook.errors import ArchiveError
 from tollbook.model.call_key import CallKey
 from tollbook.model.totals import AccountDifference, Totals, differing_accounts
-from tollbook.store.days.totals import DayTotals
 from tollbook.times import MS_PER_DAY
 
 DAY = 20_749  # 2026-10-23
@@ -25,34 +25,26 @@ def test_a_day_is_overdue_when_its_last_call_began_before_the_retention() -> Non
 
 def test_legs_go_two_days_after_their_calls() -> None:
     """The window begins at day 70: legs of day 68 may belong to a call that still gets legs."""
-    assert overdue_leg_days([66, 68, 67, 69], 70 * MS_PER_DAY) == [66, 67]
-    assert overdue_leg_days([66, 67], 0) == []
+    assert overdue_leg_days([66, 68, 67, 69], 70 * MS_PER_DAY, 0) == [66, 67]
+    assert overdue_leg_days([66, 67], 0, 0) == []
 
 
-def day(archived: dict[str | None, Totals], *, waiting: int = 0, still_open: int = 0) -> DayTotals:
-    """A day in PostgreSQL with so many calls that wait for the archive, and so many that are open."""
-    keys = frozenset(CallKey(number, "c", "sw") for number in range(waiting))
-    return DayTotals(archived=archived, waiting=keys, open=still_open)
-
-
-def test_a_day_on_which_the_tiers_agree_is_verified() -> None:
-    totals = {"a": Totals(calls=2, billsec=9), None: Totals(calls=1)}
-    assert verify_day(DAY, day(totals, waiting=3, still_open=4), totals) == VerifiedDay(calls=3, staying=7)
+def test_legs_may_be_kept_longer() -> None:
+    """By so many days, and two more."""
+    assert overdue_leg_days([56, 57, 58, 68], 70 * MS_PER_DAY, 10) == [56, 57]
 
 
 def test_no_more_calls_stay_than_may_be_moved() -> None:
-    assert verify_day(DAY, day({}, waiting=MAX_MOVED - 1, still_open=1), {}).staying == MAX_MOVED
+    assert count_staying(DAY, MAX_MOVED - 1, 1) == MAX_MOVED
     with pytest.raises(ArchiveError, match=f"2026-10-23 is not dropped, .* more than {MAX_MOVED} of its calls"):
-        verify_day(DAY, day({}, waiting=MAX_MOVED, still_open=1), {})
+        count_staying(DAY, MAX_MOVED, 1)
 
 
-def test_accounts_that_differ_are_named_ten_at_most() -> None:
-    one_call = {f"a{number}": Totals(calls=1) for number in range(12)}
-    with pytest.raises(DataError) as refused:
-        verify_day(DAY, day(one_call), {})
-    assert str(refused.value).count("account a") == 10
-    assert "and 2 more accounts" in str(refused.value)
-    assert "tollbook prune --send-again 2026-10-23" in str(refused.value)
+def test_a_refusal_says_what_helps() -> None:
+    found = CallDifference(key=CallKey(DAY * MS_PER_DAY, "a\x1b", "fs1"), how="differs in parts")
+    said = str(refusal(DAY, [found]))
+    assert "call a\\x1b of 2026-10-23 on fs1 differs in parts\n" in said
+    assert "tollbook prune --send-again 2026-10-23" in said
 
 
 @given(st.dictionaries(ACCOUNTS, TOTALS))

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from maintenance.rerate.price_change import UNKNOWN_REASON, is_changed
+from maintenance.rerate.price_change import is_changed
 from maintenance.rerate.report import RerateReport
 from tollbook.model.call_key import CallKey
-from tollbook.model.charge import Price, PricedCharge
+from tollbook.model.charge import UNKNOWN_REASON, Price, PricedCharge
 from tollbook.store.tariffs.price_history import Replacement
 from tollbook.store.tariffs.rerate import PricedCall
 

@@ -1,0 +1,1 @@
+"""`tollbook archive restore`, and what `tollbook archive attach` does to the window."""
