@@ -1,7 +1,7 @@
 """The progress of a long command: a bar on a terminal's standard error, and nothing anywhere else."""
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import rich.progress as bars
 from rich.console import Console
@@ -27,3 +27,14 @@ def progress_bar(title: str, *, min_total: int = 1) -> Generator[Progress]:
             display.update(task, completed=done, total=total, visible=total >= min_total)
 
         yield show
+
+
+#: Shows the progress of one step, by its title.
+Steps = Callable[[str], AbstractContextManager[Progress]]
+
+
+@contextmanager
+def no_steps(title: str) -> Generator[Progress]:
+    """Show nothing."""
+    del title
+    yield no_progress

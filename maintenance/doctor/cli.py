@@ -1,6 +1,7 @@
 """The command `tollbook doctor`."""
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from maintenance.doctor.checks import check_settings, groups_for
+from maintenance.doctor.commands import Shell
 from maintenance.doctor.finding import Finding, Status, escaped, fail, worst
-from maintenance.doctor.probes import check_settings, groups_for
 from maintenance.doctor.run import run_groups
 from tollbook.config import load_settings
 from tollbook.errors import SettingsError
@@ -26,22 +28,29 @@ def doctor(as_json: bool) -> None:
 
     Ends with 0 when all is well, 1 after a warning, 2 after a failure.
     """
-    findings = _findings()
+    findings, hangs = _findings()
     if as_json:
         click.echo(_as_json(findings))
     else:
         _show(findings)
-    sys.exit(int(worst(findings)))
+    code = int(worst(findings))
+    if hangs:
+        # pyarrow ends a request to S3 that is not answered only after a minute, and Python waits for pyarrow.
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
-def _findings() -> list[Finding]:
+def _findings() -> tuple[list[Finding], bool]:
     try:
         settings = load_settings()
     except SettingsError as error:
         _, *problems = str(error).splitlines()
         found = "; ".join(line.strip() for line in problems) or str(error)
-        return [escaped(fail("settings", found, "correct them; nothing else could be checked"))]
-    return [escaped(check_settings(settings)), *run_groups(groups_for(settings))]
+        return [escaped(fail("settings", found, "correct them; nothing else could be checked"))], False
+    shell = Shell.here(settings.data_dir)
+    findings, hangs = run_groups(groups_for(settings))
+    return [shell.complete(finding) for finding in (escaped(check_settings(settings)), *findings)], hangs
 
 
 def _as_json(findings: Sequence[Finding]) -> str:
@@ -50,7 +59,10 @@ def _as_json(findings: Sequence[Finding]) -> str:
 
 
 def _show(findings: Sequence[Finding]) -> None:
-    """Print a line for each finding, and what to do below it; lines are never wrapped, so that grep finds them."""
+    """Print a line for each finding, and what to do below it, with whole commands on lines of their own.
+
+    Lines are never wrapped, so that grep finds them, and a command can be pasted.
+    """
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(errors="backslashreplace")  # a terminal that lacks a letter must not stop the output
     console = Console(highlight=False)
@@ -62,5 +74,7 @@ def _show(findings: Sequence[Finding]) -> None:
         console.print(line, soft_wrap=True)
         if finding.remedy:
             console.print(Text(f"      -> {finding.remedy}", style="italic"), soft_wrap=True)
+        for command in finding.commands:
+            console.print(Text(f"         {command}"), soft_wrap=True)
     counts = Counter(finding.status for finding in findings)
     console.print(", ".join(f"{counts[status]} {status.name}" for status in Status), soft_wrap=True, markup=False)

@@ -1,10 +1,10 @@
 """What a check finds, how bad that is, and what to do about it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from tollbook.log import printable
+from tollbook.log import one_line, printable
 
 
 class Status(IntEnum):
@@ -17,12 +17,16 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """The result of one check: one line, and, when it is not OK, what to do about it."""
+    """The result of one check: one line, and, when it is not OK, what to do about it.
+
+    `commands` are whole lines for a shell, in the order in which they help; those of Tollbook begin with `tollbook`.
+    """
 
     check: str
     status: Status
     found: str
     remedy: str = ""
+    commands: tuple[str, ...] = ()
 
 
 def ok(check: str, found: str) -> Finding:
@@ -30,14 +34,14 @@ def ok(check: str, found: str) -> Finding:
     return Finding(check=check, status=Status.OK, found=found)
 
 
-def warn(check: str, found: str, remedy: str) -> Finding:
+def warn(check: str, found: str, remedy: str, *commands: str) -> Finding:
     """Return a finding that will become bad."""
-    return Finding(check=check, status=Status.WARN, found=found, remedy=remedy)
+    return Finding(check=check, status=Status.WARN, found=found, remedy=remedy, commands=commands)
 
 
-def fail(check: str, found: str, remedy: str) -> Finding:
+def fail(check: str, found: str, remedy: str, *commands: str) -> Finding:
     """Return a finding that is bad now."""
-    return Finding(check=check, status=Status.FAIL, found=found, remedy=remedy)
+    return Finding(check=check, status=Status.FAIL, found=found, remedy=remedy, commands=commands)
 
 
 def worst(findings: Iterable[Finding]) -> Status:
@@ -46,12 +50,16 @@ def worst(findings: Iterable[Finding]) -> Status:
 
 
 def escaped(finding: Finding) -> Finding:
-    """Return a finding whose texts are safe to print, whatever callers and servers put into them."""
-    return Finding(
+    """Return a finding whose texts are safe to print, whatever callers and servers put into them.
+
+    Commands are not shortened: half of one would do something else.
+    """
+    return replace(
+        finding,
         check=printable(finding.check),
-        status=finding.status,
         found=_printable_parts(finding.found),
         remedy=_printable_parts(finding.remedy),
+        commands=tuple(map(one_line, finding.commands)),
     )
 
 

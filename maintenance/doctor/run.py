@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from maintenance.doctor.finding import Finding, escaped, fail
 from tollbook.errors import TollbookError
 
-# The time for a group to connect, ask and read. A server that hangs is given up after it.
+# A group that has found nothing for so long is given up: the servers' own limits are shorter, and with the start of the
+# command the whole takes less than five seconds when nothing answers.
+SILENCE_S = 3.5
+# A group that finds one thing after the other has so long: an archive on a slow object storage, a busy database.
 GROUP_TIMEOUT_S = 10.0
 
 _CREDENTIALS = re.compile(r"(?<=://)[^@/\s]*@")
@@ -21,55 +24,77 @@ _CREDENTIALS = re.compile(r"(?<=://)[^@/\s]*@")
 
 @dataclass(frozen=True, kw_only=True)
 class CheckGroup:
-    """Checks that are made one after the other. `name` is reported when the group hangs or crashes."""
+    """Checks that are made one after the other. `name` is reported when the group hangs or crashes.
+
+    None among the findings is a sign of life, from which on the next finding is waited for.
+    """
 
     name: str
-    findings: Callable[[], Iterable[Finding]]
+    findings: Callable[[], Iterable[Finding | None]]
 
 
-def attempt(check: str, make: Callable[[], Finding], remedy: str) -> Finding:
-    """Make a check and return its finding; a check that raises has failed, with `remedy` as what to do."""
+def attempt(check: str, make: Callable[[], Finding], remedy: str, *commands: str) -> Finding:
+    """Make a check and return its finding; a check that raises has failed, with what to do."""
     try:
         return make()
     except TollbookError as error:
-        return fail(check, str(error), remedy)
+        return fail(check, str(error), remedy, *commands)
     except OSError as error:
-        return fail(check, f"{error.strerror or error}: {error.filename}", remedy)
+        return fail(check, f"{error.strerror or error}: {error.filename}", remedy, *commands)
     except Exception as error:  # noqa: BLE001 - a check that crashes is a failure of this check alone
         return fail(check, _crash(error), "this is a fault of Tollbook's: report it with the version and this line")
 
 
-def run_groups(groups: Sequence[CheckGroup], *, timeout_s: float = GROUP_TIMEOUT_S) -> list[Finding]:
-    """Run all groups at once and return their findings in the order of the groups, even if some hang or crash."""
-    deadline = time.monotonic() + timeout_s
-    running = [_Running(group=group) for group in groups]
+def run_groups(
+    groups: Sequence[CheckGroup], *, silence_s: float = SILENCE_S, timeout_s: float = GROUP_TIMEOUT_S
+) -> tuple[list[Finding], bool]:
+    """Run all groups at once; return their findings in the order of the groups, and whether some still hang.
+
+    Those have a thread that may be waiting in a library which cannot be interrupted.
+    """
+    begun_s = time.monotonic()
+    running = [_Running(group=group, found_s=begun_s) for group in groups]
     for run in running:
         threading.Thread(target=run.run, name=f"doctor {run.group.name}", daemon=True).start()
     findings: list[Finding] = []
+    hangs = False
     for run in running:
-        in_time = run.done.wait(max(0.0, deadline - time.monotonic()))
+        in_time = run.wait(silence_s, begun_s + timeout_s)
         findings.extend(tuple(run.findings))
         if not in_time:
+            hangs = True
             findings.append(
                 fail(
                     run.group.name,
-                    f"no answer within {timeout_s:.0f} s: the remaining checks were not made",
+                    f"no answer for {silence_s:g} s: the remaining checks were not made",
                     "find out what hangs (network, storage, a name that does not resolve), and run this again",
                 )
             )
-    return [escaped(finding) for finding in findings]
+    return [escaped(finding) for finding in findings], hangs
 
 
 @dataclass(kw_only=True)
 class _Running:
     group: CheckGroup
+    found_s: float
     findings: list[Finding] = field(default_factory=list[Finding])
     done: threading.Event = field(default_factory=threading.Event)
+
+    def wait(self, silence_s: float, deadline_s: float) -> bool:
+        """Wait for the end, as long as findings come; return whether it came."""
+        while not self.done.is_set():
+            left_s = min(self.found_s + silence_s, deadline_s) - time.monotonic()
+            if left_s <= 0:
+                return False
+            self.done.wait(left_s)
+        return True
 
     def run(self) -> None:
         try:
             for finding in self.group.findings():
-                self.findings.append(finding)  # one by one: what was found before a hang is reported
+                if finding is not None:
+                    self.findings.append(finding)  # one by one: what was found before a hang is reported
+                self.found_s = time.monotonic()
         except Exception as error:  # noqa: BLE001 - as in `attempt`
             self.findings.append(fail(self.group.name, _crash(error), "report it with the version and this line"))
         self.done.set()

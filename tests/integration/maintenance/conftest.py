@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 from pyarrow.fs import S3FileSystem
 from pydantic import SecretStr
 
+from tests.sums import assert_sums_whole
 from tests.waiting import wait_until
 from tollbook.config import Settings
+from tollbook.errors import ArchiveDamaged, ArchiveLost
 from tollbook.store.database import Connection, connect
 
 RCLONE = Path(sys.executable).with_name("rclone")
@@ -22,6 +25,9 @@ PREFIX = "PYICEBERG_CATALOG__TOLLBOOK__"
 BUCKET = "calls"
 
 _warehouses = itertools.count()
+
+# The folders whose tests write both tiers by our commands; the tests of others also change one of them by hand.
+_SUMMED = ("erase", "importing", "prune", "recover", "rerate", "restore")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +87,30 @@ def use_s3(monkeypatch: pytest.MonkeyPatch, server: S3Server, *, port: int | Non
 
 
 @pytest.fixture
-def local_settings(database_url: str, tmp_path: Path) -> Settings:
-    """Settings of an archive on local files."""
-    return Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
+def local_settings(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of an archive on local files; whatever a test does with it, sums stay those of rows and archive."""
+    yield (settings := Settings(database_url=SecretStr(database_url), data_dir=tmp_path))
+    # The settings of S3 are gone by now.
+    if request.path.parent.name in _SUMMED and "s3" not in request.node.name:
+        with suppress(ArchiveLost, ArchiveDamaged):  # by the test
+            assert_sums_whole(settings)
+
+
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.soak)])
+def settings(request: pytest.FixtureRequest, local_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an archive: a test that asks for them runs on local files, and in `make soak` on S3."""
+    return _on_storage(request, local_settings, monkeypatch)
 
 
 @pytest.fixture(params=["local", "s3"])
-def settings(request: pytest.FixtureRequest, local_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of an archive: every test that asks for them runs on local files and on S3."""
+def settings_on_both(
+    request: pytest.FixtureRequest, local_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """The same for tests of what the storage itself decides: on S3 in `make test` too."""
+    return _on_storage(request, local_settings, monkeypatch)
+
+
+def _on_storage(request: pytest.FixtureRequest, local_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     if request.param == "s3":
         use_s3(monkeypatch, request.getfixturevalue("s3_server"))
     return local_settings

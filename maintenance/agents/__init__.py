@@ -1,0 +1,1 @@
+"""Agents: whose they are, and what their closed days came to in the archive."""

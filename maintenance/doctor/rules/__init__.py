@@ -1,0 +1,1 @@
+"""The verdicts of `tollbook doctor`: pure functions, each from a measured value to a finding."""

@@ -1,0 +1,1 @@
+"""`tollbook account export`: hands over all calls of an account, with a manifest that any recipient can check."""

@@ -1,0 +1,1 @@
+"""`tollbook statement`: shows, issues and writes statements."""

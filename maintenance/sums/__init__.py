@@ -1,0 +1,1 @@
+"""`tollbook stats rebuild`: builds the sums of days anew, from rows and archive."""

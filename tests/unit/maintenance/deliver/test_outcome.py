@@ -1,0 +1,45 @@
+"""What follows from what a receiver answered."""
+
+from maintenance.deliver.outcome import Outcome, settlement
+from maintenance.deliver.retry import GIVE_UP_S, PAUSE_AFTER
+from tests.unit.maintenance.deliver.given import delivery
+
+
+def test_what_was_delivered_is_done_and_ends_a_row_of_failures() -> None:
+    found = settlement([Outcome(delivery=delivery(), error="HTTP 500"), Outcome(delivery=delivery(seq=8))], {1: 7}, {})
+    assert found.delivered == [(1, 8)]
+    (state,) = found.states
+    assert (state.delivered, state.failed, state.failures, state.pause_s) == (1, 1, 0, 0)
+
+
+def test_failures_in_a_row_pause_the_endpoint() -> None:
+    outcomes = [Outcome(delivery=delivery(seq=seq), error="HTTP 500") for seq in range(PAUSE_AFTER)]
+    (state,) = settlement(outcomes, {}, {}).states
+    assert (state.failures, state.failed, state.off) == (PAUSE_AFTER, PAUSE_AFTER, "")
+    assert state.pause_s > 0
+
+
+def test_a_delivery_is_given_up_after_three_days_and_the_endpoint_goes_on() -> None:
+    """Others were taken meanwhile: it is this event that is not."""
+    late = delivery(attempts=30, failed_for_s=GIVE_UP_S)
+    found = settlement([Outcome(delivery=late, error="HTTP 500"), Outcome(delivery=delivery(seq=8))], {}, {})
+    assert [failure.again_s for failure in found.failed] == [None]
+    assert (found.states[0].dead, found.states[0].off) == (1, "")
+
+
+def test_an_endpoint_that_took_nothing_for_three_days_is_switched_off() -> None:
+    found = settlement([Outcome(delivery=delivery(), error="HTTP 500")], {1: 99}, {1: GIVE_UP_S})
+    assert "three days" in found.states[0].off
+    assert "HTTP 500" in found.states[0].off
+    just_now = settlement([Outcome(delivery=delivery(), error="HTTP 500")], {1: 99}, {1: GIVE_UP_S - 1})
+    assert just_now.states[0].off == ""
+
+
+def test_410_switches_off_at_once() -> None:
+    found = settlement([Outcome(delivery=delivery(), error="HTTP 410", gone=True)], {}, {})
+    assert "410" in found.states[0].off
+
+
+def test_an_error_is_kept_in_few_words() -> None:
+    found = settlement([Outcome(delivery=delivery(), error="x" * 1000)], {}, {})
+    assert len(found.failed[0].error) == len(found.states[0].error) == 300
