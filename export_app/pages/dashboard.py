@@ -1,9 +1,12 @@
 """The dashboard at `/`: a static page that calls the API with the visitor's key. The page itself needs no key."""
 
+import re
 from pathlib import Path
 from typing import Final
 
 from flask import Blueprint, Response, send_from_directory
+
+from export_app.context import services
 
 _FILES: Final = Path(__file__).with_name("dashboard_page")
 
@@ -12,6 +15,9 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+
+# Where TOLLBOOK_RECORDINGS_URL leads: the page of a call plays recordings from there. Nothing else fits into a policy.
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?=/)")
 
 dashboard = Blueprint("dashboard", __name__)
 
@@ -31,5 +37,6 @@ def asset(name: str) -> Response:
 def _send(name: str) -> Response:
     # The browser revalidates each file, mostly with a 304, so that files of two versions are never mixed.
     response = send_from_directory(_FILES, name, max_age=0)
-    response.headers["Content-Security-Policy"] = _POLICY
+    recordings = _ORIGIN.match(services().recordings.url or "")
+    response.headers["Content-Security-Policy"] = _POLICY + (f"; media-src {recordings[0]}" if recordings else "")
     return response

@@ -1,6 +1,4 @@
-// The API, as this page uses it. The key is kept in this tab's sessionStorage and sent in a header, nowhere else.
-
-const KEY = "tollbook.key";
+// The API, as this page uses it. Each request has a session's cookie, which no script can read.
 
 /** An error with a message for people. status: that of the response, 0 when there was none. */
 export class ApiError extends Error {
@@ -10,25 +8,29 @@ export class ApiError extends Error {
   }
 }
 
-export const key = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (value) => sessionStorage.setItem(KEY, value),
-  forget: () => sessionStorage.removeItem(KEY),
-};
-
-async function request(path, parameters) {
+async function request(path, parameters = {}, options = {}) {
   const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
   const query = new URLSearchParams(given).toString();
   let response;
   try {
     // A relative address, so that a web server in front may serve this page under a path.
-    response = await fetch(query ? `${path}?${query}` : path, { headers: { "x-api-key": key.get() ?? "" } });
+    response = await fetch(query ? `${path}?${query}` : path, options);
   } catch {
     throw new ApiError(0, "The server does not answer. Is `tollbook serve` running, and is this computer online?");
   }
   if (response.ok) return response;
   const body = await response.json().catch(() => ({}));
   throw new ApiError(response.status, body.message ?? `The server answered ${response.status} without a reason.`);
+}
+
+/** Start a session with an API key, which is sent this once and kept nowhere; throws ApiError. */
+export async function signInWith(key) {
+  await request("v1/session", {}, { method: "POST", headers: { "x-api-key": key } });
+}
+
+/** End this browser's session, or every one of its key; throws ApiError. */
+export async function endSession(everywhere) {
+  await request(everywhere ? "v1/sessions" : "v1/session", {}, { method: "DELETE" });
 }
 
 /** Fetch JSON; throws ApiError. */

@@ -1,96 +1,112 @@
-// The page: its key, its filter, and when it loads calls again.
+// The page: who is signed in, its filter, and when it loads calls again.
 
-import { ApiError, fetchCsv, fetchJson, key } from "./api.js";
-import { callDetail, callList } from "./calls.js";
+import { ApiError, endSession, fetchJson, signInWith } from "./api.js";
 import { byId, el, replace } from "./dom.js";
-import { count, localOf, momentOf, sentence } from "./format.js";
-import { charts, ranking, tiles } from "./overview.js";
+import { startDownload } from "./download.js";
+import { chosen, FILTERS, isQuick } from "./filters.js";
+import { showChips, startFind } from "./find.js";
+import { localOf, sentence } from "./format.js";
+import { CallList } from "./list.js";
+import { openCall } from "./open_call.js";
+import { loadMonth, openMonth, startMonth } from "./month.js";
+import { charts, doubtList, OF_AGENTS, orRefusal, ranking, tiles } from "./overview.js";
+import { isLive, windowOf } from "./ranges.js";
 
 const HOUR = 3_600_000;
 const HOURLY_UP_TO = 49 * HOUR; // a longer time is shown by day
-const CALLS_SHOWN = 50;
+const DAILY_UP_TO = 400 * 24 * HOUR; // a longer time than this is shown by month
 const TOP = 10;
 const CALLS_PAUSE = 5_000; // ms between two loads of the calls
 const STATS_PAUSE = 15_000; // ms between two loads of the statistics, or five times the duration of a load if that is more
 
 const form = byId("filter");
 const browserZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const initial = { range: "24", from: "", to: "", tz: browserZone, direction: "", disposition: "", queue_id: "", agent_id: "" };
+const initial = { range: "24", month: "", from: "", to: "", tz: browserZone, order: "", cols: "", view: "", call: "", start: "",
+  ...Object.fromEntries(Object.keys(FILTERS).map((name) => [name, ""])) };
 
 let operator = false;
-let currency = null;
 let applied = { ...initial }; // the filter of what is shown; the form may hold a newer one
 let generation = 0; // incremented with each new filter: responses to older ones are dropped
-let timers = [];
+let figures = null; // the filter, as text, that the figures shown are of
+const timers = { loadStats: null, loadCalls: null };
+const list = new CallList({ open: (call) => open(call.call_id, call.start_ts).catch(showError), change, report: showError });
 
 function showNotice(text) {
   byId("notice").textContent = text;
   byId("notice").hidden = !text;
 }
 
+const stopTimers = () => Object.values(timers).forEach(clearTimeout);
+
 function showError(error) {
   if (!(error instanceof ApiError)) throw error;
   const message = `${sentence(error.message)}${error.message.endsWith("?") ? "" : "."}`;
-  if (error.status === 401) signOut();
-  const stale = (error.status === 0 || error.status >= 500) && !byId("dashboard").hidden;
+  if (error.status === 401) showForm();
+  const stale = (error.status === 0 || error.status >= 500) && figures !== null && applied.view !== "month";
   showNotice(stale ? `${message} The figures below are from before; this page keeps trying.` : message);
 }
 
-function signOut() {
+function showForm() {
   generation += 1;
-  timers.forEach(clearTimeout);
-  key.forget();
+  stopTimers();
+  list.forget();
+  figures = null;
   byId("dashboard").hidden = true;
   byId("leave").hidden = true;
+  byId("leave-all").hidden = true;
   byId("enter").hidden = false;
   byId("who").textContent = "";
-  for (const id of ["tiles", "charts", "rankings", "calls"]) replace(byId(id));
+  for (const id of ["tiles", "charts", "rankings", "doubts", "chips", "meanings", "month-tiles", "month-cards"]) replace(byId(id));
   byId("detail").close();
   showNotice("");
   byId("key").focus();
 }
 
-async function signIn() {
+async function signOut(everywhere) {
+  try {
+    await endSession(everywhere);
+    showForm();
+  } catch (error) {
+    showError(error); // who could not sign out must not think so
+  }
+}
+
+/** Show the dashboard to whoever is signed in, and the form to anybody else; with a key, sign in first. */
+async function signIn(key) {
   let who;
   try {
-    who = await fetchJson("v1/whoami");
+    if (key) await signInWith(key);
+    who = await fetchJson("v1/session");
   } catch (error) {
     byId("enter").hidden = false;
     showError(error);
+    return;
+  }
+  if (!who.signed_in) {
+    showForm();
     return;
   }
   operator = who.scopes.includes("operator");
   byId("who").textContent = `${who.account_id ?? "every account"} · ${who.key}…`;
   byId("enter").hidden = true;
   byId("leave").hidden = false;
+  byId("leave-all").hidden = false;
   byId("dashboard").hidden = false;
   byId("key").value = "";
   show();
 }
-
-/** Return the time window of the filter, epoch ms; throws ApiError when it does not end after it begins. */
-function chosenWindow() {
-  if (applied.range !== "custom") {
-    const until = Date.now();
-    return { since: until - applied.range * HOUR, until };
-  }
-  const since = momentOf(applied.from, applied.tz);
-  const until = momentOf(applied.to, applied.tz);
-  if (!(since < until)) throw new ApiError(400, "Enter both times, with From before To");
-  return { since, until };
-}
-
-const filters = () => Object.fromEntries(["direction", "disposition", "queue_id", "agent_id"].map((name) => [name, applied[name]]));
 
 function filterBy(name, value) {
   form.elements[name].value = value;
   form.requestSubmit();
 }
 
+const sameFigures = () => JSON.stringify({ ...applied, order: "", cols: "", call: "", start: "" });
+
 async function loadStats(ownGeneration) {
-  const { since, until } = chosenWindow();
-  const unit = until - since <= HOURLY_UP_TO ? "hour" : "day";
-  const parameters = { since, until, tz: applied.tz, ...filters() };
+  const { since, until, before } = windowOf(applied, Date.now());
+  const unit = until - since <= HOURLY_UP_TO ? "hour" : until - since <= DAILY_UP_TO ? "day" : "month";
+  const parameters = { since, until, tz: applied.tz, ...chosen(applied) };
   const stats = async (group_by, more = {}) => {
     const found = await fetchJson("v1/stats", { ...parameters, group_by, limit: TOP, ...more });
     if (ownGeneration !== generation) throw new DOMException("an older filter", "AbortError");
@@ -100,68 +116,101 @@ async function loadStats(ownGeneration) {
   const byTime = await stats(unit, { limit: 10000 });
   const byDisposition = await stats(`${unit},disposition`, { limit: 10000 });
   const total = byTime.total;
-  currency = total.cost.length === 1 ? total.cost[0].currency : null;
-  replace(byId("tiles"), ...tiles(total));
+  figures = sameFigures();
+  list.tell(total.calls);
+  replace(byId("tiles"), ...tiles(byTime));
   replace(byId("charts"), ...(total.calls ? charts(byTime, byDisposition, unit, applied.tz) : []));
   byId("empty").hidden = total.calls > 0;
   byId("empty").textContent = "No calls match in this time. Choose a longer time or clear the filter. If there should "
     + "be some, the operator can check with tollbook doctor that Tollbook hears the switch.";
-  byId("progress").textContent = byTime.from_ts > since ? "Older calls are in the archive and not in these totals." : "";
+  if (before && isQuick(applied)) {
+    const earlier = (await stats(null, { since: before.since, until: before.until })).total;
+    replace(byId("tiles"), ...tiles(byTime, { total: earlier, name: before.name }));
+  }
+  if (operator) {
+    const found = await fetchJson("v1/doubts", { since });
+    if (ownGeneration !== generation) return;
+    replace(byId("doubts"), doubtList(found));
+  }
   if (!total.calls) {
     replace(byId("rankings"));
     return;
   }
   const rankings = [
-    ranking("Top destinations", "Prefix", await stats("prefix", { direction: applied.direction || "outbound" }), "prefix"),
-    ranking("Queues", "Queue", await stats("queue"), "queue_id", (value) => filterBy("queue_id", value)),
-    ranking("Agents", "Agent", await stats("agent"), "agent_id", (value) => filterBy("agent_id", value)),
-    operator ? ranking("Accounts", "Account", await stats("account"), "account_id") : null,
+    await orRefusal("Top destinations", () => stats("prefix", { direction: applied.direction || "outbound" }),
+      (found) => ranking("Top destinations", "Prefix", found, "prefix")),
+    ranking("Queues", "Queue", await stats("queue"), "queue_id", { pick: (value) => filterBy("queue_id", value) }),
+    ranking("Agents", "Agent", await stats("agent"), "agent_id", { pick: (value) => filterBy("agent_id", value), columns: OF_AGENTS }),
+    operator ? ranking("Accounts", "Account", await stats("account"), "account_id", { pick: (value) => filterBy("account", value) }) : null,
   ];
   replace(byId("rankings"), ...rankings);
 }
 
 async function loadCalls(ownGeneration) {
-  const { since, until } = chosenWindow();
-  const page = await fetchJson("v1/calls", { since, until, limit: CALLS_SHOWN, ...filters() });
-  if (ownGeneration !== generation) return;
-  if (byId("detail").open) return; // when it closes, the focus goes back to the button that opened it
-  byId("recent").hidden = page.rows.length === 0;
-  replace(byId("calls"), callList(page.rows, { zone: applied.tz, operator, currency, open }));
+  const { since, until } = windowOf(applied, Date.now());
+  const { order, cols, tz: zone, range } = applied;
+  const view = { since, until, filters: chosen(applied), order, cols, zone, operator, live: isLive(range) };
+  await list.load(view, () => ownGeneration === generation);
 }
 
-async function open(call) {
-  try {
-    const { calls } = await fetchJson(`v1/calls/${encodeURIComponent(call.call_id)}`, { start_ts: call.start_ts });
-    const dialog = byId("detail");
-    replace(dialog, ...callDetail(calls[0], applied.tz, () => dialog.close()));
-    dialog.showModal();
-  } catch (error) {
-    showError(error);
-  }
+/** Change the order or the columns of the list. */
+function change(name, value) {
+  form.elements[name].value = applied[name] = value;
+  setAddress();
+  clearTimeout(timers.loadCalls);
+  list.restart();
+  repeat(generation, loadCalls);
+}
+
+/** Write into the address which call is open; start: when it started, epoch ms, if that is known. */
+function setCall(call, start) {
+  for (const [name, value] of Object.entries({ call, start })) form.elements[name].value = applied[name] = value;
+  setAddress();
+}
+
+async function open(id, start) {
+  const found = await openCall(id, start, applied.tz);
+  if (found) setCall(id, String(start ?? ""));
+  return found;
 }
 
 /** Run load (loadStats or loadCalls) now, and again after a pause while its filter is applied and the window ends now. */
 async function repeat(ownGeneration, load, again = false) {
   const began = Date.now();
-  let live = applied.range !== "custom";
+  let live = isLive(applied.range);
   try {
     if (!again || !document.hidden) await load(ownGeneration);
     if (ownGeneration === generation && byId("notice").dataset.from === load.name) showNotice("");
   } catch (error) {
     if (ownGeneration !== generation || error.name === "AbortError") return;
     byId("notice").dataset.from = load.name;
+    if (load === loadStats && figures !== sameFigures()) noFigures();
     showError(error);
     live = error.status === 0 || error.status === 429 || error.status >= 500;
   }
   if (ownGeneration !== generation || !live) return;
   const pause = load === loadCalls ? CALLS_PAUSE : Math.max(STATS_PAUSE, 5 * (Date.now() - began));
-  timers.push(setTimeout(repeat, pause, ownGeneration, load, true));
+  clearTimeout(timers[load.name]);
+  timers[load.name] = setTimeout(repeat, pause, ownGeneration, load, true);
+}
+
+/** Take away figures of another filter: they would stand above the calls of this one. */
+function noFigures() {
+  figures = null;
+  for (const id of ["tiles", "charts", "rankings", "doubts"]) replace(byId(id));
+  byId("empty").hidden = true;
+}
+
+/** Write the view into the address, so that it can be sent as a link; what was there before can be gone back to. */
+function setAddress() {
+  const changed = Object.entries(applied).filter(([name, value]) => value !== initial[name]);
+  const address = changed.length ? `#${new URLSearchParams(changed)}` : location.pathname + location.search;
+  if (location.hash.slice(1) !== (changed.length ? address.slice(1) : "")) history.pushState(null, "", address);
 }
 
 function show() {
   generation += 1;
-  timers.forEach(clearTimeout);
-  timers = [];
+  stopTimers();
   showNotice("");
   applied = Object.fromEntries(Object.keys(initial).map((name) => [name, form.elements[name].value.trim()]));
   applied.tz ||= browserZone;
@@ -171,64 +220,81 @@ function show() {
     showNotice(`${applied.tz} is not a time zone: enter a name such as Europe/Berlin.`);
     return;
   }
-  const changed = Object.entries(applied).filter(([name, value]) => value !== initial[name]);
-  history.replaceState(null, "", changed.length ? `#${new URLSearchParams(changed)}` : location.pathname + location.search);
+  const isMonth = applied.view === "month";
+  if (isMonth) applied = openMonth(applied, operator);
+  setAddress();
+  byId("calls-view").hidden = isMonth;
+  byId("month-view").hidden = !isMonth;
+  for (const tab of byId("views").children) tab.setAttribute("aria-pressed", String(tab.dataset.view === applied.view));
+  if (isMonth) {
+    const own = generation;
+    loadMonth(applied, operator, () => own === generation).catch((error) => own === generation && showError(error));
+    return;
+  }
+  showChips(applied, (name) => filterBy(name, ""));
+  if (figures !== sameFigures()) list.forget();
+  byId("tiles").classList.toggle("old", figures !== sameFigures());
   byId("progress").textContent = "Loading…";
   const ownGeneration = generation;
   repeat(ownGeneration, loadStats).finally(() => {
-    if (ownGeneration === generation && byId("progress").textContent === "Loading…") byId("progress").textContent = "";
+    if (ownGeneration !== generation) return;
+    byId("tiles").classList.remove("old");
+    if (byId("progress").textContent === "Loading…") byId("progress").textContent = "";
   });
   repeat(ownGeneration, loadCalls);
+  if (applied.call) open(applied.call, applied.start || null).then((found) => {
+    if (!found) showNotice("There is no call of this link that your key may see.");
+  }).catch(showError);
+  else byId("detail").close();
 }
+
+const fromAddress = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 
 function fill(values) {
   for (const [name, value] of Object.entries(values)) if (name in initial) form.elements[name].value = value;
-  const custom = form.elements.range.value === "custom";
-  for (const label of form.querySelectorAll(".custom")) label.hidden = !custom;
-}
-
-async function download() {
-  const button = byId("csv");
-  button.disabled = true;
-  try {
-    const { since, until } = chosenWindow();
-    const showProgress = (text) => { byId("progress").textContent = text; };
-    showProgress("Fetching the calls…");
-    const { blob, more } = await fetchCsv({ since, until, ...filters() }, (pages) => showProgress(`Fetching the calls… ${count(pages * 10000)}`));
-    const url = URL.createObjectURL(blob);
-    const stamp = (ms) => new Date(ms).toISOString().slice(0, 16).replace(/[-:]/g, "");
-    el("a", { href: url, download: `calls-${stamp(since)}Z-${stamp(until)}Z.csv` }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
-    showProgress(more ? "The file has the newest 500,000 calls. For the rest, choose a shorter time or use the API." : "");
-  } catch (error) {
-    byId("progress").textContent = "";
-    showError(error);
-  } finally {
-    button.disabled = false;
+  for (const range of ["custom", "month"]) {
+    for (const label of form.querySelectorAll(`.${range}`)) label.hidden = form.elements.range.value !== range;
   }
 }
 
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   showNotice("");
-  key.set(byId("key").value.trim());
-  signIn();
+  signIn(byId("key").value.trim());
 });
-byId("leave").addEventListener("click", signOut);
-byId("csv").addEventListener("click", download);
+byId("leave").addEventListener("click", () => signOut(false));
+byId("leave-all").addEventListener("click", () => signOut(true));
+startDownload(byId("csv"), () => [windowOf(applied, Date.now()), chosen(applied)],
+  (text) => { byId("progress").textContent = text; }, showError);
 form.addEventListener("submit", (event) => { event.preventDefault(); show(); });
 form.addEventListener("reset", (event) => { event.preventDefault(); fill(initial); show(); });
 form.elements.range.addEventListener("change", () => {
   const now = Date.now();
   const last = Number(applied.range) || 24;
-  fill(form.elements.range.value === "custom" && !form.elements.from.value
-    ? { from: localOf(now - last * HOUR, applied.tz), to: localOf(now, applied.tz) } : {});
+  const range = form.elements.range.value;
+  if (range === "custom" && !form.elements.from.value) {
+    fill({ from: localOf(now - last * HOUR, applied.tz), to: localOf(now, applied.tz) });
+  } else if (range === "month" && !form.elements.month.value) {
+    fill({ month: localOf(now, applied.tz).slice(0, 7) });
+  } else {
+    fill({});
+  }
   if (form.elements.range.value !== "custom") show();
 });
-for (const name of ["direction", "disposition", "tz"]) form.elements[name].addEventListener("change", show);
+window.addEventListener("popstate", () => {
+  fill(initial);
+  fill(fromAddress());
+  if (!byId("dashboard").hidden) show();
+});
+for (const name of ["month", "direction", "disposition", "tz"]) form.elements[name].addEventListener("change", show);
 
 byId("zones").append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone) => el("option", { value: zone })));
+for (const tab of byId("views").children) tab.addEventListener("click", () => filterBy("view", tab.dataset.view));
+byId("detail").addEventListener("close", () => setCall("", ""));
+startMonth((view) => { fill(view); show(); });
+for (const name of Object.keys(initial)) if (!form.elements[name]) form.append(el("input", { type: "hidden", name }));
+startFind({ isOperator: () => operator, filterBy, openCall: (id) => open(id, null),
+  report: (error) => (error ? showError(error) : showNotice("")) });
 fill(initial);
-fill(Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
-if (key.get()) signIn();
-else signOut();
+fill(fromAddress());
+signIn();

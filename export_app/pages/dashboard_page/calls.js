@@ -1,78 +1,92 @@
-// The list of calls, and the details of one call.
+// The list of calls: its columns, and how one call is written in it.
 
-import { el, table } from "./dom.js";
-import { at, duration, money, sentence } from "./format.js";
+import { el } from "./dom.js";
+import { at, count, duration, money, seconds } from "./format.js";
 
 const ARROWS = { inbound: "←", outbound: "→", internal: "↔" };
 
-const state = (call) => (call.end_ts === null
+/** Make the badge of what became of a call. */
+export const state = (call) => (call.end_ts === null
   ? el("span", { class: "badge d-up" }, call.answered ? "talking" : "ringing")
   : el("span", { class: `badge d-${call.disposition}` }, (call.disposition ?? "").replace("_", " ")));
 
-const length = (call) => duration(call.end_ts === null ? Math.max(0, (Date.now() - call.start_ts) / 1000) : call.duration_sec);
+/** Format how long a call was, or is by now. */
+export const length = (call) => duration(call.end_ts === null ? Math.max(0, (Date.now() - call.start_ts) / 1000) : call.duration_sec);
 
-const cost = (call, currency) => (call.end_ts === null ? "" : call.cost_micros === null ? "unrated"
-  : money(call.cost_micros, currency, 6));
+/** Return how many decimals amounts in micros need at most, so that all of them can have as many. */
+export const decimalsOf = (amounts) => amounts.reduce((most, micros) => Math.max(most, 6 - (/0*$/.exec(String(micros))[0].length)), 2);
 
-/** Make a table of calls. operator: show accounts; currency: that of all calls, or null; open(call): show its details. */
-export function callList(calls, { zone, operator, currency, open }) {
+const cost = (call, digits) => (call.end_ts === null ? "" : call.cost_micros === null ? "unrated"
+  : money(call.cost_micros, call.currency, digits, digits));
+const time = (ms) => (ms === null ? "" : seconds(ms));
+
+// key: its name in the address; fields: what it needs of the API; phone: "first" or "second", its line there;
+// label: what precedes the value where there is no head; carriers: for those who may see carriers.
+const COLUMNS = [
+  { key: "direction", name: "", title: "Direction", phone: "first", fields: ["direction"], cell: (call) =>
+    el("span", { title: call.direction, role: "img", "aria-label": call.direction }, ARROWS[call.direction]) },
+  { key: "from", name: "From", cls: "name", phone: "first", fields: ["from_num"], cell: (call) => call.from_num },
+  { key: "to", name: "To", cls: "name to", phone: "first", fields: ["to_num"], cell: (call) => call.to_num },
+  { key: "result", name: "Result", fields: ["end_ts", "answered", "disposition"], cell: state },
+  { key: "duration", name: "Duration", cls: "number", fields: ["end_ts", "duration_sec"], cell: length },
+  { key: "billed", name: "Billed", cls: "number", label: "billed", fields: ["billsec"], cell: (call) => (call.billsec === null ? "" : duration(call.billsec)) },
+  { key: "queue", name: "Queue", cls: "name", label: "queue", fields: ["queue_id"], cell: (call) => call.queue_id ?? "" },
+  { key: "wait", name: "Wait", cls: "number", label: "waited", fields: ["wait_ms"], cell: (call) => time(call.wait_ms) },
+  { key: "agent", name: "Agent", cls: "name", label: "agent", fields: ["agent_id"], cell: (call) => call.agent_id ?? "" },
+  { key: "talk", name: "Talk", cls: "number", label: "agent talked", fields: ["talk_ms"], cell: (call) => time(call.talk_ms) },
+  { key: "cost", name: "Cost", cls: "number", fields: ["end_ts", "cost_micros", "currency"], cell: cost },
+  { key: "account", name: "Account", cls: "name", label: "account", fields: ["account_id"], cell: (call) => call.account_id ?? "none" },
+  { key: "destination", name: "Destination", cls: "name", label: "to", fields: ["destination"], cell: (call) => call.destination ?? "" },
+  { key: "cause", name: "Hangup cause", cls: "name", label: "", fields: ["hangup_cause"], cell: (call) => call.hangup_cause ?? "" },
+  { key: "hung_up", name: "Hung up by", label: "ended by", fields: ["hung_up_by"], cell: (call) => call.hung_up_by ?? "" },
+  { key: "ring", name: "Rang", cls: "number", label: "rang", fields: ["ring_ms"], cell: (call) => time(call.ring_ms) },
+  { key: "pdd", name: "PDD", title: "Post-dial delay: until the first sign of a called party", cls: "number", label: "PDD", fields: ["pdd_ms"], cell: (call) => time(call.pdd_ms) },
+  { key: "hold", name: "On hold", cls: "number", label: "held", fields: ["hold_ms"], cell: (call) => time(call.hold_ms || null) },
+  { key: "mos", name: "MOS", title: "Quality of what the switch received from the caller, 1 to 5", cls: "number", label: "MOS", fields: ["rx_mos"], cell: (call) => call.rx_mos?.toFixed(2) ?? "" },
+  { key: "codec", name: "Codec", label: "", fields: ["codec"], cell: (call) => call.codec ?? "" },
+  { key: "gateway", name: "Gateway", cls: "name", label: "over", carriers: true, fields: ["gateway"], cell: (call) => call.gateway ?? "" },
+  { key: "sip", name: "SIP status", cls: "number", label: "SIP", carriers: true, fields: ["sip_status"], cell: (call) => call.sip_status ?? "" },
+  { key: "id", name: "Call id", cls: "name", label: "", fields: ["call_id"], cell: (call) => call.call_id },
+];
+const USUAL = ["direction", "from", "to", "result", "duration", "queue", "agent", "cost"];
+
+/** Return the columns that a view has: those in `chosen`, "from,to,…", or the usual ones. */
+export function columnsOf(chosen, operator) {
+  const keys = chosen ? chosen.split(",") : [...USUAL, ...(operator ? ["account"] : [])];
+  return COLUMNS.filter((column) => keys.includes(column.key) && (operator || !column.carriers));
+}
+
+/** Return the `fields` of the API that these columns need; call_id and start_ts open a call. */
+export const fieldsOf = (columns) => [...new Set(["call_id", "start_ts", ...columns.flatMap((column) => column.fields)])].join(",");
+
+/** Make the choice of columns; choose(keys) is told the new ones. */
+export function columnChoice(chosen, operator, choose) {
+  const shown = columnsOf(chosen, operator).map((column) => column.key);
+  return el("details", { class: "chooser", "data-keep": "columns" }, el("summary", { "data-keep": "columns summary" }, "Columns"),
+    el("div", { class: "boxes" }, COLUMNS.filter((column) => operator || !column.carriers).map((column) => {
+      const box = el("input", { type: "checkbox", checked: shown.includes(column.key),
+        "aria-label": `Column: ${column.name || column.title}`, "data-keep": `column ${column.key}` });
+      box.addEventListener("change", () => choose(COLUMNS.map(({ key }) => key)
+        .filter((key) => (key === column.key ? box.checked : shown.includes(key)))));
+      return el("label", {}, box, ` ${column.name || column.title}`);
+    })));
+}
+
+/** Make a table of calls. The roles keep it a table on the phone, where each call is two lines. open(call): show its details. */
+export function callList(calls, { zone, columns, open }) {
   const started = (call) => el("button", { type: "button", class: "link", title: "Show details",
     "data-keep": `${call.call_id} ${call.start_ts}`,
     onclick: () => open(call) }, el("span", {}, at(call.start_ts, zone, "date")), " ", el("span", {}, at(call.start_ts, zone, "second")));
-  return el("div", { class: "scroll" }, table("Recent calls", [
-    { name: "Started", cls: "started", cell: started },
-    { name: "", cls: "wide", cell: (call) => el("span", { title: call.direction, role: "img", "aria-label": call.direction }, ARROWS[call.direction]) },
-    { name: "From", cls: "name", cell: (call) => call.from_num },
-    { name: "To", cls: "name", cell: (call) => call.to_num },
-    { name: "Result", cell: state },
-    { name: "Duration", cls: "wide number", cell: length },
-    { name: "Queue", cls: "wide name", cell: (call) => call.queue_id ?? "" },
-    { name: "Agent", cls: "wide name", cell: (call) => call.agent_id ?? "" },
-    { name: "Cost", cls: "wide number", cell: (call) => cost(call, currency) },
-    ...(operator ? [{ name: "Account", cls: "wide name", cell: (call) => call.account_id ?? "none" }] : []),
-  ], calls));
-}
-
-const moment = (ms, zone) => (ms === null ? "–" : at(ms, zone));
-
-function legItem(leg, zone) {
-  const place = leg.child_of === null ? leg.role : `for leg ${leg.child_of}`;
-  return el("li", {}, el("strong", {}, `Leg ${leg.leg}`), ` ${place}, ${leg.off_net ? "off-net" : "on-net"}: `,
-    `${leg.caller_num} → ${leg.dialed_num}`, el("br"),
-    el("span", { class: "muted" }, `${leg.channel} · created ${moment(leg.created_ts, zone)}, answered `
-      + `${moment(leg.answered_ts, zone)}, ended ${moment(leg.hangup_ts, zone)} ${leg.hangup_cause ?? ""}`));
-}
-
-const chargeItem = (charge) => el("li", {}, el("strong", {}, `${charge.direction} ${charge.number}`), `, ${charge.seconds} s`,
-  charge.rate ? ` · ${charge.rate}` : "", charge.charged ? ` · ${charge.charged}` : "", el("br"), el("span", { class: "muted" }, charge.priced));
-
-/** Make the details of a call: its legs, its price and the rules behind its columns. close() closes them. */
-export function callDetail(call, zone, close) {
-  const facts = [
-    ["Result", [state(call), ` ${call.hangup_cause ?? ""}${call.estimated ? " (the end is estimated)" : ""}`]],
-    ["Started", at(call.start_ts, zone)],
-    ["Answered", moment(call.answer_ts, zone)],
-    ["Ended", moment(call.end_ts, zone)],
-    ["Duration", length(call)],
-    ["Billed", call.billsec === null ? "–" : duration(call.billsec)],
-    ["Account", call.account_id ?? "none"],
-    ["Queue", call.queue_id ?? "–"],
-    ["Agent", call.agent_id ?? "–"],
-    ["Id", call.call_id],
-  ];
-  const price = call.price;
-  return [
-    el("header", {}, el("h2", { id: "detail-title" }, `${call.from_num} → ${call.to_num}`),
-      el("button", { type: "button", onclick: close, autofocus: true }, "Close")),
-    call.note ? el("p", { class: "note" }, sentence(call.note)) : null,
-    el("dl", {}, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
-    el("h3", {}, "Price"),
-    el("p", {}, `${sentence(price.total)}${price.currency && price.cost_micros !== null ? ` ${price.currency}` : ""}`),
-    price.parts.length ? el("ul", {}, price.parts.map(chargeItem)) : null,
-    el("h3", {}, "Legs"),
-    call.legs.length ? el("ul", {}, call.legs.map((leg) => legItem(leg, zone))) : el("p", { class: "muted" }, "The legs are no longer kept."),
-    el("details", {}, el("summary", {}, "Why each column has its value (times in UTC)"),
-      el("dl", { class: "rules" }, Object.entries(call.rules).map(([name, rule]) =>
-        el("div", {}, el("dt", {}, name), el("dd", {}, rule))))),
-  ];
+  const digits = decimalsOf(calls.map((call) => call.cost_micros).filter((micros) => micros));
+  const cell = (call) => (column) => {
+    const value = column.cell(call, digits);
+    return el("td", { role: "cell", class: [column.cls, column.phone, value === "" ? "none" : ""].filter(Boolean).join(" ") || null,
+      "data-label": value === "" ? null : column.label }, value);
+  };
+  return el("div", { class: "scroll" }, el("table", { role: "table", class: "calls" },
+    el("caption", { class: "hidden" }, `${count(calls.length)} calls`),
+    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, el("th", { role: "columnheader", scope: "col" }, "Started"),
+      columns.map(({ name, title, cls }) => el("th", { role: "columnheader", scope: "col", class: cls, title }, name)))),
+    el("tbody", { role: "rowgroup" }, calls.map((call) => el("tr", { role: "row" },
+      el("td", { role: "cell", class: "started first" }, started(call)), columns.map(cell(call)))))));
 }

@@ -14,7 +14,8 @@ function step(highest, least) {
 }
 
 /**
- * Make a chart. points: [{label, tick, values}], with a value for each of series: [{name, cls}]; format(value): its text;
+ * Make a chart. points: [{label, tick, values, part}], with a value for each of series: [{name, cls}]; part: the time is cut off
+ * at an end of the window, so the bar is lighter and lower than its neighbours' would be; format(value): its text;
  * least: the smallest step of the axis.
  */
 export function chart({ title, points, series, format, least }) {
@@ -52,7 +53,7 @@ export function chart({ title, points, series, format, least }) {
     }
     points.forEach((point, n) => {
       const x = MARGIN.left + n * slot;
-      const bar = svg("g", { class: "bar" }, svg("title", {}, describe(point)),
+      const bar = svg("g", { class: point.part ? "bar part" : "bar" }, svg("title", {}, describe(point)),
         svg("rect", { class: "slot", x, y: MARGIN.top, width: slot, height: inner.height }));
       let below = 0;
       point.values.forEach((value, index) => {
@@ -81,8 +82,10 @@ export function chart({ title, points, series, format, least }) {
   const legend = series.length > 1 ? el("ul", { class: "legend" }, series.map(({ name, cls }) =>
     el("li", {}, svg("svg", { class: "key", viewBox: "0 0 10 10", "aria-hidden": "true" },
       svg("rect", { class: `fill ${cls}`, width: 10, height: 10, rx: 2 })), name))) : null;
+  const parts = points.some((point) => point.part)
+    ? el("p", { class: "muted" }, "A pale bar is only a part of its time: it is cut off where the chosen time begins or ends.") : null;
   const columns = [{ name: "Time", cell: (point) => point.label },
     ...series.map(({ name }, n) => ({ name, cls: "number", cell: (point) => format(point.values[n]) }))];
-  return el("figure", { class: "card" }, el("figcaption", {}, el("h2", {}, title)), legend, host, readout,
+  return el("figure", { class: "card" }, el("figcaption", {}, el("h2", {}, title)), legend, host, readout, parts,
     el("details", { "data-keep": title }, el("summary", { "data-keep": `${title}, as a table` }, "As a table"), el("div", { class: "scroll" }, table(title, columns, points))));
 }

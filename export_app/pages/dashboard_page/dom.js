@@ -22,6 +22,12 @@ export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
+/** Return a text, or the element that a function makes. */
+export const written = (name) => (typeof name === "function" ? name() : name);
+
+/** Return a text with its `commands` as code. */
+export const prose = (text) => text.split("`").map((part, n) => (n % 2 ? el("code", {}, part) : part));
+
 /** Find the element with an id of index.html. */
 export const byId = (id) => document.getElementById(id);
 
@@ -36,10 +42,10 @@ export function replace(host, ...children) {
   }
 }
 
-/** Make a table. columns: {name, cell(row), cls}; cls "wide" is hidden on a phone, "number" is aligned right. */
+/** Make a table. columns: {name, cell(row), cls}; name is a text or makes an element; cls "wide" is hidden on a phone, "number" is aligned right. */
 export function table(caption, columns, rows) {
   return el("table", {},
     el("caption", { class: "hidden" }, caption),
-    el("thead", {}, el("tr", {}, columns.map(({ name, cls }) => el("th", { scope: "col", class: cls }, name)))),
+    el("thead", {}, el("tr", {}, columns.map(({ name, cls }) => el("th", { scope: "col", class: cls }, written(name))))),
     el("tbody", {}, rows.map((row) => el("tr", {}, columns.map(({ cls, cell }) => el("td", { class: cls }, cell(row)))))));
 }

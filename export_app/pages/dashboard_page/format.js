@@ -21,9 +21,12 @@ export function duration(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(all % 60)}` : `${minutes}:${two(all % 60)}`;
 }
 
-/** Format an amount with its currency, with at least 2 and at most `digits` decimals. */
-export function money(micros, currency, digits = 2) {
-  const shape = { minimumFractionDigits: 2, maximumFractionDigits: digits };
+/** Format milliseconds as 1.2 s, and from a minute on as 1:15. */
+export const seconds = (ms) => (ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms / 1000));
+
+/** Format an amount with its currency, with at least `least` and at most `digits` decimals. */
+export function money(micros, currency, digits = 2, least = 2) {
+  const shape = { minimumFractionDigits: least, maximumFractionDigits: digits };
   if (currency) Object.assign(shape, { style: "currency", currency });
   return new Intl.NumberFormat(undefined, shape).format(micros / 1e6);
 }
@@ -35,9 +38,11 @@ const shapes = {
   clock: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   day: { weekday: "short", day: "numeric", month: "short" },
   date: { day: "numeric", month: "short" },
+  month: { month: "long", year: "numeric" },
+  months: { month: "short" },
 };
 
-/** Format a time in a time zone; shape: moment, hour, second, clock, day or date. */
+/** Format a time in a time zone; shape: moment, hour, second, clock, day, date, month or months. */
 export const at = (ms, zone, shape = "moment") =>
   new Intl.DateTimeFormat(undefined, { ...shapes[shape], timeZone: zone }).format(ms);
 
@@ -55,6 +60,10 @@ export function momentOf(local, zone) {
   if (Number.isNaN(shown)) return NaN;
   return shown - offset(shown - offset(shown, zone), zone);
 }
+
+/** Return the month after one that is written as 2026-10; an invalid one stays. */
+export const monthAfter = (month) =>
+  month.replace(/^(\d{4})-(\d{2})$/, (_, year, of) => new Date(Date.UTC(Number(year), Number(of), 1)).toISOString().slice(0, 7));
 
 /** Return what the clocks of a zone show at a time, as the value of a datetime-local input. */
 export const localOf = (ms, zone) => new Date(ms + offset(ms, zone)).toISOString().slice(0, 16);

@@ -1,34 +1,78 @@
 // The statistics: tiles, charts over time, and rankings.
 
 import { chart } from "./chart.js";
-import { el, svg, table } from "./dom.js";
-import { at, count, duration, money, percent } from "./format.js";
+import { change, changeOfShare, costIn } from "./compare.js";
+import { el, prose, svg, table, written } from "./dom.js";
+import { at, count, duration, money, percent, sentence } from "./format.js";
+import { partialEnds } from "./ranges.js";
+import { explained } from "./words.js";
 
 export const DISPOSITIONS = ["answered", "abandoned", "cancelled", "busy", "no_answer", "rejected", "failed", "lost"];
 
 const tile = (name, value, note = "", cls = "") =>
-  el("div", { class: `tile card ${cls}` }, el("h3", {}, name), el("p", { class: "value" }, value), el("p", { class: "muted" }, note));
+  el("div", { class: `tile card ${cls}` }, el("h3", {}, written(explained(name))), el("p", { class: "value" }, value),
+    [note].flat().filter(Boolean).map((line) => el("p", { class: "muted" }, line)));
 
 const costs = (cost, digits) => cost.map((sum) => money(sum.cost_micros, sum.currency, digits)).join(" · ") || "–";
 
-/** Make the tiles of a total. Each currency has its own: amounts of two currencies are never added. */
-export function tiles(total) {
+const inSeconds = (ms) => duration(ms === null ? null : ms / 1000);
+
+const switchTiles = (total, earlier, name) => [
+  tile("ASR", percent(total.asr), [`${count(total.answered)} answered`, changeOfShare(total.asr, earlier?.asr, name)]),
+  tile("ACD", duration(total.acd_sec), "of answered calls"),
+];
+
+// Where a queue or an agent is asked for: answered is by an agent, for the switch answers whoever waits.
+const queueTiles = (total, within) => [
+  tile("Answered", percent(total.offered ? total.answered / total.offered : null), `${count(total.answered)} of ${count(total.offered)} by an agent`),
+  tile("Abandoned", percent(total.abandon_rate), `${count(total.abandoned)} calls${total.overflowed ? `, ${count(total.overflowed)} overflowed` : ""}`),
+  tile("Service level", percent(total.service_level), `answered within ${within} s`),
+  tile("ASA", inSeconds(total.asa_ms), `longest wait ${inSeconds(total.longest_wait_ms)}`),
+  tile("AHT", inSeconds(total.aht_ms), "of agents, by call"),
+];
+
+const OF_CALLS = [
+  { name: explained("ASR"), cls: "number", cell: (group) => percent(group.asr) },
+  { name: explained("ACD"), cls: "number wide", cell: (group) => duration(group.acd_sec) },
+  { name: "Cost", cls: "number", cell: (group) => costs(group.cost) },
+];
+const ofQueues = (within) => [
+  { name: explained("Abandoned"), cls: "number", cell: (group) => percent(group.abandon_rate) },
+  { name: `In ${within} s`, cls: "number", cell: (group) => percent(group.service_level) },
+  { name: explained("ASA"), cls: "number", cell: (group) => inSeconds(group.asa_ms) },
+  { name: "Longest", cls: "number wide", cell: (group) => inSeconds(group.longest_wait_ms) },
+  { name: explained("AHT"), cls: "number wide", cell: (group) => inSeconds(group.aht_ms) },
+];
+/** The columns of the ranking of agents. */
+export const OF_AGENTS = [
+  { name: "Talk", cls: "number", cell: (group) => inSeconds(group.talk_ms) },
+  { name: explained("AHT"), cls: "number", cell: (group) => inSeconds(group.aht_ms) },
+];
+
+/**
+ * Make the tiles of the total of statistics. Each currency has its own: amounts of two currencies are never added.
+ * before: {total, name}, of the time that they are compared with, if it is known.
+ */
+export function tiles({ total, sl_s }, before = null) {
+  const [earlier, name] = [before?.total, before?.name];
   const made = [
-    tile("Calls", count(total.calls), total.open ? `${count(total.open)} up now` : "none up now"),
-    tile("ASR", percent(total.asr), `${count(total.answered)} answered`),
-    tile("ACD", duration(total.acd_sec), "of answered calls"),
-    tile("Minutes", count(Math.round(total.minutes)), "talked"),
-    ...total.cost.map((sum) => tile("Cost", money(sum.cost_micros, sum.currency), sum.currency ?? "unknown currency")),
+    tile("Calls", count(total.calls), [total.open ? `${count(total.open)} up now` : "none up now", change(total.calls, earlier?.calls, name)]),
+    ...(total.offered === undefined ? switchTiles(total, earlier, name) : queueTiles(total, sl_s)),
+    tile("Minutes", count(Math.round(total.minutes)), ["talked", change(total.minutes, earlier?.minutes, name)]),
+    ...total.cost.map((sum) => tile("Cost", money(sum.cost_micros, sum.currency),
+      [sum.currency ?? "unknown currency", earlier && change(sum.cost_micros, costIn(earlier, sum.currency), name)])),
   ];
   if (total.unrated) made.push(tile("Unrated", count(total.unrated), "calls without a price", "warning"));
   return made;
 }
 
-/** Make the charts over time: calls by disposition, and cost for each currency. unit: hour or day, in the time zone. */
+/** Make the charts over time: calls by disposition, and cost for each currency. unit: hour, day or month, in the time zone. */
 export function charts(byTime, byDisposition, unit, zone) {
   const times = byTime.groups.map((group) => group[`${unit}_ts`]);
-  const label = (ms) => at(ms, zone, unit === "hour" ? "hour" : "day");
-  const points = times.map((ms) => ({ label: label(ms), tick: at(ms, zone, unit === "hour" ? "clock" : "date") }));
+  const tick = { hour: "clock", day: "date", month: "months" }[unit];
+  const [firstPart, lastPart] = partialEnds(times, unit, zone, byTime.from_ts, byTime.until_ts);
+  const isPart = (n) => (n === 0 && firstPart) || (n === times.length - 1 && lastPart);
+  const points = times.map((ms, n) => ({ label: `${at(ms, zone, unit)}${isPart(n) ? ` (part of the ${unit})` : ""}`, tick: at(ms, zone, tick), part: isPart(n) }));
   const found = new Map(times.map((ms) => [ms, new Map()]));
   for (const group of byDisposition.groups) found.get(group[`${unit}_ts`])?.set(group.disposition, group.calls);
   const present = new Set(byDisposition.groups.map((group) => group.disposition));
@@ -54,7 +98,7 @@ export function charts(byTime, byDisposition, unit, zone) {
 }
 
 /** Make a ranking of the groups with the most calls. member: that of a group's value; pick(value), if given, filters by it. */
-export function ranking(title, head, stats, member, pick) {
+export function ranking(title, head, stats, member, { pick, columns } = {}) {
   const groups = stats.groups.filter((group) => group[member] !== null && group[member] !== "");
   if (!groups.length) return null;
   const most = Math.max(...groups.map((group) => group.calls));
@@ -68,8 +112,33 @@ export function ranking(title, head, stats, member, pick) {
   return el("section", { class: "card" }, el("h2", {}, title), el("div", { class: "scroll" }, table(title, [
     { name: head, cell: name, cls: "name" },
     { name: "Calls", cls: "number calls", cell: (group) => [count(group.calls), bar(group)] },
-    { name: "ASR", cls: "number", cell: (group) => percent(group.asr) },
-    { name: "ACD", cls: "number wide", cell: (group) => duration(group.acd_sec) },
-    { name: "Cost", cls: "number", cell: (group) => costs(group.cost) },
+    ...(columns ?? (stats.total.offered === undefined ? OF_CALLS : ofQueues(stats.sl_s))),
   ], groups)), stats.more ? el("p", { class: "muted" }, `The ${groups.length} with the most calls.`) : null);
+}
+
+/** Make a card that says why a question has no answer. */
+export const refusal = (title, message) => el("section", { class: "card" }, el("h2", {}, title), el("p", { class: "muted" }, message));
+
+/** Return the card that an answer makes, or one with the API's refusal, so that the other cards still come; throws ApiError. */
+export async function orRefusal(title, ask, make) {
+  try {
+    return make(await ask());
+  } catch (error) {
+    if (![403, 404, 422].includes(error.status)) throw error;
+    return refusal(title, `${sentence(error.message)}.`);
+  }
+}
+
+/** Make the list of what may be free by mistake, for operators; null when there is nothing. */
+export function doubtList(found) {
+  if (!found.doubts.length) return null;
+  const title = "May be free by mistake";
+  return el("section", { class: "card whole" }, el("h2", {}, title),
+    el("p", { class: "muted" }, `${count(found.calls)} calls since the beginning of this time may have cost you what nobody is billed for.`),
+    el("div", { class: "scroll" }, table(title, [
+      { name: "Calls", cls: "number", cell: (doubt) => count(doubt.calls) },
+      { name: "Talked", cls: "number", cell: (doubt) => duration(doubt.billsec) },
+      { name: "What happened", cell: (doubt) => doubt.what },
+      { name: "What helps", cell: (doubt) => prose(doubt.helps) },
+    ], found.doubts)));
 }

@@ -1,0 +1,102 @@
+// The search field, what a word in it may mean, and the filters as chips.
+
+import { ApiError, fetchJson } from "./api.js";
+import { byId, el, replace } from "./dom.js";
+import { candidates, chips, classify, FILTERS } from "./filters.js";
+
+const MEANINGS_SHOWN = 8;
+const NAMES_SINCE = 31 * 24 * 3_600_000; // ms: queues, agents and accounts with a call in this time are known by name
+const NAMES_LIMIT = 2_000;
+const NAMED = ["queue_id", "agent_id", "account"];
+
+/** Fetch the names of what has calls; a key may lack the scope of one of them. */
+async function knownNames(operator) {
+  const known = {};
+  // One after the other: an account has one question about sums at work at once.
+  for (const [group, name] of [["queue", "queue_id"], ["agent", "agent_id"], ...(operator ? [["account", "account"]] : [])]) {
+    const found = await fetchJson("v1/stats", { group_by: group, since: Date.now() - NAMES_SINCE, limit: NAMES_LIMIT });
+    known[name] = found.groups.map((row) => row[name === "account" ? "account_id" : name]);
+  }
+  return known;
+}
+
+/** Make the chips of a view's filters; remove(name) clears one. */
+export function showChips(view, remove) {
+  replace(byId("chips"), ...chips(view).map(({ name, label, value }) => el("li", {}, el("span", {}, `${label}: `, el("b", {}, value)),
+    el("button", { type: "button", "aria-label": `Remove the filter ${label} ${value}`, onclick: () => remove(name) }, "×"))));
+}
+
+/**
+ * Make the search field work. isOperator(); filterBy(name, value) applies a filter; openCall(call_id) returns whether there is
+ * such a call, and opens it; report(error) shows an error.
+ */
+export function startFind({ isOperator, filterBy, openCall, report }) {
+  const form = byId("find");
+  const field = form.elements.sought;
+
+  function done() {
+    field.value = "";
+    replace(byId("meanings"));
+    byId("meanings").hidden = true;
+  }
+
+  function apply(name, value) {
+    done();
+    filterBy(name, value);
+  }
+
+  async function openOrSay(id) {
+    if (await openCall(id)) return done();
+    throw new ApiError(404, `No call that this key may see has the id ${id}. Ids are whole, as the page of a call has them`);
+  }
+
+  function ask(word, found) {
+    const choice = (label, value, act) => el("li", {}, el("button", { type: "button", onclick: act }, el("span", { class: "muted" }, `${label} `), value));
+    const rest = found.length - MEANINGS_SHOWN;
+    replace(byId("meanings"),
+      ...found.slice(0, MEANINGS_SHOWN).map(({ name, value }) => choice(FILTERS[name], value, () => apply(name, value))),
+      choice("Number that is or begins with", word, () => apply("number", word)),
+      choice("Call with the id", word, () => openOrSay(word).catch(report)),
+      rest > 0 ? el("li", { class: "muted" }, `and ${rest} more: type more of the name`) : null);
+    byId("meanings").hidden = false;
+    byId("meanings").querySelector("button").focus();
+  }
+
+  /** Filter by a queue, an agent or an account whose name may be typed without its domain, or in part. */
+  async function applyNamed(name, value) {
+    const known = await knownNames(isOperator());
+    const found = candidates(value, { [name]: known[name] ?? [] });
+    const exact = found.filter((one) => one.exact);
+    if (exact.length === 1) return apply(name, exact[0].value);
+    return found.length ? ask(value, found) : apply(name, value);
+  }
+
+  async function find(text) {
+    const { filter, call, word } = classify(text);
+    if (filter) return NAMED.includes(filter[0]) ? applyNamed(...filter) : apply(...filter);
+    if (call) return openOrSay(call);
+    if (!word) return undefined;
+    const found = candidates(word, await knownNames(isOperator()));
+    const exact = found.filter((one) => one.exact);
+    if (exact.length === 1 && !/^\d+$/.test(word)) return apply(exact[0].name, exact[0].value);
+    if (found.length && !(/^\d+$/.test(word) && !exact.length)) return ask(word, found);
+    if (!/^[\d+*#]+$/.test(word) && await openCall(word)) return done();
+    return apply("number", word);
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    report(null);
+    try {
+      await find(field.value);
+    } catch (error) {
+      report(error);
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "");
+    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    field.focus();
+  });
+}

@@ -1,0 +1,134 @@
+// A month: what it cost, where to, for whom and over which gateway, its statement, and what operators have to settle.
+
+import { fetchJson } from "./api.js";
+import { byId, el, prose, replace, table } from "./dom.js";
+import { FILTERS } from "./filters.js";
+import { at, count, duration, localOf, money, percent } from "./format.js";
+import { doubtList, orRefusal, refusal, tiles } from "./overview.js";
+import { windowOf } from "./ranges.js";
+import { explained } from "./words.js";
+
+const GROUPS_SHOWN = 100;
+
+const costs = (cost) => cost.map((sum) => money(sum.cost_micros, sum.currency)).join(" · ") || "–";
+const minutes = (group) => (group.billsec === undefined ? "–" : count(Math.round(group.billsec / 60)));
+
+const OF_CALLS = [
+  { name: "Calls", cls: "number", cell: (group) => count(group.calls) },
+  { name: explained("ASR"), cls: "number wide", cell: (group) => percent(group.asr) },
+  { name: explained("ACD"), cls: "number wide", cell: (group) => duration(group.acd_sec) },
+  { name: "Minutes", cls: "number", cell: minutes },
+  { name: "Cost", cls: "number", cell: (group) => costs(group.cost) },
+];
+const OF_GATEWAYS = [
+  { name: "Attempts", cls: "number", cell: (group) => count(group.legs) },
+  { name: "Answered", cls: "number wide", cell: (group) => count(group.answered) },
+  { name: explained("ASR"), cls: "number", cell: (group) => percent(group.asr) },
+  { name: explained("PDD"), cls: "number", cell: (group) => (group.pdd_ms === null ? "–" : `${(group.pdd_ms / 1000).toFixed(1)} s`) },
+  { name: explained("MOS"), cls: "number", cell: (group) => group.rx_mos?.toFixed(2) ?? "–" },
+];
+
+function groupCard(title, head, found, member, columns, none) {
+  if (!found.groups.length) return refusal(title, "There is nothing to show of this month.");
+  return el("section", { class: "card" }, el("h2", {}, title), el("div", { class: "scroll" }, table(title, [
+    { name: head, cls: "name", cell: (group) => group[member] ?? el("span", { class: "muted" }, none) }, ...columns,
+  ], found.groups)), found.more ? el("p", { class: "muted" }, `The ${found.groups.length} with the most calls; the figures above have all.`) : null);
+}
+
+function statementCard(answer, month, account) {
+  const { statement } = answer;
+  const issued = statement.number !== null && statement.number !== undefined;
+  const query = (format) => new URLSearchParams({ format, ...(account ? { account } : {}) });
+  const link = (format, text) => el("a", { href: `v1/statements/${month}?${query(format)}`, download: `statement-${statement.number ?? `${month}-draft`}.${format}` }, text);
+  const total = (sum) => el("li", {}, el("b", {}, `${sum.total} ${sum.currency}`), el("span", { class: "muted" }, ` of it net ${sum.net}`));
+  const open = statement.uncounted.filter((part) => part.open || part.unrated);
+  return el("section", { class: "card" }, el("h2", {}, issued ? `Statement ${statement.number}` : "Statement, a draft"),
+    el("p", { class: "muted" }, issued ? "As it was issued, whatever changed since." : "As it would be now. It has a number once the operator issues it."),
+    statement.totals.length ? el("ul", {}, statement.totals.map(total)) : el("p", {}, "It has no amounts."),
+    open.map((part) => el("p", { class: "note" }, `Not in it, of ${part.month}: `, [part.open ? `calls that are up: ${count(part.open)}` : "",
+      part.unrated ? `calls without a price: ${count(part.unrated)}` : ""].filter(Boolean).join("; "))),
+    el("p", { class: "links" }, link("pdf", "Download PDF"), " ", link("csv", "Download CSV")));
+}
+
+/** What an operator has to settle: accounts with calls that have no price, and calls that name no account. */
+function workCard(accounts) {
+  const rows = accounts.groups.filter((group) => group.unrated > 0 || group.account_id === null).map((group) => ({
+    ...group,
+    what: group.account_id === null ? "calls without an account: nobody is billed for them" : "calls without a price: they are in no cost and no statement",
+    helps: group.account_id === null
+      ? "say whose they are: `tollbook account number add` for the numbers called, accountcode on the switch for phones and trunks"
+      : "open one: its page says why. Then `tollbook account plan` or `tollbook rates`, and `tollbook rerate --unrated`",
+  }));
+  if (!rows.length) return null;
+  const title = "To be settled";
+  return el("section", { class: "card whole" }, el("h2", {}, title), el("div", { class: "scroll" }, table(title, [
+    { name: "Account", cls: "name", cell: (row) => row.account_id ?? "none" },
+    { name: "Calls", cls: "number", cell: (row) => count(row.account_id === null ? row.calls : row.unrated) },
+    { name: "What happened", cls: "name", cell: (row) => row.what }, { name: "What helps", cls: "name", cell: (row) => prose(row.helps) },
+  ], rows)));
+}
+
+/** Load a month: {month, account, tz}; `current()`: whether it is still the one asked for. Throws ApiError. */
+export async function loadMonth(view, operator, current) {
+  try {
+    await showMonth(view, operator, current);
+  } catch (error) {
+    if (current()) byId("month-title").textContent = "The month is not complete: show it again in a moment";
+    throw error;
+  }
+}
+
+async function showMonth({ month, account, tz }, operator, current) {
+  const { since, until, before } = windowOf({ range: "month", month, tz }, Date.now());
+  const stats = (group_by, more = {}) => fetchJson("v1/stats", { since, until, tz, account, group_by, limit: GROUPS_SHOWN, ...more });
+  const cards = [];
+  const show = (card) => {
+    if (!current()) throw new DOMException("an older view", "AbortError");
+    if (card) cards.push(card);
+    replace(byId("month-cards"), ...cards);
+  };
+  const runs = localOf(Date.now(), tz).startsWith(month);
+  const now = await stats(null);
+  const earlier = await stats(null, { since: before.since, until: before.until });
+  if (!current()) return;
+  byId("month-title").textContent = `${at(since, tz, "month")}${account ? `, ${account}` : ""}${runs ? ", so far" : ""}`;
+  replace(byId("month-tiles"), ...tiles(now, { total: earlier.total, name: before.name }));
+  show(await orRefusal("By destination", () => stats("destination"),
+    (found) => groupCard("By destination", "Destination", found, "destination", OF_CALLS, "not charged")));
+  if (!operator || account) show(await orRefusal("Statement", () => fetchJson(`v1/statements/${month}`, { account }), (found) => statementCard(found, month, account)));
+  else show(refusal("Statement", "Statements are of one account: name it above."));
+  if (!operator) return;
+  const accounts = await stats("account");
+  if (!account) show(groupCard("By account", "Account", accounts, "account_id", OF_CALLS, "none"));
+  show(await orRefusal("By gateway", () => stats("gateway"), (found) => groupCard("By gateway", "Gateway", found, "gateway", OF_GATEWAYS, "none named")));
+  show(workCard(accounts));
+  if (!account && runs) show(doubtList(await fetchJson("v1/doubts", { since })));
+}
+
+/** Make the month's own form work; go({month, account}) shows another one. */
+export function startMonth(go) {
+  const form = byId("month-form");
+  const turn = (by) => {
+    const [year, month] = form.elements.month.value.split("-").map(Number);
+    if (year && month) go({ month: new Date(Date.UTC(year, month - 1 + by, 1)).toISOString().slice(0, 7), account: form.elements.account.value.trim() });
+  };
+  byId("month-before").addEventListener("click", () => turn(-1));
+  byId("month-after").addEventListener("click", () => turn(1));
+  form.addEventListener("submit", (event) => { event.preventDefault(); turn(0); });
+}
+
+// A month is of all calls, or of an account: its address must not name filters that its sums do not have.
+const NO_FILTERS = Object.fromEntries(Object.keys(FILTERS).filter((name) => name !== "account").map((name) => [name, ""]));
+
+/** Show the month's page and its form as a view has them; returns the view that it is: of a month, with no filter but the account. */
+export function openMonth(view, operator) {
+  const month = view.month || localOf(Date.now(), view.tz).slice(0, 7);
+  const form = byId("month-form");
+  form.elements.month.value = month;
+  form.elements.account.value = view.account;
+  form.elements.account.closest("label").hidden = !operator;
+  replace(byId("month-tiles"));
+  replace(byId("month-cards"));
+  byId("month-title").textContent = "Loading…";
+  return { ...view, ...NO_FILTERS, month };
+}

@@ -1,0 +1,89 @@
+// The time line of a call: a row of bars for each leg on one axis, arrows where one led to another, and the same as a table.
+
+import { el, svg, table } from "./dom.js";
+import { at, duration, seconds } from "./format.js";
+import { KINDS, timeLine } from "./legs.js";
+
+const ROW = 30; // pixels
+const TOP = 8;
+const AXIS = 22;
+const LEFT = 10;
+const RIGHT = 12;
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400]; // seconds between two ticks
+const TICK_WIDTH = 60;
+
+const nameOf = (leg) => `Leg ${leg.leg}: ${leg.direction === "inbound" ? `${leg.caller_num} called in` : leg.dialed_num}`;
+
+/** Say what a span is, as rang 0:03 from 12:04:05 to 12:04:08. */
+const told = ({ kind, from, to }, zone) => `${KINDS[kind]} ${seconds(to - from)}, from ${at(from, zone, "second")} to ${at(to, zone, "second")}`;
+
+function drawing({ from, to, rows, arrows }, width, zone, say) {
+  const whole = Math.max(to - from, 1000);
+  const inner = width - LEFT - RIGHT;
+  const x = (ms) => LEFT + ((ms - from) / whole) * inner;
+  const y = (row) => TOP + row * ROW;
+  const height = TOP + rows.length * ROW + AXIS;
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "legs", role: "img",
+    "aria-label": `Time line of ${rows.length} legs over ${duration(whole / 1000)}; the table below has the same` });
+  const wanted = whole / 1000 / Math.max(1, inner / TICK_WIDTH);
+  const step = STEPS.find((size) => size >= wanted) ?? wanted;
+  for (let s = 0; s <= whole / 1000; s += step) {
+    const place = x(from + s * 1000);
+    picture.append(svg("line", { class: "grid", x1: place, x2: place, y1: TOP, y2: height - AXIS }),
+      svg("text", { class: "axis", x: place, y: height - 6, "text-anchor": s === 0 ? "start" : "middle" }, duration(s)));
+  }
+  rows.forEach(({ leg, spans }, row) => spans.forEach((span) => {
+    const thin = span.kind === "held" || span.kind === "queue";
+    const text = `${nameOf(leg)}: ${told(span, zone)}`;
+    const bar = svg("rect", { class: `span k-${span.kind}`, x: x(span.from), y: y(row) + (thin ? 15 : 11), rx: 2,
+      width: Math.max(2, x(span.to) - x(span.from)), height: thin ? 7 : 15 }, svg("title", {}, text));
+    bar.addEventListener("pointerenter", () => say(text));
+    picture.append(bar);
+  }));
+  rows.forEach(({ leg }, row) => picture.append(
+    svg("text", { class: "leg-name", x: Math.min(x(leg.created_ts) + (arrows.some((arrow) => arrow.to === row) ? 8 : 0), width - 150), y: y(row) + 8 }, nameOf(leg))));
+  for (const arrow of arrows) {
+    const [place, down] = [x(arrow.at), arrow.to > arrow.from];
+    const [start, tip] = [y(arrow.from) + (down ? 27 : 10), y(arrow.to) + (down ? 10 : 27)];
+    const text = `${arrow.moved ? "The call moved on" : "Calls"}: ${nameOf(rows[arrow.from].leg)} → ${nameOf(rows[arrow.to].leg)}, ${at(arrow.at, zone, "second")}`;
+    const line = svg("g", { class: arrow.moved ? "arrow moved" : "arrow" }, svg("title", {}, text),
+      svg("path", { d: `M${place} ${start}V${tip}` }), svg("path", { d: `M${place - 4} ${tip + (down ? -6 : 6)}L${place} ${tip}L${place + 4} ${tip + (down ? -6 : 6)}` }));
+    line.addEventListener("pointerenter", () => say(text));
+    picture.append(line);
+  }
+  return picture;
+}
+
+/** Make the time line of a call's legs in a time zone; null when there are none. */
+export function legLine(call, zone) {
+  if (!call.legs.length) return null;
+  const line = timeLine(call, Date.now());
+  const readout = el("p", { class: "readout muted" }, "Point at a bar or an arrow, or tap it, for its times.");
+  const say = (text) => { readout.textContent = text; };
+  const host = el("div", {});
+  new ResizeObserver(() => {
+    const width = Math.max(host.clientWidth, 220);
+    if (host.dataset.width !== String(width)) host.replaceChildren(drawing(line, width, zone, say));
+    host.dataset.width = width;
+  }).observe(host);
+  const kinds = Object.keys(KINDS).filter((kind) => line.rows.some((row) => row.spans.some((span) => span.kind === kind)));
+  const key = (cls) => svg("svg", { class: "key", viewBox: "0 0 10 10", "aria-hidden": "true" },
+    svg("rect", { class: cls, width: 10, height: 10, rx: 2 }));
+  const sum = (row, kind) => {
+    const ms = row.spans.filter((span) => span.kind === kind).reduce((total, span) => total + span.to - span.from, 0);
+    return ms ? seconds(ms) : "";
+  };
+  const moved = line.arrows.some((arrow) => arrow.moved);
+  return el("figure", { class: "leg-line" },
+    el("ul", { class: "legend" }, kinds.map((kind) => el("li", {}, key(`span k-${kind}`), KINDS[kind])),
+      moved ? el("li", {}, key("moved-key"), "moved on to another party: a transfer, or the dialplan") : null),
+    host, readout,
+    el("details", {}, el("summary", {}, "As a table"), el("div", { class: "scroll" }, table("The legs and their times", [
+      { name: "Leg", cls: "name", cell: ({ leg }) => nameOf(leg) },
+      { name: "Began", cell: ({ leg }) => at(leg.created_ts, zone, "second") },
+      ...kinds.map((kind) => ({ name: KINDS[kind], cls: "number", cell: (row) => sum(row, kind) })),
+      { name: "Ended", cell: ({ leg }) => (leg.hangup_ts === null ? "is up" : at(leg.hangup_ts, zone, "second")) },
+      { name: "Cause", cell: ({ leg }) => leg.hangup_cause ?? "" },
+      { name: "Made for", cell: ({ leg }) => (leg.child_of === null ? "" : `leg ${leg.child_of}`) },
+    ], line.rows))));
+}
