@@ -24,6 +24,8 @@ ACCOUNT_PAGES: Final = 2
 # Sums read every call that they count: each keeps a core of PostgreSQL busy, or several. No more at once than leave the
 # listener's batches and the pages their part; the others wait for their turn.
 STATS_CONNECTIONS: Final = 2
+# What is up now is read for all who watch, one account after the other, however many watch.
+NOW_CONNECTIONS: Final = 1
 ACCOUNT_STATS: Final = 1
 # A request that has waited this long for a connection gets a 503, and so does one that finds this many waiting for one
 # of its kind, so that threads do not pile up. Those for keys are soon done: there all may wait.
@@ -39,23 +41,33 @@ class Database:
         self._keys = _pool(url, "keys", KEY_CONNECTIONS, max_waiting=0)
         self._pages = _pool(url, "pages", PAGE_CONNECTIONS)
         self._stats = _pool(url, "stats", STATS_CONNECTIONS)
-        self._page_share = Share("pages of calls", ACCOUNT_PAGES, room)
-        self._stats_share = Share("stats", ACCOUNT_STATS, room)
+        self._now = _pool(url, "now", NOW_CONNECTIONS)
+        self._page_share = Share("pages", "pages of calls", ACCOUNT_PAGES, room)
+        self._stats_share = Share("stats", "stats", ACCOUNT_STATS, room)
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """Return the shares of each kind of work."""
+        return (self._page_share, self._stats_share)
+
+    def pool_counts(self) -> dict[str, dict[str, int]]:
+        """Return what psycopg_pool counts, by the name of the pool."""
+        return {pool.name: pool.get_stats() for pool in (self._keys, self._pages, self._stats, self._now)}
 
     def open(self) -> None:
         """Start connecting in the background."""
-        for pool in (self._keys, self._pages, self._stats):
+        for pool in (self._keys, self._pages, self._stats, self._now):
             pool.open()
 
     def close(self) -> None:
         """Close all connections."""
-        for pool in (self._keys, self._pages, self._stats):
+        for pool in (self._keys, self._pages, self._stats, self._now):
             pool.close()
 
     @contextmanager
-    def looking_up(self) -> Generator[Connection]:
+    def looking_up(self, within_s: float = WAIT_TIMEOUT_S) -> Generator[Connection]:
         """Yield a connection for statements of a millisecond, such as finding a key; raises StoreUnavailable."""
-        with store_errors(), self._keys.connection() as connection:
+        with store_errors(), self._keys.connection(within_s) as connection:
             yield connection
 
     @contextmanager
@@ -77,12 +89,28 @@ class Database:
             yield connection
 
     @contextmanager
+    def writing(self, accounts: Accounts) -> Generator[Connection]:
+        """Yield a connection that writes what little the API may write, of these accounts; raises as `searching`."""
+        with self.searching(accounts) as connection, row_security.writing(connection, accounts):
+            yield connection
+
+    @contextmanager
     def summing(self, accounts: Accounts) -> Generator[Connection]:
         """Yield a connection as `reading` does, for statements that take a second."""
         with (
             self._stats_share.taken(accounts),
             store_errors(),
             self._stats.connection() as connection,
+            row_security.reading(connection, accounts),
+        ):
+            yield connection
+
+    @contextmanager
+    def watching(self, accounts: Accounts) -> Generator[Connection]:
+        """Yield a connection as `reading` does, for what is up now, out of nobody's share; raises StoreUnavailable."""
+        with (
+            store_errors(),
+            self._now.connection() as connection,
             row_security.reading(connection, accounts),
         ):
             yield connection

@@ -1,6 +1,6 @@
 """`/healthz` and `/readyz`, for monitoring; they need no key."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
@@ -10,6 +10,10 @@ from export_app.web.openapi import error_responses, get
 from export_app.web.responses import as_json
 from export_app.web.schema import ErrorResponse, ResponseModel
 from tollbook.store.database import check_schema
+
+# Shorter than other requests wait for a connection: a load balancer or `tollbook doctor` waits only a few seconds, and
+# takes a process that answers later for one that hangs.
+READY_WITHIN_S: Final = 1.0
 
 
 class Health(ResponseModel):
@@ -36,6 +40,7 @@ def healthz() -> Response:
 )
 def readyz() -> Response:
     """Check that the database answers and has the right schema."""
-    with services().database.looking_up() as connection:
+    with services().database.looking_up(READY_WITHIN_S) as connection:
         check_schema(connection)
+    services().outages.database_answers()
     return as_json({"ok": True})

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from export_app.web.errors import ApiError
-from tollbook.model.accounts import Accounts
+from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 
 # A request that waits holds a thread. All that wait, for whatever share or connection, and all that are at work on
-# connections leave some of the 64 free (a test adds them up).
+# connections leave some free (a test adds them up).
 ACCOUNT_WAITING: Final = 8
 ALL_WAITING: Final = 16
 # As long as a request that is at work may take: then it is the client's turn to wait, and for as long, because one that
@@ -32,24 +32,49 @@ class _Requests:
     waiting: deque[threading.Condition] = field(default_factory=deque[threading.Condition])
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShareCounts:
+    """How many requests of all accounts hold a place or wait for one now, and how many were refused so far."""
+
+    at_work: int
+    waiting: int
+    refused: int
+
+
 def waiting_room() -> threading.Semaphore:
     """Make the room for all requests of a process that wait for a share."""
     return threading.Semaphore(ALL_WAITING)
 
 
 class Share:
-    """Lets `most` requests of each account work at once on `what`; a few more wait in `room`, others are refused."""
+    """Lets `most` requests of each account work at once; a few more wait in `room`, others are refused.
 
-    def __init__(self, what: str, most: int, room: threading.Semaphore) -> None:
+    `work`: a word for it in metrics; `what`: what such a request asks for, in the refusal.
+    """
+
+    def __init__(self, work: str, what: str, most: int, room: threading.Semaphore) -> None:
+        self.work = work
         self._what = what
         self._most = most
         self._room = room
         self._lock = threading.Lock()
         self._of: dict[Accounts, _Requests] = {}
+        self._refused = 0
+
+    def counts(self) -> ShareCounts:
+        """Return how the share is used at this moment."""
+        with self._lock:
+            return ShareCounts(
+                at_work=sum(requests.at_work for requests in self._of.values()),
+                waiting=sum(len(requests.waiting) for requests in self._of.values()),
+                refused=self._refused,
+            )
 
     @contextmanager
     def taken(self, accounts: Accounts) -> Generator[None]:
         """Hold a place of this account's share; raises ApiError when too many of its requests hold or want one."""
+        if isinstance(accounts, OneAccount) and accounts.for_operator:
+            accounts = EveryAccount()  # no operator keeps an account from its own calls
         with self._lock:
             mine = self._of.setdefault(accounts, _Requests())
             try:
@@ -86,6 +111,7 @@ class Share:
             self._of.pop(accounts, None)
 
     def _refusal(self) -> ApiError:
+        self._refused += 1  # under the lock, as all that calls this
         return ApiError(
             429,
             "too_many_at_once",

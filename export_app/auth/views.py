@@ -19,6 +19,9 @@ class WhoAmI(ResponseModel):
     account_id: str | None = Field(description="Null: every account (operator).")
     scopes: list[str]
     key: str = Field(description="The first characters of the key.")
+    expires_ts: int | None = Field(description="When the key expires, epoch ms; null: never.")
+    accountId: str | None = Field(description="As account_id, by the name that sip.io has for it.")
+    via: Literal["key", "session"] = Field(description="Whether the request had the API key, or a session of it.")
 
 
 whoami = key_blueprint("whoami")
@@ -28,5 +31,8 @@ whoami = key_blueprint("whoami")
 def who_am_i(query: NoQuery) -> Response:
     """Return the account and the scopes of the key. Any key may ask."""
     del query
-    key = current_identity().key
-    return as_json({"ok": True, "account_id": key.account_id, "scopes": key.scopes, "key": key.hint})
+    identity = current_identity()
+    key = identity.key
+    expires_ts = None if key.expires_at is None else int(key.expires_at.timestamp() * 1000)
+    ours = {"account_id": key.account_id, "scopes": key.scopes, "key": key.hint, "expires_ts": expires_ts}
+    return as_json({"ok": True, **ours, "accountId": key.account_id, "via": "session" if identity.session else "key"})

@@ -4,17 +4,19 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 import msgspec
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.formula import INNER_CELL, defuse
-from tollbook.model.record import COLUMNS
+from tollbook.model.record import COLUMNS, Record
 
 MEDIA_TYPE: Final = "text/csv; charset=utf-8; header=present"
 NEXT_CURSOR: Final = "X-Next-Cursor"
 SYNC_CURSOR: Final = "X-Sync-Cursor"
+CURRENCY: Final = "X-Currency"
 
 # Rows that are encoded together: one that needs quotes slows down these, not the whole page.
 _CHUNK: Final = 500
@@ -22,6 +24,15 @@ _CHUNK: Final = 500
 _SUSPECT: Final = re.compile(rb'"(?:[=\-@ \x7f-\xff]|\+(?![0-9]+"))')
 
 _encode = msgspec.json.Encoder().encode
+
+
+def with_deleted(
+    columns: Sequence[str], rows: Iterable[Record], deleted: Iterable[CallKey]
+) -> tuple[Sequence[str], Iterator[Record]]:
+    """Add a column `deleted` to rows of these columns, and rows of deleted calls, of which there is only their key."""
+    kept = ((*row, False) for row in rows)
+    gone = ((*(getattr(key, column, None) for column in columns), True) for key in deleted)
+    return (*columns, "deleted"), chain(kept, gone)
 
 
 def encode_page(rows: Iterable[Sequence[object]], columns: Sequence[str] = COLUMNS, *, raw: bool = False) -> bytes:

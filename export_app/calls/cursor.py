@@ -20,13 +20,17 @@ from tollbook.times import LAST_MS, SECONDS_PER_DAY
 MAX_AGE_S: Final = 7 * SECONDS_PER_DAY
 
 # A cursor of another resource, or of another form, gets another purpose.
-_PURPOSE: Final = b"tollbook cursor 3: /v1/calls"
+_PURPOSE: Final = b"tollbook cursor 4: /v1/calls"
+
+# How many of the filters, the first ones, cursors had before there were others.
+_FILTERS_BEFORE: Final = (6, 14)
 
 # A client knows its API key, and could sign any values: these can be given to PostgreSQL and to the archive. It could
 # read on from another place, and nothing more, because the account never comes from a cursor.
 _Ms: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LAST_MS)]
 _Seconds: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LAST_MS // 1000)]
 _Transaction: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Epoch: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 _Text: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z")]
 
 
@@ -55,15 +59,23 @@ class CallsCursor(_PageCursor, frozen=True, kw_only=True, tag="c"):
 
 
 class ChangesCursor(_PageCursor, frozen=True, kw_only=True, tag="u"):
-    """The time that a sync began from, epoch ms, and the position of the last row of the page."""
+    """The time that a sync began from, epoch ms, and the position of the last row of the page.
 
+    `epoch`: the history in which the position has a meaning (`tollbook.store.history`).
+    """
+
+    epoch: _Epoch
     updated_since: _Ms
     changed: _Transaction
 
 
 class SyncCursor(_Cursor, frozen=True, kw_only=True, tag="s"):
-    """The end of a sync, where the next begins: the rows of all transactions before `first` were in its pages."""
+    """The end of a sync, where the next begins: the rows of all transactions before `first` were in its pages.
 
+    `epoch` as of a ChangesCursor.
+    """
+
+    epoch: _Epoch
     first: _Transaction
 
 
@@ -85,7 +97,15 @@ def decode(text: str, key_hash: bytes) -> Cursor | None:
     except (BadData, msgspec.MsgspecError, UnicodeError):
         return None
     # Base64 can write the bytes of a signature in several ways: only ours is accepted.
-    return cursor if encode(cursor, key_hash) == text else None
+    as_before = (_encode_as_before(cursor, key_hash, count) for count in _FILTERS_BEFORE)
+    return cursor if text in (encode(cursor, key_hash), *as_before) else None
+
+
+def _encode_as_before(cursor: Cursor, key_hash: bytes, count: int) -> str:
+    """Sign a cursor in a form from when there were fewer filters: a nightly sync goes on after an upgrade."""
+    tag, filters, *others = msgspec.to_builtins(cursor)
+    payload = _encoder.encode([tag, filters[:count], *others])
+    return _signer(key_hash).sign(base64_encode(payload)).decode()
 
 
 def _signer(key_hash: bytes) -> Signer:

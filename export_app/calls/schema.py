@@ -1,13 +1,12 @@
-"""What `/v1/calls` answers with, as the OpenAPI document shows it."""
+"""What `/v1/calls` answers with, as the OpenAPI document shows it, and what a call has there and alone."""
 
 from typing import Any, Final, Literal, cast
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from export_app.calls import csv_page
-from export_app.web.parameters import without_default
-from export_app.web.schema import ResponseModel
-from tollbook.model.vocabulary import Direction, Disposition
+from export_app.web.schema import ResponseModel, without_default
+from tollbook.model.vocabulary import Direction, Disposition, HungUpBy
 
 _CALL: Final[dict[str, JsonValue]] = {
     "call_id": "8f4b3c52-6f0e-4f5e-9a54-6c9a5f0f6a4e",
@@ -54,7 +53,9 @@ class Call(ResponseModel):
     hangup_cause: str | None
     queue_id: str | None
     agent_id: str | None
-    cost_micros: int | None = Field(description="Millionths of the account's currency; null: not yet, or not rated.")
+    cost_micros: int | None = Field(
+        description="Millionths of a unit of the currency; null: not yet, or not rated. The page names the currency."
+    )
 
 
 def _none_required(schema: dict[str, Any]) -> None:
@@ -62,10 +63,46 @@ def _none_required(schema: dict[str, Any]) -> None:
     schema.pop("required", None)
 
 
-class ListedCall(Call):
-    """A call with the columns that were asked for; without `fields`, the first 16."""
+class Recording(ResponseModel):
+    """A file in which the call was recorded."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra=_none_required)
+    path: str | None = Field(
+        description="Below the root folder of recordings, or the file's name alone; null: it is no file. For an"
+        " operator's key as the switch states it."
+    )
+    url: str | None = Field(description="Where the operator's web server has it; the address is no permission.")
+
+
+FOR_OPERATORS: Final = "For operators' keys, unless TOLLBOOK_TENANTS_SEE_CARRIERS is set."
+OF_CARRIER: Final = "Null for an account's key where that is a carrier's, unless TOLLBOOK_TENANTS_SEE_CARRIERS is set."
+
+
+class DetailsOfCall(ResponseModel):
+    """What became of a call beside its columns. Null where nothing says."""
+
+    hung_up_by: HungUpBy | None = Field(description="Who ended the last conversation.")
+    pdd_ms: int | None = Field(description="From the caller's INVITE to the first ringing, early media or answer.")
+    ring_ms: int | None = Field(description="From there to the answer, or to the end.")
+    wait_ms: int | None = Field(description="In a queue, until an agent answered or the caller left.")
+    talk_ms: int | None = Field(description="Of the queue's agent who took the call, until one of them hung up.")
+    hold_ms: int | None = Field(description="During which at least one party held.")
+    rx_mos: float | None = Field(description="Mean opinion score, 1 to 5, of what the switch received from the caller.")
+    codec: str | None = Field(description="Of the caller's leg.")
+    sip_call_id: str | None = Field(description=f"Of the caller's leg. {OF_CARRIER}")
+    source_ip: str | None = Field(description=f"Of the caller's leg. {OF_CARRIER}")
+    gateway: str | None = Field(description=f"That answered, or that was tried last. {FOR_OPERATORS}")
+    sip_status: int | None = Field(description=f"The last carrier's final answer when none answered. {FOR_OPERATORS}")
+    destination: str | None = Field(description="The name of the rate of the longest charge.")
+    recordings: list[Recording] | None = Field(description="Null: none is known.")
+    voicemail: bool | None = Field(description="Whether a message was left; null: nothing says.")
+    vars: dict[str, str] | None = Field(description="Of the variables in TOLLBOOK_VARIABLES those that the call has.")
+    imported: str | None = Field(
+        description="The format and file that the call was imported from; null: Tollbook recorded it itself."
+    )
+
+
+class CallWithExtras(Call):
+    """A call with what is kept beside its record."""
 
     currency: str | None = Field(description="Of cost_micros, ISO 4217; null: no plan priced it.")
     switch: str = Field(description="Which switch it went through.")
@@ -77,6 +114,21 @@ class ListedCall(Call):
     parts: list[dict[str, JsonValue]] | None = Field(description="What was charged, and the rate that priced it.")
 
 
+# The bases in this order, because a schema begins with the fields of the last: it lists the columns as `fields` does.
+class ListedCall(DetailsOfCall, CallWithExtras):
+    """A call with the columns that were asked for; without `fields`, the first 16."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra=_none_required)
+
+
+class DeletedCall(ResponseModel):
+    """A call that was deleted, or is another account's now."""
+
+    start_ts: int = Field(description="Epoch ms.")
+    call_id: str
+    switch: str
+
+
 class CallPage(ResponseModel):
     """A page of calls."""
 
@@ -85,15 +137,22 @@ class CallPage(ResponseModel):
             "text/csv": {
                 "schema": {"type": "string"},
                 "example": csv_page.encode_page([list(_CALL.values())]).decode(),
-            }
+            },
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {
+                "schema": {"type": "string", "format": "binary"},
+            },
         },
         headers={
             csv_page.NEXT_CURSOR: {
-                "description": "CSV only: the next page's cursor, when there is a next page.",
+                "description": "CSV and XLSX: the next page's cursor, when there is a next page.",
                 "schema": {"type": "string"},
             },
             csv_page.SYNC_CURSOR: {
-                "description": "CSV only: the cursor of the next sync, on the last page of changes.",
+                "description": "CSV and XLSX: the cursor of the next sync, on the last page of changes.",
+                "schema": {"type": "string"},
+            },
+            csv_page.CURRENCY: {
+                "description": "CSV and XLSX: the currency of all amounts, `mixed` if there are several; absent: none.",
                 "schema": {"type": "string"},
             },
             "Link": {
@@ -105,7 +164,22 @@ class CallPage(ResponseModel):
 
     ok: Literal[True]
     count: int = Field(description="How many rows this page has.")
+    currency: str | None = Field(
+        default=None,
+        description="The currency of all amounts of the page, ISO 4217; `mixed`: ask for `fields=…,currency`; null: no"
+        " call has a plan. Absent where no column is an amount.",
+        json_schema_extra=without_default,
+    )
+    hint: str = Field(
+        default="", description="Present where amounts are in several currencies.", json_schema_extra=without_default
+    )
     rows: list[ListedCall]
+    deleted: list[DeletedCall] = Field(
+        default=[],
+        description="Present on every page of changes: calls to delete, whatever the filters. In CSV each is a row that"
+        " has only its key, and `true` in the last column, `deleted`.",
+        json_schema_extra=without_default,
+    )
     next_cursor: str = Field(
         default="",
         description="Present when there is a next page: send it as `cursor` to get it.",
@@ -116,108 +190,3 @@ class CallPage(ResponseModel):
         description="Present on the last page of changes: send it as `cursor` to begin the next sync here.",
         json_schema_extra=without_default,
     )
-
-
-class Leg(ResponseModel):
-    """A leg of a call: one channel of the switch."""
-
-    leg: int = Field(description="Its number in this call, in the order the legs were made; the rules use it.")
-    role: Literal["root", "child", "orphan"] = Field(description="Orphan: no event of its parent was received.")
-    child_of: int | None = Field(description="The number of the leg that it was made for.")
-    depth: int = Field(description="How many legs are above it.")
-    parent_uid: str | None = Field(description="The id of the leg that it was made for, known or not.")
-    named_by: str | None = Field(description="The header that names its parent.")
-    uid: str = Field(description="The switch's id of the channel.")
-    channel: str
-    direction: Literal["inbound", "outbound"] = Field(description="The channel's: inbound came to the switch.")
-    caller_num: str
-    dialed_num: str
-    call_number: str | None = Field(description="The number that an operator's variable says is charged.")
-    gateway: str | None = Field(description="The switch's name for the trunk that it went over.")
-    off_net: bool
-    off_net_rule: str = Field(description="The rule by which it is off-net, or is not.")
-    created_ts: int = Field(description="Epoch ms.")
-    answered_ts: int | None = Field(description="Epoch ms; null: not answered.")
-    hangup_ts: int | None = Field(description="Epoch ms; null: it is up.")
-    hangup_cause: str | None
-    known_from: Literal["create", "cdr_file", "look", "end", "answer"] = Field(
-        description="create: its CHANNEL_CREATE was received. Otherwise what it is known from instead."
-    )
-    ended_by: Literal["event", "cdr_file", "estimate"] | None = Field(description="What says that it ended.")
-    lives: list[int] = Field(description="When it was created, epoch ms: more than once after `sofia recover`.")
-
-
-class RateTerms(ResponseModel):
-    """The rate that priced a part."""
-
-    prefix: str
-    per_min_micros: int
-    connection_fee_micros: int
-    first_increment_sec: int
-    increment_sec: int
-    valid_from_ts: int = Field(description="Epoch ms.")
-    valid_to_ts: int | None = Field(description="Epoch ms, not included; null: for ever.")
-
-
-class PricePart(ResponseModel):
-    """One thing that the call is charged for."""
-
-    direction: Direction
-    number: str
-    seconds: int
-    leg: int | None = Field(description="The leg that is charged; null: the call itself, or no longer known.")
-    charged: str | None = Field(description="Why it is charged; null: the settings have changed since.")
-    billed_sec: int | None = Field(description="Seconds after increments.")
-    digits: str | None = Field(description="The number as prefixes were compared with it: E.164 by a dial plan.")
-    rate_id: int | None
-    rate: str | None = Field(description="The name of the rate that priced it.")
-    plan: str | None = Field(description="The plan that the rate belongs to: the account's own, or its base.")
-    version: int | None = Field(description="The version of that plan which brought the rate.")
-    terms: RateTerms | None = Field(description="Null: no rate.")
-    cost_micros: int | None
-    priced: str = Field(description="The arithmetic.")
-
-
-class FormerPrice(ResponseModel):
-    """What the call cost until it was priced again."""
-
-    cost_micros: int | None
-    currency: str | None
-    unrated: str | None
-    replaced_ts: int = Field(description="When it was priced again, epoch ms.")
-
-
-class CallPrice(ResponseModel):
-    """What the call costs, and why."""
-
-    cost_micros: int | None
-    currency: str | None
-    unrated: str | None = Field(description="Why a finished call has no price.")
-    total: str
-    parts: list[PricePart]
-    before: list[FormerPrice] = Field(description="The prices it had before, oldest first.")
-
-
-class CallDetail(Call):
-    """A call, explained."""
-
-    model_config = ConfigDict(frozen=True)
-
-    switch: str = Field(description="Which switch it went through.")
-    revision: int = Field(description="0 while the call is up, 1 when complete, one more each time it was corrected.")
-    estimated: bool = Field(
-        description="The end of a leg is an estimate, or the switch's clock was set back during the call."
-    )
-    note: str | None = Field(
-        description="What to know before reading on, for example that the legs are no longer kept."
-    )
-    legs: list[Leg] = Field(description="In the order in which they were made.")
-    rules: dict[str, str] = Field(description="For each column, the rule that gave its value, as a sentence.")
-    price: CallPrice
-
-
-class CallDetails(ResponseModel):
-    """The calls of an id, newest first: more than one where a switch used the id again, or two the same one."""
-
-    ok: Literal[True]
-    calls: list[CallDetail]

@@ -3,8 +3,8 @@
 import socket
 from typing import Final
 
-from tollbook.config import Bind
 from tollbook.errors import SettingsError
+from tollbook.setting_values import Bind
 
 # Accepted sockets inherit it: the kernel cuts off a client that reads nothing for so long, and its response, which
 # waits in our memory, is gone.

@@ -11,11 +11,13 @@ from typing import Any, Final
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
+from export_app.metrics.requests import RequestMetrics
 from export_app.server.request_parser import RequestParser
 from export_app.server.sockets import Sockets
 from export_app.server.tasks import RefusalTask, RequestTask
 from export_app.server.worker_threads import WorkerThreads
 from export_app.web.client_address import Address, Network, client_address, client_group, is_among, parse_address
+from export_app.web.event_stream import EventStream
 from tollbook.log import log_line
 
 _log = logging.getLogger("tollbook.serve")
@@ -23,6 +25,8 @@ _log = logging.getLogger("tollbook.serve")
 IDLE_TIMEOUT_S: Final = 30.0  # until a connection's first request, and between two
 REQUEST_TIMEOUT_S: Final = 10.0  # from a request's first byte to the end of its body
 RESPONSE_TIMEOUT_S: Final = 60.0  # to take a whole response; the largest page has some 3 MB
+# Whoever sends events says something every 15 s, and ends a stream in time. A stream of which nobody knows ends here.
+STREAM_TIMEOUT_S: Final = 60.0
 # For the client to close, once we are done: closing first, with bytes of it unread, could lose the end of the response.
 _LINGER_S: Final = 1.0
 # No request takes as long: PostgreSQL ends a statement after 5 s, the archive's storage after 20.
@@ -32,7 +36,7 @@ _SEND_BYTES: Final = 256 * 1024
 
 
 class Connection(HTTPChannel):
-    """A connection in one of five phases: idle, request, busy (ours to answer), response, lingering.
+    """A connection in one of six phases: idle, request, busy (ours to answer), response, stream, lingering.
 
     `since_s`: when the phase began, monotonic. The server's loop runs everything here but `service`, which runs in a
     worker thread.
@@ -52,6 +56,7 @@ class Connection(HTTPChannel):
         *,
         proxies: Collection[Network],
         stopping: threading.Event,
+        metrics: RequestMetrics,
     ) -> None:
         super().__init__(server, sock, peer, server.adj, map=sockets)
         # What waitress copies for each attempt to send, of which the socket may take little.
@@ -60,6 +65,7 @@ class Connection(HTTPChannel):
         self.client = client_group(address)
         self.is_proxy = address is not None and is_among(address, proxies)
         self.stopping = stopping
+        self.metrics = metrics
         self._threads = threads
         self._proxies = proxies
         self.since_s = time.monotonic()
@@ -67,6 +73,9 @@ class Connection(HTTPChannel):
         self._lingering = False
         self._thread: int | None = None
         self._reported = False
+        self._sockets = sockets
+        self._stream: EventStream | None = None
+        self._stream_chunked = False
 
     @property
     def is_busy(self) -> bool:
@@ -86,9 +95,11 @@ class Connection(HTTPChannel):
         """Serve the next request in a worker thread; one that was pipelined, when the client has the response before.
 
         Otherwise a client that reads nothing would fill our memory with what it asked for in one packet, and then hold
-        a thread.
+        a thread. After a stream has begun there is no next one.
         """
-        if self.total_outbufs_len:
+        if self._stream is not None:
+            self.requests.clear()
+        elif self.total_outbufs_len:
             self.postponed = True
         else:
             self._threads.add_task(self)
@@ -114,14 +125,46 @@ class Connection(HTTPChannel):
             self.since_s = time.monotonic()
         return taken
 
+    def send_continue(self) -> None:
+        """Ask for the body of a request, but of none that comes after a stream has begun: it is not served."""
+        if self._stream is None:
+            super().send_continue()
+
+    def begin_stream(self, stream: EventStream, *, chunked: bool) -> None:
+        """Go on with a response that has begun, as events come, without a thread. A worker thread calls this."""
+        self._stream, self._stream_chunked = stream, chunked
+        file = self.socket.fileno()
+
+        def wake() -> None:
+            self._sockets.wake(file)
+            self.server.pull_trigger()
+
+        stream.attach(wake)
+        if not self.connected:
+            stream.close()
+
+    def handle_close(self) -> None:
+        """Close, and let whoever sends events know."""
+        if self._stream is not None:
+            self._stream.close()
+        super().handle_close()
+
     def readable(self) -> bool:
-        return self._lingering or super().readable()
+        return self._lingering or (self._stream is not None and not self.requests) or super().readable()
 
     def writable(self) -> bool:
+        self._take_event()
         return self.will_close or (not self._lingering and (self.postponed or bool(super().writable())))
 
     def handle_read(self) -> None:
         """Read a part of a request; of a client that has its last response, whatever still comes."""
+        if self._stream is not None and not self._lingering:
+            try:
+                if self.recv(_DRAIN_BYTES):
+                    self.handle_close()  # it has asked for all that it gets here
+            except OSError:
+                self.handle_close()
+            return
         if not self._lingering:
             super().handle_read()
             return
@@ -147,6 +190,8 @@ class Connection(HTTPChannel):
             self.since_s = time.monotonic()
         if last:
             self._linger()
+        elif self._stream is not None:
+            self._take_event()
         elif self.postponed:
             self.postponed = False
             self.start()
@@ -186,7 +231,24 @@ class Connection(HTTPChannel):
             return _LINGER_S
         if self.total_outbufs_len:
             return RESPONSE_TIMEOUT_S
+        if self._stream is not None:
+            return STREAM_TIMEOUT_S
         return IDLE_TIMEOUT_S if self.request is None else REQUEST_TIMEOUT_S
+
+    def _take_event(self) -> None:
+        """Take the next event of a stream, when the client has all that came before. The server's loop calls this."""
+        if self._stream is None or self.requests or self.total_outbufs_len or self._lingering or not self.connected:
+            return
+        event, ends = self._stream.take()
+        if self._stream_chunked:
+            event = b"%x\r\n%b\r\n" % (len(event), event) if event else b""
+            event += b"0\r\n\r\n" if ends else b""
+        if event:
+            self.outbufs[-1].append(event)
+            self.total_outbufs_len += len(event)
+            self.since_s = time.monotonic()
+        if ends:
+            self.close_when_flushed = True
 
     def _linger(self) -> None:
         self._lingering, self.since_s = True, time.monotonic()

@@ -19,6 +19,8 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
+from export_app.metrics.capacity import ServerState
+from export_app.metrics.requests import RequestMetrics
 from export_app.server.bind import BACKLOG
 from export_app.server.bounds import MAX_CONNECTIONS, MAX_UNSENT_BYTES, surplus
 from export_app.server.connection import Connection
@@ -33,7 +35,7 @@ from tollbook.systemd import notify
 _log = logging.getLogger("tollbook.serve")
 
 # Most wait for PostgreSQL, or for their turn there: `share` and `database` count on as many. Started when needed.
-THREADS: Final = 64
+THREADS: Final = 80
 GRACEFUL_TIMEOUT_S: Final = 10.0  # how long a stop waits for running requests, whose statements have 5 s each
 _ACCEPTS_AT_ONCE: Final = 64
 _TICK_S: Final = 1.0
@@ -46,8 +48,15 @@ _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, err
 class Server(TcpWSGIServer):
     """Serves an application on a listening socket, for clients of which `proxies` pass on requests of others."""
 
-    def __init__(self, application: WSGIApplication, listener: socket.socket, proxies: Collection[Network]) -> None:
+    def __init__(
+        self,
+        application: WSGIApplication,
+        listener: socket.socket,
+        proxies: Collection[Network],
+        metrics: RequestMetrics,
+    ) -> None:
         self._proxies = proxies
+        self._metrics = metrics
         self._stopping = threading.Event()
         self._accepted = False
         self._out_of_files = False
@@ -95,6 +104,15 @@ class Server(TcpWSGIServer):
             self._stopping.set()
             self.pull_trigger()
 
+    def state(self) -> ServerState:
+        """Return what the server is doing. Any thread may call this."""
+        return ServerState(
+            connections=len(self.active_channels),
+            threads=THREADS,
+            threads_busy=self._threads.busy,
+            requests_waiting=self._threads.waiting,
+        )
+
     def add_task(self, task: HTTPChannel) -> None:
         """Start the next request of a connection."""
         assert isinstance(task, Connection)
@@ -114,7 +132,14 @@ class Server(TcpWSGIServer):
                     self._spare_files(error)
                 return
             Connection(
-                self, connected, peer, self._sockets, self._threads, proxies=self._proxies, stopping=self._stopping
+                self,
+                connected,
+                peer,
+                self._sockets,
+                self._threads,
+                proxies=self._proxies,
+                stopping=self._stopping,
+                metrics=self._metrics,
             )
             self._accepted = True
 

@@ -7,14 +7,20 @@ from typing import Final
 
 from export_app.app import create_app
 from export_app.context import Services
+from export_app.metrics.book import BookCollector
+from export_app.metrics.capacity import CapacityCollector
+from export_app.metrics.requests import RequestMetrics
+from export_app.outages import PoolRecords
 from export_app.server.bind import listen
 from export_app.server.bounds import MAX_CONNECTIONS
 from export_app.server.http_server import Server
 from export_app.server.log_records import CleanRecords
 from tollbook.config import Settings
 from tollbook.log import log_line
+from tollbook.metrics import serve_metrics
 from tollbook.store import row_security
 from tollbook.store.database import check_schema, connect
+from tollbook.store.history import recognise
 from tollbook.systemd import notify
 
 _log = logging.getLogger("tollbook.serve")
@@ -32,11 +38,18 @@ def serve(settings: Settings) -> None:
     with connect(settings.require_database_url(), name="serve") as connection:
         check_schema(connection)
         row_security.check(connection)
+        if (found := recognise(connection, settings.data_dir)) is not None:
+            log_line(_log, logging.WARNING, str(found))
     for handler in logging.getLogger().handlers:
         handler.addFilter(CleanRecords())
     _allow_files()
     services = Services.from_settings(settings)
-    server = Server(create_app(services), listen(settings.api_bind), settings.trusted_proxies)
+    metrics = RequestMetrics()
+    server = Server(create_app(services), listen(settings.api_bind), settings.trusted_proxies, metrics)
+    shares = (*services.database.shares, *services.archive.shares, services.workbooks, services.watchers)
+    metrics.registry.register(CapacityCollector(services.database.pool_counts, shares, server.state))
+    metrics.registry.register(BookCollector(settings, services.outages))
+    serve_metrics(metrics.registry, settings.api_metrics_bind, "TOLLBOOK_API_METRICS_BIND")
 
     def stop(number: int, frame: object) -> None:
         del number, frame
@@ -44,6 +57,7 @@ def serve(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    logging.getLogger("psycopg.pool").addFilter(PoolRecords(services.outages.database))
     services.open()
     try:
         log_line(_log, logging.INFO, f"listening on {settings.api_bind}")

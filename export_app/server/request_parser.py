@@ -5,7 +5,8 @@ from typing import Final
 from waitress.parser import HTTPRequestParser, ParsingError
 
 MAX_HEAD_BYTES: Final = 16 * 1024
-# No resource takes a body. What comes is read and dropped, so that the connection can go on.
+# An endpoint to make has the longest body, of some 3 kB. Where none is wanted, what comes is read and dropped, so that
+# the connection can go on.
 MAX_BODY_BYTES: Final = 64 * 1024
 
 

@@ -5,6 +5,7 @@ millisecond of Python for each packet of anybody. Here an idle connection is ask
 """
 
 import select
+from collections import deque
 from typing import Final
 
 from waitress.wasyncore import dispatcher, readwrite
@@ -19,6 +20,7 @@ class Sockets(dict[int, dispatcher]):
         super().__init__()
         self._epoll = select.epoll()
         self._asked: dict[int, int] = {}  # the events that epoll reports, by file
+        self._woken: deque[int] = deque()  # by other threads; at most one of each stream for each of its events
         self._awake: set[int] = set()  # the files whose events may have to change before the next wait
 
     def __setitem__(self, file: int, handler: dispatcher) -> None:
@@ -31,8 +33,16 @@ class Sockets(dict[int, dispatcher]):
         if self._asked.pop(file, None):
             self._epoll.unregister(file)
 
+    def wake(self, file: int) -> None:
+        """Ask what waits for its client whether it has something to send, before the next wait. For any thread."""
+        self._woken.append(file)
+
     def wait(self, timeout_s: float) -> None:
         """Wait for events for at most so long, and let their handlers handle them."""
+        while self._woken:
+            file = self._woken.popleft()
+            if file in self:
+                self._awake.add(file)
         for file in tuple(self._awake):
             self._ask(file)
         for file, events in self._epoll.poll(timeout_s):

@@ -6,9 +6,12 @@ from typing import Final, Protocol, cast
 import msgspec
 from waitress.task import ErrorTask, Task, WSGITask
 
-from export_app.server.access_log import log_request
+from export_app.metrics.requests import RequestMetrics
+from export_app.server.access_log import note_request
 from export_app.server.request_parser import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from export_app.web.client_address import Address
+from export_app.web.event_stream import STREAM, EventStream
+from export_app.web.measured import ERROR_CODE, ROUTE
 from export_app.web.responses import error_body
 from export_app.web.security_headers import SECURITY_HEADERS
 
@@ -29,6 +32,9 @@ class _Connection(Protocol):
     """What a task asks of its connection."""
 
     stopping: threading.Event
+    metrics: RequestMetrics
+
+    def begin_stream(self, stream: EventStream, *, chunked: bool) -> None: ...
 
     def client_of(self, forwarded: str | None) -> Address | None: ...
 
@@ -42,10 +48,20 @@ class RequestTask(WSGITask):
             self.set_close_on_finish()
         return super().build_response_header()
 
+    def finish(self) -> None:
+        """End the response, unless it is a stream, which goes on without this thread."""
+        stream = self.get_environment().get(STREAM)
+        if not isinstance(stream, EventStream) or not self.status.startswith("200") or self.request.command == "HEAD":
+            super().finish()
+            return
+        self.close_on_finish = False
+        _connection(self).begin_stream(stream, chunked=self.chunked_response)
+
     def service(self) -> None:
         """Serve the request."""
         super().service()
-        _log(self)
+        environ = self.get_environment()
+        _note(self, route=environ.get(ROUTE), error_code=environ.get(ERROR_CODE))
 
 
 class RefusalTask(ErrorTask):
@@ -68,11 +84,15 @@ class RefusalTask(ErrorTask):
     def service(self) -> None:
         """Refuse the request."""
         super().service()
-        _log(self)
+        error = self.request.error
+        assert error is not None
+        _note(self, route=None, error_code=_REFUSALS[error.code][0])
 
 
-def _log(task: Task) -> None:
-    log_request(task, _connection(task).client_of(task.request.headers.get("X_FORWARDED_FOR")))
+def _note(task: Task, *, route: str | None, error_code: str | None) -> None:
+    connection = _connection(task)
+    client = connection.client_of(task.request.headers.get("X_FORWARDED_FOR"))
+    note_request(task, client, connection.metrics, route=route, error_code=error_code)
 
 
 def _connection(task: Task) -> _Connection:

@@ -42,6 +42,17 @@ class WorkerThreads:
                 self._waiting.append(task)
 
     @property
+    def busy(self) -> int:
+        """Return how many threads do something."""
+        with self._lock:
+            return self._started - len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many tasks wait for a thread."""
+        return len(self._waiting)
+
+    @property
     def are_idle(self) -> bool:
         """Whether no thread does anything."""
         return len(self._idle) == self._started

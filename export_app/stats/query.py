@@ -1,11 +1,10 @@
 """What `GET /v1/stats` can be asked for, and what a query means at a moment."""
 
-import difflib
 import re
 from dataclasses import dataclass
-from functools import cache
+from itertools import islice
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -18,10 +17,12 @@ from export_app.web.parameters import (
     MAX_LIMIT,
     EpochMs,
     Limit,
+    ZoneName,
     names_hint,
     quoted,
-    without_default,
+    whole_number,
 )
+from tollbook.model.queue_sums import SERVICE_LEVEL_S
 from tollbook.times import MS_PER_DAY
 
 UNITS: Final[tuple[periods.Unit, ...]] = ("hour", "day", "month")
@@ -33,17 +34,23 @@ COLUMN_OF: Final = {
     "hangup_cause": "hangup_cause",
     "queue": "queue_id",
     "agent": "agent_id",
+    "destination": "destination",
     "prefix": "prefix",
+    "gateway": "gateway",
 }
 GROUPS: Final = (*UNITS, *COLUMN_OF)
+_OF_QUEUES: Final = frozenset(("queue", "agent"))
 MAX_GROUPINGS: Final = 2
 MAX_PERIODS: Final = 1000  # the hours of 41 days, and a little more
-MAX_WINDOW_MS: Final = 366 * MS_PER_DAY
 DEFAULT_WINDOW_MS: Final = 30 * MS_PER_DAY
 DEFAULT_GROUPS: Final = 1000
 
 _ONE = f"({'|'.join(GROUPS)})"
 _GROUP_BY: Final = f"^{_ONE}(,{_ONE}){{0,{MAX_GROUPINGS - 1}}}$"
+# What to group by instead; of months there are never too many.
+_COARSER: Final = {"hour": "day", "day": "month", "month": "month"}
+MAX_SL_S: Final = 86_400
+
 _DIGITS: Final = re.compile(r"[1-9]|1[0-5]")
 
 
@@ -59,26 +66,15 @@ def _groups(value: str) -> str:
     return value
 
 
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def _zone(value: str) -> str:
-    # Checked in the set first: ZoneInfo opens any file that a name leads to.
-    if value not in _zones():
-        near = difflib.get_close_matches(value, _zones(), n=1)
-        hint = f": did you mean {near[0]}?" if near else ""
-        raise PydanticCustomError(
-            "zone", "must be a name of the IANA time zone database, such as Europe/Berlin{hint}", {"hint": hint}
-        )
-    return value
-
-
 def _digits(value: object) -> object:
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
         raise PydanticCustomError("digits", "must be a whole number from 1 to 15")
     return value
+
+
+ServiceLevel = Annotated[
+    int, Field(ge=0, le=MAX_SL_S), BeforeValidator(whole_number(f"a number of seconds from 0 to {MAX_SL_S}"))
+]
 
 
 class StatsQuery(FilterQuery):
@@ -87,33 +83,47 @@ class StatsQuery(FilterQuery):
     since: EpochMs | SkipJsonSchema[None] = Field(
         default=None,
         description="Calls that started at or after this time; left out: 30 days before `until`.",
-        json_schema_extra=without_default,
     )
     until: EpochMs | SkipJsonSchema[None] = Field(
         default=None,
         description="Calls that started before this time; left out, or in the future: now.",
-        json_schema_extra=without_default,
     )
     group_by: Annotated[str, AfterValidator(_groups)] | SkipJsonSchema[None] = Field(
         default=None,
-        description=f"One or two of {', '.join(GROUPS)}, separated by a comma; left out: the total alone.",
-        json_schema_extra=lambda schema: (
-            schema.update(pattern=_GROUP_BY, example="day,disposition") or without_default(schema)
-        ),
+        description=f"One or two of {', '.join(GROUPS)}, separated by a comma; left out: the total alone."
+        " `gateway` is for operators' keys, unless TOLLBOOK_TENANTS_SEE_CARRIERS is set.",
+        json_schema_extra={"pattern": _GROUP_BY, "example": "day,disposition"},
     )
-    tz: Annotated[str, AfterValidator(_zone)] = Field(
+    tz: ZoneName = Field(
         default="UTC",
-        description="The time zone of hours, days and months: a name of the IANA time zone database.",
+        description="The time zone of hours, days and months: a name of the IANA time zone database; left out: UTC.",
         json_schema_extra={"example": "Europe/Berlin"},
     )
     limit: Limit = Field(
         default=DEFAULT_GROUPS,
-        description=f"At most so many groups, by time, then those of most calls first; more than {MAX_LIMIT}"
-        f" counts as {MAX_LIMIT}.",
+        description=f"At most so many groups, by time, then those of most calls first; left out: {DEFAULT_GROUPS};"
+        f" more than {MAX_LIMIT} counts as {MAX_LIMIT}.",
     )
     prefix_digits: Annotated[int, Field(ge=1, le=15), BeforeValidator(_digits)] = Field(
-        default=4, description="Of `group_by=prefix`: how many characters of to_num, not counting a leading +."
+        default=4,
+        description="Of `group_by=prefix`: how many characters of to_num, not counting a leading +; left out: 4.",
     )
+    sl_s: ServiceLevel = Field(
+        default=SERVICE_LEVEL_S,
+        description="Of questions about queues: within how many seconds of waiting a call should be answered; left"
+        f" out: {SERVICE_LEVEL_S}.",
+    )
+
+    @property
+    def about_queues(self) -> bool:
+        """Whether the answer has the figures of queues: a queue or an agent is what is grouped by, or asked for."""
+        asked_for = (self.queue_id, self.agent_id) != (None, None)
+        return asked_for or not _OF_QUEUES.isdisjoint(self.group_names)
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """What the calls are grouped by, each once."""
+        return tuple(dict.fromkeys(self.group_by.split(","))) if self.group_by else ()
 
     @model_validator(mode="after")
     def _in_order(self) -> "StatsQuery":
@@ -136,27 +146,24 @@ class StatsRequest:
     period_starts: dict[str, list[int]]
 
 
-def resolve_query(query: StatsQuery, *, now_ms: int, window_start: int) -> StatsRequest:
-    """Return what a query asks for; raises ApiError for more hours, days or time than an answer can hold.
-
-    `window_start`: calls before it are in the archive alone, and are not counted.
-    """
+def resolve_query(query: StatsQuery, *, now_ms: int) -> StatsRequest:
+    """Return what a query asks for; raises ApiError for more hours or days than an answer can hold."""
     until = min(query.until if query.until is not None else now_ms, now_ms)
     since = query.since if query.since is not None else max(0, until - DEFAULT_WINDOW_MS)
-    if until - max(since, window_start) > MAX_WINDOW_MS:
-        raise ApiError(400, "bad_parameter", "since and until may lie 366 days apart at most: ask for a year at a time")
-    since = min(max(since, window_start), until)
+    since = min(since, until)
     zone = ZoneInfo(query.tz)
-    groups = tuple(dict.fromkeys(query.group_by.split(","))) if query.group_by else ()
+    groups = query.group_names
     period_starts: dict[str, list[int]] = {
-        unit: list(periods.starts(unit, zone, since, until)) for unit in UNITS if unit in groups
+        unit: list(islice(periods.starts(unit, zone, since, until), MAX_PERIODS + 1))
+        for unit in UNITS
+        if unit in groups
     }
     for unit, starts in period_starts.items():
         if len(starts) > MAX_PERIODS:
             raise ApiError(
                 400,
                 "bad_parameter",
-                f"group_by={unit} gives {len(starts)} groups here, and {MAX_PERIODS} are the most:"
-                " ask for less time, or group by day",
+                f"group_by={unit} gives more than {MAX_PERIODS} groups here, which are the most:"
+                f" ask for less time, or group by {_COARSER[unit]}",
             )
     return StatsRequest(since=since, until=until, zone=zone, groups=groups, period_starts=period_starts)

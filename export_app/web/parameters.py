@@ -17,11 +17,15 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from export_app.web.errors import ApiError
+from export_app.web.moment import TIME_SCHEMA, epoch_ms
+from tollbook.setting_values import check_zone, known_zones
 from tollbook.store.keys import key_hash
 from tollbook.times import LAST_MS
 
@@ -47,27 +51,35 @@ def _up_to_max(limit: int) -> int:
     return min(limit, MAX_LIMIT)
 
 
-EpochMs = Annotated[
-    int,
-    Field(ge=0, le=LAST_MS, json_schema_extra={"example": 1767225600000}),
-    BeforeValidator(whole_number("a time in whole milliseconds since 1970, such as 1767225600000")),
-]
+def _zone(value: str) -> str:
+    try:
+        return check_zone(value)
+    except ValueError as error:
+        near = difflib.get_close_matches(value, known_zones(), n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        raise PydanticCustomError(
+            "zone", "must be a name of the IANA time zone database, such as Europe/Berlin{hint}", {"hint": hint}
+        ) from error
+
+
+EpochMs = Annotated[int, Field(ge=0, le=LAST_MS), BeforeValidator(epoch_ms), WithJsonSchema(TIME_SCHEMA)]
 Limit = Annotated[
     int,
     Field(ge=1),
     AfterValidator(_up_to_max),
     BeforeValidator(whole_number(f"a whole number from 1 to {MAX_LIMIT}")),
 ]
+ZoneName = Annotated[str, AfterValidator(_zone)]
 Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
 
 
-def without_default(schema: dict[str, Any]) -> None:
-    """Document an optional member or parameter, which is absent rather than null."""
-    schema.pop("default", None)
-
-
 class Query(BaseModel):
-    """The query parameters of a resource. Any other parameter is an error."""
+    """The query parameters of a resource. Any other parameter is an error.
+
+    The document has no default of any parameter, only words that say what leaving it out means. A generated client
+    sends a default that the document names with every request, also beside a cursor that was made with another value,
+    or beside `updated_since`, which takes no `since`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,7 +99,12 @@ class Query(BaseModel):
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Build the plain schema once: flask-openapi3 asks for it on every request, and building takes 0.7 ms."""
-        return super().model_json_schema(*args, **kwargs) if args or kwargs else _plain_schema(cls)
+        if not args and not kwargs:
+            return _plain_schema(cls)
+        schema = super().model_json_schema(*args, **kwargs)
+        for parameter in schema.get("properties", {}).values():
+            parameter.pop("default", None)
+        return schema
 
 
 @functools.cache
@@ -97,6 +114,15 @@ def _plain_schema(model: type[Query]) -> dict[str, Any]:
 
 class NoQuery(Query):
     """The query of a resource without parameters."""
+
+
+class OfAccount(Query):
+    """The query of a resource that operators read account by account."""
+
+    account: Text | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Whose; for an operator's key alone, because the key of an account reads its own.",
+    )
 
 
 def quoted(name: str) -> str:

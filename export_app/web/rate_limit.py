@@ -7,8 +7,10 @@ in-memory storage starts a thread for nearly every request (0.9 ms each, measure
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import ceil
+from types import MappingProxyType
 from typing import Final
 
 from export_app.web.client_address import Address, client_group
@@ -19,6 +21,22 @@ ATTEMPTS_PER_MINUTE: Final = 30
 MAX_ADDRESSES: Final = 100_000
 _ALL_OTHERS: Final = "all others"
 _MINUTE_S: Final = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allowance:
+    """How many requests a key may make in a minute, how many are left, and the `seconds` until the next."""
+
+    most: int
+    left: int
+    seconds: int
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that say so, as draft-ietf-httpapi-ratelimit-headers has them."""
+        return {
+            "RateLimit-Policy": f'"key";q={self.most};w={_MINUTE_S}',
+            "RateLimit": f'"key";r={self.left};t={self.seconds}',
+        }
 
 
 class RateLimit:
@@ -32,18 +50,21 @@ class RateLimit:
         self._requests: Counter[bytes] = Counter()
         self._attempts: Counter[str] = Counter()
 
-    def count_request(self, key_hash: bytes) -> None:
-        """Count a request of a valid key; raises ApiError when it is over the limit."""
+    def count_request(self, key_hash: bytes) -> Allowance:
+        """Count a request of a valid key, and return what is left; raises ApiError when it is over the limit."""
         with self._lock:
             seconds = self._seconds_left()
             self._requests[key_hash] += 1
-            over = self._requests[key_hash] > self._requests_per_minute
-        if over:
+            left = self._requests_per_minute - self._requests[key_hash]
+        allowance = Allowance(most=self._requests_per_minute, left=max(0, left), seconds=seconds)
+        if left < 0:
             raise _too_many(
                 f"this key may make {self._requests_per_minute} requests a minute: wait {seconds} seconds, and ask for"
                 " larger pages (limit) rather than for more pages",
                 seconds,
+                allowance.headers(),
             )
+        return allowance
 
     def count_attempt(self, client: Address | None) -> None:
         """Count a request without a valid key."""
@@ -76,5 +97,5 @@ class RateLimit:
         return ceil((minute + 1) * _MINUTE_S - now)
 
 
-def _too_many(message: str, seconds: int) -> ApiError:
-    return ApiError(429, "too_many_requests", message, {"Retry-After": str(seconds)})
+def _too_many(message: str, seconds: int, headers: Mapping[str, str] = MappingProxyType({})) -> ApiError:
+    return ApiError(429, "too_many_requests", message, {"Retry-After": str(seconds), **headers})

@@ -1,6 +1,6 @@
 """The response models that all resources share; the OpenAPI document shows them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,6 +9,11 @@ class ResponseModel(BaseModel):
     """Base of the response models."""
 
     model_config = ConfigDict(frozen=True)
+
+
+def without_default(schema: dict[str, Any]) -> None:
+    """Document an optional member, which is absent rather than null."""
+    schema.pop("default", None)
 
 
 class ErrorResponse(ResponseModel):

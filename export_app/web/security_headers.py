@@ -27,7 +27,12 @@ def secure(response: Response, request: Request, proxies: Collection[Network]) -
     """
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
-    peer = parse_address(request.remote_addr or "")
-    if peer and is_among(peer, proxies) and request.headers.get("X-Forwarded-Proto") == "https":
+    if is_https(request, proxies):
         response.headers["Strict-Transport-Security"] = _HTTPS_ONLY
     return response
+
+
+def is_https(request: Request, proxies: Collection[Network]) -> bool:
+    """Return whether one of `proxies` says, in X-Forwarded-Proto, that the client speaks https."""
+    peer = parse_address(request.remote_addr or "")
+    return bool(peer and is_among(peer, proxies)) and request.headers.get("X-Forwarded-Proto") == "https"

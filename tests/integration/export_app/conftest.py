@@ -37,7 +37,7 @@ def put(accounts: Connection) -> Put:
     """Return a function that stores a call of acme: a whole one, but for the fields that are given."""
 
     def write(call_id: str, connection: Connection = accounts, **changed: Any) -> None:
-        store(connection, call(call_id, **changed))
+        store(connection, call(call_id, **changed), changed_now=True)
 
     return write
 
@@ -62,8 +62,8 @@ def operator_key(accounts: Connection) -> str:
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    """Settings with this test's database and a data directory of its own."""
-    return Settings(database_url=SecretStr(database_url), data_dir=tmp_path)
+    """Settings with this test's database, a data directory of its own, and room for all that it asks in a minute."""
+    return Settings(database_url=SecretStr(database_url), data_dir=tmp_path, rate_limit=1_000_000)
 
 
 @pytest.fixture

@@ -13,14 +13,15 @@ from export_app.calls.query import CallsQuery
 from export_app.context import Services
 from tests.commands import environment, run_installed
 from tests.databases import on_server
-from tests.factories import START_MS
+from tests.factories import DETAILS, START_MS
 from tollbook.errors import SchemaBehind, SettingsError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.call_key import CallKey
+from tollbook.model.details import CARRIER_COLUMNS
 from tollbook.model.filters import Filters
 from tollbook.model.record import COLUMNS
 from tollbook.model.selection import Selection
-from tollbook.store import row_security
+from tollbook.store import keys, row_security
 from tollbook.store.calls import columns, pages
 from tollbook.store.database import Connection, connect
 from tollbook.store.days.partitions import Partitions
@@ -40,11 +41,23 @@ TABLES = {
 }
 
 
+FOR_PEOPLE = {"style": "local", "tz": "Europe/Berlin", "locale": "de"}
+#: The resources beside /v1/calls, with every parameter that the key of an account may give.
+RESOURCES: dict[str, dict[str, str]] = {
+    "/v1/account": {},
+    "/v1/numbers": {"limit": "10000", "cursor": "+"},
+    "/v1/queues": {"since": "0", "until": str(START_MS + 1), "slSec": "0", "limit": "10000"},
+}
+
+
 @pytest.fixture
 def filled(accounts: Connection, put: Put) -> Connection:
     """Rows of both accounts, and of no account, in every table."""
     for account_id in ("acme", "other", None):
-        put(f"of {account_id}", account_id=account_id, queue_id="q", agent_id="a", direction="inbound")
+        put(
+            f"of {account_id}", account_id=account_id, queue_id="q", agent_id="a", direction="inbound", details=DETAILS,
+            destination="Germany",
+        )  # fmt: skip
         accounts.execute(
             "INSERT INTO call_leg VALUES (%s, -1, 'fs1', %s, %s, 'core', true, '{}')",
             (f"leg of {account_id}", f"of {account_id}", START_MS),
@@ -82,7 +95,7 @@ def test_the_role_without_a_setting_reads_nothing(filled: Connection) -> None:
             assert filled.execute(query).fetchall() == []
 
 
-@pytest.mark.parametrize("table", ["api_key", "archive_outbox", "alembic_version"])
+@pytest.mark.parametrize("table", ["api_key", "key_event", "archive_outbox", "alembic_version"])
 def test_the_role_may_not_read_other_tables(filled: Connection, table: str) -> None:
     """The role of the API has no right to other tables, least of all to that of the keys."""
     with filled.transaction(force_rollback=True):
@@ -105,20 +118,40 @@ def test_no_parameter_reaches_another_account(ask: Ask, filled: Connection) -> N
     foreign = {
         "since": "0", "until": str(START_MS + 1), "updated_since": "0", "order": "asc", "limit": "10000",
         "direction": "inbound", "disposition": "answered", "number": "1001", "queue_id": "q", "agent_id": "a",
-        "min_billsec": "1", "fields": "account_id,call_id,parts", "format": "csv", "raw": "1",
+        "min_billsec": "1", "fields": "account_id,call_id,parts", "format": "csv", "raw": "1", "hung_up_by": "callee",
+        "codec": "PCMA", "sip_call_id": DETAILS.sip_call_id or "", "destination": "Germany", "voicemail": "true",
+        "var": "campaign.id:ü\\", "hangup_cause": "NORMAL_CLEARING", "from_num": "1001", "to_num": "+49",
+        "open": "false",
     }  # fmt: skip
-    assert set(foreign) == set(CallsQuery.model_fields) - {"cursor"}
+    assert set(foreign) == set(CallsQuery.model_fields) - {"cursor", "account", *FOR_PEOPLE, *CARRIER_COLUMNS}
+    assert ask(account="other").status_code == 403
     for name, value in foreign.items():
         answer = ask(**{name: value})
         assert answer.status_code == 200
         assert "acme" in answer.text
         assert "other" not in answer.text
+    local = ask(format="csv", **FOR_PEOPLE).text
+    assert "of acme" in local
+    assert "other" not in local
     for path in ("/v1/calls/of other", "/v1/calls/of None"):
         assert ask(path=path).status_code == 404
-    for name in ("account", "account_id", "tollbook.account", "every_account", "role"):
+    for name in ("account_id", "tollbook.account", "every_account", "role"):
         assert ask(**{name: "other"}).status_code == 400
     assert "other" not in ask(queue_id="q' OR account_id = 'other").text
     assert "other" not in ask(number="other").text
+
+
+@pytest.mark.parametrize("path", RESOURCES)
+def test_no_parameter_of_a_resource_reaches_another_account(ask: Ask, filled: Connection, path: str) -> None:
+    """Neither a parameter nor a made-up name returns anything of the other account, which has the same queue."""
+    own = keys.create(filled, account_id="acme", scopes=["*"])[1]
+    assert "acme" in ask(own, path, **RESOURCES[path]).text
+    for name, value in [("", ""), *RESOURCES[path].items()]:
+        answer = ask(own, path, **({name: value} if name else {}))
+        assert answer.status_code == 200, answer.text
+        assert "other" not in answer.text
+    for name in ("account", "account_id", "tenant", "every_account", "role"):
+        assert ask(own, path, **{name: "other"}).status_code in (400, 403)
 
 
 def shape(connection: Connection, selection: Selection, limit: int) -> dict[str, int]:

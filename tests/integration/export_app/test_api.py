@@ -10,7 +10,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from export_app.calls.query import CallsQuery
-from tests.factories import START_MS, call_row
+from export_app.calls.workbook import MEDIA_TYPE as WORKBOOK
+from tests.databases import store
+from tests.factories import START_MS, call_row, price_of
 from tests.integration.export_app.api_requests import Get, insert, refused
 from tollbook.model.record import COLUMNS, EXTRA_COLUMNS
 from tollbook.store import keys
@@ -24,8 +26,8 @@ def test_json_rows_have_the_public_columns_in_order(accounts: Connection, get: G
     answer = get()
     assert answer.headers["Content-Type"] == "application/json"
     body = json.loads(answer.data)
-    assert list(body) == ["ok", "count", "rows"]
-    assert (body["ok"], body["count"]) == (True, 1)
+    assert list(body) == ["ok", "count", "currency", "rows"]
+    assert (body["ok"], body["count"], body["currency"]) == (True, 1, "EUR")
     assert list(body["rows"][0].items()) == list(
         zip(
             COLUMNS,
@@ -34,6 +36,23 @@ def test_json_rows_have_the_public_columns_in_order(accounts: Connection, get: G
             strict=True,
         )
     )  # fmt: skip
+
+
+def test_every_amount_has_its_currency(accounts: Connection, get: Get) -> None:
+    """The page says it, in JSON and in CSV; where there are several, it says so, and `fields` shows which is whose."""
+    euro, free, dollar = (call_row(name, start_ts=START_MS + n) for n, name in enumerate(("euro", "free", "dollar")))
+    store(accounts, (euro, price_of(euro)), (free, price_of(free, None, None)))
+    assert get().get_json()["currency"] == "EUR"
+    assert get("format=csv").headers["X-Currency"] == "EUR"
+    store(accounts, (dollar, price_of(dollar, 1, "USD")))
+    mixed = get().get_json()
+    assert mixed["currency"] == "mixed"
+    assert mixed["hint"] == "amounts are in EUR and USD: with fields=…,currency each row says which"
+    assert get("format=csv").headers["X-Currency"] == "mixed"
+    assert [row["currency"] for row in get("fields=cost_micros,currency").get_json()["rows"]] == ["USD", None, "EUR"]
+    assert get("limit=1").get_json()["currency"] == "USD"
+    assert "currency" not in get("fields=call_id,billsec").get_json()
+    assert "X-Currency" not in get("fields=call_id,billsec&format=csv").headers
 
 
 def test_a_call_that_is_up_is_shown_with_nulls(accounts: Connection, get: Get) -> None:
@@ -71,7 +90,12 @@ def test_since_is_included_and_until_is_not(accounts: Connection, get: Get) -> N
 
 def test_a_since_in_the_future_finds_nothing(get: Get) -> None:
     """A since in the future is an empty page, not an error: the client's clock may be ahead of ours."""
-    assert get("since=4000000000000").get_json() == {"ok": True, "count": 0, "rows": []}
+    assert get("since=4000000000000").get_json() == {
+        "ok": True,
+        "count": 0,
+        "currency": None,
+        "rows": [],
+    }
 
 
 def walk(get: Get, query: str, page: Callable[[TestResponse], tuple[list[Mapping[str, str]], str | None]]) -> list[str]:
@@ -175,12 +199,16 @@ def test_the_openapi_document_lists_what_there_is(get: Get) -> None:
     document = json.loads(get(path="/v1/openapi.json", secret=None).data)
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        "/v1/calls", "/v1/calls/{id}", "/v1/stats", "/v1/whoami", "/healthz", "/readyz",
+        "/v1/calls", "/v1/calls/{id}", "/v1/doubts", "/v1/stats", "/v1/statements", "/v1/statements/{month}",
+        "/v1/whoami", "/v1/account", "/v1/numbers", "/v1/queues", "/v1/agents", "/v1/webhooks", "/v1/webhooks/{id}",
+        "/v1/webhooks/test", "/v1/webhooks/{id}/test", "/v1/session", "/v1/sessions", "/v1/now",
+            "/v1/wallboard/links", "/v1/wallboard/links/{id}", "/healthz", "/readyz",
     }  # fmt: skip
     listing = document["paths"]["/v1/calls"]["get"]
     assert [parameter["name"] for parameter in listing["parameters"]] == list(CallsQuery.model_fields)
     assert set(listing["responses"]) == {"200", "400", "401", "403", "429", "503"}
-    assert set(listing["responses"]["200"]["content"]) == {"application/json", "text/csv"}
+    forms = {"application/json", "text/csv", WORKBOOK}
+    assert set(listing["responses"]["200"]["content"]) == forms
     listed = document["components"]["schemas"]["ListedCall"]
     assert tuple(listed["properties"]) == (*COLUMNS, *EXTRA_COLUMNS)
     assert "required" not in listed

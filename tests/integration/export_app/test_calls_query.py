@@ -5,16 +5,21 @@ import gzip
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from export_app.app import create_app
 from export_app.calls.cursor import CallsCursor, ChangesCursor, SyncCursor, encode
+from export_app.context import Services
 from tests.factories import START_MS
 from tollbook.model.filters import MAX_BILLSEC, Filters
 from tollbook.model.record import COLUMNS, EXTRA_COLUMNS
 from tollbook.store import keys
+from tollbook.store.database import Connection
+from tollbook.store.history import read_epoch
 from tollbook.times import LAST_MS
 
 Ask = Callable[..., TestResponse]
@@ -77,23 +82,26 @@ def test_oldest_first_is_newest_first_backwards(ask: Ask, put: Put) -> None:
 
 @pytest.mark.parametrize("least", [True, False])
 def test_a_cursor_that_a_client_signed_itself_is_read_from_or_refused(
-    ask: Ask, put: Put, key: str, least: bool
+    ask: Ask, put: Put, accounts: Connection, key: str, least: bool
 ) -> None:
     """A client knows its key's hash. The least and the greatest values that a cursor may hold fail nowhere."""
     put("a")
+    epoch = read_epoch(accounts)
     ms, transaction = (0, 0) if least else (LAST_MS, 2**63 - 1)
     filters = Filters(min_billsec=0 if least else MAX_BILLSEC, number="\U0010ffff")
     common = {"filters": filters, "made_s": ms // 1000}
     last = {"start_ts": ms, "call_id": "a", "switch": "fs1"}
-    for cursor in (
-        CallsCursor(**common, **last, since=ms, until=ms, order="asc"),
-        CallsCursor(**common, **last, since=0, until=LAST_MS, order="desc"),
-        ChangesCursor(**common, **last, updated_since=ms, changed=transaction),
-        SyncCursor(**common, first=transaction),
+    walked = "expired_cursor" if least else None
+    synced = "too_long_ago" if least else "sync_reset"  # no transaction has that number yet
+    for cursor, code in (
+        (CallsCursor(**common, **last, since=ms, until=ms, order="asc"), walked),
+        (CallsCursor(**common, **last, since=0, until=LAST_MS, order="desc"), walked),
+        (ChangesCursor(**common, **last, updated_since=ms, changed=transaction, epoch=epoch), walked or synced),
+        (SyncCursor(**common, first=transaction, epoch=epoch), synced),
+        (SyncCursor(**common, first=transaction, epoch=("0" if least else "f") * 32), "sync_reset"),
     ):
         answer = ask(cursor=encode(cursor, keys.key_hash(key)))
-        expired = isinstance(cursor, CallsCursor | ChangesCursor) and least
-        assert answer.get_json().get("code") == ("expired_cursor" if expired else None)
+        assert answer.get_json().get("code") == code, cursor
     odd = CallsCursor(**common, start_ts=START_MS, call_id="\0", switch="", since=0, until=START_MS, order="asc")
     assert ask(cursor=encode(odd, keys.key_hash(key))).get_json()["code"] == "bad_cursor"
 
@@ -109,12 +117,18 @@ def test_fields_are_chosen_and_ordered(ask: Ask, put: Put) -> None:
     assert ask(fields="queue_id", format="csv").text == 'queue_id\r\n""\r\n""\r\n'
 
 
-def test_what_lies_behind_the_record_is_shown_when_asked_for(ask: Ask, put: Put) -> None:
+def test_what_lies_behind_the_record_is_shown_when_asked_for(ask: Ask, put: Put, operator_key: str) -> None:
     """In JSON the parts are JSON, in CSV they are JSON in a field."""
     put("a")
-    (row,) = ask(fields=",".join((*COLUMNS, *EXTRA_COLUMNS))).get_json()["rows"]
+    (row,) = ask(operator_key, fields=",".join((*COLUMNS, *EXTRA_COLUMNS))).get_json()["rows"]
     assert tuple(row) == (*COLUMNS, *EXTRA_COLUMNS)
-    part = {"direction": "outbound", "number": "+4930123456", "seconds": 60, "cost_micros": 21_000, "rate": "Germany"}
+    part = {
+        "direction": "outbound",
+        "number": "+4930123456",
+        "seconds": 21_000,
+        "cost_micros": 21_000,
+        "rate": "Germany",
+    }
     assert (row["switch"], row["revision"], row["estimated"], row["parts"]) == ("fs1", 1, False, [part])
     assert row["updated_ts"] > START_MS
     (line,) = csv.DictReader(io.StringIO(ask(fields="estimated,parts", format="csv").text, newline=""))
@@ -135,6 +149,16 @@ def test_a_page_links_to_the_next(client: FlaskClient, ask: Ask, put: Put, key: 
     assert "a" in following.text
     assert following.content_type == answer.content_type
     assert "Link" not in following.headers
+
+
+def test_links_are_whole_where_the_operator_says_where_the_api_is(services: Services, put: Put, key: str) -> None:
+    """With TOLLBOOK_API_URL, which the OpenAPI document names as its server; not by what a client says of its host."""
+    put("a")
+    put("b")
+    client = create_app(replace(services, api_url="https://calls.example.com/pbx")).test_client()
+    answer = client.get("/v1/calls?limit=1", headers={"x-api-key": key, "Host": "evil.example"})
+    assert answer.headers["Link"].startswith("<https://calls.example.com/pbx/v1/calls?limit=1&cursor=")
+    assert client.get("/v1/openapi.json").get_json()["servers"] == [{"url": "https://calls.example.com/pbx"}]
 
 
 def test_gzip_for_those_who_take_it(client: FlaskClient, ask: Ask, put: Put, key: str) -> None:

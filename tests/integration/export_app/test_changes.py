@@ -1,13 +1,20 @@
 """`updated_since`: a nightly sync gets every change, whoever commits when."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.factories import START_MS
-from tollbook.store.calls.changes import first_transaction_since
+from tests.factories import START_MS, UP
+from tollbook.model.accounts import EveryAccount
+from tollbook.model.call_key import CallKey
+from tollbook.model.selection import Changes
+from tollbook.model.tiers import KEYED_COLUMNS
+from tollbook.store.calls import call_rows
+from tollbook.store.calls.changes import read_changes
 from tollbook.store.database import LONGEST_TRANSACTION_S, Connection, connect
+from tollbook.store.days.sync_window import first_transaction_since
 from tollbook.times import MS_PER_DAY
 
 Ask = Callable[..., TestResponse]
@@ -176,13 +183,80 @@ def test_the_cursor_of_the_next_sync_is_in_a_header_of_csv(ask: Ask, put: Put) -
     answer = ask(updated_since=0, format="csv", fields="call_id,updated_ts")
     assert "X-Next-Cursor" not in answer.headers
     put("b")
-    assert ask(cursor=answer.headers["X-Sync-Cursor"], format="csv", fields="call_id").text == "call_id\r\nb\r\n"
+    assert ask(cursor=answer.headers["X-Sync-Cursor"], format="csv", fields="call_id").text == (
+        "call_id,deleted\r\nb,false\r\n"
+    )
 
 
-def test_changes_of_pruned_days_are_refused(ask: Ask, accounts: Connection) -> None:
-    """What PostgreSQL no longer holds cannot be listed; a sync that would miss it gets an error that says so."""
+def deleted(ask: Ask, **asked: object) -> list[str]:
+    """The calls that a page of changes says are deleted."""
+    return [f"{call['switch']} {call['call_id']}" for call in ask(**asked).get_json()["deleted"]]
+
+
+def test_a_deleted_call_is_in_the_changes(ask: Ask, put: Put, accounts: Connection, operator_key: str) -> None:
+    """Its legs belong to another call now: a client that kept it would count it twice."""
+    put("part")
+    put("whole")
     cursor = sync(ask, updated_since=0)[1]
-    accounts.execute("UPDATE hot_window SET window_start = %s", (now_ms(accounts) + 1000,))
-    for asked in ({"updated_since": 5}, {"cursor": cursor}):
-        answer = ask(**asked)
-        assert (answer.status_code, answer.get_json()["code"]) == (400, "too_long_ago")
+    theirs = sync(partial(ask, operator_key), updated_since=0)[1]
+    call_rows.delete(accounts, [CallKey(START_MS, "part", "fs1")])
+    assert deleted(ask, cursor=cursor) == deleted(ask, secret=operator_key, cursor=theirs) == ["fs1 part"]
+    csv = ask(cursor=cursor, format="csv", fields="billsec,call_id,switch").text
+    assert csv == "billsec,call_id,switch,deleted\r\n,part,fs1,true\r\n"
+    put("part")
+    assert (sync(ask, cursor=cursor)[0], deleted(ask, cursor=cursor)) == (["part"], [])
+
+
+def test_a_call_that_moves_to_another_account_is_deleted_for_its_own(
+    ask: Ask, put: Put, other_key: str, operator_key: str
+) -> None:
+    """And for nobody else; while it is up, too. Back again, it is there again."""
+    put("a")
+    put("up", **UP, answered=0, answer_ts=None)
+    everybody = {"acme": ask, "other": partial(ask, other_key), "operator": partial(ask, operator_key)}
+    cursors = {who: sync(asks, updated_since=0)[1] for who, asks in everybody.items()}
+    put("a", account_id="other")
+    put("up", account_id="other", **UP, answered=0, answer_ts=None)
+    found = {who: sorted(deleted(asks, cursor=cursors[who])) for who, asks in everybody.items()}
+    assert found == {"acme": ["fs1 a", "fs1 up"], "other": [], "operator": []}
+    found = {who: sync(asks, cursor=cursors[who])[0] for who, asks in everybody.items()}
+    assert found == {"acme": [], "other": ["a", "up"], "operator": ["a", "up"]}
+    put("a")
+    assert deleted(ask, cursor=cursors["acme"]) == ["fs1 up"]
+    assert deleted(partial(ask, other_key), cursor=cursors["other"]) == ["fs1 a"]
+
+
+def test_deleted_calls_and_rows_share_the_pages(ask: Ask, put: Put, accounts: Connection) -> None:
+    """A page has `limit` of both together, in the order of change."""
+    for number in range(4):
+        put(f"c{number}")
+    cursor = sync(ask, updated_since=0)[1]
+    for number in (0, 2):
+        call_rows.delete(accounts, [CallKey(START_MS, f"c{number}", "fs1")])
+        put(f"c{number + 1}", billsec=61)
+    pages: list[tuple[list[str], list[str]]] = []
+    while True:
+        page = ask(cursor=cursor, limit=3).get_json()
+        pages.append(([row["call_id"] for row in page["rows"]], [call["call_id"] for call in page["deleted"]]))
+        if "sync_cursor" in page:
+            break
+        cursor = page["next_cursor"]
+    assert pages == [(["c1"], ["c0", "c2"]), (["c3"], [])]
+
+
+def test_a_page_reads_no_more_rows_than_it_has(put: Put, accounts: Connection) -> None:
+    """However many have changed since: it is read along the index, and so is the beginning of a sync."""
+    for number in range(300):
+        put(f"c{number}", start_ts=START_MS + number)
+    accounts.execute("ANALYZE call_cdr")
+    for read in (
+        lambda: read_changes(accounts, Changes(accounts=EveryAccount(), first=0), KEYED_COLUMNS, 10),
+        lambda: first_transaction_since(accounts, now_ms(accounts)),
+    ):
+        with accounts.transaction():
+            read()
+            ((rows,),) = accounts.execute(
+                "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
+                " WHERE relname ~ '^call_cdr'"
+            ).fetchall()
+        assert rows < 100

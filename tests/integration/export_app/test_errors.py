@@ -7,6 +7,8 @@ from flask.testing import FlaskClient
 from psycopg import sql
 
 from tests.integration.export_app.api_requests import Get, refused
+from tollbook.archive.engine.question import too_large
+from tollbook.errors import EngineBusy, EngineUnavailable, TollbookError
 from tollbook.store.calls import pages
 from tollbook.store.database import Connection, connect
 
@@ -19,13 +21,40 @@ from tollbook.store.database import Connection, connect
         ("since=2&until=1", "bad_parameter"),
         ("since=yesterday", "bad_parameter"),
         ("format=xml", "bad_parameter"),
-        ("account=other", "unknown_parameter"),
+        ("tenant=other", "unknown_parameter"),
         ("limit=1&limit=1", "repeated_parameter"),
     ],
 )
 def test_wrong_parameters_are_refused(get: Get, query: str, code: str) -> None:
     """A wrong parameter is refused by the running application; the unit tests have the table of all cases."""
     assert refused(get(query), 400, code)
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        ("application/problem+json", True),
+        ("application/problem+json, application/json", True),
+        ("application/json, application/problem+json;q=0.5", False),
+        ("application/problem+json;q=0", False),
+        ("*/*", False),
+        ("application/*", False),
+        ("text/csv", False),
+    ],
+)
+def test_errors_are_problems_for_who_asks_for_them(client: FlaskClient, accept: str, wanted: bool) -> None:
+    """By RFC 9457, where a client names that form; the members that every error has are in it, too."""
+    for path, status, code in (("/v1/calls", 401, "missing_key"), ("/v1/nothing", 404, "not_found")):
+        answer = client.get(path, headers={"Accept": accept})
+        assert "Accept" in answer.vary
+        if not wanted:
+            refused(answer, status, code)
+            continue
+        assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+        body = answer.get_json()
+        assert (body["type"], body["status"]) == (f"urn:tollbook:problem:{code}", status)
+        assert body["title"] == {401: "Unauthorized", 404: "Not Found"}[status]
+        assert (body["ok"], body["code"], body["detail"]) == (False, code, body["message"])
 
 
 def test_404_and_405_are_json(client: FlaskClient, get: Get) -> None:
@@ -47,6 +76,30 @@ def test_an_internal_error_shows_no_details(
     monkeypatch.setattr(pages, "read_page", fail)
     assert "secret" not in refused(get(), 500, "internal_error")
     assert "SELECT secret" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "shown"),
+    [
+        (too_large("takes longer than 20 seconds"), 422, "question_too_large", "takes longer than 20 seconds"),
+        (EngineBusy("secret"), 429, "too_many_at_once", "try again"),
+        (EngineUnavailable("sc://secret:15002"), 503, "engine_unavailable", "TOLLBOOK_ENGINE"),
+    ],
+)
+def test_an_engine_that_does_not_answer_is_named(
+    get: Get, monkeypatch: pytest.MonkeyPatch, error: TollbookError, status: int, code: str, shown: str
+) -> None:
+    """A question is refused with what to ask instead; what passes, with when to try again."""
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pages, "read_page", fail)
+    answer = get()
+    message = refused(answer, status, code)
+    assert shown in message
+    assert "secret" not in message
+    assert ("Retry-After" in answer.headers) == (status != 422)
 
 
 def cut_all(connection: Connection) -> None:

@@ -12,11 +12,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from export_app.archive import ACCOUNT_SUMS
 from export_app.database import ACCOUNT_STATS
 from export_app.share import ACCOUNT_WAITING
+from maintenance.archive.run import archive_calls
+from maintenance.prune.run import prune_days
 from tests.api_server import ApiServer, serving
 from tests.integration.export_app.conftest import Put
 from tests.waiting import wait_until
+from tollbook.config import Settings
 from tollbook.store import keys
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import Partitions, partition_name
@@ -69,6 +73,38 @@ def test_sums_that_hang_delay_nobody_else(
         blocker.rollback()
     # On a busy machine the blocked one may have met its time limit by now, and others the end of their patience.
     assert {request.result()[0].status for request in asked} <= {200, 429, 503}
+
+
+def test_sums_of_the_archive_that_hang_leave_a_place_for_others(
+    served: ApiServer, accounts: Connection, settings: Settings, database_url: str, key: str, other_key: str
+) -> None:
+    """Sixteen at once of one account, and storage that hangs: one of the two places stays free for another account."""
+    archive_calls(settings, now=True)
+    prune_days(settings, today=DAY + 40)
+    archived = f"{STATS}&number=%2B4930"
+    of_others = f"/v1/stats?since=0&until={(DAY + 3) * MS_PER_DAY}&number=%2B4930"
+    assert served.get(of_others, other_key)[0].status == 200  # opens the catalog
+    with psycopg.connect(database_url) as blocker, ThreadPoolExecutor(HEAVY + 1) as pool:
+        blocker.execute("LOCK TABLE iceberg_tables IN ACCESS EXCLUSIVE MODE")
+        asked = [pool.submit(served.get, archived, key) for _ in range(HEAVY)]
+        refused = HEAVY - ACCOUNT_SUMS - ACCOUNT_WAITING
+        wait_until(lambda: sum(request.done() for request in asked) >= refused)
+        assert {request.result()[0].status for request in asked if request.done()} == {429}
+        others = pool.submit(served.get, of_others, other_key)
+        wait_until(lambda: waiting_for_the_catalog(accounts) == 2)
+        blocker.rollback()
+    response, body = others.result()
+    assert (response.status, json.loads(body)["total"]["calls"]) == (200, 1)
+    assert Counter(request.result()[0].status for request in asked)[200] >= ACCOUNT_SUMS
+
+
+def waiting_for_the_catalog(connection: Connection) -> int:
+    """How many sessions wait for a lock on the archive's catalog."""
+    found = connection.execute(
+        "SELECT count(*) FROM pg_locks WHERE relation = 'iceberg_tables'::regclass AND NOT granted"
+    ).fetchone()
+    assert found is not None
+    return found[0]
 
 
 def test_a_key_that_somebody_holds_a_lock_on_still_works(

@@ -13,11 +13,12 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
+from export_app.metrics.requests import RequestMetrics
 from export_app.server import bounds, connection, http_server, tasks
 from export_app.server.bind import listen
 from export_app.server.http_server import Server
 from tests.waiting import wait_until
-from tollbook.config import Bind
+from tollbook.setting_values import Bind
 
 LARGE = 8 * 1024 * 1024
 SHORT_S = 0.5
@@ -95,7 +96,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     def run(proxies: Iterable[str] = ()) -> Running:
         application = Application()
         listener = listen(Bind(host="127.0.0.1", port=0))
-        server = Server(application, listener, [ip_network(proxy) for proxy in proxies])
+        server = Server(application, listener, [ip_network(proxy) for proxy in proxies], RequestMetrics())
         thread = threading.Thread(target=server.run, daemon=True)
         running = Running(server, application, listener.getsockname()[1], thread)
         thread.start()

@@ -69,7 +69,12 @@ def test_a_key_has_so_many_requests_a_minute(limited: FlaskClient, key: str, oth
     """Over its limit a key gets 429 and how long to wait; other keys are not affected."""
     answers = [whoami(limited, key) for _ in range(PER_MINUTE + 1)]
     assert [answer.status_code for answer in answers] == [200] * PER_MINUTE + [429]
+    assert [answer.headers["RateLimit"].partition(";t=")[0] for answer in answers] == [
+        f'"key";r={left}' for left in (4, 3, 2, 1, 0, 0)
+    ]
+    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {f'"key";q={PER_MINUTE};w=60'}
     last = answers[-1]
+    assert last.headers["RateLimit"].endswith(f";t={last.headers['Retry-After']}")
     assert last.get_json()["code"] == "too_many_requests"
     wait = int(last.headers["Retry-After"])
     assert 1 <= wait <= 60

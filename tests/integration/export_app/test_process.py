@@ -17,7 +17,7 @@ from tests.commands import Done, Tollbook, environment, free_port, run_installed
 from tests.databases import store
 from tests.factories import BUSY, START_MS, call
 from tests.waiting import wait_until
-from tollbook.config import Bind
+from tollbook.setting_values import Bind
 from tollbook.store import keys
 from tollbook.store.database import Connection, scalar
 from tollbook.store.tariffs import tariffs
@@ -188,6 +188,8 @@ def test_keys_are_created_listed_and_revoked(tollbook: Tollbook, database: Conne
     tariffs.add_account(database, tariffs.Account(account_id="acme", name="Acme", plan_id=None))
     made = tollbook("key", "create", "--account", "acme", "--scope", "cdr")
     operator = tollbook("key", "create", "--operator")
+    tollbook("key", "create", "--account", "acme", "--scope", "queues", "--scope", "numbers")
+    tollbook("key", "create", "--account", "acme", "--scope", "cdr", "--scope", "*")
     assert made.stdout.startswith("sk_")
     assert len(made.stdout.strip()) == 46
     assert "key 1" in made.stderr
@@ -196,15 +198,36 @@ def test_keys_are_created_listed_and_revoked(tollbook: Tollbook, database: Conne
         ["key", "begins", "account", "scopes"],
         ["1", made.stdout[:8], "acme", "cdr"],
         ["2", operator.stdout[:8], "*", "operator"],
+        ["3", listed.splitlines()[3].split("\t")[1], "acme", "queues,numbers"],
+        ["4", listed.splitlines()[4].split("\t")[1], "acme", "*"],
     ]
     assert made.stdout.strip() not in listed
     assert "is revoked" in tollbook("key", "revoke", "1").stdout
     assert tollbook("key", "list").stdout.splitlines()[1].split("\t")[6] != "-"
 
 
+def test_keys_are_rotated_and_logged(tollbook: Tollbook, database: Connection) -> None:
+    """rotate prints the new key alone on standard output, and until when the old one is valid; log has both."""
+    database.autocommit = True
+    made = tollbook("key", "create", "--operator", "--days", "30")
+    assert "and expires at 20" in made.stderr
+    rotated = tollbook("key", "rotate", "1", "--overlap", "3")
+    assert rotated.stdout.startswith("sk_")
+    assert "key 1 (sk_" in rotated.stderr
+    assert "valid until 20" in rotated.stderr
+    lines = [line.split("\t") for line in tollbook("key", "log").stdout.splitlines()]
+    assert lines[0] == ["time", "key", "begins", "account", "event", "by", "note"]
+    assert [(line[1], line[4]) for line in lines[1:]] == [("2", "created"), ("1", "rotated"), ("1", "created")]
+    assert all("@" in line[5] for line in lines[1:])
+    listed = [line.split("\t") for line in tollbook("key", "list").stdout.splitlines()]
+    assert listed[0][8] == "expires"
+    assert [line[8][:2] for line in listed[1:]] == ["20", "20"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["rotate", "77"], "tollbook key list"),
         (["create"], "--account ACCOUNT or --operator"),
         (["create", "--account", "acme", "--operator"], "--account ACCOUNT or --operator"),
         (["create", "--operator", "--scope", "cdr"], "leave --scope out"),

@@ -10,6 +10,7 @@ import pytest
 
 from tests.api_server import ApiServer, serving
 from tests.commands import BIN
+from tests.endpoints import add_endpoint
 from tests.factories import START_MS
 from tests.waiting import wait_until
 from tollbook.store.database import Connection, scalar
@@ -22,13 +23,18 @@ Put = Callable[..., None]
 @pytest.fixture
 def served(database_url: str, accounts: Connection, tmp_path: Path) -> Iterator[ApiServer]:
     """A `tollbook serve`; afterwards it is gone."""
-    with serving(database_url, tmp_path / "serve.log", rate_limit="1000000") as server:
+    with serving(database_url, tmp_path / "serve.log", rate_limit="1000000", trusted_proxies="127.0.0.1") as server:
         yield server
 
 
 @pytest.fixture
 def filled(accounts: Connection) -> Connection:
-    """10,000 calls of acme."""
+    """10,000 calls of acme, and an endpoint of operators to which all is delivered at once."""
+    add_endpoint(accounts, None)
+    accounts.execute(
+        "CREATE FUNCTION delivered() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        "CREATE TRIGGER delivered BEFORE INSERT ON event_delivery FOR EACH ROW EXECUTE FUNCTION delivered()"
+    )
     Partitions().ensure(accounts, call_days=[START_MS // MS_PER_DAY], leg_days=())
     accounts.execute(
         """

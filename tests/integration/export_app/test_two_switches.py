@@ -9,6 +9,7 @@ from maintenance.prune.run import prune_days
 from maintenance.recover.archived import not_archived
 from maintenance.rerate.price_change import archived_call
 from tests.archiving import archive_now
+from tests.databases import written_when_ended
 from tests.factories import START_MS, START_US, created, ended, legs_of
 from tests.integration.export_app.conftest import Ask
 from tollbook.archive.answered import answered_calls
@@ -119,6 +120,7 @@ def test_what_has_left_postgresql_is_told_apart_by_its_switch(
     """Prune, a re-rate of one archived call, and `recover` of a third switch's."""
     write(accounts, *legs("fs1"), *legs("fs2"))
     archive_now(settings)
+    written_when_ended(accounts)
     assert prune_days(settings, today=DAY + 40).calls == 2
     assert stored(accounts) == []
     with open_catalog(settings) as catalog:

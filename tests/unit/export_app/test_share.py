@@ -8,11 +8,12 @@ import pytest
 
 from export_app import database
 from export_app import share as module
-from export_app.archive import ACCOUNT_READERS
 from export_app.server import http_server
 from export_app.share import ACCOUNT_WAITING, ALL_WAITING, Share, waiting_room
 from export_app.web.errors import ApiError
 from tests.waiting import wait_until
+from tollbook.archive.reader import MAX_READERS
+from tollbook.config import MAX_ENGINE_QUESTIONS
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 
 ACME, OTHER = OneAccount("acme"), OneAccount("other")
@@ -20,7 +21,7 @@ ACME, OTHER = OneAccount("acme"), OneAccount("other")
 
 @pytest.fixture
 def share() -> Share:
-    return Share("stats", 2, waiting_room())
+    return Share("stats", "stats", 2, waiting_room())
 
 
 @pytest.fixture
@@ -49,6 +50,18 @@ def ask(share: Share) -> Iterator[Callable[[Accounts], threading.Event]]:
 def waiting(share: Share) -> int:
     """Return how many requests wait for their share."""
     return sum(len(requests.waiting) for requests in share._of.values())
+
+
+def test_an_operators_question_about_an_account_is_an_operators(
+    share: Share, ask: Callable[[Accounts], threading.Event]
+) -> None:
+    """Whoever asks for the operator takes nothing of the account's share, whichever account is asked about."""
+    asked_about = [OneAccount(account_id, for_operator=True) for account_id in ("acme", "other")]
+    for at_work in [ask(account) for account in asked_about]:
+        assert at_work.wait(60)
+    assert ask(ACME).wait(60)
+    ask(EveryAccount())
+    wait_until(lambda: waiting(share) == 1)
 
 
 def test_an_account_works_on_its_share_and_no_more(share: Share, ask: Callable[[Accounts], threading.Event]) -> None:
@@ -109,7 +122,9 @@ def test_threads_are_left_when_all_wait_that_may() -> None:
     """What waits for a share or a connection, and what works on one, is less than all threads."""
     working = database.KEY_CONNECTIONS + database.PAGE_CONNECTIONS + database.STATS_CONNECTIONS
     waiting_for_connections = 2 * database.MAX_WAITING  # pages and stats
-    assert ALL_WAITING + waiting_for_connections + working + 2 * ACCOUNT_READERS < http_server.THREADS
+    summing = 2 * MAX_ENGINE_QUESTIONS  # as many wait as are answered
+    busy = ALL_WAITING + waiting_for_connections + working + MAX_READERS + summing
+    assert busy < http_server.THREADS
 
 
 def test_what_waits_is_bounded_over_all_accounts(share: Share, ask: Callable[[Accounts], threading.Event]) -> None:
@@ -132,7 +147,7 @@ def test_those_that_wait_for_another_share_count(monkeypatch: pytest.MonkeyPatch
     """All wait in one room, because each holds a thread of one process; whoever leaves it makes place."""
     monkeypatch.setattr(module, "SHARE_TIMEOUT_S", 0.05)
     room = threading.Semaphore(1)
-    stats, pages = Share("stats", 1, room), Share("pages", 1, room)
+    stats, pages = Share("stats", "stats", 1, room), Share("pages", "pages", 1, room)
     with stats.taken(ACME), pages.taken(ACME):
         room.acquire()
         monkeypatch.setattr(module, "SHARE_TIMEOUT_S", 60)  # so it is refused without waiting

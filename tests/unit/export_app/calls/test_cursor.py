@@ -19,8 +19,8 @@ from export_app.calls.cursor import (
     decode,
     encode,
 )
-from tollbook.model.filters import MAX_BILLSEC, NO_FILTERS, Filters
-from tollbook.model.vocabulary import DIRECTIONS, DISPOSITIONS
+from tollbook.model.filters import MAX_BILLSEC, NO_FILTERS, VARIABLE_FILTER, Filters
+from tollbook.model.vocabulary import DIRECTIONS, DISPOSITIONS, HUNG_UP_BY
 from tollbook.times import LAST_MS
 
 KEY = hashlib.sha256(b"one").digest()
@@ -29,6 +29,7 @@ OTHER_KEY = hashlib.sha256(b"other").digest()
 ms = st.integers(0, LAST_MS)
 seconds = st.integers(0, LAST_MS // 1000)
 transactions = st.integers(0, 2**63 - 1)
+epochs = st.from_regex(r"\A[0-9a-f]{32}\Z")
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 filters = st.builds(
     Filters,
@@ -36,6 +37,13 @@ filters = st.builds(
     disposition=st.none() | st.sampled_from(DISPOSITIONS),
     **dict.fromkeys(("number", "queue_id", "agent_id"), st.none() | text.filter(bool)),
     min_billsec=st.none() | st.integers(0, MAX_BILLSEC),
+    hung_up_by=st.none() | st.sampled_from(HUNG_UP_BY),
+    **dict.fromkeys(("codec", "sip_call_id", "gateway", "destination"), st.none() | text.filter(bool)),
+    sip_status=st.none() | st.integers(100, 699),
+    voicemail=st.none() | st.booleans(),
+    **dict.fromkeys(("hangup_cause", "from_num", "to_num", "account"), st.none() | text.filter(bool)),
+    open=st.none() | st.booleans(),
+    var=st.none() | st.from_regex(VARIABLE_FILTER + r"\Z").filter(lambda value: value.isprintable()),
 )
 cursors = st.one_of(
     st.builds(
@@ -51,6 +59,7 @@ cursors = st.one_of(
     ),
     st.builds(
         ChangesCursor,
+        epoch=epochs,
         filters=filters,
         made_s=seconds,
         updated_since=ms,
@@ -59,7 +68,7 @@ cursors = st.one_of(
         call_id=text,
         switch=text,
     ),
-    st.builds(SyncCursor, filters=filters, made_s=seconds, first=transactions),
+    st.builds(SyncCursor, epoch=epochs, filters=filters, made_s=seconds, first=transactions),
 )
 a_cursor = CallsCursor(
     filters=NO_FILTERS,
@@ -142,7 +151,7 @@ def test_a_cursor_that_a_client_signed_itself_is_refused_when_it_is_none() -> No
 
 
 CHANGING = ChangesCursor(
-    filters=NO_FILTERS, made_s=1, updated_since=1, changed=1, start_ts=1, call_id="c", switch="fs1"
+    epoch="0" * 32, filters=NO_FILTERS, made_s=1, updated_since=1, changed=1, start_ts=1, call_id="c", switch="fs1"
 )
 
 
@@ -158,15 +167,32 @@ CHANGING = ChangesCursor(
         *[(a_cursor, {name: value}) for name in ("call_id", "switch") for value in ("a\0b", "\0", "\n\0", 7, None)],
         (a_cursor, {"order": "sideways"}),
         *[(CHANGING, {name: value}) for name in ("changed", "updated_since", "start_ts") for value in (-1, 2**63)],
-        (SyncCursor(filters=NO_FILTERS, made_s=1, first=1), {"first": 2**63}),
+        (SyncCursor(filters=NO_FILTERS, made_s=1, first=1, epoch="0" * 32), {"first": 2**63}),
+        (SyncCursor(filters=NO_FILTERS, made_s=1, first=1, epoch="0" * 32), {"epoch": "0" * 31 + "g"}),
         *[(CHANGING, {"filters": Filters(number=value)}) for value in ("", "\0", 5)],
         *[(CHANGING, {"filters": Filters(min_billsec=value)}) for value in (-1, 2**31)],
         (CHANGING, {"filters": Filters(direction="sideways")}),
         (CHANGING, {"filters": []}),
         (CHANGING, {"filters": [None] * 7}),
+        (CHANGING, {"filters": [None] * (len(Filters.__struct_fields__) + 1)}),
+        *[(CHANGING, {"filters": Filters(sip_status=value)}) for value in (99, 700, "486")],
+        *[
+            (CHANGING, {"filters": Filters(var=value)})
+            for value in ("a", "a:", "a b:c", "a:b\0", "a:" + "b" * 257, ":b")
+        ],
+        (CHANGING, {"filters": Filters(voicemail=1)}),
     ],
 )
 def test_a_cursor_with_values_that_none_of_ours_holds_is_refused(cursor: Cursor, wrong: dict[str, Any]) -> None:
     """PostgreSQL, the archive or the next cursor would choke on them, or find what no client can ask for."""
     odd = msgspec.structs.replace(cursor, **wrong)  # msgspec checks types when it decodes, not here
     assert decode(signed(msgspec.msgpack.encode(odd)), KEY) is None
+
+
+def test_a_cursor_from_before_there_were_filters_by_details_still_serves() -> None:
+    """Such a nightly sync goes on after the upgrade: its last cursor has the six filters that there were."""
+    sync = SyncCursor(filters=Filters(queue_id="sales"), made_s=1, first=2, epoch="0" * 32)
+    tag, filters, *others = msgspec.to_builtins(sync)
+    assert len(filters) > 6
+    assert decode(signed(msgspec.msgpack.encode([tag, filters[:6], *others])), KEY) == sync
+    assert decode(signed(msgspec.msgpack.encode([tag, filters[:5], *others])), KEY) is None

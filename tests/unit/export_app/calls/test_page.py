@@ -9,7 +9,8 @@ import pytest
 from export_app.auth.identity import Identity
 from export_app.calls.cursor import MAX_AGE_S, CallsCursor, ChangesCursor, Cursor, SyncCursor, encode
 from export_app.calls.page import Page, page_of_calls, page_of_changes
-from export_app.calls.query import CallsQuery, SyncStart, SyncStep, check_window, resolve_query
+from export_app.calls.query import CallsQuery, SyncStart, SyncStep, check_step, first_step
+from export_app.calls.query import resolve_query as resolve
 from export_app.web.errors import ApiError
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.call_key import CallKey
@@ -17,10 +18,12 @@ from tollbook.model.filters import Filters
 from tollbook.model.selection import ChangePosition, Changes, Selection
 from tollbook.model.tiers import read_columns
 from tollbook.store.calls.changes import ChangedRows
+from tollbook.store.days.sync_window import SyncWindow
 from tollbook.store.keys import ApiKey
 
 NOW = 1_790_000_000_000
 MADE_S = NOW // 1000 - 60
+EPOCH = "0123456789abcdef" * 2
 LONG = Filters(direction="inbound", min_billsec=60)
 
 
@@ -34,6 +37,11 @@ def identity(account_id: str | None, key_hash: bytes = b"k" * 32) -> Identity:
 
 
 ACME = identity("acme")
+
+
+def resolve_query(query: CallsQuery, who: Identity, now_ms: int) -> Selection | SyncStart | SyncStep:
+    """Resolve a query; each number has one other spelling, in which the account that was named can be seen."""
+    return resolve(query, who, now_ms, lambda account_id, number: {f"{account_id}:{number}"})
 
 
 def sent(cursor: Cursor | None = None, **query: object) -> CallsQuery:
@@ -50,8 +58,13 @@ def walking(filters: Filters = LONG, made_s: int = MADE_S) -> CallsCursor:
 
 def changing(updated_since: int = 5) -> ChangesCursor:
     return ChangesCursor(
-        filters=LONG, made_s=MADE_S, updated_since=updated_since, changed=700, start_ts=30, call_id="c", switch="fs1"
-    )
+        filters=LONG, made_s=MADE_S, epoch=EPOCH, updated_since=updated_since, changed=700, start_ts=30, call_id="c",
+        switch="fs1",
+    )  # fmt: skip
+
+
+def synced(made_s: int = MADE_S) -> SyncCursor:
+    return SyncCursor(filters=LONG, made_s=made_s, epoch=EPOCH, first=7)
 
 
 SELECTED = Selection(
@@ -96,7 +109,7 @@ def test_a_cursor_of_another_walk_is_refused(query: dict[str, object], was: str)
     assert (refused.value.status, refused.value.code) == (400, "cursor_mismatch")
 
 
-@pytest.mark.parametrize("cursor", [changing(), SyncCursor(filters=LONG, made_s=MADE_S, first=7)])
+@pytest.mark.parametrize("cursor", [changing(), synced()])
 @pytest.mark.parametrize("name", ["since", "until"])
 def test_a_cursor_of_changes_has_no_window(cursor: Cursor, name: str) -> None:
     """Calls and changes are different walks."""
@@ -118,13 +131,13 @@ def test_a_cursor_expires() -> None:
     with pytest.raises(ApiError, match="more than 7 days old") as refused:
         resolve_query(sent(walking(made_s=at - 1)), ACME, NOW)
     assert (refused.value.status, refused.value.code) == (400, "expired_cursor")
-    assert isinstance(resolve_query(sent(SyncCursor(filters=LONG, made_s=1, first=7)), ACME, NOW), SyncStep)
+    assert isinstance(resolve_query(sent(synced(1)), ACME, NOW), SyncStep)
 
 
 @pytest.mark.parametrize(("who", "theirs"), [(ACME, OneAccount("acme")), (identity(None), EveryAccount())])
 def test_the_account_is_the_keys(who: Identity, theirs: Accounts) -> None:
     """For each way to ask."""
-    ways = [sent(), sent(walking()), sent(changing()), sent(SyncCursor(filters=LONG, made_s=1, first=7))]
+    ways = [sent(), sent(walking()), sent(changing()), sent(synced(1))]
     for query in ways:
         wanted = resolve_query(query, who, NOW)
         found = wanted.changes if isinstance(wanted, SyncStep) else wanted
@@ -137,17 +150,49 @@ def test_changes_begin_from_a_time_or_from_where_the_last_sync_ended() -> None:
     assert resolve_query(sent(updated_since=9, direction="inbound", min_billsec=60), ACME, NOW) == SyncStart(
         updated_since=9, filters=LONG
     )
-    walk = resolve_query(sent(SyncCursor(filters=LONG, made_s=8, first=7)), ACME, NOW)
+    walk = resolve_query(sent(synced(8)), ACME, NOW)
     changes = Changes(accounts=OneAccount("acme"), first=7, filters=LONG)
-    assert walk == SyncStep(updated_since=8000, changes=changes)
+    assert walk == SyncStep(updated_since=8000, epoch=EPOCH, changes=changes)
 
 
-def test_changes_that_postgresql_no_longer_holds_are_refused() -> None:
-    """Or a sync would miss what was pruned, without a word."""
-    check_window(10, 10)
-    with pytest.raises(ApiError, match="updated_since=10 or later") as refused:
-        check_window(9, 10)
-    assert refused.value.code == "too_long_ago"
+def code_of(refused: pytest.ExceptionInfo[ApiError]) -> tuple[int, str]:
+    return refused.value.status, refused.value.code
+
+
+def test_a_sync_begins_after_all_that_may_be_missing() -> None:
+    """Not with a transaction whose changes were pruned, and not with a time before their end."""
+    window, start = SyncWindow(after=600, since_ms=10), SyncStart(updated_since=10, filters=LONG)
+    assert first_step(start, ACME, window, epoch=EPOCH, first=500).changes.first == 601
+    assert first_step(start, ACME, window, epoch=EPOCH, first=700).changes.first == 700
+    with pytest.raises(ApiError, match="10 or later") as refused:
+        first_step(replace(start, updated_since=9), ACME, window, epoch=EPOCH, first=700)
+    assert code_of(refused) == (400, "too_long_ago")
+
+
+@pytest.mark.parametrize(("cursor", "first"), [(changing(), 700), (synced(), 7)])
+@pytest.mark.parametrize(
+    ("after", "epoch", "horizon", "code"),
+    [
+        (-1, EPOCH, 0, None),
+        (0, EPOCH, 0, "too_long_ago"),
+        (-1, EPOCH[::-1], 0, "sync_reset"),
+        (0, EPOCH[::-1], 0, "sync_reset"),
+        (-1, EPOCH, -1, "sync_reset"),
+    ],
+)
+def test_a_sync_goes_on_in_its_own_history_where_nothing_is_missing(
+    cursor: Cursor, first: int, after: int, epoch: str, horizon: int, code: str | None
+) -> None:
+    """`after` and `horizon` are counted from the cursor's transaction."""
+    step = resolve_query(sent(cursor), ACME, NOW)
+    assert isinstance(step, SyncStep)
+    window = SyncWindow(after=first + after, since_ms=10)
+    if code is None:
+        check_step(step, window, epoch=epoch, horizon=first + horizon)
+        return
+    with pytest.raises(ApiError, match="sync with updated_since") as refused:
+        check_step(step, window, epoch=epoch, horizon=first + horizon)
+    assert code_of(refused) == (400, code)
 
 
 def row(key: CallKey, *more: object) -> tuple[object, ...]:
@@ -185,11 +230,12 @@ def test_the_last_page_has_no_cursor(count: int) -> None:
 
 
 def changed_page(count: int) -> Page:
-    found = [row(CallKey(number, "c", "fs1"), 600 + number) for number in range(count)]
+    found = [row(CallKey(number, "c", "fs1"), 600 + number) for number in range(min(count, 2))]
+    last = ChangePosition(601, CallKey(1, "c", "fs1")) if count > 2 else None
     walk = resolve_query(sent(changing()), ACME, NOW)
     assert isinstance(walk, SyncStep)
     query = sent(fields="to_num", limit=2)
-    return page_of_changes(ChangedRows(rows=found, horizon=900), walk, query, ACME.key_hash, NOW)
+    return page_of_changes(ChangedRows(rows=found, last=last, horizon=900), walk, query, ACME.key_hash, NOW)
 
 
 def test_changes_go_on_after_the_last_row_and_end_with_a_sync_cursor() -> None:
@@ -198,14 +244,13 @@ def test_changes_go_on_after_the_last_row_and_end_with_a_sync_cursor() -> None:
     assert (list(page.rows()), page.sync_cursor) == ([("+490",), ("+491",)], None)
     following = resolve_query(CallsQuery(cursor=page.next_cursor), ACME, NOW)
     after = ChangePosition(601, CallKey(1, "c", "fs1"))
-    assert following == SyncStep(
-        updated_since=5, changes=Changes(accounts=OneAccount("acme"), first=601, after=after, filters=LONG)
-    )
+    changes = Changes(accounts=OneAccount("acme"), first=601, after=after, filters=LONG)
+    assert following == SyncStep(updated_since=5, epoch=EPOCH, changes=changes)
     last = changed_page(2)
     assert (len(last), last.next_cursor) == (2, None)
     following = resolve_query(CallsQuery(cursor=last.sync_cursor), ACME, NOW)
     changes = Changes(accounts=OneAccount("acme"), first=900, filters=LONG)
-    assert following == SyncStep(updated_since=NOW, changes=changes)
+    assert following == SyncStep(updated_since=NOW, epoch=EPOCH, changes=changes)
 
 
 def test_a_cursor_needs_no_quotes_in_a_url() -> None:

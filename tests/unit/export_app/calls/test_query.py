@@ -37,6 +37,7 @@ def test_everything_has_a_default() -> None:
         ("since", "0", 0),
         ("since", "1767225600000", 1767225600000),
         ("since", "007", 7),
+        ("since", "2026-01-01T00:00:00Z", 1767225600000),
         ("until", str(LAST_MS), LAST_MS),
         ("limit", "1", 1),
         ("limit", "10000", MAX_LIMIT),
@@ -58,7 +59,10 @@ def test_accepted(name: str, sent: str, taken: object) -> None:
     assert getattr(parse((name, sent)), name) == taken
 
 
-MS = "a time in whole milliseconds since 1970, such as 1767225600000"
+MS = (
+    "a time in whole milliseconds since 1970, such as 1767225600000, or in ISO 8601 with its offset, such as"
+    " 2026-01-01T00:00:00Z"
+)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +78,22 @@ MS = "a time in whole milliseconds since 1970, such as 1767225600000"
         ([("since", "1\n")], "bad_parameter", f"since must be {MS}"),
         ([("since", "٣")], "bad_parameter", f"since must be {MS}"),
         ([("until", "2026-01-01")], "bad_parameter", f"until must be {MS}"),
+        ([("until", "2026-01-01T00:00:00")], "bad_parameter", f"until must be {MS}"),
+        (
+            [("since", "1767225600")],
+            "bad_parameter",
+            "since must be in milliseconds, and 1767225600 looks like seconds: write 1767225600000",
+        ),
+        (
+            [("since", "2026-01-01T00:00:00 01:00")],
+            "bad_parameter",
+            "since has a space where its offset begins: in a URL a + is written %2B",
+        ),
+        (
+            [("since", "2026-02-30T00:00:00Z")],
+            "bad_parameter",
+            "since is no time of any day: its month, day, hour, minute or offset",
+        ),
         ([("until", "9" * 5000)], "bad_parameter", f"until must be {MS}"),
         (
             [("since", "1767225600000000")],
@@ -83,7 +103,7 @@ MS = "a time in whole milliseconds since 1970, such as 1767225600000"
         ([("since", "2"), ("until", "1")], "bad_parameter", "since must not be later than until: swap them"),
         ([("limit", "0")], "bad_parameter", "limit must be at least 1"),
         ([("limit", "ten")], "bad_parameter", "limit must be a whole number from 1 to 10000"),
-        ([("format", "xml")], "bad_parameter", "format must be 'json' or 'csv'"),
+        ([("format", "xml")], "bad_parameter", "format must be 'json', 'csv' or 'xlsx'"),
         ([("raw", "yes")], "bad_parameter", "raw must be '0' or '1'"),
         ([("sinse", "1")], "unknown_parameter", "'sinse' is not a parameter here: did you mean since?"),
         (

@@ -1,98 +1,17 @@
 """`GET /v1/calls/{id}` over a real PostgreSQL: what it says of every recorded call, and to whom."""
 
-import json
-from collections.abc import Callable
-from typing import Any
-from urllib.parse import quote
-
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
-from export_app.calls.schema import CallDetails
 from rating.deck_csv import parse_deck
-from rating.loader import load_tariffs
-from tests.factories import START_MS, created, ended, legs_of
+from tests.factories import START_MS
+from tests.integration.export_app.detail.conftest import DECK
+from tests.integration.export_app.detail.explained import Get, calls, legs, write
 from tests.recorded import NAMES, recorded_legs, recorded_rows
-from tollbook.model.accounts import EveryAccount, OneAccount
-from tollbook.model.fold import FoldSettings
-from tollbook.model.leg import Leg
 from tollbook.model.record import COLUMNS
-from tollbook.store import keys
-from tollbook.store.calls.batch import write_batch
-from tollbook.store.calls.detail import MAX_CALLS, find_calls
+from tollbook.store.calls.detail import MAX_CALLS
 from tollbook.store.database import Connection
-from tollbook.store.days.partitions import Partitions
-from tollbook.store.row_security import snapshot
-from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.deck_import import replace_rates
-
-DECK = """direction,prefix,name,per_min,connection_fee,increment
-outbound,1,US and Canada,0.012,0.001,60/6
-outbound,80,Premium carrier,0.05,0.01,1/1
-inbound,,Any inbound,0.005,0,60/60
-"""
-
-Get = Callable[..., TestResponse]
-
-
-def legs(uid: str, account: str, at_s: float = 0, **facts: str) -> list[Leg]:
-    """An answered call of one leg, a minute long, as the switch reports it."""
-    create = created(uid, at_s=at_s, account=account, **{"user": "1000", "dialed": "15551230001"} | facts)
-    return legs_of(create, ended(create, answered_s=at_s, hangup_s=at_s + 60))
-
-
-def write(connection: Connection, *batches: list[Leg], fold_settings: FoldSettings | None = None) -> None:
-    """Write calls as the listener does."""
-    connection.rollback()
-    connection.autocommit = False
-    price = load_tariffs(connection).price
-    connection.commit()
-    write_batch(
-        connection, [leg for batch in batches for leg in batch], fold_settings or FoldSettings(), price, Partitions()
-    )
-    connection.autocommit = True
-
-
-@pytest.fixture
-def accounts(database: Connection) -> Connection:
-    """A database with accounts and a deck."""
-    database.autocommit = True
-    replace_rates(
-        database, "retail", "EUR", (row.values() for row in parse_deck([("", DECK.splitlines(keepends=True))]))
-    )
-    for account_id in ("acct_alpha", "acct_beta"):
-        tariffs.add_account(database, tariffs.Account(account_id=account_id, name=account_id, plan_id="retail"))
-    return database
-
-
-@pytest.fixture
-def get(client: FlaskClient, accounts: Connection) -> Get:
-    """Ask for a call with alpha's key, the operator's, or another account's."""
-    secrets = {
-        "alpha": keys.create(accounts, account_id="acct_alpha", scopes=["cdr"])[1],
-        "beta": keys.create(accounts, account_id="acct_beta", scopes=["cdr"])[1],
-        "operator": keys.create(accounts, account_id=None, scopes=["operator"])[1],
-        "stats": keys.create(accounts, account_id="acct_alpha", scopes=["stats"])[1],
-    }
-
-    def ask(call_id: str, query: str = "", *, who: str = "operator") -> TestResponse:
-        path = f"/v1/calls/{quote(call_id, safe='')}"
-        return client.get(f"{path}?{query}" if query else path, headers={"x-api-key": secrets[who]})
-
-    return ask
-
-
-def calls(answer: TestResponse) -> list[dict[str, Any]]:
-    """The calls of an answer that is as the document says, to the member."""
-    assert answer.status_code == 200, answer.text
-    body = json.loads(answer.data)
-    assert list(body) == ["ok", "calls"]
-    CallDetails.model_validate(body)
-    for call in body["calls"]:
-        assert list(call) == [*COLUMNS, "switch", "revision", "estimated", "note", "legs", "rules", "price"]
-        assert list(call["rules"]) == list(COLUMNS)
-    return body["calls"]
 
 
 def test_every_recording_is_explained(accounts: Connection, get: Get) -> None:
@@ -139,7 +58,7 @@ def test_the_answer_has_what_the_document_says(accounts: Connection, get: Get, c
     assert [(parameter["name"], parameter["in"]) for parameter in operation["parameters"]] == [
         ("id", "path"), ("start_ts", "query"),
     ]  # fmt: skip
-    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "429", "503"}
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "422", "429", "503"}
 
 
 def test_the_price_shows_its_arithmetic(accounts: Connection, get: Get) -> None:
@@ -206,40 +125,6 @@ def test_there_is_an_end_to_how_many_calls_of_an_id_are_told(accounts: Connectio
     assert calls(get("same", f"start_ts={START_MS}"))
 
 
-def test_an_account_sees_its_own_calls_alone(accounts: Connection, get: Get) -> None:
-    """A foreign id and an unknown one are answered with the same bytes."""
-    write(accounts, legs("a", "acct_alpha"), legs("b", "acct_beta"), legs("none", ""))
-    assert calls(get("a", who="alpha"))
-    unknown = get("never", who="alpha")
-    assert (unknown.status_code, unknown.get_json()["code"]) == (404, "unknown_call")
-    for foreign in (get("b", who="alpha"), get("none", who="alpha"), get("b", f"start_ts={START_MS}", who="alpha")):
-        assert (foreign.status_code, foreign.data) == (404, unknown.data)
-    assert [len(calls(get(call_id))) for call_id in ("a", "b", "none")] == [1, 1, 1]
-
-
-def test_of_an_id_of_two_accounts_each_sees_its_own_call_and_legs(accounts: Connection, get: Get) -> None:
-    write(accounts, legs("shared", "acct_alpha", caller="111"), legs("shared", "acct_beta", 1000, caller="222"))
-    for who, caller in (("alpha", "111"), ("beta", "222")):
-        (call,) = calls(get("shared", who=who))
-        assert (call["from_num"], [leg["caller_num"] for leg in call["legs"]]) == (caller, [caller])
-    assert len(calls(get("shared"))) == 2
-
-
-def test_a_number_that_changed_hands_betrays_no_account(accounts: Connection, get: Get) -> None:
-    """Today another account owns the number: it is not named to the one that had the call."""
-    tariffs.add_numbers(accounts, "acct_alpha", ["8005550100"])
-    write(
-        accounts,
-        legs("x", "", dialed="8005550100", user=""),
-        fold_settings=FoldSettings(number_owners={"8005550100": "acct_alpha"}),
-    )
-    assert "belongs to this account" in calls(get("x", who="alpha"))[0]["rules"]["account_id"]
-    accounts.execute("UPDATE account_number SET account_id = 'acct_beta'")
-    answer = get("x", who="alpha")
-    assert "it would be something else" in calls(answer)[0]["rules"]["account_id"]
-    assert "acct_beta" not in answer.text
-
-
 @pytest.mark.parametrize(
     "call_id",
     [
@@ -304,18 +189,3 @@ def test_a_call_that_is_up_is_explained_so_far(accounts: Connection, get: Get) -
     assert (call["end_ts"], call["revision"], call["price"]["parts"]) == (None, 0, [])
     assert call["rules"]["end_ts"] == "not before the end: leg 1 (root) still up"
     assert call["price"]["total"] == "the call is up: it is priced at its end"
-
-
-def test_a_call_is_read_for_one_account_or_for_all(accounts: Connection) -> None:
-    """The store's own test of the account: a WHERE, whatever the view does. The legs are those of the row's switch."""
-    write(accounts, legs("x", "acct_alpha"))
-    accounts.execute(
-        "INSERT INTO call_leg SELECT uid, created_us, 'twin', call_id, call_start_ts, core, ended, facts FROM call_leg"
-    )
-    with snapshot(accounts):
-        (kept,) = find_calls(accounts, "x", EveryAccount())
-    assert [leg.switch for leg in kept.legs] == ["fs1"]
-    with snapshot(accounts):
-        assert find_calls(accounts, "x", OneAccount("acct_beta")) == []
-    assert kept.price
-    assert kept.price.currency == "EUR"

@@ -1,0 +1,1 @@
+"""`/v1/webhooks`: where an account is told of its calls."""
