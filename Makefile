@@ -2,12 +2,13 @@
 VENV      ?= .venv
 PYTHON    ?= python3
 BIN       := $(VENV)/bin
+BUILDER   := $(VENV)/.builder
 STAMP     := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 PIP       := $(BIN)/pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev lock demo test soak fuzz mutants coverage debian check format bench clean
+.PHONY: help install install-dev lock demo dist deb test soak fuzz mutants coverage debian debian-soak check format bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
@@ -20,14 +21,19 @@ install-dev: $(DEV_STAMP) ## The same, and what the tests and checks need
 # sources. The setuptools of the lock builds it, installed first; pip alone would fetch one for that, without a hash.
 LOCKED := $(PIP) install --require-hashes --no-build-isolation --use-pep517 --requirement
 
-$(STAMP): pyproject.toml requirements.lock | $(BIN)/pip
-	sed -n '/^setuptools==/,/^ *#/p' requirements.lock | $(LOCKED) /dev/stdin
-	$(LOCKED) requirements.lock
-	$(PIP) install --no-deps --no-build-isolation --editable .
+$(BUILDER): requirements.lock | $(BIN)/pip
+	@sed -n '/^setuptools==/,/^ *#/p' requirements.lock | $(LOCKED) /dev/stdin
+	@touch $@
+
+$(STAMP): pyproject.toml requirements.lock | $(BUILDER)
+	@echo "installing into $(VENV) what requirements.lock names: 430 MB, a minute or two"
+	@$(LOCKED) requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV_STAMP): $(STAMP) requirements-dev.lock
-	$(LOCKED) requirements-dev.lock
+	@echo "installing into $(VENV) what requirements-dev.lock names: 1 GB more, some minutes"
+	@$(LOCKED) requirements-dev.lock
 	@touch $@
 
 $(BIN)/pip:
@@ -45,11 +51,18 @@ lock: | $(BIN)/pip ## Resolve pyproject.toml into the lock files. ARGS=--upgrade
 demo: $(STAMP) ## Try it: simulated switch, database, listener, archive, API. ARGS=--once, or ESL=esl://:PASSWORD@HOST:8021
 	@$(BIN)/tollbook demo $(if $(ESL),--esl '$(ESL)') $(ARGS)
 
-test: $(DEV_STAMP) debian ## Run the tests on real components (under 6 minutes)
+dist: $(BUILDER) ## Build the source archive and the wheel, in dist/
+	@packaging/build-dist $(BIN)/python
+
+deb: dist ## Build the Debian package for this machine's Debian, in dist/
+	$(call apt,dh=debhelper)
+	@packaging/build-deb $(BIN)/python
+
+test: $(DEV_STAMP) debian ## Run the tests on real components (about 6 minutes on two cores)
 	@$(BIN)/pytest $(ARGS)
 
-soak: $(DEV_STAMP) debian ## Run what takes long: outages, stalls, kills, every page, and properties on many examples
-	@$(BIN)/pytest -m 'soak or hypothesis' --hypothesis-profile=soak $(ARGS)
+soak: $(DEV_STAMP) debian debian-soak ## Run what takes long: outages, stalls, kills, every page, and properties on many examples
+	@$(BIN)/pytest -m 'soak or hypothesis' --hypothesis-profile=soak --durations=25 $(ARGS)
 
 fuzz: $(DEV_STAMP) ## Let a hostile switch send what it likes, for 10 minutes. ARGS=--minutes=60, or ARGS=FILE replays
 	@$(BIN)/python -m tests.fuzz $(ARGS)
@@ -64,16 +77,24 @@ coverage: $(DEV_STAMP) debian ## Run the tests and list the lines and branches t
 	@status=0; $(BIN)/coverage run -m pytest --deselect tests/integration/tollbook/test_cli.py::test_listing_the_commands_loads_none $(ARGS) || status=$$?; \
 	$(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
 
-# What no wheel carries: systemd's own checker, for the units of conf/, PgBouncer, and a browser, for the dashboard.
-debian:
-	@missing=; \
-	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
-	command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$$missing pgbouncer"; \
-	command -v chromium >/dev/null || missing="$$missing chromium fonts-dejavu-core"; \
+# COMMAND=PACKAGE[+PACKAGE]...: the packages of Debian are installed where the command is missing.
+define apt
+	@missing=; for need in $(1); do PATH="$$PATH:/usr/sbin" command -v "$${need%%=*}" >/dev/null || missing="$$missing $${need#*=}"; done; \
+	missing=$$(echo $$missing | tr + ' '); \
 	[ -z "$$missing" ] || { \
 		sudo=; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
 		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
-	} || { echo "install Debian's packages$$missing, then run make test again"; exit 1; }
+	} || { echo "install Debian's packages $$missing, then run make $@ again"; exit 1; }
+endef
+
+# What no wheel carries: systemd's own checker, for the units of conf/, Prometheus' (promtool), for the alerts, PgBouncer,
+# and a browser and node, for the dashboard.
+debian:
+	$(call apt,systemd-analyze=systemd promtool=prometheus pgbouncer=pgbouncer chromium=chromium+fonts-dejavu-core node=nodejs)
+
+# And what builds a Debian of its own and boots it, to install the package there.
+debian-soak:
+	$(call apt,dh=debhelper debootstrap=debootstrap systemd-nspawn=systemd-container npm=npm)
 
 check: $(DEV_STAMP) ## Lint, types and the import rules
 	@$(BIN)/ruff check
@@ -89,4 +110,4 @@ bench: $(DEV_STAMP) ## Measure the figures of docs/performance.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .fuzz .pytest_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis .coverage .coverage.* htmlcov
+	rm -rf $(VENV) build dist .fuzz .pytest_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis .coverage .coverage.* htmlcov

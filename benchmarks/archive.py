@@ -1,6 +1,9 @@
 """The archive's figures: append, growth, and the files of a day.
 
 Append: the whole commit of `rows` rows of 10 accounts, against pyarrow writing the same rows to one Parquet file.
+Digests: what they add to an append (SHA-256 of its files, and writing them down), and to a compaction (the same of the
+files that it reads), each as a share of the whole.
+Verify: reading and proving the whole of the larger archive below, opening the catalog included.
 Growth: reading one account and month from a compacted archive with ten times as many months, against the smaller one.
 A page: one account's 1,000 calls from the larger archive, opening the catalog included.
 A day: the files that `archive run`, every five minutes for a day, makes of `calls` calls of 10, 1,000 and 10,000
@@ -9,9 +12,11 @@ each run gets its current time as an argument.
 """
 
 import datetime as dt
+import hashlib
 import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,12 +25,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.database import database, fill_calls, queue_calls
-from benchmarks.figure import TIMES, Figure, medians
+from benchmarks.figure import TIMES, Figure, at_least, at_most, medians
 from maintenance.archive.batch import BatchContent
 from maintenance.archive.commit import commit
+from maintenance.archive.data_files import partition_key, write_files
+from maintenance.archive.digests import hash_file, write_digests
 from maintenance.archive.run import archive_calls
 from maintenance.archive.table import ensure_table
+from maintenance.compaction.merge import merge
 from maintenance.compaction.run import compact_archive
+from maintenance.verify.run import VerifyRequest, verify_archive
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.pages import read_all, read_page
 from tollbook.archive.schema import arrow_schema
@@ -69,22 +78,73 @@ def rows(count: int, accounts: int, *, since_ms: int, days: int = 20) -> Any:
         "switch": ["sw1"] * count,
         "estimated": [False] * count,
     }
-    return pa.table({field.name: pa.array(columns[field.name], field.type) for field in arrow_schema()})
+    # Of the details a call has what every call of a phone has.
+    columns |= {
+        "hung_up_by": ["caller"] * count,
+        "pdd_ms": [number % 4000 for number in range(count)],
+        "ring_ms": [number % 9000 for number in range(count)],
+        "hold_ms": [0] * count,
+        "rx_mos": [4.41] * count,
+        "codec": ["PCMA"] * count,
+        "sip_call_id": [f"{call_id}@192.0.2.7" for call_id in call_ids],
+        "source_ip": ["192.0.2.7"] * count,
+        "gateway": ["carrier"] * count,
+        "destination": ["Germany"] * count,
+        "voicemail": [False] * count,
+    }
+    return pa.table(
+        {field.name: pa.array(columns.get(field.name, [None] * count), field.type) for field in arrow_schema()}
+    )
 
 
 def _append(count: int, rounds: int) -> Iterator[Figure]:
     """Yield how an append compares with writing one Parquet file."""
     batch = rows(count, _ACCOUNTS, since_ms=_FIRST_MS)
-    with database() as settings, open_catalog(settings, writing=True) as catalog:
+    with (
+        database() as settings,
+        connect(settings.require_database_url(), name="bench", autocommit=True) as connection,
+        open_catalog(settings, writing=True) as catalog,
+    ):
         plain_file = settings.data_dir / "plain.parquet"
         plain_s, ours_s = medians(
             rounds,
             lambda: pq.write_table(batch, plain_file, compression="zstd"),
-            lambda: commit(ensure_table(catalog), uuid4(), BatchContent(rows=batch, corrections=())),
+            lambda: commit(ensure_table(catalog, connection), uuid4(), BatchContent(rows=batch, corrections=())),
         )
-        assert len(ensure_table(catalog).scan(selected_fields=("call_id",)).to_arrow()) == (rounds + 1) * count
+        table = ensure_table(catalog, connection)
+        assert len(table.scan(selected_fields=("call_id",)).to_arrow()) == (rounds + 1) * count
     yield Figure(what=f"append of {count:,} rows", value=count / ours_s, unit="rows/s")
-    yield Figure(what="append, speed against one file", value=plain_s / ours_s, unit=TIMES, bound="to reach: 0.4")
+    yield Figure(what="append, speed against one file", value=plain_s / ours_s, unit=TIMES, bound=at_least(0.4))
+
+
+def _digests(count: int, rounds: int) -> Iterator[Figure]:
+    """Yield what the digests of its files cost an append, and what comparing them costs a merge."""
+    batches = [rows(count, _ACCOUNTS, since_ms=_FIRST_MS + half * MS_PER_HOUR) for half in range(2)]
+    with (
+        database() as settings,
+        connect(settings.require_database_url(), name="bench", autocommit=True) as connection,
+        open_catalog(settings, writing=True) as catalog,
+    ):
+        table = ensure_table(catalog, connection)
+        halves = [write_files(table, batch) for batch in batches]
+        contents = [Path(written.digest.location.removeprefix("file://")).read_bytes() for written in halves[0]]
+        first = [half[0].file for half in halves]
+        key = partition_key(table, first[0].partition[0], first[0].partition[1])
+
+        def hash_and_write() -> None:
+            for content in contents:
+                hashlib.sha256(content)
+            write_digests(table, [written.digest for written in halves[0]])
+
+        append_s, digests_s, merge_s, check_s = medians(
+            rounds,
+            lambda: commit(ensure_table(catalog, connection), uuid4(), BatchContent(rows=batches[0], corrections=())),
+            hash_and_write,
+            lambda: merge(table, first, key),
+            lambda: [hash_file(table.io, file.file_path) for file in first],
+        )
+    yield Figure(what="digests, of an append", value=100 * digests_s / append_s, unit="%", bound=at_most(5))
+    yield Figure(what="comparing digests, of a merge", value=100 * check_s / merge_s, unit="%")
 
 
 def _later(batch: Any, by_ms: int) -> Any:
@@ -95,11 +155,14 @@ def _later(batch: Any, by_ms: int) -> Any:
 
 def _fill(settings: Settings, template: Any, months: int) -> None:
     """Append two batches a month, an hour apart, and compact."""
-    with open_catalog(settings, writing=True) as catalog:
+    with (
+        connect(settings.require_database_url(), name="bench", autocommit=True) as connection,
+        open_catalog(settings, writing=True) as catalog,
+    ):
         for month in range(months):
             for half in range(2):
                 batch = _later(template, month * _MONTH_MS + half * MS_PER_HOUR)
-                commit(ensure_table(catalog), uuid4(), BatchContent(rows=batch, corrections=()))
+                commit(ensure_table(catalog, connection), uuid4(), BatchContent(rows=batch, corrections=()))
     compacted = compact_archive(settings, now=dt.datetime(2028, 1, 1, tzinfo=dt.UTC)).compacted
     assert compacted.rows == months * 2 * len(template), compacted
 
@@ -132,15 +195,18 @@ def _growth(month_rows: int, months: int, rounds: int) -> Iterator[Figure]:
         smaller, larger = (stack.enter_context(database()) for _ in range(2))
         _fill(smaller, template, fewer)
         _fill(larger, template, months)
-        small_s, large_s, page_s = medians(
+        assert verify_archive(larger, VerifyRequest()).proved == months * _ACCOUNTS
+        small_s, large_s, page_s, verify_s = medians(
             rounds,
             lambda: _read_month(smaller, expected),
             lambda: _read_month(larger, expected),
             lambda: _read_page(larger, months),
+            lambda: verify_archive(larger, VerifyRequest()),
         )
     of = f"an account's month of {months} months"
     yield Figure(what=of, value=large_s * 1000, unit="ms")
-    yield Figure(what=f"{of}, time against {fewer}", value=large_s / small_s, unit=TIMES, bound="to stay under: 1.3")
+    yield Figure(what=f"{of}, time against {fewer}", value=large_s / small_s, unit=TIMES, bound=at_most(1.3))
+    yield Figure(what="archive verify", value=months * 2 * len(template) / verify_s, unit="calls/s")
     yield Figure(what=f"a page of {_PAGE_ROWS:,} calls of {months} months", value=page_s * 1000, unit="ms")
 
 
@@ -201,6 +267,7 @@ def run(
 ) -> Iterator[Figure]:
     """Yield all figures; days for 10, 1,000 and 10,000 accounts, as far as `accounts`."""
     yield from _append(appended, rounds)
+    yield from _digests(appended, rounds)
     yield from _growth(month_rows, months, rounds)
     yield from _waiting(waiting, rounds)
     for number in (10, 1_000, 10_000):

@@ -19,7 +19,8 @@ from tollbook.times import MS_PER_DAY
 _FILL = """
     INSERT INTO call_cdr (
         call_id, account_id, direction, from_num, to_num, start_ts, answer_ts, end_ts, duration_sec, billsec, answered,
-        disposition, hangup_cause, queue_id, agent_id, cost_micros, switch, revision, currency, parts
+        disposition, hangup_cause, queue_id, agent_id, cost_micros, switch, revision, currency, parts,
+        updated_ts, trunk_legs
     )
     SELECT md5(%(since)s || '-' || n), 'account' || n %% %(accounts)s, 'outbound', (1000 + n %% 900)::text,
            '+' || (array['4930', '4989', '4415', '3314', '1212', '8005'])[1 + n %% 6] || (1000000 + n %% 900000),
@@ -29,7 +30,10 @@ _FILL = """
                                      ELSE (array['busy', 'no_answer', 'cancelled', 'failed'])[1 + n / 16 %% 4] END END,
            CASE WHEN ended THEN 'NORMAL_CLEARING' END, 'queue' || n %% 5, 'agent' || n %% 40,
            CASE WHEN ended THEN 21000 * talked::int END, 'fs1', ended::int, CASE WHEN ended THEN 'EUR' END,
-           CASE WHEN ended THEN (CASE WHEN talked THEN %(parts)s ELSE '[]' END)::jsonb END
+           CASE WHEN ended THEN (CASE WHEN talked THEN %(parts)s ELSE '[]' END)::jsonb END,
+           CASE WHEN ended THEN start_ts + 64000 ELSE start_ts END,
+           CASE WHEN ended AND %(trunk_legs)s THEN jsonb_build_array(
+               jsonb_build_array('carrier' || n %% 3, talked::int, 900 + n %% 700, CASE WHEN talked THEN 4.4 END)) END
     FROM generate_series(0, %(calls)s - 1) AS n,
          LATERAL (
              SELECT %(since)s + n * %(span)s::bigint / %(calls)s, n / 8 %% 2 = 0, n >= %(open)s
@@ -59,15 +63,24 @@ def database() -> Generator[Settings]:
 
 
 def fill_calls(
-    connection: Connection, calls: int, *, accounts: int, since: int, span: int = MS_PER_DAY, open_calls: int = 0
+    connection: Connection,
+    calls: int,
+    *,
+    accounts: int,
+    since: int,
+    span: int = MS_PER_DAY,
+    open_calls: int = 0,
+    trunk_legs: bool = False,
 ) -> None:
     """Write calls of `accounts` accounts (account0, …), spread over [since, since + span), epoch ms and ms.
 
-    The first `open_calls` of them are up. Needs a connection in autocommit.
+    The first `open_calls` of them are up. `trunk_legs`: each complete one went over one of three gateways. Needs a
+    connection in autocommit.
     """
     days = range(since // MS_PER_DAY, (since + span - 1) // MS_PER_DAY + 1)
     Partitions().ensure(connection, call_days=days, leg_days=days)
-    amounts = {"calls": calls, "accounts": accounts, "since": since, "span": span, "open": open_calls, "parts": _PARTS}
+    amounts: dict[str, object] = {"calls": calls, "accounts": accounts, "since": since, "span": span}
+    amounts |= {"open": open_calls, "parts": _PARTS, "trunk_legs": trunk_legs}
     connection.execute(_FILL, amounts)
     connection.execute("VACUUM ANALYZE call_cdr")
 

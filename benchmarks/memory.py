@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from benchmarks.database import database
 from benchmarks.events import Workload, feeder, listen
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, at_most
 from benchmarks.processes import resident_mb
 from tollbook.store.database import connect
 
@@ -38,7 +38,7 @@ def run(*, calls: int = 60_000, up: int = 10_000) -> Iterator[Figure]:
             if complete >= step:
                 yield Figure(what=f"{complete:,} rows complete", value=seen[-1], unit="MB")
                 step += max(1, rows // 10)
-        yield Figure(what="highest", value=max(seen), unit="MB", bound="to stay under: 200")
+        yield Figure(what="highest", value=max(seen), unit="MB", bound=at_most(200))
         load.check(connection)
         open_rows = connection.execute("SELECT count(*) FROM call_cdr WHERE end_ts IS NULL").fetchall()
         assert open_rows == [(up,)], open_rows

@@ -15,10 +15,10 @@ from multiprocessing.synchronize import Event
 import msgspec
 
 from benchmarks.database import database, fill_calls, queue_calls
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, at_most
 from maintenance.archive.run import archive_calls
 from maintenance.prune.plan import MAX_MOVED
-from maintenance.prune.run import verify
+from maintenance.prune.verify import verify
 from tests.factories import UP, call_row
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.config import Settings
@@ -26,6 +26,7 @@ from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
 from tollbook.store.days import prune as store
 from tollbook.store.days.partitions import make_ready
+from tollbook.store.days.sync_window import MAX_KEPT
 from tollbook.times import MS_PER_DAY, current_day
 
 _TODAY = current_day()
@@ -35,7 +36,8 @@ _QUIET_S = 3.0
 def run(*, calls: int = 1_000_000, moved: int = MAX_MOVED, report_s: int = 5) -> Iterator[Figure]:
     """Yield times and waits: nobody reads, then a report holds the table for `report_s`.
 
-    Of the calls of the day `moved` stay: half are open, half wait for the archive.
+    Of the calls of the day `moved` stay: half are open, half wait for the archive. So do up to MAX_KEPT that changed
+    lately, the last ones of the day.
     """
     staying = moved // 2
     with (
@@ -60,18 +62,30 @@ def run(*, calls: int = 1_000_000, moved: int = MAX_MOVED, report_s: int = 5) ->
                 begun = time.monotonic()
                 dropped = store.drop_calls(connection, day, most_moved=MAX_MOVED)
                 dropping_s = time.monotonic() - begun
-            assert dropped.moved == moved, dropped
-            yield Figure(what=f"{of}: dropped", value=dropping_s, unit="s", bound="" if report else "to stay under: 2")
+            assert dropped.moved == moved + _changed_lately(calls), dropped
+            yield Figure(what=f"{of}: dropped", value=dropping_s, unit="s", bound=None if report else at_most(2))
             yield Figure(what=f"{of}: tries", value=dropped.tries, unit="tries")
-            yield Figure(what=f"{of}: longest INSERT", value=waits[0] * 1000, unit="ms", bound="to stay under: 250")
+            yield Figure(what=f"{of}: longest INSERT", value=waits[0] * 1000, unit="ms", bound=at_most(250))
 
 
 def _fill(connection: Connection, settings: Settings, day: int, calls: int, staying: int) -> None:
     since = day * MS_PER_DAY
+    # What is filled in was written long ago, and so was what was written before it.
+    connection.execute("UPDATE call_cdr SET updated_ts = %s", (since,))
     fill_calls(connection, calls, accounts=10, since=since, open_calls=staying)
     queue_calls(connection, since=since)
     archive_calls(settings, now=True)
     queue_calls(connection, since=since, limit=staying)
+    connection.execute(
+        "UPDATE call_cdr SET changed = DEFAULT, updated_ts = DEFAULT WHERE ctid = ANY (ARRAY("
+        " SELECT ctid FROM call_cdr WHERE start_ts >= %s AND start_ts < %s ORDER BY start_ts DESC LIMIT %s))"
+        " AND start_ts >= %s AND start_ts < %s",
+        (since, since + MS_PER_DAY, _changed_lately(calls), since, since + MS_PER_DAY),
+    )
+
+
+def _changed_lately(calls: int) -> int:
+    return min(MAX_KEPT, calls // 4)
 
 
 @contextlib.contextmanager

@@ -1,24 +1,32 @@
 """A real `tollbook serve`, and requests to it."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
-from tests.commands import Running, environment, free_port
+from tests.commands import TOLLBOOK, Running, environment, free_port
 from tests.waiting import wait_until
 
 TIMEOUT_S = 60.0
 
 
 class ApiServer(Running):
-    """A `tollbook serve` on a free port of loopback."""
+    """A `tollbook serve` on a free port of loopback; `whole` has settings by their whole names, such as pyiceberg's."""
 
-    def __init__(self, database_url: str, log: Path, **settings: str) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        log: Path,
+        *,
+        whole: Mapping[str, str] | None = None,
+        program: Sequence[str | Path] = (TOLLBOOK,),
+        **settings: str,
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         ours = {"database_url": database_url, "api_bind": f"127.0.0.1:{self.port}", "data_dir": str(log.parent)}
-        super().__init__(["serve"], environment(**ours | settings), log)
+        super().__init__(["serve"], environment(**ours | settings) | dict(whole or {}), log, program)
 
     def get(
         self, path: str, key: str | None = None, *, headers: Mapping[str, str] | None = None
@@ -47,9 +55,11 @@ class ApiServer(Running):
 
 
 @contextmanager
-def serving(database_url: str, log: Path, **settings: str) -> Generator[ApiServer]:
+def serving(
+    database_url: str, log: Path, *, whole: Mapping[str, str] | None = None, **settings: str
+) -> Generator[ApiServer]:
     """Run `tollbook serve`, and yield it when it answers; at the end it is gone."""
-    server = ApiServer(database_url, log, **settings)
+    server = ApiServer(database_url, log, whole=whole, **settings)
     try:
         server.wait_until_up()
         yield server

@@ -28,7 +28,9 @@ Tollbook = Callable[..., Done]
 def environment(**settings: str) -> dict[str, str]:
     """Return this process's environment with these settings of Tollbook's, named without TOLLBOOK_, and no others."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("TOLLBOOK_", "PYICEBERG_"))}
-    return kept | {f"TOLLBOOK_{name.upper()}": value for name, value in settings.items()}
+    # No file of settings: this machine may have one, of a Tollbook that is at work.
+    ours = {"env_file": ""} | settings
+    return kept | {f"TOLLBOOK_{name.upper()}": value for name, value in ours.items()}
 
 
 def free_port() -> int:
@@ -79,13 +81,22 @@ def run_installed(arguments: Sequence[str | bytes], environment: Mapping[str, st
 
 
 class Running:
-    """A `tollbook` process; its output goes to a file, so that it never waits for a reader."""
+    """A `tollbook` process; its output goes to a file, so that it never waits for a reader.
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    `program`: what is run in its place.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        program: Sequence[str | Path] = (TOLLBOOK,),
+    ) -> None:
         self._log = log
         with log.open("ab") as file:
             self.process = subprocess.Popen(
-                [TOLLBOOK, *arguments], env=environment, stdout=file, stderr=subprocess.STDOUT, cwd=log.parent,
+                [*program, *arguments], env=environment, stdout=file, stderr=subprocess.STDOUT, cwd=log.parent,
                 preexec_fn=_as_in_a_terminal,
             )  # fmt: skip
 

@@ -15,6 +15,7 @@ from hypothesis import settings
 from tests import run_folder
 from tests.commands import Done, Running, Start, Tollbook, environment, run_here
 from tests.databases import NewDatabase, on_server
+from tests.parts import Part
 from tollbook.embedded import embedded_postgres
 from tollbook.store.database import Connection, connect
 from tollbook.store.schema import upgrade
@@ -27,15 +28,37 @@ _names = itertools.count()
 
 # How many examples a property is tried on: a few in `make test`, many in `make soak`, which names its profile.
 settings.register_profile("test", deadline=None, max_examples=30)
-settings.register_profile("soak", deadline=None, max_examples=1_000)
+settings.register_profile("soak", deadline=None, max_examples=150)
 settings.load_profile("test")
 
 
 def pytest_configure() -> None:
-    """Put what the tests and their processes write in memory, unless TMPDIR says otherwise or there is too little."""
+    """Put what the tests and their processes write in memory, unless TMPDIR says otherwise or there is too little.
+
+    And let none of them read the settings of a Tollbook that is at work on this machine.
+    """
+    os.environ["TOLLBOOK_ENV_FILE"] = ""
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
         os.environ["TMPDIR"] = str(run_folder.make(_MEMORY))
         tempfile.tempdir = None  # what was found before
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take `--part=1/3`: of any three chosen tests in a row one."""
+    parser.addoption("--part", help="only a part of the chosen tests, such as 1/3")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the other parts' tests out. Last, after `-m` and `-k` have chosen."""
+    if (text := config.getoption("--part")) is None:
+        return
+    try:
+        part = Part.parse(text)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.hook.pytest_deselected(items=[item for place, item in enumerate(items) if not part.has(place)])
+    items[:] = [item for place, item in enumerate(items) if part.has(place)]
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from tollbook.model.charge import Price, PricedCharge
+from tollbook.model.details import NO_DETAILS, Details
 from tollbook.model.event import SwitchEvent
 from tollbook.model.leg import Facts, Leg, leg_of
 from tollbook.model.parent import Parent
@@ -22,6 +23,14 @@ Call: TypeAlias = tuple[Row, Price | None]
 UP: Final = dict.fromkeys(("end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"))
 BUSY: Final = {"answer_ts": None, "billsec": 0, "answered": 0, "disposition": "busy", "hangup_cause": "USER_BUSY"}
 
+#: Details in every field; texts hold what JSON, CSV and array literals escape.
+DETAILS: Final = Details(
+    hung_up_by="callee", pdd_ms=1_240, ring_ms=3_980, wait_ms=12_020, talk_ms=44_480, hold_ms=2**31, rx_mos=4.41,
+    codec="PCMA", sip_call_id='8f"4b,c\\3c@192.0.2.7', source_ip="2001:db8::7", gateway="carrier", sip_status=486,
+    recordings=("/var/lib/freeswitch/recordings/acme/ü 1.wav", 'b"\n.wav'), voicemail=True,
+    vars={"sip_h_X-Campaign": 'spring "24", =1+1', "campaign.id": "ü\\"}, imported="cdr_csv Máster.csv",
+)  # fmt: skip
+
 
 def call_row(call_id: str = "a", account_id: str | None = "acme", start_ts: int = START_MS, **changed: object) -> Row:
     """Return the row of a complete call: outbound, of acme, answered after 4 s, a minute long."""
@@ -30,27 +39,38 @@ def call_row(call_id: str = "a", account_id: str | None = "acme", start_ts: int 
         "to_num": "+4930123456", "start_ts": start_ts, "answer_ts": start_ts + 4000, "end_ts": start_ts + 64_000,
         "duration_sec": 64, "billsec": 60, "answered": 1, "disposition": "answered",
         "hangup_cause": "NORMAL_CLEARING", "queue_id": None, "agent_id": None, "estimated": False, "parts": None,
+        "details": NO_DETAILS,
     }  # fmt: skip
     return msgspec.convert(fields | changed, Row)
 
 
-def price_of(row: Row, cost_micros: int | None = 21_000, currency: str | None = "EUR") -> Price | None:
+def price_of(
+    row: Row, cost_micros: int | None = 21_000, currency: str | None = "EUR", destination: str | None = None
+) -> Price | None:
     """Return a price of one charge for a row: unrated without a cost, free if unanswered, None while it is up."""
     if row.end_ts is None:
         return None
     if not row.answered:
         return Price(cost_micros=0, parts=(), currency=currency)
+    # At a micro a second: a row that is written again keeps its price as long as it is charged for the same.
+    seconds = (row.billsec or 0) if cost_micros is None else cost_micros
     charge = PricedCharge(
-        direction=row.direction, number=row.to_num, seconds=row.billsec or 0, cost_micros=cost_micros, rate="Germany"
+        direction=row.direction, number=row.to_num, seconds=seconds, cost_micros=cost_micros, rate="Germany"
     )
     unrated = "no such account" if cost_micros is None else None
-    return Price(cost_micros=cost_micros, parts=(charge,), unrated=unrated, currency=currency)
+    return Price(cost_micros=cost_micros, parts=(charge,), unrated=unrated, currency=currency, destination=destination)
 
 
-def call(call_id: str = "a", *where: Any, cost_micros: int | None = 21_000, **changed: Any) -> Call:
+def call(
+    call_id: str = "a",
+    *where: Any,
+    cost_micros: int | None = 21_000,
+    destination: str | None = None,
+    **changed: Any,
+) -> Call:
     """Return a row and its price; `where` and `changed` as of `call_row`."""
     row = call_row(call_id, *where, **changed)
-    return row, price_of(row, cost_micros)
+    return row, price_of(row, cost_micros, destination=destination)
 
 
 def leg(uid: str = "a", *, start_us: int = START_US, end_us: int | None = None, parent: str = "", **facts: Any) -> Leg:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.paths import CALLS
 from tollbook.model.event import event_from_headers, header_names
+from tollbook.model.event_kinds import headers_of
 from tollbook.model.leg import Leg, leg_of
 from tollbook.simulator.recording import load
 
@@ -23,7 +24,8 @@ def legs_in(folder: Path) -> list[Leg]:
     headers = header_names()
     events = (
         event_from_headers(
-            {key.decode(): value.decode("utf-8", "replace") for key, value in recorded.event.headers}, headers
+            {key.decode(): value.decode("utf-8", "replace") for key, value in recorded.event.headers},
+            headers_of(recorded.name.decode(), headers),
         )
         for recorded in load(folder).events
     )

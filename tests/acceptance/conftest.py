@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.acceptance.metrics import Metrics
 from tests.acceptance.server import Server
 from tests.commands import Done, Tollbook, environment, run_installed
+from tests.dashboard_site import chromium
 from tollbook.store.schema import upgrade
 
 
@@ -22,6 +24,13 @@ def tollbook(database_url: str, tmp_path: Path) -> Tollbook:
         return run_installed(arguments, environment(**ours | settings), tmp_path)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture

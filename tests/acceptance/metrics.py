@@ -17,7 +17,7 @@ class Metrics:
     def __getitem__(self, name: str) -> float:
         with urlopen(f"http://{self.bind}/metrics", timeout=10) as answer:
             text = answer.read().decode()
-        match = re.search(rf"^tollbook_{name} (\S+)$", text, re.MULTILINE)
+        match = re.search(rf"^tollbook_{re.escape(name)} (\S+)$", text, re.MULTILINE)
         assert match, f"{name} is not in {text}"
         return float(match[1])
 

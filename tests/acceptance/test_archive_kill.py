@@ -83,7 +83,7 @@ def wait_for_session(watcher: psycopg.Connection[tuple[object, ...]], process: s
     )
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.soak)])
 def test_killed_at_random_points_under_load(start: Start, database_url: str, tmp_path: Path, kills: int) -> None:
     """After every kill of `archive run` or `compact` the next run repairs it; in the end both tiers are equal."""
     seed = random.SystemRandom().randrange(10**9)

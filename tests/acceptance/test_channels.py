@@ -3,12 +3,14 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from esl_listener.writer import OPEN_LEGS_AT_ONCE
 from tests.acceptance.heartbeats import wait_for_heartbeats
 from tests.commands import Start
 from tests.paths import CALLS
@@ -31,6 +33,11 @@ def wait_for(url: str, condition: Callable[[list[dict[str, Any]]], bool], timeou
 def until_first(recording: Recording, name: bytes) -> int:
     """Return the index of the first event of that name."""
     return next(index for index, event in enumerate(recording.events) if event.name == name)
+
+
+def newest_sign_us(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT max(seen_us) FROM switch_process").fetchone()[0]
 
 
 def wanted(name: str) -> dict[str, Any]:
@@ -82,6 +89,33 @@ def test_a_restarted_switch_s_calls_end_as_lost_at_its_last_sign_of_life(start: 
     assert (row["disposition"], row["estimated"], row["answer_ts"]) == ("lost", True, want["answer_ts"])
     assert seen_ms <= row["end_ts"] <= died_ms + 100
     assert "the switch restarted, a leg is lost" in listener.output
+
+
+def test_a_killed_switch_s_calls_end_at_the_newest_event_that_was_heard(start: Start, database_url: str) -> None:
+    """Of any call: a heartbeat comes every 20 s, and what was talked since the last one was talked all the same."""
+    recording = load(CALLS / "outbound_answered")
+    end = until_first(recording, b"CHANNEL_HANGUP_COMPLETE")
+    with SwitchThread(heartbeat_s=60) as switch:
+        listener = start("listen", esl=switch.url)
+        switch.wait_for_subscriber(20)
+        template = CallTemplate(recording)
+        cut_off, whole = (
+            template.fresh(time.time_ns() // 1000 + ahead_s * US_PER_SECOND, core_uuid=switch.core_uuid)
+            for ahead_s in (0, 30)
+        )
+        switch.emit(cut_off, range(end))
+        switch.emit(whole, range(len(recording.events)))
+        wait_for(database_url, lambda found: len(found) == 2 and found[1]["end_ts"] is not None)
+        last = [heard.event for heard in recording.events if heard.name == b"CHANNEL_HANGUP_COMPLETE"][-1]
+        last_us = int(last.get(b"Event-Date-Timestamp") or 0) + whole.shift_s * US_PER_SECOND
+        wait_until(lambda: newest_sign_us(database_url) == last_us)
+        switch.restart()
+        switch.wait_for_subscriber(20)
+        switch.beat()  # the first that the new process says
+        wait_for(database_url, lambda found: found[0]["end_ts"] is not None)
+        assert listener.stop() == 0, listener.output
+    row, _ = rows(database_url)
+    assert (row["disposition"], row["estimated"], row["end_ts"]) == ("lost", True, last_us // 1000)
 
 
 def test_a_switch_that_lists_nothing_closes_nothing(start: Start, database_url: str) -> None:
@@ -174,3 +208,20 @@ def test_a_zombie_is_denied_twice_a_minute_apart_and_ends_where_it_was_last_seen
     assert (lost["disposition"], lost["estimated"], alive["estimated"]) == ("lost", True, False)
     assert seen_ms - 500 <= lost["end_ts"] <= gone_ms
     assert listener.output.count("a leg is gone without an end") == 2
+
+
+def test_many_switches_look_with_few_connections(start: Start, database_url: str) -> None:
+    """Switches that are connected at the same moment ask PostgreSQL in turn, a few at a time."""
+    with ExitStack() as stack, psycopg.connect(database_url) as holding:
+        switches = [stack.enter_context(SwitchThread(switch_name=f"fs{number}")) for number in range(12)]
+        holding.execute("LOCK TABLE call_leg")  # so that whoever asks is seen to wait
+        listener = start("listen", esl=",".join(switch.url for switch in switches))
+        for switch in switches:
+            switch.wait_for_subscriber(20)
+        asking = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tollbook channels'"
+        seen: list[int] = []
+        with psycopg.connect(database_url, autocommit=True) as watching:
+            wait_until(lambda: seen.append(watching.execute(asking).fetchone()[0]) or len(seen) > 30, every_s=0.05)
+        holding.rollback()
+        listener.end()
+    assert max(seen) == OPEN_LEGS_AT_ONCE

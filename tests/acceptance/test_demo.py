@@ -1,18 +1,22 @@
 """`tollbook demo` does what the README promises a newcomer."""
 
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.commands import TOLLBOOK, Running, environment
 from tests.waiting import wait_until
+from tollbook.scratch import scratch_folder
 
 
 @pytest.fixture
@@ -60,30 +64,40 @@ def test_a_port_that_is_lost_before_the_api_binds_it_is_replaced(scratch: Path) 
     script = """
 import http.server, threading
 from tollbook.demo import run
+from tollbook.simulator.thread import SwitchThread
 other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
 threading.Thread(target=other.serve_forever, daemon=True).start()
 free_port = run._free_port
 run._free_port = lambda wanted: other.server_port if wanted else free_port(0)
-run.once()
+with SwitchThread() as switch, run._started(switch.url, own_settings=False) as demo:
+    print("elsewhere" if str(other.server_port) not in demo.export.url else "there", demo.export.rows(demo.since_ms))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], env=clean(scratch), cwd=scratch, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    assert "every row right in the API, in CSV and in the archive." in done.stdout
+    assert "elsewhere []" in done.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGHUP, *(pytest.param(one, marks=pytest.mark.soak) for one in (signal.SIGINT, signal.SIGTERM))]
+)
 def test_the_demo_s_curl_line_works_and_nothing_is_left_behind(demo: Running, scratch: Path, number: int) -> None:
-    """The line it prints can be pasted; Ctrl-C or SIGTERM ends every process and removes every file."""
+    """The line it prints can be pasted; any signal but SIGKILL ends every process and removes every file."""
     line = re.search(r"^curl .*$", demo.output, re.MULTILINE)
     assert line
     pasted = subprocess.run(["bash", "-c", line[0] + " --silent"], capture_output=True, text=True, timeout=30)
     assert pasted.stdout.startswith("call_id,account_id,direction,from_num,to_num,start_ts")
     assert pasted.stdout.count("\n") > 1
-    dashboard = re.search(r"dashboard +(http://\S+)", demo.output)
+    line = re.search(r"^export .*$", demo.output, re.MULTILINE)
+    assert line
+    pasted = subprocess.run(["bash", "-c", line[0]], env=clean(scratch), capture_output=True, text=True, timeout=60)
+    assert re.search(r"database +PostgreSQL", pasted.stdout), pasted.stdout
+    assert re.search(r"OK +switch 127\.0\.0\.1:\d+ ", pasted.stdout), pasted.stdout
+    dashboard = re.search(r"dashboard +(http://\S+)/", demo.output)
     assert dashboard
-    with urllib.request.urlopen(dashboard[1], timeout=30) as page:
+    assert re.search(rf"OK +API +{dashboard[1]} is ready", pasted.stdout), pasted.stdout
+    with urllib.request.urlopen(f"{dashboard[1]}/", timeout=30) as page:
         assert b"<title>Tollbook</title>" in page.read()
     assert demo.stop(number, timeout_s=60) == 0
     assert "nothing is left behind" in demo.output
@@ -91,12 +105,45 @@ def test_the_demo_s_curl_line_works_and_nothing_is_left_behind(demo: Running, sc
     assert list(scratch.iterdir()) == []
 
 
-def test_a_killed_demo_takes_its_processes_along(demo: Running) -> None:
-    """kill -9 runs no clean-up of ours: the kernel ends the children, the database server among them."""
+@pytest.mark.parametrize("command", ["listen", "serve"])
+def test_what_is_killed_is_started_again(demo: Running, command: str) -> None:
+    """As systemd would: calls go on to come, and the demo does not end."""
+    (killed,) = processes("-P", str(demo.process.pid), "-f", f"tollbook {command}")
+    os.kill(int(killed), signal.SIGKILL)
+    demo.wait_for(f"`tollbook {command}` was killed, and is started again", 60)
+    shown = demo.output.count("acct_alpha")
+    wait_until(lambda: demo.output.count("acct_alpha") > shown, timeout_s=60)
+    (again,) = processes("-P", str(demo.process.pid), "-f", f"tollbook {command}")
+    assert again != killed
+
+
+@pytest.fixture
+def taken() -> Iterator[None]:
+    """Port 8080, taken by us or by somebody else."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # beside connections of a demo that has ended
+        with suppress(OSError):
+            other.bind(("127.0.0.1", 8080))
+            other.listen()
+        yield
+
+
+def test_a_killed_demo_takes_its_processes_along(
+    taken: None, demo: Running, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kill -9 runs no clean-up of ours: the kernel ends the children, and the next demo removes the folders."""
+    assert re.search(r"^port 8080 of 127\.0\.0\.1 is taken: the API is at http://\S+$", demo.output, re.MULTILINE)
     children = processes("-P", str(demo.process.pid))
     assert len(children) >= 3
     demo.kill()
     wait_until(lambda: not any(map(runs, children)))
+    assert len(list(scratch.iterdir())) == 2
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    for prefix in ("tollbook-demo-", "tollbook-pg-"):
+        with scratch_folder(prefix):
+            assert len(list(scratch.glob(f"{prefix}*"))) == 1
+    assert list(scratch.iterdir()) == []
+    del taken
 
 
 def processes(*chosen: str) -> list[str]:

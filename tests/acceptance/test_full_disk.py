@@ -3,7 +3,6 @@
 import contextlib
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from tests import disks
 from tests.acceptance.metrics import Metrics
 from tests.acceptance.played import RECORDINGS, Calls, found
 from tests.acceptance.server import Server
@@ -29,21 +29,9 @@ def database_url(server: Server) -> str:
 
 @pytest.fixture
 def small_disk() -> Iterator[Callable[[str], Path | None]]:
-    """Mount a file system of a size; yield None where we may not mount one."""
-    # Not below pytest's folder, which PostgreSQL may not enter when it runs as another user.
-    folder = Path(tempfile.mkdtemp(prefix="tollbook-tests-"))
-    folder.chmod(0o711)
-
-    def mounted(size: str) -> Path | None:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tollbook-test", str(folder)]
-        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-            return None
-        return folder
-
-    yield mounted
-    if folder.is_mount():
-        subprocess.run(["umount", folder], check=True)
-    folder.rmdir()
+    """Mount a file system of a size; None where we may not mount one."""
+    with contextlib.ExitStack() as mounted:
+        yield lambda size: mounted.enter_context(disks.small_disk(f"size={size}"))
 
 
 @pytest.mark.parametrize("full", ["the bound", "the disk"])
@@ -135,12 +123,23 @@ def files_too_large(server: Server, database_url: str) -> Iterator[str]:
 
 
 def _limit_files(server: Server, size: str) -> None:
-    for pid in server.processes():
-        owner = Path(f"/proc/{pid}").stat()
+    """Limit the process that accepts connections, whose limit each new one has, and then those that are there."""
+    _limit_files_of(server.pid, size)
+    for pid in server.of_listener():
+        _limit_files_of(pid, size)
+
+
+def _limit_files_of(pid: int, size: str) -> None:
+    folder = Path(f"/proc/{pid}")
+    try:
+        owner = folder.stat()
         # As its owner: root may lack the right to change other users' limits.
         command = ["prlimit", f"--pid={pid}", f"--fsize={size}:unlimited"]
         as_root = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         subprocess.run(command, check=True, **as_root)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        if folder.exists():
+            raise
 
 
 @pytest.mark.parametrize("full", ["its file system", "a limit on its files"])

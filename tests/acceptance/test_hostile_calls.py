@@ -125,7 +125,7 @@ def test_an_innocent_call_has_its_row_while_a_neighbour_attacks(
             with attacked(neighbour, hostile) as sent:
                 wait_until(lambda: sent[0] >= 2_000, 60)
                 during = waits_s(innocent, connection)
-                wait_until(lambda: sent[0] >= ROUNDS * LEGS_A_ROUND, 120)
+                wait_until(lambda: sent[0] >= ROUNDS * LEGS_A_ROUND, 300)
                 late = waits_s(innocent, connection)
         listener.end()
     for name, waits in (("quiet", quiet), ("attacked", during), (f"after {sent[0]:,} legs", late)):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.acceptance.played import found
 from tests.commands import Start
-from tests.paths import CALLS
+from tests.paths import CALLS, CASES
 from tests.waiting import wait_until
 from tollbook.simulator.recording import Recording, load
 from tollbook.simulator.thread import SwitchThread
@@ -20,17 +20,18 @@ from tollbook.store.database import Connection, connect, scalar
 from tollbook.store.tariffs.deck_import import replace_rates
 from tollbook.store.tariffs.tariffs import Account, add_account
 
-NAMES = sorted(folder.name for folder in CALLS.iterdir())
+# Those that were recorded, and those made by hand.
+FOLDERS = sorted(path.parent for path in (*CALLS.glob("*/rows.json"), *CASES.glob("*/*/rows.json")))
 
 
 @pytest.fixture(scope="module")
 def recordings() -> list[Recording]:
-    return [load(CALLS / name) for name in NAMES]
+    return [load(folder) for folder in FOLDERS]
 
 
-def wanted(names: list[str]) -> dict[tuple[str, int], dict[str, Any]]:
+def wanted(folders: list[Path]) -> dict[tuple[str, int], dict[str, Any]]:
     """Return the rows expected from the recordings, by key."""
-    rows = [row for name in names for row in json.loads((CALLS / name / "rows.json").read_text())]
+    rows = [row for folder in folders for row in json.loads((folder / "rows.json").read_text())]
     return {(row["call_id"], row["start_ts"]): row for row in rows}
 
 
@@ -45,7 +46,7 @@ def wait_until_complete(url: str, calls: int, timeout_s: float = 30.0) -> None:
 def test_every_recording_gives_its_rows(
     start: Start, database_url: str, recordings: list[Recording], form: str, order: str
 ) -> None:
-    """All recorded calls, in both formats, in order and interleaved: every row right, none missing, none extra."""
+    """All calls, in both formats, in order and interleaved: every row right, none missing, none extra."""
     with SwitchThread() as switch:
         listener = start("listen", esl=f"{switch.url}?format={form}")
         switch.wait_for_subscriber(20)
@@ -53,7 +54,7 @@ def test_every_recording_gives_its_rows(
             switch.play_interleaved(recordings)
         else:
             switch.play(recordings, verbatim=True)
-        rows = wanted(NAMES)
+        rows = wanted(FOLDERS)
         wait_until_complete(database_url, len(rows))
         assert listener.stop() == 0, listener.output
     assert found(database_url) == rows
@@ -69,7 +70,7 @@ def test_two_listeners_on_one_switch_give_the_same_rows(
             listener.wait_for("listening")
         wait_until(lambda: switch.connection_count == 2)
         switch.play_interleaved(recordings)
-        rows = wanted(NAMES)
+        rows = wanted(FOLDERS)
         wait_until_complete(database_url, len(rows))
         assert [listener.stop() for listener in listeners] == [0, 0]
     assert found(database_url) == rows
@@ -137,7 +138,7 @@ def test_a_row_exists_while_the_call_is_up(start: Start, database_url: str) -> N
         rows = wait_until(lambda: found(database_url), 10)
         assert listener.stop() == 0
     (row,) = rows.values()
-    (want,) = wanted(["outbound_answered"]).values()
+    (want,) = wanted([CALLS / "outbound_answered"]).values()
     unknown_yet = dict.fromkeys(["answer_ts", "end_ts", "duration_sec", "billsec", "disposition", "hangup_cause"])
     assert row == {**want, **unknown_yet, "answered": 0, "parts": []}
 
@@ -152,7 +153,7 @@ def test_sigterm_writes_everything_first(start: Start, database_url: str, record
     assert "everything written" in listener.output
     with psycopg.connect(database_url) as connection:
         row = connection.execute("SELECT count(*), count(end_ts) FROM call_cdr").fetchone()
-    assert row == (len(wanted(NAMES)) * 10,) * 2
+    assert row == (len(wanted(FOLDERS)) * 10,) * 2
 
 
 def test_systemd_is_told_of_the_start_the_stop_and_that_it_is_alive(

@@ -12,8 +12,9 @@ from tests.commands import Start
 from tollbook.simulator.thread import SwitchThread
 
 COUNT = 10 * 60 * 200
-# What an outage of that length may take of the disk (a fifth of the default TOLLBOOK_SPOOL_MAX) and of memory.
-MOST_SPOOL_BYTES = 256 * 1024 * 1024
+# What an outage of that length may take of the disk, a record an event (a third of the default TOLLBOOK_SPOOL_MAX), and
+# of memory.
+MOST_SPOOL_BYTES = 320 * 1024 * 1024
 MOST_MEMORY_KB = 200 * 1024
 
 

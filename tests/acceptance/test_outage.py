@@ -160,10 +160,11 @@ def test_a_lock_held_by_somebody(start: Start, server: Server, database_url: str
 
 @contextmanager
 def standing_still(server: Server) -> Iterator[None]:
-    """Stop the process that accepts connections and the one that serves the writer; continue both at the end."""
-    standing = server.processes()
+    """Stop the process that accepts connections and those that serve the listener; continue them at the end."""
+    standing = [server.pid, *server.of_listener()]
     for pid in standing:
-        os.kill(pid, signal.SIGSTOP)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 All that runs is what `tollbook listen` runs, from the framing to the row; only the socket and the database are missing.
 """
 
+import logging
 import re
 import uuid
 import zlib
@@ -13,6 +14,7 @@ import msgspec
 from msgspec import Struct, structs
 from pydantic import SecretStr
 
+from esl_listener.agents import AgentInbox
 from esl_listener.connection import EventSocket
 from esl_listener.decoder import Decoder
 from esl_listener.inbox import Inbox
@@ -22,23 +24,26 @@ from esl_listener.switch import SwitchListener
 from maintenance.recover.json_cdr import leg_of_file
 from rating.engine import Tariffs
 from tests.fuzz.mutator import split
-from tests.fuzz.seeds import small
+from tests.fuzz.seeds import VARIABLES_KEPT, small
 from tests.paths import CALLS
-from tollbook.config import EslAddress
 from tollbook.errors import DataError, SwitchUnavailable
+from tollbook.log import Outage
 from tollbook.model.charge import Price
+from tollbook.model.details import NO_DETAILS
 from tollbook.model.event import ACCOUNT_VARIABLE, PARENT_VARIABLE, header_names
 from tollbook.model.fold import FoldSettings
 from tollbook.model.leg import Leg, merge_all
 from tollbook.model.record import Row
+from tollbook.setting_values import EslAddress
 from tollbook.simulator.recording import split_frames
 from tollbook.store.calls.batch_plan import plan_batch
 from tollbook.store.calls.legs import Related
 from tollbook.times import CLOCK_FROM_US, CLOCK_UNTIL_US
 
+_OUTAGE = Outage(logging.getLogger("tollbook.fuzz"))
 _ADDRESS = EslAddress(host="127.0.0.1", port=1, password=SecretStr("x"))
-_DECODER = Decoder(ACCOUNT_VARIABLE, PARENT_VARIABLE)
-_HEADERS = header_names()
+_DECODER = Decoder(ACCOUNT_VARIABLE, PARENT_VARIABLE, variables_kept=VARIABLES_KEPT)
+_HEADERS = header_names(variables_kept=VARIABLES_KEPT)
 _TARIFFS, _FOLD_SETTINGS = Tariffs(), FoldSettings()
 
 # A chunk is what one read of the socket returns: a byte, an odd number, a page, everything.
@@ -71,7 +76,15 @@ class Wire:
     def __init__(self) -> None:
         self._inbox = Inbox()
         self._switch = SwitchListener(
-            _ADDRESS, _DECODER, self._inbox.put, lambda _: [], lambda: None, Liveness(), Metrics()
+            _ADDRESS,
+            _DECODER,
+            self._inbox.put,
+            lambda _: [],
+            lambda: None,
+            Liveness(),
+            Metrics(),
+            _OUTAGE,
+            AgentInbox(),
         )
         self._connection = self._connected()
 
@@ -181,6 +194,12 @@ def check_row(row: Row) -> None:
         assert time is None or 0 <= time < _BIGINT
     for seconds in (row.duration_sec, row.billsec):
         assert seconds is None or 0 <= seconds < _INTEGER
+    details = row.details
+    for delay in (details.pdd_ms, details.ring_ms, details.wait_ms, details.talk_ms, details.hold_ms):
+        assert delay is None or 0 <= delay < _BIGINT
+    assert details.rx_mos is None or 1 <= details.rx_mos <= 5
+    assert details.sip_status is None or 100 <= details.sip_status < 700
+    assert details == NO_DETAILS or row.end_ts is not None
     assert row.answered == (row.answer_ts is not None)
     ending = (row.end_ts, row.duration_sec, row.billsec, row.disposition, row.parts)
     assert all(value is None for value in ending) or all(value is not None for value in ending), row
@@ -193,6 +212,8 @@ def check_texts(value: object) -> None:
         value.encode()
     elif isinstance(value, Struct):
         value = structs.astuple(value)
+    if isinstance(value, dict):
+        value = tuple(value.items())
     if isinstance(value, tuple):
         for item in value:
             check_texts(item)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.paths import ROOT
+from tollbook.config import Settings
 
 DOCUMENTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 
@@ -49,7 +50,8 @@ def commands_named(text: str) -> Iterator[list[str]]:
     blocks = [fence or indented for fence, indented in code.findall(text)]
     spans = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
     for piece in (*spans, *(line for block in blocks for line in block.splitlines())):
-        for rest in re.findall(r"(?:^|[ (|;/])tollbook((?: +[^\s|;&)#]+(?:\|[a-z]+)*)+)", piece):
+        command = re.sub(r"\brunuser -u [a-z]+ -- ", "", piece)
+        for rest in re.findall(r"(?:^|[ (|;]|/bin/)tollbook((?: +[^\s|;&)#]+(?:\|[a-z]+)*)+)", command):
             yield rest.split()
 
 
@@ -109,6 +111,43 @@ def test_the_check_of_commands_sees_what_does_not_exist() -> None:
     shown = "`tollbook frobnicate`, `tollbook db downgrade` and `tollbook rates import FILE --plan X --gently`"
     assert [unknown(words) for words in commands_named(shown)] == ["frobnicate", "downgrade", "--gently"]
     assert unknown(["rates", "import", "FILE", "--plan", "X", "--dry-run"]) is None
+
+
+# Settings of the tests, which the program does not have; CONTRIBUTING.md and docs/reliability.md say what they are for.
+OF_TESTS = {"TOLLBOOK_TEST_DATABASE_URL", "TOLLBOOK_CHAOS_S", "TOLLBOOK_CHAOS_SEED"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_settings_that_a_document_names_exist(document: Path) -> None:
+    """And have not been renamed since."""
+    known = {f"TOLLBOOK_{name.upper()}" for name in Settings.model_fields} | {"TOLLBOOK_ENV_FILE"} | OF_TESTS
+    named = set(re.findall(r"\bTOLLBOOK_[A-Z0-9]+(?:_[A-Z0-9]+)*\b", document.read_text()))
+    assert named - known == set()
+
+
+UNITS = {path.name for path in (ROOT / "conf" / "systemd").iterdir()}
+
+
+def units_named(text: str) -> Iterator[str]:
+    """The units of ours that a document starts, stops, or reads the log of."""
+    for command in re.findall(r"\b(?:systemctl|journalctl) [^`\n]*(?:(?<=\\)\n[^`\n]*)*", text):
+        for unit in re.findall(r"(?<![\w/.'-])tollbook-[a-z]+(?:\.[a-z]+)?(?![\w*.-])", command):
+            yield unit if "." in unit else f"{unit}.service"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_units_that_a_document_names_exist(document: Path) -> None:
+    """`systemctl restart tollbook-api`, and whatever else is done with units, is of one of conf/systemd."""
+    assert set(units_named(document.read_text())) - UNITS == set()
+
+
+def test_the_check_of_units_sees_what_does_not_exist() -> None:
+    """The check above can fail, also on the second line of a command; `'tollbook-*'` names all."""
+    shown = (
+        "`systemctl stop 'tollbook-*'`, `journalctl -u tollbook-x`\n\n"
+        "systemctl start tollbook-api \\\n    tollbook-arch.timer"
+    )
+    assert set(units_named(shown)) - UNITS == {"tollbook-arch.timer", "tollbook-x.service"}
 
 
 # Wired together by a file that is not part of the walk: `service.py` gives switches the inbox and the writer.

@@ -14,7 +14,7 @@ from tests.acceptance.played import Calls, wrong_rows
 from tests.api_server import serving
 from tests.archiving import archived, stored
 from tests.commands import Start, Tollbook
-from tests.databases import store
+from tests.databases import store, written_when_ended
 from tests.factories import call
 from tests.paths import CALLS as RECORDED
 from tests.pgbouncer import Mode, left_in_sessions, pgbouncer
@@ -86,6 +86,7 @@ def test_every_program_through_pgbouncer(
             ("archive", "compact"), ("explain", next(iter(calls.rows))[0]),
         ):  # fmt: skip
             run(*command)
+        written_when_ended(database)
         done = tollbook("prune", database_url=through, retention_days="7")
         assert "pruned: 1 days of calls (1 calls" in done.stdout, done
         assert not list(folder.glob("*.json"))

@@ -1,6 +1,7 @@
 """`make mutants`: break one rule at a time in a copy of the sources; the tests that guard it must fail.
 
-With words as arguments, only the mutants whose file or claim contains one of them.
+With words as arguments, only the mutants whose file or claim contains one of them. `--part=2/3` tries the second of
+three parts of all: of any three mutants in a row one.
 """
 
 import os
@@ -21,16 +22,47 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.mutants import export_app, listener, maintenance, model, rating, store
+from tests.mutants import (
+    agents,
+    dashboard,
+    details,
+    events,
+    export_app,
+    installation,
+    listener,
+    maintenance,
+    model,
+    rating,
+    statements,
+    store,
+)
 from tests.mutants.mutant import Mutant
+from tests.parts import Part
 from tests.paths import ROOT
 
-ALL = (*model.MUTANTS, *rating.MUTANTS, *export_app.MUTANTS, *store.MUTANTS, *maintenance.MUTANTS, *listener.MUTANTS)
+ALL = (
+    *model.MUTANTS,
+    *details.MUTANTS,
+    *rating.MUTANTS,
+    *export_app.MUTANTS,
+    *store.MUTANTS,
+    *maintenance.MUTANTS,
+    *statements.MUTANTS,
+    *events.MUTANTS,
+    *listener.MUTANTS,
+    *agents.MUTANTS,
+    *dashboard.MUTANTS,
+    *installation.MUTANTS,
+)
 COPIES = 2  # mutants tried at a time, each in its own copy
 TIMEOUT_S = 180.0
+UNCHANGED_TIMEOUT_S = 600.0  # of the tests of all mutants in one run
 SHOWN_LINES = 30
 WIDTH = 160  # columns, when the output is not a terminal
-_LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "docs", "benchmarks")
+# `build` may hold a Debian, whose /dev/full has no end.
+_LEFT_OUT = shutil.ignore_patterns(
+    ".*", "__pycache__", "*.egg-info", "docs", "benchmarks", "build", "dist", "node_modules"
+)
 _TESTS_FAILED = 1  # pytest's exit code; 2 to 5 mean that no test could run
 
 
@@ -56,7 +88,7 @@ class Outcome:
 def main(words: Sequence[str]) -> int:
     """Try the mutants, print a table of them, and return the exit code."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    mutants = [mutant for mutant in ALL if not words or any(word in f"{mutant.path} {mutant.claim}" for word in words)]
+    mutants = list(chosen(words))
     if wrong := list(misfits(mutants)):
         console.print("\n".join(wrong), markup=False, highlight=False)
         return 2
@@ -65,7 +97,9 @@ def main(words: Sequence[str]) -> int:
     ) as progress:  # fmt: skip
         copies = [shutil.copytree(ROOT, Path(folder) / str(number), ignore=_LEFT_OUT) for number in range(COPIES)]
         task = progress.add_task("the tests, unchanged", total=len(mutants))
-        code, output = run_tests(copies[0], sorted({test for mutant in mutants for test in mutant.tests}))
+        code, output = run_tests(
+            copies[0], sorted({test for mutant in mutants for test in mutant.tests}), UNCHANGED_TIMEOUT_S
+        )
         if code != 0:
             console.print(output, markup=False, highlight=False)
             console.print("These tests must pass before anything is broken.")
@@ -79,6 +113,19 @@ def main(words: Sequence[str]) -> int:
                 console.print(f"{len(outcomes)} of {len(mutants)} {outcome}", highlight=False, markup=False)
     show(console, outcomes)
     return 0 if all(outcome.killed for outcome in outcomes) else 1
+
+
+def chosen(words: Sequence[str]) -> Iterator[Mutant]:
+    """Yield the mutants that the arguments name. Raises SystemExit for a part that is none."""
+    parts = [word.removeprefix("--part=") for word in words if word.startswith("--part=")]
+    words = [word for word in words if not word.startswith("--part=")]
+    try:
+        part = Part.parse(parts[-1] if parts else "1/1")
+    except ValueError as error:
+        sys.exit(str(error))
+    for place, mutant in enumerate(ALL):
+        if part.has(place) and (not words or any(word in f"{mutant.path} {mutant.claim}" for word in words)):
+            yield mutant
 
 
 def misfits(mutants: Iterable[Mutant]) -> Iterator[str]:
@@ -130,9 +177,11 @@ def broken(path: Path, mutant: Mutant) -> Iterator[None]:
         path.write_text(whole)
 
 
-def run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
+def run_tests(copy: Path, tests: Sequence[str], timeout_s: float = TIMEOUT_S) -> tuple[int, str]:
     """Run tests in a copy, up to the first that fails; return pytest's exit code and what it printed."""
-    command = [sys.executable, "-m", "pytest", "-n0", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    # The seed: what random examples kill once, they kill each time.
+    options = ["-n0", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=1"]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
     environment = {
         **os.environ,
         "PYTHONPATH": str(copy),  # before the sources that the environment was installed from, also for commands
@@ -141,7 +190,7 @@ def run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
     try:
         done = subprocess.run(
             command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            timeout=TIMEOUT_S, check=False,
+            timeout=timeout_s, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         return -1, f"{error}"
@@ -158,8 +207,10 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.trouble:
             console.print(f"{outcome}\n{outcome.trouble}", markup=False)
-    left = sum(not outcome.killed for outcome in outcomes)
-    console.print(f"{len(outcomes)} mutants, {left or 'none'} alive")
+    left = [outcome for outcome in outcomes if not outcome.killed]
+    console.print(f"{len(outcomes)} mutants, {len(left) or 'none'} alive")
+    for outcome in left:  # again at the end, where a long output is looked at first
+        console.print(f"{outcome}", markup=False, highlight=False)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Mutants of the wire, and of the folder of CDR files: what damage and hostile peers may not do."""
+"""Mutants of the wire and of the folder of CDR files: what hostile peers may not do; and of an outage's lines."""
 
 from tests.mutants.mutant import Mutant
 
 FRAMING = "tests/unit/tollbook/esl/test_framing.py"
 FOLDER = "tests/integration/maintenance/recover/test_cdr_folder.py"
+OUTAGE = "tests/unit/tollbook/test_outage.py"
 
 MUTANTS = (
     Mutant(
@@ -81,13 +82,48 @@ MUTANTS = (
         claim="one recover at a time reads a folder",
         text="fcntl.LOCK_EX | fcntl.LOCK_NB",
         replacement="fcntl.LOCK_SH | fcntl.LOCK_NB",
-        tests=(f"{FOLDER}::test_one_at_a_time_in_a_folder",),
+        tests=("tests/integration/maintenance/recover/test_one_at_a_time.py::test_one_at_a_time_in_a_folder",),
     ),
     Mutant(
         path="maintenance/recover/cdr_file.py",
-        claim="a file that another recover has moved is no error",
-        text="except FileNotFoundError:",
-        replacement="except ZeroDivisionError:",
-        tests=(f"{FOLDER}::test_a_file_that_is_gone_is_no_error",),
+        claim="a file that has gone since it was listed stops nobody",
+        text="    except OSError:\n        return None",
+        replacement="    except ZeroDivisionError:\n        return None",
+        tests=(f"{FOLDER}::test_files_that_go_away_meanwhile_are_named_and_the_rest_is_read",),
+    ),
+    Mutant(
+        path="maintenance/recover/cdr_folder.py",
+        claim="a file that was replaced while it was read is not moved unread",
+        text="if self.version(name) != version:",
+        replacement="if False:",
+        tests=(f"{FOLDER}::test_a_file_that_is_replaced_meanwhile_stays",),
+    ),
+    Mutant(
+        path="tollbook/log.py",
+        claim="an outage has one line a minute",
+        text="if level <= self._worst and now_s < self._next_line_s:",
+        replacement="if level < self._worst:",
+        tests=(f"{OUTAGE}::test_one_line_at_the_start_one_a_minute_one_at_the_end",),
+    ),
+    Mutant(
+        path="tollbook/log.py",
+        claim="what comes and goes is one outage",
+        text=" or now_s - self._failed_s < self._settle_s",
+        replacement="",
+        tests=(f"{OUTAGE}::test_what_comes_and_goes_is_one_outage",),
+    ),
+    Mutant(
+        path="tollbook/log.py",
+        claim="what fails because of another outage says nothing while that is on",
+        text="if self._within is not None and self._within.is_on:",
+        replacement="if False:",
+        tests=(f"{OUTAGE}::test_what_fails_because_of_another_outage_says_nothing",),
+    ),
+    Mutant(
+        path="tollbook/log.py",
+        claim="its own first failure may come before the other outage is noticed",
+        text="if self._within is not None and self._failures == 1:",
+        replacement="if False:",
+        tests=(f"{OUTAGE}::test_what_fails_because_of_another_outage_says_nothing",),
     ),
 )

@@ -4,14 +4,18 @@ from tests.mutants.mutant import Mutant
 
 PRUNE = "tests/integration/maintenance/prune/test_guards.py"
 PLAN = "tests/unit/maintenance/prune/test_plan.py"
+DIGESTS = "tests/unit/maintenance/prune/test_row_digests.py"
 ARCHIVE = "tests/integration/maintenance/archive/test_run.py"
+IMPORT = "tests/integration/maintenance/importing/test_billing.py"
 CONTENT = "tests/unit/maintenance/archive/test_batch.py"
+
+ANY_AGE = "tests/integration/export_app/detail/test_any_age.py"
 
 MUTANTS = (
     Mutant(
         path="maintenance/prune/run.py",
         claim="nobody writes the archive between verification and drop",
-        text="""            with outbox.sole_archiver(self.url, name="prune", wait_s=_ARCHIVER_WAIT_S) as check_alone:
+        text="""            with sole_archiver(self.url, name="prune", wait_s=_ARCHIVER_WAIT_S) as check_alone:
                 verified""",
         replacement="""            for check_alone in (bool,):
                 verified""",
@@ -20,17 +24,34 @@ MUTANTS = (
     Mutant(
         path="maintenance/compaction/orphans.py",
         claim="a file of unknown age is no orphan",
-        text="if 0 < file.written_s < before",
-        replacement="if file.written_s < before",
+        text="or 0 < file.written_s < before",
+        replacement="or file.written_s < before",
         tests=(
-            "tests/integration/maintenance/compaction/test_compact.py::test_a_file_of_unknown_age_is_never_an_orphan",
+            "tests/integration/maintenance/compaction/test_expire.py::test_a_file_of_unknown_age_is_never_an_orphan",
         ),
     ),
     Mutant(
-        path="tollbook/archive/totals.py",
+        path="maintenance/archive/commit.py",
+        claim="a damaged file is not corrected into a sound one",
+        text="digests.check(corrected.file)",
+        replacement="digests.of(corrected.file)",
+        tests=("tests/integration/maintenance/archive/test_digests.py::test_no_damage_is_copied_into_a_sound_file",),
+    ),
+    Mutant(
+        path="maintenance/verify/heal.py",
+        claim="no file is removed of whose calls PostgreSQL has fewer",
+        text=">= sound + lost",
+        replacement=">= 0 * (sound + lost)",
+        tests=(
+            "tests/integration/maintenance/verify/test_verify.py"
+            "::test_a_database_with_fewer_calls_than_the_file_had_removes_nothing",
+        ),
+    ),
+    Mutant(
+        path="maintenance/prune/verify.py",
         claim="a day's end is not of that day, in the archive",
-        text="started(day * US_PER_DAY, (day + 1) * US_PER_DAY)",
-        replacement="started(day * US_PER_DAY, (day + 1) * US_PER_DAY + 1)",
+        text="(day + 1) * MS_PER_DAY * US_PER_MS)",
+        replacement="(day + 1) * MS_PER_DAY * US_PER_MS + 1)",
         tests=(f"{PRUNE}::test_the_windows_own_millisecond_is_not_of_the_day_that_goes",),
     ),
     Mutant(
@@ -43,8 +64,8 @@ MUTANTS = (
     Mutant(
         path="maintenance/prune/plan.py",
         claim="legs are kept two days longer",
-        text="if window_start_ms > (day + LEG_DAYS)",
-        replacement="if window_start_ms >= (day + LEG_DAYS)",
+        text="if window_start_ms > (day + longer + SLACK_LEG_DAYS)",
+        replacement="if window_start_ms >= (day + longer + SLACK_LEG_DAYS)",
         tests=(f"{PLAN}::test_legs_go_two_days_after_their_calls",),
     ),
     Mutant(
@@ -55,11 +76,11 @@ MUTANTS = (
         tests=(f"{PLAN}::test_no_more_calls_stay_than_may_be_moved",),
     ),
     Mutant(
-        path="maintenance/prune/plan.py",
-        claim="a day on which the tiers differ is not dropped",
-        text="if different := differing_accounts(stored.archived, archive):",
-        replacement="if (different := differing_accounts(stored.archived, archive)) and not stored:",
-        tests=(f"{PLAN}::test_accounts_that_differ_are_named_ten_at_most",),
+        path="maintenance/prune/row_digests.py",
+        claim="NULL is no empty text",
+        text="1 << place",
+        replacement="0",
+        tests=(f"{DIGESTS}::test_rows_have_the_same_text_only_if_all_columns_are_the_same",),
     ),
     Mutant(
         path="maintenance/archive/run.py",
@@ -88,5 +109,63 @@ MUTANTS = (
         text='"commit.retry.num-retries": "0"',
         replacement='"commit.retry.num-retries": "4"',
         tests=(f"{ARCHIVE}::test_a_commit_on_a_stale_load_is_refused_and_not_repeated[local]",),
+    ),
+    Mutant(
+        path="tollbook/archive/call_ids.py",
+        claim="an index file answers for data files that the table still has",
+        text="            covering = [(file, covered) for file, covered in covering if covered]\n",
+        replacement="            covering = [(file, set(file.files)) for file, covered in covering]\n",
+        tests=(ANY_AGE,),
+    ),
+    Mutant(
+        path="tollbook/archive/by_id.py",
+        claim="data files that the index lacks are searched",
+        text="for path in uncovered)",
+        replacement="for path in uncovered - uncovered)",
+        tests=(ANY_AGE,),
+    ),
+    Mutant(
+        path="tollbook/store/calls/detail.py",
+        claim="an archived row that is outdated or deleted is not shown",
+        text="frozenset(starmap(CallKey, superseded)).union(rows)",
+        replacement="frozenset(rows)",
+        tests=(ANY_AGE,),
+    ),
+    Mutant(
+        path="maintenance/erase/run.py",
+        claim="an erasure leaves no hash of an erased id",
+        text="                forget_removed_files(self._table())\n",
+        replacement="",
+        tests=(ANY_AGE,),
+    ),
+    Mutant(
+        path="tollbook/model/call_leg.py",
+        claim="an imported leg counts only where the switch says nothing",
+        text="        records = _without_replaced(records)\n",
+        replacement="",
+        tests=(
+            "tests/unit/tollbook/model/test_call_trees.py::test_an_imported_leg_counts_only_where_the_switch_says_nothing",
+        ),
+    ),
+    Mutant(
+        path="maintenance/importing/known.py",
+        claim="a call that is there is not imported again",
+        text='        return "known"\n    spans',
+        replacement="        return None\n    spans",
+        tests=("tests/unit/maintenance/importing/test_known.py::test_the_same_call_by_another_key_is_known",),
+    ),
+    Mutant(
+        path="rating/engine.py",
+        claim="an imported call is not priced",
+        text="if row.billed_elsewhere:",
+        replacement="if False:",
+        tests=(f"{IMPORT}::test_imported_calls_have_no_price_and_are_in_no_statement",),
+    ),
+    Mutant(
+        path="tollbook/archive/answered.py",
+        claim="a re-rate prices no imported call of the archive",
+        text=' if row["imported"] is None or row["cost_micros"] is not None',
+        replacement="",
+        tests=(f"{IMPORT}::test_imported_calls_have_no_price_and_are_in_no_statement",),
     ),
 )

@@ -27,7 +27,7 @@ MUTANTS = (
         tests=(f"{LEG}::test_the_earliest_answer_is_kept",),
     ),
     Mutant(
-        path="tollbook/model/call_tree.py",
+        path="tollbook/model/call_leg.py",
         claim="of the records of a leg, the earliest answer counts",
         text="min(_answers(records), default=0)",
         replacement="max(_answers(records), default=0)",
@@ -57,8 +57,8 @@ MUTANTS = (
     Mutant(
         path="tollbook/model/late_legs.py",
         claim="a call of the first moment whose legs are kept is known",
-        text="(call.start_us < kept_from_us and unknown)",
-        replacement="(call.start_us <= kept_from_us and unknown)",
+        text="(call.start_us < before_us and unknown)",
+        replacement="(call.start_us <= before_us and unknown)",
         tests=("tests/unit/tollbook/model/test_late_legs.py",),
     ),
     Mutant(
@@ -67,6 +67,34 @@ MUTANTS = (
         text="if leg.created_us <= child.created_us or",
         replacement="if leg.created_us < child.created_us or",
         tests=(TREES,),
+    ),
+    Mutant(
+        path="tollbook/model/call_tree.py",
+        claim="a parent that seems younger because the clock was set back is found",
+        text="for leg in same_uid[:1] if",
+        replacement="for leg in same_uid[:0] if",
+        tests=(TREES,),
+    ),
+    Mutant(
+        path="tollbook/model/call_tree.py",
+        claim="a leg that was made later by the number of its event is no parent",
+        text="return 0 < (than.create.sequence if than.create else 0) <",
+        replacement="return 0 > (than.create.sequence if than.create else 0) >",
+        tests=(TREES,),
+    ),
+    Mutant(
+        path="tollbook/model/call_tree.py",
+        claim="a leg of another process is no parent",
+        text="if record.core and than.core and record.core != than.core:",
+        replacement="if not record.core:",
+        tests=(TREES,),
+    ),
+    Mutant(
+        path="tollbook/model/late_legs.py",
+        claim="a leg from before the retention joins no younger call that has its parent's id",
+        text="max(kept_from_us, whole_from_us)) - stored.keys())",
+        replacement="0) - stored.keys())",
+        tests=("tests/unit/tollbook/model/test_late_legs.py",),
     ),
     Mutant(
         path="tollbook/model/leg.py",
@@ -160,7 +188,7 @@ MUTANTS = (
         tests=(f"{OUTSIDE}::test_where_a_call_comes_from",),
     ),
     Mutant(
-        path="tollbook/model/call_tree.py",
+        path="tollbook/model/call_leg.py",
         claim="an answer before the start shows a clock that was set back",
         text="return 0 < self.answered_us < began_us or",
         replacement="return",

@@ -7,9 +7,34 @@ OUTBOX = "tests/integration/tollbook/store/test_outbox.py"
 PRUNE = "tests/integration/maintenance/prune/test_guards.py"
 BATCH = "tests/integration/tollbook/store/test_batch.py"
 RELATED = "tests/integration/tollbook/store/test_related.py"
+SYNC = "tests/integration/export_app/test_sync_and_prune.py"
+DETAILS = "tests/integration/tollbook/store/test_details.py"
+RERATE = "tests/integration/maintenance/rerate/test_cli.py"
+SEEN = "tests/integration/export_app/test_details.py"
 LARGE = "tests/integration/tollbook/store/test_large.py"
 
 MUTANTS = (
+    Mutant(
+        path="tollbook/store/days/sync_window.py",
+        claim="a sync that lacks what was pruned is refused",
+        text=" WHERE %(changed)s::xid8 > changes_after",
+        replacement=" WHERE %(changed)s::xid8 < changes_after",
+        tests=(f"{SYNC}::test_more_changes_than_a_day_may_leave_refuse_the_clients_that_lack_them",),
+    ),
+    Mutant(
+        path="tollbook/store/days/sync_window.py",
+        claim="of a day's changes the newest stay, of whole transactions",
+        text="if changed != lost]",
+        replacement="if changed == lost]",
+        tests=(f"{SYNC}::test_more_changes_than_a_day_may_leave_refuse_the_clients_that_lack_them",),
+    ),
+    Mutant(
+        path="tollbook/store/row_security.py",
+        claim="no day is dropped while a snapshot reads",
+        text="""        connection.execute("LOCK TABLE ONLY call_cdr IN ACCESS SHARE MODE")\n""",
+        replacement="",
+        tests=(f"{SYNC}::test_no_day_is_dropped_while_a_snapshot_reads",),
+    ),
     Mutant(
         path="tollbook/store/days/prune.py",
         claim="a day is dropped under the lock under which partitions are made",
@@ -60,34 +85,48 @@ MUTANTS = (
     ),
     Mutant(
         path="tollbook/store/outbox.py",
-        claim="a claim waits for no batch",
-        text="LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
-        replacement="LIMIT %(limit)s",
-        tests=(f"{OUTBOX}::test_a_claim_leaves_what_a_batch_of_the_listener_holds",),
+        claim="a claim leaves what an earlier one still has",
+        text="          AND ctid NOT IN (SELECT unnest(tids) FROM archive_batch)\n",
+        replacement="",
+        tests=(f"{OUTBOX}::test_a_claim_leaves_what_an_earlier_one_still_has",),
+    ),
+    Mutant(
+        path="tollbook/store/outbox.py",
+        claim="a batch is versions of rows, not their places",
+        text="AND waiting.xmin IN (SELECT unnest(xmins) FROM archive_batch WHERE batch_id = %(batch)s)",
+        replacement="",
+        tests=(f"{OUTBOX}::test_another_row_in_the_place_of_a_claimed_one_is_not_of_its_batch",),
+    ),
+    Mutant(
+        path="tollbook/store/outbox.py",
+        claim="the places of a table that was written anew are not those of a batch",
+        text="pg_relation_filenode('archive_outbox'))",
+        replacement="'')",
+        tests=(f"{OUTBOX}::test_a_table_that_was_written_anew_is_distrusted",),
     ),
     Mutant(
         path="tollbook/store/outbox.py",
         claim="what changes while it is acknowledged stays",
-        text="WHERE batch_id = %s FOR UPDATE SKIP LOCKED",
-        replacement="WHERE batch_id = %s",
+        text="WHERE {_UNCHANGED} FOR UPDATE SKIP LOCKED",
+        replacement="WHERE {_UNCHANGED}",
         tests=(f"{OUTBOX}::test_what_changes_while_it_is_acknowledged_stays",),
     ),
     Mutant(
         path="tollbook/store/outbox.py",
         claim="settling waits for no batch",
-        text="since > now() FOR UPDATE SKIP LOCKED",
-        replacement="since > now()",
+        text="FROM archive_batch) FOR UPDATE SKIP LOCKED",
+        replacement="FROM archive_batch)",
         tests=(f"{OUTBOX}::test_rows_with_an_estimated_end_are_freed_save_those_that_a_batch_holds",),
     ),
     Mutant(
         path="tollbook/store/calls/call_rows.py",
         claim="a change within the window replaces nothing in the archive",
-        text="start_ts < (SELECT window_start FROM hot_window)",
-        replacement="start_ts <= (SELECT window_start FROM hot_window)",
+        text="start_ts < (SELECT greatest(window_start, unverified_before) FROM hot_window)",
+        replacement="start_ts <= (SELECT greatest(window_start, unverified_before) FROM hot_window)",
         tests=(f"{PRUNE}::test_the_windows_own_millisecond_is_not_late",),
     ),
     Mutant(
-        path="tollbook/store/days/totals.py",
+        path="tollbook/store/days/rows.py",
         claim="a day's end is not of that day, in the outbox",
         text="archive_outbox WHERE start_ts >= %s AND start_ts < %s LIMIT",
         replacement="archive_outbox WHERE start_ts >= %s AND start_ts <= %s LIMIT",
@@ -103,8 +142,8 @@ MUTANTS = (
     Mutant(
         path="tollbook/store/calls/batch.py",
         claim="batches of one switch follow each other",
-        text="SELECT pg_advisory_xact_lock(%s, switch) FROM",
-        replacement="SELECT %s, switch FROM",
+        text="SELECT pg_advisory_xact_lock(%s, switch), set_config(",
+        replacement="SELECT %s, switch, set_config(",
         tests=(f"{LOCKS}::test_batches_of_one_switch_follow_each_other",),
     ),
     Mutant(
@@ -117,8 +156,8 @@ MUTANTS = (
     Mutant(
         path="tollbook/store/calls/batch_plan.py",
         claim="a row whose legs moved to another call goes",
-        text="stale = {stored_leg.row_key for stored_leg in stored.values()} - {",
-        replacement="stale = {stored_leg.row_key for stored_leg in stored.values() if not calls} - {",
+        text="stale = made - {",
+        replacement="stale = (set() if calls else made) - {",
         tests=(f"{BATCH}::test_orphans_move_under_their_root_when_it_arrives",),
     ),
     Mutant(
@@ -152,8 +191,8 @@ MUTANTS = (
     Mutant(
         path="tollbook/store/calls/batch.py",
         claim="a large batch never hangs",
-        text="            connection.commit()\n        except BaseException:",
-        replacement="                connection.commit()\n        except BaseException:",
+        text='connection.execute("COMMIT")',
+        replacement="connection.commit()",
         tests=(f"{LARGE}::test_a_batch_of_many_megabytes_is_written",),
     ),
     Mutant(
@@ -172,9 +211,30 @@ MUTANTS = (
     ),
     Mutant(
         path="tollbook/store/calls/call_rows.py",
-        claim="a row that changes leaves the batch that claimed it",
-        text="since = excluded.since, account_id = excluded.account_id, batch_id = NULL,",
-        replacement="since = excluded.since, account_id = excluded.account_id,",
-        tests=(f"{BATCH}::test_a_correction_remembers_the_accounts_before",),
+        claim="an event that changes no charge prices nothing anew",
+        text='f"{column} = CASE WHEN {_CHARGED_ALIKE} THEN old.{column} ELSE excluded.{column} END"',
+        replacement='f"{column} = excluded.{column}"',
+        tests=(f"{DETAILS}::test_details_alone_make_a_revision_that_keeps_the_price",),
+    ),
+    Mutant(
+        path="tollbook/store/calls/call_rows.py",
+        claim="new tariffs alone make no revision",
+        text="AND NOT {_CHARGED_ALIKE}\n        )",
+        replacement="\n        )",
+        tests=(f"{DETAILS}::test_an_event_that_changes_no_field_makes_no_revision",),
+    ),
+    Mutant(
+        path="tollbook/model/filters.py",
+        claim="a tenant finds no call by a carrier's Call-ID",
+        text="accounts.hides_carriers and filters.sip_call_id is not None",
+        replacement="not accounts.hides_carriers",
+        tests=(f"{SEEN}::test_a_tenant_finds_no_call_by_the_call_id_of_a_carrier",),
+    ),
+    Mutant(
+        path="tollbook/store/tariffs/price_history.py",
+        claim="the details of an archived call stay JSON when it is priced again",
+        text="if name in JSON_COLUMNS and isinstance(value, str)",
+        replacement="if False",
+        tests=(f"{RERATE}::test_details_stay_and_the_destination_follows_the_price",),
     ),
 )

@@ -7,6 +7,9 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, WSGITask
 from waitress.wasyncore import dispatcher
 
+class OverflowableBuffer:
+    def append(self, s: bytes) -> None: ...
+
 class HTTPChannel(dispatcher):
     task_class: type[WSGITask]
     error_task_class: type[ErrorTask]
@@ -17,6 +20,7 @@ class HTTPChannel(dispatcher):
     will_close: bool
     close_when_flushed: bool
     total_outbufs_len: int
+    outbufs: list[OverflowableBuffer]
     sendbuf_len: int
     def __init__(
         self,
@@ -27,5 +31,6 @@ class HTTPChannel(dispatcher):
         map: dict[int, dispatcher] | None = None,
     ) -> None: ...
     def received(self, data: bytes) -> bool: ...
+    def send_continue(self) -> None: ...
     def service(self) -> None: ...
     def cancel(self) -> None: ...

@@ -60,6 +60,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("TOLLBOOK_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("TOLLBOOK_ENV_FILE", "")
 
 
 @pytest.fixture(scope="module")

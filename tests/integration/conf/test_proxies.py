@@ -30,26 +30,29 @@ CADDY = ROOT / "conf" / "caddy" / "Caddyfile"
 DRIPPING = 64
 
 
-def nginx_command(folder: Path, port: int, api: ApiServer) -> list[str | Path]:
-    """nginx in the foreground with our file, but for TLS, port and address."""
+def nginx_command(folder: Path, port: int, *apis: ApiServer) -> list[str | Path]:
+    """nginx in the foreground with our file, but for TLS, port and addresses."""
     ours = re.sub(r"server \{\n    listen 80;.*?\n\}\n", "", NGINX.read_text(), flags=re.DOTALL)
     ours = re.sub(r" *ssl_certificate.*\n", "", ours).replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
+    for api, line in zip(apis, ("server 127.0.0.1:8080;", "#server 192.0.2.32:8080;"), strict=False):
+        assert line in ours
+        ours = ours.replace(line, f"server 127.0.0.1:{api.port};")
     paths = "".join(
         f"{name}_temp_path {folder / name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder / 'pid'}; error_log stderr; events {{}}"
-        f"http {{ access_log off; {paths} {ours.replace('127.0.0.1:8080', f'127.0.0.1:{api.port}')} }}"
+        f"daemon off; pid {folder / 'pid'}; error_log stderr; events {{}}http {{ access_log off; {paths} {ours} }}"
     )
     return ["nginx", "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"]
 
 
-def caddy_command(folder: Path, port: int, api: ApiServer) -> list[str | Path]:
-    """Caddy in the foreground with our file, but for TLS, port and address."""
+def caddy_command(folder: Path, port: int, *apis: ApiServer) -> list[str | Path]:
+    """Caddy in the foreground with our file, but for TLS, port and addresses."""
     ours = CADDY.read_text().replace("calls.example.com {", f"http://127.0.0.1:{port} {{")
-    ours = ours.replace("127.0.0.1:8080", f"127.0.0.1:{api.port}").replace(
-        "{\n\tservers", "{\n\tadmin off\n\tservers", 1
-    )
+    ours = ours.replace("127.0.0.1:8080", " ".join(f"127.0.0.1:{api.port}" for api in apis))
+    ours = ours.replace("{\n\tservers", "{\n\tadmin off\n\tservers", 1)
+    if len(apis) > 1:
+        ours = re.sub("#(lb_|health_)", r"\1", ours)
     (folder / "Caddyfile").write_text(ours)
     return ["caddy", "run", "--config", folder / "Caddyfile", "--adapter", "caddyfile"]
 
@@ -58,10 +61,10 @@ PROGRAMS = {"nginx": nginx_command, "caddy": caddy_command}
 
 
 @contextlib.contextmanager
-def in_front(program: str, folder: Path, api: ApiServer) -> Generator[int]:
-    """Run a web server in front of the API; yield its port."""
+def in_front(program: str, folder: Path, *apis: ApiServer) -> Generator[int]:
+    """Run a web server in front of the API, or of several; yield its port."""
     port = free_port()
-    name, *arguments = PROGRAMS[program](folder, port, api)
+    name, *arguments = PROGRAMS[program](folder, port, *apis)
     command = [shutil.which(name) or name, *arguments]
     with (folder / f"{program}.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={"HOME": str(folder), "PATH": "/usr/bin:/bin"})
@@ -128,3 +131,20 @@ def test_slow_clients_are_the_web_server_s_to_wait_for(served: ApiServer, databa
             assert status == 200, (program, found)
             assert b'"call_id":"a/b//c d"' in found
             assert connections(served.port) < DRIPPING / 4, program
+
+
+def test_one_api_of_two_may_stop(served: ApiServer, database_url: str, tmp_path: Path) -> None:
+    """While both run each gets requests; when one is gone, none fails."""
+    for program in filter(shutil.which, PROGRAMS):
+        folder = tmp_path / program
+        folder.mkdir()
+        with (
+            serving(database_url, folder / "other.log", trusted_proxies="127.0.0.1") as other,
+            in_front(program, folder, served, other) as port,
+        ):
+            both = [get(port, "/readyz")[0] for _ in range(20)]
+            assert "/readyz" in served.output
+            assert "/readyz" in other.output
+            other.stop()
+            one = [get(port, "/readyz")[0] for _ in range(20)]
+        assert both + one == [200] * 40, program

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from rating.deck import Deck
 from rating.engine import AccountTariff, Tariffs, billed_seconds, price_micros
 from tests.unit.rating.terms import on, rate, row
+from tollbook.model.charge import Charge
+from tollbook.model.doubts import Doubt
+from tollbook.model.numbering import NumberingPlan, NumberingRow
 from tollbook.model.rate import Rate
 from tollbook.model.vocabulary import DIRECTIONS
 
@@ -227,3 +230,68 @@ def test_a_price_computed_again_from_its_parts_is_the_same(deck: list[Rate], num
     for part in price.parts:
         found = tariffs.rate_of("acme", at_ts, part)
         assert (found.rate_id if found else None) == part.rate_id
+
+
+def test_a_price_that_no_column_can_hold_is_unrated() -> None:
+    """A year at a billion a minute: the call is recorded, and the reason points to the rate."""
+    tariffs = Tariffs(accounts={"acme": on([rate("44", per_min_micros=10**15)])})
+    dear, fair = (
+        tariffs.price_charges("acme", 0, True, [Charge(direction="outbound", number="441", seconds=seconds)])
+        for seconds in (31_536_000, 31_536)
+    )
+    assert (dear.cost_micros, fair.cost_micros) == (None, 526 * 10**15)
+    assert dear.unrated == "the price is larger than can be stored: is a rate of the plan wrong?"
+
+
+# Every number is one of this plan.
+ANY = NumberingRow(
+    numbering_id="ANY",
+    name="",
+    country_code="",
+    international_prefixes=[],
+    national_prefixes=[],
+    national_number="",
+    bare_number=r"\d+",
+    short_code="",
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "in_doubt"),
+    [
+        ("112", True),
+        ("020 7946 0000", True),
+        ("442079460000", False),
+        ("+44 20 7946 0000", False),
+        ("4930123456", False),
+    ],
+)
+def test_a_number_without_its_country_code_is_in_doubt(number: str, in_doubt: bool) -> None:
+    """Of an account that has no numbering plan: the prefix that priced it was meant for another number."""
+    tariffs = Tariffs(accounts={"acme": on([rate("")]), "gb": on([rate("")], numbering=NumberingPlan(ANY))})
+    charge = Charge(direction="outbound", number=number, seconds=60)
+    price = tariffs.price_charges("acme", 0, True, [charge])
+    assert price.cost_micros == 60_000
+    assert price.doubts == ((Doubt("no_numbering", "acme"),) if in_doubt else ())
+    assert tariffs.price_charges("gb", 0, True, [charge]).doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("charges", "destination"),
+    [
+        ([("49", 10), ("44", 20)], "UK"),
+        ([("44", 20), ("49", 20)], "UK"),
+        ([("49", 20), ("33", 60)], "Germany"),
+        ([("33", 60)], None),
+        ([], None),
+    ],
+    ids=str,
+)
+def test_the_destination_is_the_rate_of_the_longest_charge_that_one_priced(
+    charges: list[tuple[str, int]], destination: str | None
+) -> None:
+    """Of equally long ones that of the first; a charge without a rate has no name to give."""
+    tariffs = Tariffs(accounts={"acme": on([rate("49", name="Germany"), rate("44", name="UK")])})
+    parts = [Charge(direction="outbound", number=number, seconds=seconds) for number, seconds in charges]
+    assert tariffs.price_charges("acme", 0, True, parts).destination == destination
+    assert tariffs.price_charges("acme", 0, False, parts).destination is None

@@ -3,6 +3,7 @@
 from rating.engine import AccountTariff, Assignment, Tariffs
 from tests.unit.rating.terms import AT, on, plan, rate, row
 from tollbook.model.numbering import DialledNumber, NumberingPlan, NumberingRow
+from tollbook.times import MS_PER_DAY, written
 
 GB = NumberingPlan(
     NumberingRow(
@@ -97,3 +98,15 @@ def test_a_short_code_has_a_rate_of_its_own_or_none() -> None:
 def test_an_unknown_form_is_unrated_and_says_so() -> None:
     price = Tariffs(accounts={"acme": on([rate("")], numbering=GB)}).price(row(("outbound", "442079460000", 1)))
     assert price.unrated == "no number of numbering plan GB: outbound 442079460000"
+
+
+def test_a_rate_that_begins_after_the_call_is_named() -> None:
+    """The first to begin of those that match, the plan's or a base's; a short code is matched whole."""
+    own = [rate("4", valid_from_ts=AT + 2 * MS_PER_DAY), rate("449", valid_from_ts=AT + 1), rate("1")]
+    base = [rate("44", valid_from_ts=AT + MS_PER_DAY), rate("99", valid_from_ts=AT + 5)]
+    tariffs = Tariffs(accounts={"acme": AccountTariff(assignments=on(own, base).assignments, numbering=GB)})
+    unrated = tariffs.price(row(("outbound", "+447700900123", 1), ("outbound", "999", 1))).unrated
+    assert unrated == (
+        f"no rate for outbound +447700900123: the first that matches begins {written(AT + MS_PER_DAY)}, after the call;"
+        " no rate for outbound short code 999"
+    )

@@ -1,0 +1,137 @@
+"""Calls at the pace of a switch: what they cost, and how soon their rows are there.
+
+At a pace batches are small, and a call costs more than at full speed. The switch is a process of its own. What is
+counted is the processor time of /proc, of `tollbook listen` and of PostgreSQL with all its processes.
+"""
+
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+from benchmarks.database import database
+from benchmarks.events import Workload, listen
+from benchmarks.figure import Figure, at_most
+from benchmarks.processes import cpu_s, server_cpu_s
+from tests.paths import ROOT
+from tollbook.config import Settings
+from tollbook.store.database import Connection, connect
+from tollbook.store.days.partitions import make_ready
+
+_TIMEOUT_S = 300.0
+# Calls are as short as a tenth of the recorded ones, so that a run is: calls a second stay as they are.
+_SPEED = 10.0
+# Seconds of CPU for 1,000 calls at so many calls a second.
+_CPU_S = {10: 2.0, 50: 1.2, 100: 1.0}
+_LATENCY_RATES = (10, 50, 300)
+_LATENCY_MS = {300: 20.0}
+# Nobody polls: a poll costs both. A batch says itself which calls are complete as soon as others can see it.
+_NOTIFY = """
+    CREATE FUNCTION tell_complete() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_notify('complete', string_agg(call_id, ' '))
+        FROM (SELECT call_id, (row_number() OVER ()) / 100 AS part FROM written WHERE end_ts IS NOT NULL) AS complete
+        GROUP BY part;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER tell_inserted AFTER INSERT ON call_cdr REFERENCING NEW TABLE AS written
+        FOR EACH STATEMENT EXECUTE FUNCTION tell_complete();
+    CREATE TRIGGER tell_updated AFTER UPDATE ON call_cdr REFERENCING NEW TABLE AS written
+        FOR EACH STATEMENT EXECUTE FUNCTION tell_complete()
+"""
+
+
+def run(*, seconds: int = 20) -> Iterator[Figure]:
+    """Yield CPU for 1,000 calls at 10, 50 and 100 calls a second, and from hangup to row at 10, 50 and 300."""
+    with database() as settings, connect(settings.require_database_url(), name="bench", autocommit=True) as connection:
+        make_ready(connection)  # as `tollbook db upgrade` does
+        for rate, bound_s in _CPU_S.items():
+            used_s = _cpu_for_thousand(settings, connection, rate, seconds)
+            what = f"{rate} calls a second: listener and PostgreSQL for 1,000 calls"
+            yield Figure(what=what, value=used_s, unit="s of CPU", bound=at_most(bound_s))
+        connection.execute(_NOTIFY)
+        for rate in _LATENCY_RATES:
+            waits_ms = sorted(_waits_ms(settings, connection, rate, seconds))
+            what = f"{rate} calls a second: hangup to row"
+            bound = at_most(_LATENCY_MS[rate]) if rate in _LATENCY_MS else None
+            yield Figure(what=f"{what}, half within", value=statistics.median(waits_ms), unit="ms")
+            ninety_nine = waits_ms[len(waits_ms) * 99 // 100]
+            yield Figure(what=f"{what}, 99 % within", value=ninety_nine, unit="ms", bound=bound)
+            yield Figure(what=f"{what}, longest", value=waits_ms[-1], unit="ms")
+
+
+@contextmanager
+def _switch(rate: int, count: int) -> Generator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "benchmarks.paced_switch", str(rate), str(count), str(_SPEED)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _cpu_for_thousand(settings: Settings, connection: Connection, rate: int, seconds: int) -> float:
+    """Return the seconds of CPU for 1,000 calls. The first tenth is not counted: it pays for the start."""
+    load = Workload.of(rate * seconds)
+    rows = load.rows.total()
+    connection.execute("TRUNCATE call_cdr, call_leg, archive_outbox")
+    with _switch(rate, rate * seconds) as switch:
+        assert switch.stdout
+        with listen(settings, [int(switch.stdout.readline())]) as listener:
+            complete = _wait_for(connection, rows // 10)
+            begun_s = cpu_s(listener.pid) + server_cpu_s(connection)
+            counted = _wait_for(connection, rows) - complete
+            used_s = cpu_s(listener.pid) + server_cpu_s(connection) - begun_s
+    load.check(connection)
+    return used_s / counted * 1000
+
+
+def _wait_for(connection: Connection, rows: int) -> int:
+    """Wait until so many rows are complete, and return how many are."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        ((complete,),) = connection.execute("SELECT count(*) FROM call_cdr WHERE end_ts IS NOT NULL").fetchall()
+        if complete >= rows:
+            return complete
+        assert time.monotonic() < deadline, f"{complete} of {rows} rows after {_TIMEOUT_S:.0f} s"
+        time.sleep(0.5)
+
+
+def _waits_ms(settings: Settings, connection: Connection, rate: int, seconds: int) -> list[float]:
+    """Return for each call how long after its root's hangup was sent its row was complete and visible to others."""
+    load = Workload.of(rate * seconds)
+    connection.execute("TRUNCATE call_cdr, call_leg, archive_outbox")
+    seen: dict[str, float] = {}
+    with (
+        connect(settings.require_database_url(), name="told", autocommit=True) as told,
+        _switch(rate, rate * seconds) as switch,
+    ):
+        assert switch.stdout
+        told.execute("LISTEN complete")
+        sent: dict[str, float] = {}
+        with listen(settings, [int(switch.stdout.readline())]):
+            reading = threading.Thread(target=_read_times, args=(switch.stdout, sent), daemon=True)
+            reading.start()
+            deadline = time.monotonic() + _TIMEOUT_S
+            while len(seen) < load.rows.total():
+                assert time.monotonic() < deadline, f"{len(seen)} rows after {_TIMEOUT_S:.0f} s"
+                for notice in told.notifies(timeout=1, stop_after=1):
+                    now_s = time.monotonic()
+                    for call_id in notice.payload.split():
+                        seen.setdefault(call_id, now_s)
+            while not seen.keys() <= sent.keys():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+    load.check(connection)
+    waits_ms = [(at_s - sent[call_id]) * 1000 for call_id, at_s in seen.items()]
+    assert min(waits_ms) > 0, "a row was complete before its root hung up"
+    return waits_ms
+
+
+def _read_times(lines: Iterator[str], sent: dict[str, float]) -> None:
+    for line in lines:
+        uid, at_s = line.split()
+        sent[uid] = float(at_s)

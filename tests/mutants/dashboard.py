@@ -1,0 +1,51 @@
+"""Mutants of the dashboard's scripts: times, filters and the time line of a call."""
+
+from tests.mutants.mutant import Mutant
+
+PAGE = "export_app/pages/dashboard_page"
+MODULES = ("tests/integration/export_app/pages/test_dashboard_modules.py",)
+
+MUTANTS = (
+    Mutant(
+        path=f"{PAGE}/ranges.js",
+        claim="a week begins on Monday",
+        text="getUTCDay() + 6) % 7",
+        replacement="getUTCDay() + 7) % 7",
+        tests=MODULES,
+    ),
+    Mutant(
+        path=f"{PAGE}/ranges.js",
+        claim="a long month so far is compared with the month before, and not with days of its own",
+        text="Math.min(since, earlier + now - since)",
+        replacement="earlier + now - since",
+        tests=MODULES,
+    ),
+    Mutant(
+        path=f"{PAGE}/ranges.js",
+        claim="a bar that the chosen time cuts off is marked",
+        text="[times[0] < since, until < end]",
+        replacement="[false, until < end]",
+        tests=MODULES,
+    ),
+    Mutant(
+        path=f"{PAGE}/filters.js",
+        claim="only sums that are kept are asked for a second time",
+        text="every((name) => OF_KEPT_SUMS.includes(name))",
+        replacement="every(() => true)",
+        tests=MODULES,
+    ),
+    Mutant(
+        path=f"{PAGE}/legs.js",
+        claim="a call that a carrier refused did not move on from it",
+        text="other.answered_ts !== null\n      && other.answered_ts < leg.created_ts",
+        replacement="other.created_ts < leg.created_ts",
+        tests=MODULES,
+    ),
+    Mutant(
+        path=f"{PAGE}/legs.js",
+        claim="where nothing says when the queue was left, no time in it is drawn",
+        text='call.disposition === "abandoned" ? root.hangup_ts : null',
+        replacement="root.hangup_ts",
+        tests=MODULES,
+    ),
+)

@@ -1,0 +1,9 @@
+# The part that we use: its own stub leaves the types of what is compressed open.
+DEFLATED: int
+MAX_WBITS: int
+
+class Compress:
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+def compressobj(level: int, method: int, wbits: int) -> Compress: ...
