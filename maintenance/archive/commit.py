@@ -7,9 +7,11 @@ answer was lost and its second try, one succeeds and the other is refused.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
+from typing import Any
 from uuid import UUID
 
-from pyiceberg.manifest import DataFile
+from pyiceberg.manifest import DataFile, ManifestFile
 from pyiceberg.table import Table
 
 from maintenance.archive.batch import BatchContent
@@ -103,10 +105,32 @@ def exchange_files(table: Table, removed: list[DataFile], added: list[WrittenFil
     with naming_damaged_lists(table), table.transaction() as transaction:
         update = transaction.update_snapshot(snapshot_properties=properties)
         with update.overwrite() if removed else update.merge_append() as snapshot:
+            _judge_manifests_in_turn(snapshot)
             for file in removed:
                 snapshot.delete_data_file(file)
             for written in added:
                 snapshot.append_data_file(written.file)
+
+
+def _judge_manifests_in_turn(snapshot: Any) -> None:
+    """Let one thread at a time ask whether a manifest may have a file that is to be removed.
+
+    pyiceberg 0.12 looks through manifests in threads that share one evaluator, which keeps a manifest's bounds in
+    itself: a manifest judged by another's bounds is left out, and the commit fails with "Missing required files to
+    delete". It has no public way to change that.
+    """
+    build, turn = snapshot._build_manifest_evaluator, Lock()
+
+    def build_in_turn(spec_id: int) -> Callable[[ManifestFile], bool]:
+        may_have = build(spec_id)
+
+        def judge(manifest: ManifestFile) -> bool:
+            with turn:
+                return may_have(manifest)
+
+        return judge
+
+    snapshot._build_manifest_evaluator = build_in_turn
 
 
 @dataclass(frozen=True, kw_only=True)
