@@ -31,6 +31,8 @@ MAX_STREAMS: Final = 200
 MAX_STREAMS_PER_KEY: Final = 20
 STREAM_S: Final = 600.0
 HEARTBEAT_S: Final = 15.0
+#: A reader that hears nothing for longer cannot tell what is unchanged from what cannot be read.
+UNCHANGED_S: Final = 5.0
 # Accounts that cannot be read are tried again after this time: each may take as long as a statement may.
 _LEFT_ALONE_S: Final = 30.0
 _LEAST_PAUSE_S: Final = 0.1
@@ -188,6 +190,9 @@ class Feeds:
                 feed.last = digest
                 feed.said_s = self._clock()
                 feed.stream.send(b'data: {"now_ts":%d,' % now.now_ts + seen[1:] + b"\n\n")
+            elif self._clock() - feed.said_s >= UNCHANGED_S:
+                feed.said_s = self._clock()
+                feed.stream.keep_alive(b'event: unchanged\ndata: {"now_ts":%d}\n\n' % now.now_ts)
 
     def _keep(self, feeds: list[_Feed]) -> None:
         for feed in feeds:

@@ -34,6 +34,9 @@ AGENTS_MS: Final = MS_PER_HOUR
 #: Accounts whose last answer is kept.
 MAX_KEPT: Final = 200
 MAX_AGENTS: Final = 1_000
+#: Who has waited longest, and queues with their figures, of which so many are shown.
+MAX_CALLERS: Final = 100
+MAX_QUEUES: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,13 +61,17 @@ class AgentNow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Now:
-    """All that is shown, as of `now_ts`. `day`: None where the archive has some of the day, and it is not added up."""
+    """All that is shown, as of `now_ts`.
+
+    `day`: None where the archive has some of the day, and it is not added up. `agents`: None where too much was heard
+    of them.
+    """
 
     now_ts: int
     day_ts: int
     calls: list[UpCall]
     more: bool
-    agents: list[AgentNow]
+    agents: list[AgentNow] | None
     day: list[QueueDay] | None
 
 
@@ -154,11 +161,11 @@ def _midnight(connection: Connection, accounts: Accounts, zone: str, now_ms: int
     return int(today.timestamp() * 1000)
 
 
-def _agents(connection: Connection, accounts: Accounts, now_ms: int) -> list[AgentNow]:
+def _agents(connection: Connection, accounts: Accounts, now_ms: int) -> list[AgentNow] | None:
     try:
         found = figures_of(connection, accounts, now_ms - AGENTS_MS, now_ms, agent=None, now_ms=now_ms)
     except QuestionTooLarge:
-        return []
+        return None
     return [
         AgentNow(
             agent_id=one.agent, account_id=one.account_id, bucket=one.now.bucket,
@@ -199,13 +206,13 @@ def _day(connection: Connection, accounts: Accounts, since: int, until: int) -> 
 def shown(now: Now, *, queue: str | None, calls: bool, queues: bool, agents: bool) -> dict[str, object]:
     """Return what a reader may see: of one queue alone (None: of all), and the parts that its key has scopes for.
 
-    A part that it may not see is null. Of one queue, agents are not shown: nothing says which queues an agent serves.
+    A part that it may not see is null. Of one queue, which is a link's, no agents are shown, for nothing says which
+    queues an agent serves, and neither numbers nor the account.
     """
     ours = [call for call in now.calls if queue is None or call.queue_id == queue]
     waiting = sorted(
         (call for call in ours if call.waiting_since is not None), key=lambda call: call.waiting_since or 0
     )
-    by_state = Counter(agent.bucket for agent in now.agents)
     day = None if now.day is None else [one for one in now.day if queue is None or one.queue_id == queue]
     return {
         "ok": True,
@@ -220,21 +227,22 @@ def shown(now: Now, *, queue: str | None, calls: bool, queues: bool, agents: boo
             "waiting": len(waiting),
             "callers": [
                 {"from_num": call.from_num if queue is None else None, "queue_id": call.queue_id,
-                 "waiting_ts": call.waiting_since}
-                for call in waiting[:100]
+                 "account_id": call.account_id if queue is None else None, "waiting_ts": call.waiting_since}
+                for call in waiting[:MAX_CALLERS]
             ],
+            "queues": _waiting_in_queues(waiting, by_link=queue is not None),
         },
         "queues": None
         if not queues or day is None
         else [
-            {"queue_id": one.queue_id, "account_id": one.account_id, **one.figures,
+            {"queue_id": one.queue_id, "account_id": one.account_id if queue is None else None, **one.figures,
              "longestWaitMs": one.longest_wait_ms}
-            for one in day[:100]
+            for one in day[:MAX_QUEUES]
         ],
         "agents": None
-        if not agents or queue is not None
+        if not agents or queue is not None or now.agents is None
         else {
-            "states": dict(sorted(by_state.items())),
+            "states": dict(sorted(Counter(agent.bucket for agent in now.agents).items())),
             "agents": [
                 {"agent_id": agent.agent_id, "account_id": agent.account_id, "state": agent.bucket,
                  "since_ts": agent.since_ts}
@@ -242,3 +250,14 @@ def shown(now: Now, *, queue: str | None, calls: bool, queues: bool, agents: boo
             ],
         },
     }  # fmt: skip
+
+
+def _waiting_in_queues(waiting: list[UpCall], *, by_link: bool) -> list[dict[str, object]]:
+    """Return how many wait in each queue, and since when the first of them does; `waiting`: who waits longest first."""
+    found: dict[tuple[str | None, str | None], list[UpCall]] = {}
+    for call in waiting:
+        found.setdefault((call.queue_id, None if by_link else call.account_id), []).append(call)
+    return [
+        {"queue_id": queue_id, "account_id": account_id, "waiting": len(calls), "waiting_ts": calls[0].waiting_since}
+        for (queue_id, account_id), calls in found.items()
+    ]

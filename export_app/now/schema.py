@@ -13,8 +13,18 @@ class Caller(ResponseModel):
     """Somebody who waits in a queue."""
 
     from_num: str | None = Field(description="Null by a link.")
-    queue_id: str | None = Field(description="Null: no agent was rung yet, and nothing names the queue.")
+    queue_id: str | None = Field(description="Null: the switch has not named the queue.")
+    account_id: str | None = Field(description="Null by a link.")
     waiting_ts: int = Field(description="Since when, epoch ms.")
+
+
+class QueueNow(ResponseModel):
+    """Who waits in a queue."""
+
+    queue_id: str | None
+    account_id: str | None = Field(description="Null by a link.")
+    waiting: int
+    waiting_ts: int = Field(description="Since when the first of them waits, epoch ms.")
 
 
 class CallsNow(ResponseModel):
@@ -25,6 +35,7 @@ class CallsNow(ResponseModel):
     more: bool = Field(description="There are more than 2,000, of which the newest are counted.")
     waiting: int = Field(description="Callers who wait in a queue.")
     callers: list[Caller] = Field(description="Of these up to 100, who has waited longest first.")
+    queues: list[QueueNow] = Field(description="All of these, by queue.")
 
 
 class AgentState(ResponseModel):
@@ -53,9 +64,9 @@ class NowAnswer(ResponseModel):
     calls: CallsNow | None = Field(description="Scope cdr.")
     queues: list[dict[str, Any]] | None = Field(
         description="Scope queues: the figures of /v1/queues since day_ts, and longestWaitMs; 15 seconds old at most."
-        " Null, too, where the archive has a part of the day."
+        " Up to 100. Null, too, where the archive has a part of the day."
     )
-    agents: AgentsNow | None = Field(description="Scope agents; null by a link.")
+    agents: AgentsNow | None = Field(description="Scope agents; null by a link, and where too many were heard of.")
 
 
 class NewLink(BaseModel):

@@ -55,6 +55,7 @@ _HEADERS = {
     "agent_state": "CC-Agent-State",
     "vm_action": "VM-Action",
     "queue_member": "CC-Member-Session-UUID",
+    "queue": "CC-Queue",
 }
 
 ACCOUNT_VARIABLE = "accountcode"
@@ -164,6 +165,7 @@ class SwitchEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     agent_state: Text = ""
     vm_action: Text = ""
     queue_member: Text = ""
+    queue: Text = ""
     account: Text = ""
     cdr_parent: Text = ""
     cdr_direction: Text = ""

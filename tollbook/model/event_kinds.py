@@ -7,7 +7,9 @@ from tollbook.model.event import VARIABLE_PREFIX, SwitchEvent
 
 _OF_EVERY_EVENT: Final = ("name", "core", "switchname", "at_us", "sequence", "uid", "created_us")
 _OF_A_RECORDING: Final = ("record_path", "record_completion", "application")
-_OF_CUSTOM: Final = ("subclass", "cc_action", "vm_action", "queue_member", "agent", "agent_status", "agent_state")
+_OF_CUSTOM: Final = (
+    *("subclass", "cc_action", "vm_action", "queue_member", "queue", "agent", "agent_status", "agent_state"),
+)
 _OF_A_QUEUE: Final = (*_OF_CUSTOM, "cc_agent_type", "account")
 # What a leg does not have yet at its creation, or what only stands in for a creation that was not heard.
 _OF_AN_END: Final = frozenset(

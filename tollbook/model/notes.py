@@ -21,12 +21,13 @@ MOST_PATHS: Final = 32
 class Notes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What was noted about one leg. Times are epoch µs of the switch's clock, sorted; paths are sorted, too.
 
-    `joined_us`: when it joined a queue; `left_us`: when it left one. `bridged_us`: when it, an agent's leg, was
-    connected with a caller who waited. `recordings`: the files that were written of it. `voicemail`: whether it left a
-    message.
+    `joined_us`: when it joined a queue; `in_queue`: the last of these, and the queue's name; `left_us`: when it left
+    one. `bridged_us`: when it, an agent's leg, was connected with a caller who waited. `recordings`: the files that
+    were written of it. `voicemail`: whether it left a message.
     """
 
     joined_us: tuple[int, ...] = ()
+    in_queue: tuple[int, str] | None = None
     bridged_us: tuple[int, ...] = ()
     left_us: tuple[int, ...] = ()
     recordings: tuple[str, ...] = ()
@@ -41,6 +42,7 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
             return self
         return type(self)(
             joined_us=_latest(self.joined_us, other.joined_us),
+            in_queue=max(filter(None, (self.in_queue, other.in_queue)), default=None),
             bridged_us=_latest(self.bridged_us, other.bridged_us),
             left_us=_latest(self.left_us, other.left_us),
             recordings=tuple(sorted({*self.recordings, *other.recordings})[:MOST_PATHS]),
@@ -58,7 +60,7 @@ def notes_of(event: SwitchEvent, at_us: int) -> Notes | None:
         case "RECORD_STOP", _:
             return _recording(event)
         case "CUSTOM", "callcenter::info" if at_us:
-            return _queue(event.cc_action, at_us)
+            return _queue(event, at_us)
         case "CUSTOM", "vm::maintenance" if event.vm_action == "leave-message":
             return Notes(voicemail=True)
         case _:
@@ -72,10 +74,10 @@ def _recording(event: SwitchEvent) -> Notes | None:
     return Notes(recordings=(event.record_path,)) if event.record_path and not is_message else None
 
 
-def _queue(action: str, at_us: int) -> Notes | None:
-    match action:
+def _queue(event: SwitchEvent, at_us: int) -> Notes | None:
+    match event.cc_action:
         case "member-queue-start":
-            return Notes(joined_us=(at_us,))
+            return Notes(joined_us=(at_us,), in_queue=(at_us, event.queue) if event.queue else None)
         case "bridge-agent-start":
             return Notes(bridged_us=(at_us,))
         case "member-queue-end":

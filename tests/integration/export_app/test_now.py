@@ -22,6 +22,7 @@ from tests.databases import store
 from tests.factories import DETAILS, UP, call, call_row
 from tests.recorded_details import legs_heard
 from tests.waiting import wait_until
+from tests.waiting_callers import wait_in
 from tollbook.errors import StoreUnavailable
 from tollbook.model.accounts import Accounts, EveryAccount, OneAccount
 from tollbook.model.agents.change import AgentChange
@@ -68,11 +69,16 @@ def stream(server: ApiServer, headers: dict[str, str], path: str = "/v1/now/stre
         connection.close()
 
 
-def event(response: HTTPResponse) -> dict[str, Any]:
-    """Read on to the next event, and return it."""
+def event(response: HTTPResponse, kind: str = "") -> dict[str, Any]:
+    """Read on to the next event of a kind, and return it."""
+    seen = ""
     while line := response.readline():
-        if line.startswith(b"data: "):
-            return json.loads(line[6:])
+        if line.startswith(b"event: "):
+            seen = line[7:].decode().strip()
+        elif line.startswith(b"data: "):
+            if seen == kind:
+                return json.loads(line[6:])
+            seen = ""
     raise EOFError
 
 
@@ -123,6 +129,7 @@ def test_a_stream_tells_what_changes_and_ends_with_its_key(
         assert event(operators)["calls"]["up"] == 1
         busy.execute("UPDATE call_cdr SET answered = 0, answer_ts = NULL, billsec = NULL WHERE call_id = 'talks'")
         assert event(mine)["calls"]["talking"] == 0
+        assert event(mine, "unchanged")["now_ts"] > first["now_ts"]  # what is not said anew is known to be so still
         busy.execute("DELETE FROM api_session")
         read_to_its_end(page)
         keys.revoke(busy, made.key_id)
@@ -226,6 +233,36 @@ def test_since_when_an_agent_does_what_it_does_does_not_move(busy: Connection, s
     assert (agent.agent_id, agent.since_ts) == ("bob", None)
 
 
+def test_callers_are_counted_by_queue_and_a_link_shows_its_own(
+    served: ApiServer, busy: Connection, key: str, operator_key: str
+) -> None:
+    """To the account with number and name; by a link without; nobody of another queue or account."""
+    now_us = time.time_ns() // 1000
+    waits = [("acme", "sales", "+4911", 9), ("acme", "sales", "+4922", 40), ("acme", "else", "+4933", 99),
+             ("other", "sales", "+4944", 99)]  # fmt: skip
+    for number, (account, queue, from_num, since_s) in enumerate(waits):
+        wait_in(busy, f"waits{number}", account, queue, from_num, now_us - since_s * 1_000_000)
+    calls = ask(served, "/v1/now", {"x-api-key": key})[1]["calls"]
+    assert [(one["from_num"], one["account_id"]) for one in calls["callers"]] == [
+        ("+4933", "acme"), ("+4922", "acme"), ("+4911", "acme"),
+    ]  # fmt: skip
+    of_queues = [(one["queue_id"], one["account_id"], one["waiting"]) for one in calls["queues"]]
+    assert of_queues == [("else", "acme", 1), ("sales", "acme", 2)]
+    assert calls["queues"][1]["waiting_ts"] == (now_us - 40_000_000) // 1000
+    every = ask(served, "/v1/now", {"x-api-key": operator_key})[1]["calls"]
+    assert {(one["queue_id"], one["account_id"], one["waiting"]) for one in every["queues"]} == {
+        *of_queues, ("sales", "other", 1),
+    }  # fmt: skip
+    wanted = {"account": "acme", "queue_id": "sales", "days": 1}
+    token = send(served, "POST", "/v1/wallboard/links", operator_key, wanted)[1]["token"]
+    shown = ask(served, "/v1/now", {"Authorization": f"Bearer {token}"})[1]
+    assert [(one["queue_id"], one["account_id"], one["waiting"]) for one in shown["calls"]["queues"]] == [
+        ("sales", None, 2)
+    ]
+    for hidden in ("+49", "acme", "other", "else", "bob"):
+        assert hidden not in json.dumps(shown)
+
+
 def test_a_link_shows_one_queue_and_nothing_else(
     served: ApiServer, busy: Connection, key: str, operator_key: str
 ) -> None:
@@ -240,6 +277,7 @@ def test_a_link_shows_one_queue_and_nothing_else(
     shown = ask(served, "/v1/now", link)[1]
     assert (shown["queue_id"], shown["calls"]["up"], shown["agents"]) == ("sales", 1, None)
     assert "secret" not in json.dumps(shown)
+    assert "acme" not in json.dumps(shown)
     assert ask(served, "/v1/now?account=other", link)[1]["code"] == "unknown_parameter"
     for path in ("/v1/calls", "/v1/stats", "/v1/whoami", "/v1/queues", "/v1/wallboard/links", "/v1/calls/talks"):
         assert ask(served, path, link)[0] == 401
@@ -262,19 +300,22 @@ def test_a_link_shows_one_queue_and_nothing_else(
 
 
 def test_a_caller_waits_from_joining_a_queue_to_leaving_it(busy: Connection, services: Services) -> None:
-    """A recorded call, heard up to each of its events: who waits, since when; and many readers cost one read."""
+    """A recorded call, heard up to each of its events: who waits, since when, where; many readers cost one read."""
     board = NowBoard(services.database, "UTC")
     heard = legs_heard(WAITS)
     waited: list[list[int | None]] = []
+    queues = set[str | None]()
     for leg in heard:
         write_batch(busy, [leg], FoldSettings(), lambda row: Price(cost_micros=0, parts=()), Partitions())
         board.forget()
         calls = [one for one in board.of(EveryAccount()).calls if one.call_id not in ("talks", "theirs")]
         waited.append([one.waiting_since for one in calls])
+        queues |= {one.queue_id for one in calls if one.waiting_since is not None}
     joined = {at // 1000 for leg in heard if leg.noted for at in leg.noted.joined_us}
     assert waited[0] == [None]
     assert waited[-1] == []
     assert {one for found in waited for one in found} == {None, *joined}
+    assert queues == {"solo@default"}  # from the first moment on, before an agent was rung
     before = board.reads
     for _ in range(5):
         board.of(EveryAccount())

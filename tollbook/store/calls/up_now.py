@@ -2,10 +2,10 @@
 
 from itertools import groupby
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from tollbook.model.accounts import Accounts, OneAccount
-from tollbook.model.up_now import NotedTimes, UpCall, waiting_since
+from tollbook.model.up_now import NotedTimes, UpCall, wait_now
 from tollbook.store.database import Connection, store_errors
 
 #: A larger switch has a wall of its own. Of more calls the newest are read, and the answer says that there are more.
@@ -43,7 +43,7 @@ def read_up_now(connection: Connection, accounts: Accounts) -> tuple[list[UpCall
         legs = list(group)
         account_id, direction, from_num, to_num, answered, queue_id, agent_id = legs[0][3:10]
         named = [queue for *_, queue, _, _ in legs if queue]
-        since = waiting_since(_times(ended, noted) for *_, ended, noted in legs if noted)
+        wait = wait_now(_times(ended, noted) for *_, ended, noted in legs if noted)
         found.append(
             UpCall(
                 call_id=call_id,
@@ -52,19 +52,22 @@ def read_up_now(connection: Connection, accounts: Accounts) -> tuple[list[UpCall
                 from_num=from_num,
                 to_num=to_num,
                 start_ts=start_ts,
-                talking=answered == 1 and since is None,
-                queue_id=queue_id or (named[-1] if named else None),
+                talking=answered == 1 and wait is None,
+                # The row has the queue of the agent who answered last: who waits again may wait in another one.
+                queue_id=(wait.queue_id if wait else None) or queue_id or (named[-1] if named else None),
                 agent_id=agent_id,
-                waiting_since=since,
+                waiting_since=wait.since_ts if wait else None,
             )
         )
     return found[:MAX_UP], len(found) > MAX_UP
 
 
-def _times(ended: bool, noted: dict[str, list[int]]) -> NotedTimes:
+def _times(ended: bool, noted: dict[str, Any]) -> NotedTimes:
+    in_queue = noted.get("in_queue")
     return NotedTimes(
         ended=ended,
         joined_us=tuple(noted.get("joined_us", ())),
         left_us=tuple(noted.get("left_us", ())),
         bridged_us=tuple(noted.get("bridged_us", ())),
+        in_queue=(in_queue[0], in_queue[1]) if in_queue else None,
     )

@@ -17,6 +17,7 @@ times = st.lists(st.integers(START_US, START_US + 200), max_size=MOST_TIMES).map
 notes = st.builds(
     Notes,
     joined_us=times,
+    in_queue=st.none() | st.tuples(st.integers(START_US, START_US + 9), st.sampled_from(["sales", "support"])),
     bridged_us=times,
     left_us=times,
     recordings=st.lists(st.text("abc", max_size=4), max_size=MOST_PATHS).map(lambda paths: tuple(sorted(set(paths)))),
@@ -69,6 +70,10 @@ def test_of_too_many_the_latest_times_and_the_smallest_paths_are_kept() -> None:
     ("event", "stated"),
     [
         (custom("callcenter::info", cc_action="member-queue-start"), Notes(joined_us=(START_US + 10 * SECOND_US,))),
+        (
+            custom("callcenter::info", cc_action="member-queue-start", queue="sales@default"),
+            Notes(joined_us=(START_US + 10 * SECOND_US,), in_queue=(START_US + 10 * SECOND_US, "sales@default")),
+        ),
         (custom("callcenter::info", cc_action="bridge-agent-start"), Notes(bridged_us=(START_US + 10 * SECOND_US,))),
         (custom("callcenter::info", cc_action="member-queue-end"), Notes(left_us=(START_US + 10 * SECOND_US,))),
         (custom("vm::maintenance", vm_action="leave-message"), Notes(voicemail=True)),
