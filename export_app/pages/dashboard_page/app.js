@@ -18,6 +18,7 @@ const DAILY_UP_TO = 400 * 24 * HOUR; // a longer time than this is shown by mont
 const TOP = 10;
 const CALLS_PAUSE = 5_000; // ms between two loads of the calls
 const STATS_PAUSE = 15_000; // ms between two loads of the statistics, or five times the duration of a load if that is more
+const AWAY_PAUSE = 2_000; // ms until a load is tried again that nobody answered: its message goes as soon as somebody does
 
 const form = byId("filter");
 const browserZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -178,6 +179,7 @@ async function open(id, start) {
 async function repeat(ownGeneration, load, again = false) {
   const began = Date.now();
   let live = isLive(applied.range);
+  let pause = load === loadCalls ? CALLS_PAUSE : STATS_PAUSE;
   try {
     if (!again || !document.hidden) await load(ownGeneration);
     if (ownGeneration === generation && byId("notice").dataset.from === load.name) showNotice("");
@@ -186,10 +188,12 @@ async function repeat(ownGeneration, load, again = false) {
     byId("notice").dataset.from = load.name;
     if (load === loadStats && figures !== sameFigures()) noFigures();
     showError(error);
-    live = error.status === 0 || error.status === 429 || error.status >= 500;
+    const away = error.status === 0 || error.status >= 500;
+    if (away) pause = AWAY_PAUSE;
+    live = away || error.status === 429;
   }
   if (ownGeneration !== generation || !live) return;
-  const pause = load === loadCalls ? CALLS_PAUSE : Math.max(STATS_PAUSE, 5 * (Date.now() - began));
+  if (load === loadStats) pause = Math.max(pause, 5 * (Date.now() - began));
   clearTimeout(timers[load.name]);
   timers[load.name] = setTimeout(repeat, pause, ownGeneration, load, true);
 }
