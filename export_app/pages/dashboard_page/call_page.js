@@ -6,24 +6,34 @@ import { at, count, duration, money, seconds, sentence } from "./format.js";
 import { story } from "./story.js";
 import { legLine } from "./timeline.js";
 
+/** @type {Record<string, string>} */
 const PARTIES = { caller: "the caller", callee: "the called party", switch: "the switch" };
 
+/** @type {(ms: number | null, zone: string) => string} */
 const moment = (ms, zone) => (ms === null ? "–" : at(ms, zone));
 
-/** Make a list of named facts; a fact that is null is left out, and a list of none of them, too. */
+/**
+ * Make a list of named facts; a fact that is null is left out, and a list of none of them, too.
+ * @param {[string, Page.Child, string?][]} entries name, value, and what to know of it
+ * @param {Page.Attributes} attributes
+ */
 function facts(entries, attributes = {}) {
   const known = entries.filter(([, value]) => value !== null && value !== undefined);
   return known.length ? el("dl", attributes, known.map(([name, value, hint]) =>
     el("div", {}, el("dt", {}, name), el("dd", {}, value, hint ? el("span", { class: "muted" }, ` ${hint}`) : null)))) : null;
 }
 
-const time = (ms) => (ms === null ? null : seconds(ms));
+const time = (/** @type {number | null} */ ms) => (ms === null ? null : seconds(ms));
 
-const score = (mos) => (mos === null ? null : `${mos.toFixed(2)} of 5`);
+const score = (/** @type {number | null} */ mos) => (mos === null ? null : `${mos.toFixed(2)} of 5`);
 
+/** @type {(title: string, content: Element | null) => Element[]} */
 const section = (title, content) => (content ? [el("h3", {}, title), content] : []);
 
-/** List recordings: links where the operator's server has them, with a player that loads nothing by itself; otherwise text. */
+/**
+ * List recordings: links where the operator's server has them, with a player that loads nothing by itself; otherwise text.
+ * @param {Api.Recording[] | null} recordings
+ */
 function recordingList(recordings) {
   if (!recordings?.length) return null;
   return el("ul", {}, recordings.map(({ path, url }) => {
@@ -35,6 +45,7 @@ function recordingList(recordings) {
   }));
 }
 
+/** @param {Api.CallDetail} call */
 function course(call) {
   return facts([
     ["Hung up by", call.hung_up_by && PARTIES[call.hung_up_by]],
@@ -47,13 +58,14 @@ function course(call) {
     ["Received from the caller", score(call.rx_mos)],
     ["Codec", call.codec],
     ["Destination", call.destination],
-    ["Gateway", call.gateway],
-    ["SIP status", call.sip_status, "of the last carrier"],
+    ["Gateway", call.gateway ?? null],
+    ["SIP status", call.sip_status ?? null, "of the last carrier"],
     ["Caller's address", call.source_ip],
     ["Imported from", call.imported],
   ]);
 }
 
+/** @type {(leg: Api.Leg, zone: string) => HTMLElement} */
 function legItem(leg, zone) {
   const place = leg.child_of === null ? leg.role : `for leg ${leg.child_of}`;
   const { quality } = leg;
@@ -68,7 +80,7 @@ function legItem(leg, zone) {
     ["Gateway", leg.gateway],
     ["Codec", leg.codec],
     ["Received from this party", quality && (score(quality.rx_mos) ?? "not rated"),
-      quality && `${count(quality.packets_in)} packets, ${count(quality.packets_skipped)} skipped`],
+      quality ? `${count(quality.packets_in)} packets, ${count(quality.packets_skipped)} skipped` : ""],
     ["Address", leg.source_ip],
     ["User agent", leg.user_agent],
     ["SIP Call-ID", leg.sip_call_id],
@@ -82,8 +94,10 @@ function legItem(leg, zone) {
     technical && el("details", {}, el("summary", {}, "Sound and SIP"), technical));
 }
 
+/** @type {(micros: number | null, currency: string | null) => string} */
 const amount = (micros, currency) => (micros === null ? "unrated" : money(micros, currency, 6, 6));
 
+/** @type {(price: Api.CallPrice) => HTMLElement} */
 const chargeTable = ({ parts, currency }) => el("div", { class: "scroll" }, table("Charges", [
   { name: "Charge", cls: "name", cell: (charge) => [el("strong", {}, `${charge.direction} ${charge.number}`), charge.charged ? el("span", { class: "muted" }, ` ${charge.charged}`) : ""] },
   { name: "Rate", cls: "name", cell: (charge) => [charge.rate ?? "none", charge.terms
@@ -92,13 +106,20 @@ const chargeTable = ({ parts, currency }) => el("div", { class: "scroll" }, tabl
   { name: "Sum", cls: "number", cell: (charge) => amount(charge.cost_micros, currency) },
 ], parts));
 
+/** @type {Record<string, string>} */
 const CAUSES = { rerate: "priced again", event: "an event came late", cdr_file: "the switch's CDR file", archive: "the archive had another price", other: "by hand" };
 
-const formerPrices = (before, zone) => (before?.length ? el("ul", {}, before.map((price) => el("li", {},
+/** @type {(before: Api.FormerPrice[], zone: string) => HTMLElement | null} */
+const formerPrices = (before, zone) => (before.length ? el("ul", {}, before.map((price) => el("li", {},
   `${price.cost_micros === null ? `unrated (${price.unrated})` : amount(price.cost_micros, price.currency)} until ${at(price.replaced_ts, zone)}: `,
   el("span", { class: "muted" }, `${CAUSES[price.cause] ?? price.cause}, for ${price.account_id ?? "no account"}`)))) : null);
 
-/** Make the page of a call. close() closes it. */
+/**
+ * Make the page of a call.
+ * @param {Api.CallDetail} call
+ * @param {string} zone the time zone of its times
+ * @param {() => void} close closes it
+ */
 export function callPage(call, zone, close) {
   const { price } = call;
   return [

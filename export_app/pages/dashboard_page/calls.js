@@ -3,25 +3,35 @@
 import { el } from "./dom.js";
 import { at, count, duration, money, seconds } from "./format.js";
 
+/** @type {Record<string, string>} */
 const ARROWS = { inbound: "←", outbound: "→", internal: "↔" };
 
-/** Make the badge of what became of a call. */
+/**
+ * Make the badge of what became of a call.
+ * @param {Pick<Page.Call, "end_ts" | "answered" | "disposition">} call
+ */
 export const state = (call) => (call.end_ts === null
   ? el("span", { class: "badge d-up" }, call.answered ? "talking" : "ringing")
   : el("span", { class: `badge d-${call.disposition}` }, (call.disposition ?? "").replace("_", " ")));
 
-/** Format how long a call was, or is by now. */
+/**
+ * Format how long a call was, or is by now.
+ * @param {Pick<Page.Call, "start_ts" | "end_ts" | "duration_sec">} call
+ */
 export const length = (call) => duration(call.end_ts === null ? Math.max(0, (Date.now() - call.start_ts) / 1000) : call.duration_sec);
 
-/** Return how many decimals amounts in micros need at most, so that all of them can have as many. */
-export const decimalsOf = (amounts) => amounts.reduce((most, micros) => Math.max(most, 6 - (/0*$/.exec(String(micros))[0].length)), 2);
+/**
+ * Return how many decimals amounts need at most, 2 to 6, so that all of them can have as many.
+ * @param {number[]} amounts micros
+ */
+export const decimalsOf = (amounts) => amounts.reduce((most, micros) => Math.max(most, 6 - (/0*$/.exec(String(micros))?.[0] ?? "").length), 2);
 
+/** @type {(call: Page.Call, digits: number) => string} */
 const cost = (call, digits) => (call.end_ts === null ? "" : call.cost_micros === null ? "unrated"
   : money(call.cost_micros, call.currency, digits, digits));
-const time = (ms) => (ms === null ? "" : seconds(ms));
+const time = (/** @type {number | null} */ ms) => (ms === null ? "" : seconds(ms));
 
-// key: its name in the address; fields: what it needs of the API; phone: "first" or "second", its line there;
-// label: what precedes the value where there is no head; carriers: for those who may see carriers.
+/** @type {Page.CallColumn[]} */
 const COLUMNS = [
   { key: "direction", name: "", title: "Direction", phone: "first", fields: ["direction"], cell: (call) =>
     el("span", { title: call.direction, role: "img", "aria-label": call.direction }, ARROWS[call.direction]) },
@@ -50,16 +60,28 @@ const COLUMNS = [
 ];
 const USUAL = ["direction", "from", "to", "result", "duration", "queue", "agent", "cost"];
 
-/** Return the columns that a view has: those in `chosen`, "from,to,…", or the usual ones. */
+/**
+ * Return the columns that a view has.
+ * @param {string} chosen "from,to,…", or nothing for the usual ones
+ * @param {boolean} operator
+ */
 export function columnsOf(chosen, operator) {
   const keys = chosen ? chosen.split(",") : [...USUAL, ...(operator ? ["account"] : [])];
   return COLUMNS.filter((column) => keys.includes(column.key) && (operator || !column.carriers));
 }
 
-/** Return the `fields` of the API that these columns need; call_id and start_ts open a call. */
+/**
+ * Return the `fields` of the API that these columns need; call_id and start_ts open a call.
+ * @param {Page.CallColumn[]} columns
+ */
 export const fieldsOf = (columns) => [...new Set(["call_id", "start_ts", ...columns.flatMap((column) => column.fields)])].join(",");
 
-/** Make the choice of columns; choose(keys) is told the new ones. */
+/**
+ * Make the choice of columns.
+ * @param {string} chosen "from,to,…", or nothing for the usual ones
+ * @param {boolean} operator
+ * @param {(keys: string[]) => void} choose is told the new ones
+ */
 export function columnChoice(chosen, operator, choose) {
   const shown = columnsOf(chosen, operator).map((column) => column.key);
   return el("details", { class: "chooser", "data-keep": "columns" }, el("summary", { "data-keep": "columns summary" }, "Columns"),
@@ -72,13 +94,17 @@ export function columnChoice(chosen, operator, choose) {
     })));
 }
 
-/** Make a table of calls. The roles keep it a table on the phone, where each call is two lines. open(call): show its details. */
+/**
+ * Make a table of calls. The roles keep it a table on the phone, where each call is two lines.
+ * @param {Page.Call[]} calls
+ * @param {{zone: string, columns: Page.CallColumn[], open: (call: Page.Call) => void}} how open: shows a call's page
+ */
 export function callList(calls, { zone, columns, open }) {
-  const started = (call) => el("button", { type: "button", class: "link", title: "Show details",
+  const started = (/** @type {Page.Call} */ call) => el("button", { type: "button", class: "link", title: "Show details",
     "data-keep": `${call.call_id} ${call.start_ts}`,
     onclick: () => open(call) }, el("span", {}, at(call.start_ts, zone, "date")), " ", el("span", {}, at(call.start_ts, zone, "second")));
-  const digits = decimalsOf(calls.map((call) => call.cost_micros).filter((micros) => micros));
-  const cell = (call) => (column) => {
+  const digits = decimalsOf(calls.flatMap((call) => call.cost_micros || []));
+  const cell = (/** @type {Page.Call} */ call) => (/** @type {Page.CallColumn} */ column) => {
     const value = column.cell(call, digits);
     return el("td", { role: "cell", class: [column.cls, column.phone, value === "" ? "none" : ""].filter(Boolean).join(" ") || null,
       "data-label": value === "" ? null : column.label }, value);

@@ -6,23 +6,32 @@ const HEIGHT = 220;
 const MARGIN = { left: 52, right: 8, top: 10, bottom: 24 };
 const LABEL_WIDTH = 64;
 
-/** Return the smallest of 1, 2, 5, 10, 20, … that is at least a quarter of `highest`, and at least `least`. */
+/**
+ * Return the smallest of 1, 2, 5, 10, 20, … that is at least a quarter of `highest`, and at least `least`.
+ * @param {number} highest
+ * @param {number} least
+ */
 function step(highest, least) {
   const raw = Math.max(highest / 4, least);
   const power = 10 ** Math.floor(Math.log10(raw));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= raw * 0.999999);
+  return [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= raw * 0.999999) ?? 10 * power;
 }
 
 /**
- * Make a chart. points: [{label, tick, values, part}], with a value for each of series: [{name, cls}]; part: the time is cut off
- * at an end of the window, so the bar is lighter and lower than its neighbours' would be; format(value): its text;
- * least: the smallest step of the axis.
+ * Make a chart of stacked bars. A bar whose time is cut off at an end of the window is lighter, for it is lower than its
+ * neighbours for that reason.
+ * @param {object} what
+ * @param {string} what.title
+ * @param {Page.Point[]} what.points the bars, with a value for each of the series
+ * @param {{name: string, cls: string}[]} what.series
+ * @param {(value: number) => string} what.format the text of a value
+ * @param {number} what.least the smallest step of the axis
  */
 export function chart({ title, points, series, format, least }) {
-  const sum = (point) => point.values.reduce((total, value) => total + value, 0);
-  const describe = (point) => {
-    const parts = series.map(({ name }, n) => [name, point.values[n]]).filter(([, value]) => value > 0);
-    const named = series.length > 1 ? parts.map(([name, value]) => `${name} ${format(value)}`).join(", ") : "";
+  const sum = (/** @type {Page.Point} */ point) => point.values.reduce((total, value) => total + value, 0);
+  const describe = (/** @type {Page.Point} */ point) => {
+    const parts = series.map(({ name }, n) => ({ name, value: point.values[n] })).filter(({ value }) => value > 0);
+    const named = series.length > 1 ? parts.map(({ name, value }) => `${name} ${format(value)}`).join(", ") : "";
     return `${point.label}: ${format(sum(point))}${named ? ` (${named})` : ""}`;
   };
   const total = points.reduce((all, point) => all + sum(point), 0);
@@ -30,6 +39,7 @@ export function chart({ title, points, series, format, least }) {
   const host = el("div", { class: "plot" });
   let chosen = -1;
 
+  /** @param {number} n */
   function choose(n) {
     chosen = Math.max(0, Math.min(points.length - 1, n));
     host.querySelectorAll(".bar").forEach((bar, index) => bar.classList.toggle("chosen", index === chosen));
@@ -41,7 +51,7 @@ export function chart({ title, points, series, format, least }) {
     const inner = { width: width - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
     const grid = step(Math.max(...points.map(sum), 0), least);
     const top = Math.max(grid, Math.ceil(Math.max(...points.map(sum), 0) / grid - 1e-9) * grid);
-    const y = (value) => MARGIN.top + inner.height * (1 - value / top);
+    const y = (/** @type {number} */ value) => MARGIN.top + inner.height * (1 - value / top);
     const slot = inner.width / points.length;
     const every = Math.ceil(LABEL_WIDTH / slot);
     const picture = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", tabindex: 0,
@@ -69,6 +79,7 @@ export function chart({ title, points, series, format, least }) {
       }
     });
     picture.addEventListener("keydown", (event) => {
+      /** @type {Record<string, number>} */
       const moves = { ArrowLeft: chosen - 1, ArrowRight: chosen + 1, Home: 0, End: points.length - 1 };
       if (!(event.key in moves)) return;
       event.preventDefault();
@@ -84,8 +95,8 @@ export function chart({ title, points, series, format, least }) {
       svg("rect", { class: `fill ${cls}`, width: 10, height: 10, rx: 2 })), name))) : null;
   const parts = points.some((point) => point.part)
     ? el("p", { class: "muted" }, "A pale bar is only a part of its time: it is cut off where the chosen time begins or ends.") : null;
-  const columns = [{ name: "Time", cell: (point) => point.label },
-    ...series.map(({ name }, n) => ({ name, cls: "number", cell: (point) => format(point.values[n]) }))];
+  const columns = [{ name: "Time", cell: (/** @type {Page.Point} */ point) => point.label },
+    ...series.map(({ name }, n) => ({ name, cls: "number", cell: (/** @type {Page.Point} */ point) => format(point.values[n]) }))];
   return el("figure", { class: "card" }, el("figcaption", {}, el("h2", {}, title)), legend, host, readout, parts,
     el("details", { "data-keep": title }, el("summary", { "data-keep": `${title}, as a table` }, "As a table"), el("div", { class: "scroll" }, table(title, columns, points))));
 }

@@ -2,47 +2,98 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/**
+ * @template {Element} Made
+ * @param {Made} element
+ * @param {Page.Attributes} attributes
+ * @param {Page.Child[]} children
+ */
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === "onclick") element.addEventListener("click", value);
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, String(value));
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  for (const child of children.flat()) if (child !== null && child !== undefined) element.append(child instanceof Node ? child : String(child));
   return element;
 }
 
-/** Make an HTML element; children are elements, or strings that become text. */
+/**
+ * Make an HTML element; texts among its children become text, never HTML.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Page.Attributes} attributes a function under a name such as `onclick` is a listener
+ * @param {Page.Child[]} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 export function el(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
-/** Make an SVG element. */
+/**
+ * Make an SVG element.
+ * @template {keyof SVGElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Page.Attributes} attributes
+ * @param {Page.Child[]} children
+ * @returns {SVGElementTagNameMap[Tag]}
+ */
 export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** Return a text, or the element that a function makes. */
+/**
+ * Return a text, or the element that a function makes.
+ * @param {Page.Name} name
+ */
 export const written = (name) => (typeof name === "function" ? name() : name);
 
-/** Return a text with its `commands` as code. */
+/**
+ * Return a text with its `commands` as code.
+ * @param {string} text
+ * @returns {Page.Part[]}
+ */
 export const prose = (text) => text.split("`").map((part, n) => (n % 2 ? el("code", {}, part) : part));
 
-/** Find the element with an id of index.html. */
-export const byId = (id) => document.getElementById(id);
+/**
+ * Find the element with an id of index.html, which must have it.
+ * @template {string} Id
+ * @param {Id} id
+ * @returns {Id extends keyof PageElements ? PageElements[Id] : HTMLElement}
+ */
+export const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
-/** Replace the children of a host. What was open or focused is so again, matched by its data-keep. */
+/**
+ * Find the field of a form by its name, which the form must have.
+ * @param {HTMLFormElement} form
+ * @param {string} name
+ */
+export const field = (form, name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
+
+/**
+ * Replace the children of a host. What was open or focused is so again, matched by its data-keep.
+ * @param {Element} host
+ * @param {(Element | string | null | undefined)[]} children
+ */
 export function replace(host, ...children) {
-  const focus = host.contains(document.activeElement) ? document.activeElement.dataset.keep : undefined;
-  const open = new Set([...host.querySelectorAll("details[open][data-keep]")].map((details) => details.dataset.keep));
-  host.replaceChildren(...children.filter((child) => child));
-  for (const element of host.querySelectorAll("[data-keep]")) {
-    if (element.tagName === "DETAILS") element.open = open.has(element.dataset.keep);
+  /** @param {Element | null} element */
+  const nameOf = (element) => element?.getAttribute("data-keep");
+  const focus = host.contains(document.activeElement) ? nameOf(document.activeElement) : undefined;
+  const open = new Set([...host.querySelectorAll("details[open][data-keep]")].map(nameOf));
+  host.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (host.querySelectorAll("[data-keep]"))) {
+    if (element instanceof HTMLDetailsElement) element.open = open.has(element.dataset.keep);
     else if (element.dataset.keep === focus) element.focus({ preventScroll: true });
   }
 }
 
-/** Make a table. columns: {name, cell(row), cls}; name is a text or makes an element; cls "wide" is hidden on a phone, "number" is aligned right. */
+/**
+ * Make a table.
+ * @template Row
+ * @param {string} caption for those who do not see where it stands
+ * @param {Page.Column<Row>[]} columns
+ * @param {Row[]} rows
+ */
 export function table(caption, columns, rows) {
   return el("table", {},
     el("caption", { class: "hidden" }, caption),

@@ -1,7 +1,7 @@
 // The search field, what a word in it may mean, and the filters as chips.
 
 import { ApiError, fetchJson } from "./api.js";
-import { byId, el, replace } from "./dom.js";
+import { byId, el, field, replace } from "./dom.js";
 import { candidates, chips, classify, FILTERS } from "./filters.js";
 
 const MEANINGS_SHOWN = 8;
@@ -9,48 +9,65 @@ const NAMES_SINCE = 31 * 24 * 3_600_000; // ms: queues, agents and accounts with
 const NAMES_LIMIT = 2_000;
 const NAMED = ["queue_id", "agent_id", "account"];
 
-/** Fetch the names of what has calls; a key may lack the scope of one of them. */
+/**
+ * Fetch the names of what has calls; a key may lack the scope of one of them.
+ * @param {boolean} operator
+ */
 async function knownNames(operator) {
+  /** @type {Record<string, (string | null)[]>} */
   const known = {};
   // One after the other: an account has one question about sums at work at once.
   for (const [group, name] of [["queue", "queue_id"], ["agent", "agent_id"], ...(operator ? [["account", "account"]] : [])]) {
+    /** @type {Page.Stats} */
     const found = await fetchJson("v1/stats", { group_by: group, since: Date.now() - NAMES_SINCE, limit: NAMES_LIMIT });
-    known[name] = found.groups.map((row) => row[name === "account" ? "account_id" : name]);
+    known[name] = found.groups.map((row) => (name === "queue_id" ? row.queue_id : name === "agent_id" ? row.agent_id : row.account_id) ?? null);
   }
   return known;
 }
 
-/** Make the chips of a view's filters; remove(name) clears one. */
+/**
+ * Make the chips of a view's filters.
+ * @param {Page.View} view
+ * @param {(name: string) => void} remove clears a filter
+ */
 export function showChips(view, remove) {
   replace(byId("chips"), ...chips(view).map(({ name, label, value }) => el("li", {}, el("span", {}, `${label}: `, el("b", {}, value)),
     el("button", { type: "button", "aria-label": `Remove the filter ${label} ${value}`, onclick: () => remove(name) }, "×"))));
 }
 
 /**
- * Make the search field work. isOperator(); filterBy(name, value) applies a filter; openCall(call_id) returns whether there is
- * such a call, and opens it; report(error) shows an error.
+ * Make the search field work.
+ * @param {object} page
+ * @param {() => boolean} page.isOperator
+ * @param {(name: string, value: string) => void} page.filterBy applies a filter
+ * @param {(id: string) => Promise<boolean>} page.openCall opens a call, and returns whether there is one
+ * @param {(error: unknown) => void} page.report shows an error; null takes it away
  */
 export function startFind({ isOperator, filterBy, openCall, report }) {
   const form = byId("find");
-  const field = form.elements.sought;
+  const sought = field(form, "sought");
 
   function done() {
-    field.value = "";
+    sought.value = "";
     replace(byId("meanings"));
     byId("meanings").hidden = true;
   }
 
+  /** @type {(name: string, value: string) => void} */
   function apply(name, value) {
     done();
     filterBy(name, value);
   }
 
+  /** @param {string} id */
   async function openOrSay(id) {
     if (await openCall(id)) return done();
     throw new ApiError(404, `No call that this key may see has the id ${id}. Ids are whole, as the page of a call has them`);
   }
 
+  /** @type {(word: string, found: Page.Candidate[]) => void} */
   function ask(word, found) {
+    /** @type {(label: string, value: string, act: () => unknown) => HTMLElement} */
     const choice = (label, value, act) => el("li", {}, el("button", { type: "button", onclick: act }, el("span", { class: "muted" }, `${label} `), value));
     const rest = found.length - MEANINGS_SHOWN;
     replace(byId("meanings"),
@@ -59,10 +76,14 @@ export function startFind({ isOperator, filterBy, openCall, report }) {
       choice("Call with the id", word, () => openOrSay(word).catch(report)),
       rest > 0 ? el("li", { class: "muted" }, `and ${rest} more: type more of the name`) : null);
     byId("meanings").hidden = false;
-    byId("meanings").querySelector("button").focus();
+    byId("meanings").querySelector("button")?.focus();
   }
 
-  /** Filter by a queue, an agent or an account whose name may be typed without its domain, or in part. */
+  /**
+   * Filter by a queue, an agent or an account whose name may be typed without its domain, or in part.
+   * @param {string} name
+   * @param {string} value
+   */
   async function applyNamed(name, value) {
     const known = await knownNames(isOperator());
     const found = candidates(value, { [name]: known[name] ?? [] });
@@ -71,6 +92,7 @@ export function startFind({ isOperator, filterBy, openCall, report }) {
     return found.length ? ask(value, found) : apply(name, value);
   }
 
+  /** @param {string} text */
   async function find(text) {
     const { filter, call, word } = classify(text);
     if (filter) return NAMED.includes(filter[0]) ? applyNamed(...filter) : apply(...filter);
@@ -88,7 +110,7 @@ export function startFind({ isOperator, filterBy, openCall, report }) {
     event.preventDefault();
     report(null);
     try {
-      await find(field.value);
+      await find(sought.value);
     } catch (error) {
       report(error);
     }
@@ -97,6 +119,6 @@ export function startFind({ isOperator, filterBy, openCall, report }) {
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "");
     if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
     event.preventDefault();
-    field.focus();
+    sought.focus();
   });
 }

@@ -4,10 +4,17 @@ const MOVED_ON_WITHIN = 5_000; // ms after an answered leg ended in which its su
 const GONE_WITHIN = 1_000; // ms: a caller who transfers is let go when the new leg is begun
 const TALK_TOLERANCE = 1_500; // ms: the queue states whole seconds
 
-/** The kinds of bars, in the order of the legend. */
+/**
+ * The kinds of bars, in the order of the legend.
+ * @type {Record<Page.SpanKind, string>}
+ */
 export const KINDS = { setup: "being set up", rang: "rang", talked: "up", queue: "in the queue", held: "held" };
 
-/** Return when a caller was in the queue, {from, to}: wait_ms up to when the agent answered or the caller left; null if unknown. */
+/**
+ * Return when a caller was in the queue: wait_ms up to when the agent answered or the caller left; null if unknown.
+ * @param {Api.CallDetail} call
+ * @returns {{from: number, to: number} | null} epoch ms
+ */
 export function queueTime(call) {
   const root = call.legs.find((leg) => leg.role === "root");
   if (!call.wait_ms || !root) return null;
@@ -17,30 +24,39 @@ export function queueTime(call) {
   return to === null ? null : { from: Math.max(root.created_ts, to - call.wait_ms), to };
 }
 
+/**
+ * @param {Api.Leg} leg
+ * @param {number} now epoch ms
+ * @returns {Page.LegSpan[]}
+ */
 function spansOf(leg, now) {
   const end = leg.hangup_ts ?? now;
   const answered = leg.answered_ts;
-  const signs = [leg.progress_ts, leg.progress_media_ts].filter((ms) => ms !== null && ms <= (answered ?? end));
+  const signs = [leg.progress_ts, leg.progress_media_ts].filter((ms) => ms !== null).filter((ms) => ms <= (answered ?? end));
   const rang = signs.length ? Math.min(...signs) : null;
+  /** @type {(Page.LegSpan | null)[]} */
   const spans = [
     { kind: "setup", from: leg.created_ts, to: rang ?? answered ?? end },
     rang === null ? null : { kind: "rang", from: rang, to: answered ?? end },
     answered === null ? null : { kind: "talked", from: answered, to: end },
-    ...(leg.holds ?? []).map((hold) => ({ kind: "held", from: hold.from_ts, to: hold.until_ts })),
+    ...(leg.holds ?? []).map((hold) => /** @type {Page.LegSpan} */ ({ kind: "held", from: hold.from_ts, to: hold.until_ts })),
   ];
-  return spans.filter((span) => span && span.to > span.from);
+  return spans.filter((span) => span !== null).filter((span) => span.to > span.from);
 }
 
 /**
- * Return {from, to, rows, arrows}, times in epoch ms. rows: [{leg, end, spans: [{kind, from, to}]}], the caller's first, then in
- * the order in which they were made. arrows: [{at, from, to, moved}], from and to as places in rows; moved: the call went
- * there from a party that had answered: by a transfer, or because the dialplan went on.
+ * Return what happened on each leg, the caller's first, then in the order in which they were made, and where one led to
+ * another: by a transfer, or because the dialplan went on, where the call moved on from a party that had answered.
+ * @param {Api.CallDetail} call
+ * @param {number} now epoch ms: where the bars of legs that are up end
+ * @returns {Page.TimeLine}
  */
 export function timeLine(call, now) {
-  const legs = [...call.legs].sort((one, other) => (other.role === "root") - (one.role === "root") || one.created_ts - other.created_ts);
+  const legs = [...call.legs].sort((one, other) => Number(other.role === "root") - Number(one.role === "root") || one.created_ts - other.created_ts);
   const queue = queueTime(call);
   const rows = legs.map((leg) => ({ leg, end: leg.hangup_ts ?? now, spans: spansOf(leg, now) }));
   if (queue && legs[0]?.role === "root") rows[0].spans.push({ kind: "queue", ...queue });
+  /** @type {Page.Arrow[]} */
   const arrows = [];
   legs.forEach((leg, to) => {
     const parent = legs.findIndex((other) => other.leg === leg.child_of);

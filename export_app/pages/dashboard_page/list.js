@@ -7,10 +7,36 @@ import { at, count } from "./format.js";
 
 const PAGE = 50; // calls
 
-/** A list of calls. open(call) shows one; change(name, value) changes the view: its order or its columns; report(error). */
+/**
+ * What is listed: the calls of a time that match filters. live: new ones come in.
+ * @typedef {Page.Span & {filters: Record<string, string>, order: string, cols: string, zone: string, operator: boolean, live: boolean}} Listed
+ */
+
+/** A list of calls, with its tools: order, columns, and more of it. */
 export class CallList {
+  /** @type {Page.Call[]} */
+  rows = [];
+  /** @type {string | null} */
+  cursor = null;
+  pages = 0;
+  /** @type {Listed | null} */
+  view = null;
+  /** @type {Listed | null} */
+  wanted = null;
+  /** @type {number | null} */
+  total = null;
+  read = 0; // epoch ms
+
+  /**
+   * @param {object} page
+   * @param {(call: Page.Call) => void} page.open shows a call
+   * @param {(name: "order" | "cols", value: string) => void} page.change changes the view
+   * @param {(error: unknown) => void} page.report
+   */
   constructor({ open, change, report }) {
-    Object.assign(this, { open, change, report });
+    this.open = open;
+    this.change = change;
+    this.report = report;
     this.forget();
   }
 
@@ -27,13 +53,20 @@ export class CallList {
     this.wanted = null;
   }
 
-  /** Say how many calls there are, once the sums know. */
+  /**
+   * Say how many calls there are, once the sums know.
+   * @param {number} total
+   */
   tell(total) {
     this.total = total;
     if (this.view) this.draw();
   }
 
-  /** Load the first page of a view: {since, until, filters, order, cols, zone, operator}; `current()`: whether it still counts. */
+  /**
+   * Load the first page of a view; throws ApiError.
+   * @param {Listed} view
+   * @param {() => boolean} current whether it is still wanted
+   */
   async load(view, current) {
     if (this.pages > 1) return; // it would take away what somebody reads
     this.wanted = view;
@@ -46,12 +79,18 @@ export class CallList {
 
   async more() {
     const { view, cursor } = this;
+    if (view === null) return;
     const found = await this.fetch(view, cursor);
     if (cursor !== this.cursor) return;
     Object.assign(this, { rows: [...this.rows, ...found.rows], cursor: found.next_cursor ?? null, pages: this.pages + 1 });
     this.draw();
   }
 
+  /**
+   * @param {Listed} view
+   * @param {string | null} cursor
+   * @returns {Promise<{rows: Page.Call[], next_cursor?: string}>}
+   */
   fetch(view, cursor) {
     const { since, until, filters, order, cols, operator } = view;
     const fields = fieldsOf(columnsOf(cols, operator));
@@ -60,6 +99,7 @@ export class CallList {
 
   draw() {
     const { view, rows, cursor, total } = this;
+    if (view === null) return;
     const { zone, operator, order, cols } = view;
     byId("recent").hidden = rows.length === 0;
     byId("list-title").textContent = order === "asc" ? "Calls, oldest first" : "Calls, newest first";
@@ -67,7 +107,7 @@ export class CallList {
     const shown = all === null ? `${count(rows.length)} and more` : all > rows.length ? `${count(rows.length)} of ${count(all)}` : `all ${count(all)}`;
     const stands = this.pages > 1 && view.live;
     byId("list-count").textContent = stands ? `${shown}, as of ${at(this.read, zone, "second")}` : shown;
-    const button = (text, act) => el("button", { type: "button", "data-keep": text, onclick: act }, text);
+    const button = (/** @type {string} */ text, /** @type {() => void} */ act) => el("button", { type: "button", "data-keep": text, onclick: act }, text);
     replace(byId("list-tools"),
       stands ? button("Back to the newest", () => this.change("order", order)) : null,
       button(order === "asc" ? "Newest first" : "Oldest first", () => this.change("order", order === "asc" ? "" : "asc")),

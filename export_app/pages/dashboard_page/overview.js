@@ -1,5 +1,6 @@
 // The statistics: tiles, charts over time, and rankings.
 
+import { ApiError } from "./api.js";
 import { chart } from "./chart.js";
 import { change, changeOfShare, costIn } from "./compare.js";
 import { el, prose, svg, table, written } from "./dom.js";
@@ -7,35 +8,45 @@ import { at, count, duration, money, percent, sentence } from "./format.js";
 import { partialEnds } from "./ranges.js";
 import { explained } from "./words.js";
 
+/**
+ * How calls end, in the order of the bars.
+ * @type {string[]}
+ */
 export const DISPOSITIONS = ["answered", "abandoned", "cancelled", "busy", "no_answer", "rejected", "failed", "lost"];
 
+/** @type {(name: string, value: string, note?: string | (string | null | undefined)[], cls?: string) => HTMLElement} */
 const tile = (name, value, note = "", cls = "") =>
   el("div", { class: `tile card ${cls}` }, el("h3", {}, written(explained(name))), el("p", { class: "value" }, value),
     [note].flat().filter(Boolean).map((line) => el("p", { class: "muted" }, line)));
 
-const costs = (cost, digits) => cost.map((sum) => money(sum.cost_micros, sum.currency, digits)).join(" · ") || "–";
+/** @type {(cost: Api.Cost[]) => string} */
+const costs = (cost) => cost.map((sum) => money(sum.cost_micros, sum.currency)).join(" · ") || "–";
 
-const inSeconds = (ms) => duration(ms === null ? null : ms / 1000);
+const inSeconds = (/** @type {number | null | undefined} */ ms) => duration(typeof ms === "number" ? ms / 1000 : null);
 
+/** @type {(total: Page.Figures, earlier: Page.Figures | undefined, name: string | undefined) => HTMLElement[]} */
 const switchTiles = (total, earlier, name) => [
   tile("ASR", percent(total.asr), [`${count(total.answered)} answered`, changeOfShare(total.asr, earlier?.asr, name)]),
   tile("ACD", duration(total.acd_sec), "of answered calls"),
 ];
 
 // Where a queue or an agent is asked for: answered is by an agent, for the switch answers whoever waits.
+/** @type {(total: Page.Figures, within: number) => HTMLElement[]} */
 const queueTiles = (total, within) => [
-  tile("Answered", percent(total.offered ? total.answered / total.offered : null), `${count(total.answered)} of ${count(total.offered)} by an agent`),
-  tile("Abandoned", percent(total.abandon_rate), `${count(total.abandoned)} calls${total.overflowed ? `, ${count(total.overflowed)} overflowed` : ""}`),
+  tile("Answered", percent(total.offered ? total.answered / total.offered : null), `${count(total.answered)} of ${count(total.offered ?? 0)} by an agent`),
+  tile("Abandoned", percent(total.abandon_rate), `${count(total.abandoned ?? 0)} calls${total.overflowed ? `, ${count(total.overflowed)} overflowed` : ""}`),
   tile("Service level", percent(total.service_level), `answered within ${within} s`),
   tile("ASA", inSeconds(total.asa_ms), `longest wait ${inSeconds(total.longest_wait_ms)}`),
   tile("AHT", inSeconds(total.aht_ms), "of agents, by call"),
 ];
 
+/** @type {Page.Column<Page.Group>[]} */
 const OF_CALLS = [
   { name: explained("ASR"), cls: "number", cell: (group) => percent(group.asr) },
   { name: explained("ACD"), cls: "number wide", cell: (group) => duration(group.acd_sec) },
   { name: "Cost", cls: "number", cell: (group) => costs(group.cost) },
 ];
+/** @type {(within: number) => Page.Column<Page.Group>[]} */
 const ofQueues = (within) => [
   { name: explained("Abandoned"), cls: "number", cell: (group) => percent(group.abandon_rate) },
   { name: `In ${within} s`, cls: "number", cell: (group) => percent(group.service_level) },
@@ -43,7 +54,10 @@ const ofQueues = (within) => [
   { name: "Longest", cls: "number wide", cell: (group) => inSeconds(group.longest_wait_ms) },
   { name: explained("AHT"), cls: "number wide", cell: (group) => inSeconds(group.aht_ms) },
 ];
-/** The columns of the ranking of agents. */
+/**
+ * The columns of the ranking of agents.
+ * @type {Page.Column<Page.Group>[]}
+ */
 export const OF_AGENTS = [
   { name: "Talk", cls: "number", cell: (group) => inSeconds(group.talk_ms) },
   { name: explained("AHT"), cls: "number", cell: (group) => inSeconds(group.aht_ms) },
@@ -51,13 +65,14 @@ export const OF_AGENTS = [
 
 /**
  * Make the tiles of the total of statistics. Each currency has its own: amounts of two currencies are never added.
- * before: {total, name}, of the time that they are compared with, if it is known.
+ * @param {Pick<Page.Stats, "total" | "sl_s">} stats
+ * @param {{total: Page.Figures, name: string} | null} before of the time that they are compared with, if it is known
  */
 export function tiles({ total, sl_s }, before = null) {
   const [earlier, name] = [before?.total, before?.name];
   const made = [
     tile("Calls", count(total.calls), [total.open ? `${count(total.open)} up now` : "none up now", change(total.calls, earlier?.calls, name)]),
-    ...(total.offered === undefined ? switchTiles(total, earlier, name) : queueTiles(total, sl_s)),
+    ...(total.offered === undefined ? switchTiles(total, earlier, name) : queueTiles(total, sl_s ?? 0)),
     tile("Minutes", count(Math.round(total.minutes)), ["talked", change(total.minutes, earlier?.minutes, name)]),
     ...total.cost.map((sum) => tile("Cost", money(sum.cost_micros, sum.currency),
       [sum.currency ?? "unknown currency", earlier && change(sum.cost_micros, costIn(earlier, sum.currency), name)])),
@@ -66,16 +81,25 @@ export function tiles({ total, sl_s }, before = null) {
   return made;
 }
 
-/** Make the charts over time: calls by disposition, and cost for each currency. unit: hour, day or month, in the time zone. */
+/**
+ * Make the charts over time: calls by disposition, and cost for each currency.
+ * @param {Page.Stats} byTime
+ * @param {Page.Stats} byDisposition by time and disposition
+ * @param {"hour" | "day" | "month"} unit of the bars, in the time zone
+ * @param {string} zone
+ */
 export function charts(byTime, byDisposition, unit, zone) {
-  const times = byTime.groups.map((group) => group[`${unit}_ts`]);
+  const begun = (/** @type {Page.Group} */ group) => group[`${unit}_ts`] ?? 0;
+  const times = byTime.groups.map(begun);
   const tick = { hour: "clock", day: "date", month: "months" }[unit];
   const [firstPart, lastPart] = partialEnds(times, unit, zone, byTime.from_ts, byTime.until_ts);
-  const isPart = (n) => (n === 0 && firstPart) || (n === times.length - 1 && lastPart);
+  const isPart = (/** @type {number} */ n) => (n === 0 && firstPart) || (n === times.length - 1 && lastPart);
   const points = times.map((ms, n) => ({ label: `${at(ms, zone, unit)}${isPart(n) ? ` (part of the ${unit})` : ""}`, tick: at(ms, zone, tick), part: isPart(n) }));
+  /** @type {Map<number, Map<string | null, number>>} */
   const found = new Map(times.map((ms) => [ms, new Map()]));
-  for (const group of byDisposition.groups) found.get(group[`${unit}_ts`])?.set(group.disposition, group.calls);
-  const present = new Set(byDisposition.groups.map((group) => group.disposition));
+  for (const group of byDisposition.groups) found.get(begun(group))?.set(group.disposition ?? null, group.calls);
+  /** @type {Set<string | null>} */
+  const present = new Set(byDisposition.groups.map((group) => group.disposition ?? null));
   const names = [...DISPOSITIONS, ...[...present].filter((name) => name !== null && !DISPOSITIONS.includes(name)), null]
     .filter((name) => present.has(name));
   const series = names.map((name) => ({
@@ -83,11 +107,11 @@ export function charts(byTime, byDisposition, unit, zone) {
     cls: name === null ? "d-up" : DISPOSITIONS.includes(name) ? `d-${name}` : "d-other",
   }));
   const stacked = points.map((point, n) => ({
-    ...point, values: names.map((name) => found.get(times[n]).get(name) ?? 0),
+    ...point, values: names.map((name) => found.get(times[n])?.get(name) ?? 0),
   }));
   const made = [chart({ title: `Calls per ${unit}`, points: stacked, series, format: count, least: 1 })];
   for (const currency of byTime.total.cost.map((sum) => sum.currency)) {
-    const cost = (group) => group.cost.find((sum) => sum.currency === currency)?.cost_micros ?? 0;
+    const cost = (/** @type {Page.Group} */ group) => group.cost.find((sum) => sum.currency === currency)?.cost_micros ?? 0;
     made.push(chart({
       title: `Cost per ${unit}${currency ? `, ${currency}` : ""}`,
       points: points.map((point, n) => ({ ...point, values: [cost(byTime.groups[n])] })),
@@ -97,39 +121,60 @@ export function charts(byTime, byDisposition, unit, zone) {
   return made;
 }
 
-/** Make a ranking of the groups with the most calls. member: that of a group's value; pick(value), if given, filters by it. */
+/**
+ * Make a ranking of the groups with the most calls; null when there are none.
+ * @param {string} title
+ * @param {string} head that of the column of names
+ * @param {Page.Stats} stats
+ * @param {"prefix" | "queue_id" | "agent_id" | "account_id"} member of a group that has its name
+ * @param {{pick?: (value: string) => void, columns?: Page.Column<Page.Group>[]}} how pick filters by a name
+ */
 export function ranking(title, head, stats, member, { pick, columns } = {}) {
-  const groups = stats.groups.filter((group) => group[member] !== null && group[member] !== "");
+  const groups = stats.groups.filter((group) => group[member]);
+  const valueOf = (/** @type {Page.Group} */ group) => group[member] ?? "";
   if (!groups.length) return null;
   const most = Math.max(...groups.map((group) => group.calls));
-  const name = (group) => (pick
-    ? el("button", { type: "button", class: "link", title: `Show only ${head.toLowerCase()} ${group[member]}`,
-      "data-keep": `${member} ${group[member]}`,
-      onclick: () => pick(group[member]) }, group[member])
-    : group[member]);
-  const bar = (group) => svg("svg", { class: "share", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
+  const name = (/** @type {Page.Group} */ group) => (pick
+    ? el("button", { type: "button", class: "link", title: `Show only ${head.toLowerCase()} ${valueOf(group)}`,
+      "data-keep": `${member} ${valueOf(group)}`,
+      onclick: () => pick(valueOf(group)) }, valueOf(group))
+    : valueOf(group));
+  const bar = (/** @type {Page.Group} */ group) => svg("svg", { class: "share", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
     svg("rect", { width: (100 * group.calls) / most, height: 4 }));
   return el("section", { class: "card" }, el("h2", {}, title), el("div", { class: "scroll" }, table(title, [
     { name: head, cell: name, cls: "name" },
     { name: "Calls", cls: "number calls", cell: (group) => [count(group.calls), bar(group)] },
-    ...(columns ?? (stats.total.offered === undefined ? OF_CALLS : ofQueues(stats.sl_s))),
+    ...(columns ?? (stats.total.offered === undefined ? OF_CALLS : ofQueues(stats.sl_s ?? 0))),
   ], groups)), stats.more ? el("p", { class: "muted" }, `The ${groups.length} with the most calls.`) : null);
 }
 
-/** Make a card that says why a question has no answer. */
+/**
+ * Make a card that says why a question has no answer.
+ * @param {string} title
+ * @param {string} message
+ */
 export const refusal = (title, message) => el("section", { class: "card" }, el("h2", {}, title), el("p", { class: "muted" }, message));
 
-/** Return the card that an answer makes, or one with the API's refusal, so that the other cards still come; throws ApiError. */
+/**
+ * Return the card that an answer makes, or one with the API's refusal, so that the other cards still come; throws ApiError.
+ * @template Answer
+ * @param {string} title
+ * @param {() => Promise<Answer>} ask
+ * @param {(answer: Answer) => Element | null} make
+ */
 export async function orRefusal(title, ask, make) {
   try {
     return make(await ask());
   } catch (error) {
-    if (![403, 404, 422].includes(error.status)) throw error;
+    if (!(error instanceof ApiError) || ![403, 404, 422].includes(error.status)) throw error;
     return refusal(title, `${sentence(error.message)}.`);
   }
 }
 
-/** Make the list of what may be free by mistake, for operators; null when there is nothing. */
+/**
+ * Make the list of what may be free by mistake, for operators; null when there is nothing.
+ * @param {Api.Doubts} found
+ */
 export function doubtList(found) {
   if (!found.doubts.length) return null;
   const title = "May be free by mistake";

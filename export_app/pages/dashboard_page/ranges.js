@@ -6,21 +6,37 @@ import { localOf, momentOf, monthAfter } from "./format.js";
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
+/** @type {(ms: number, zone: string) => string} */
 const dateOf = (ms, zone) => localOf(ms, zone).slice(0, 10);
+/** @type {(date: string, days: number) => string} */
 const daysAfter = (date, days) => new Date(Date.parse(`${date}T00:00Z`) + days * DAY).toISOString().slice(0, 10);
+/** @type {(date: string) => string} */
 const monday = (date) => daysAfter(date, -((new Date(`${date}T00:00Z`).getUTCDay() + 6) % 7));
+/** @type {(month: string) => string} */
 const monthBefore = (month) => daysAfter(`${month}-01`, -1).slice(0, 7);
 
-/** Return when a date begins in a zone, epoch ms. */
+/**
+ * Return when a date begins in a zone, epoch ms.
+ * @type {(date: string, zone: string) => number}
+ */
 const midnight = (date, zone) => momentOf(`${date}T00:00`, zone);
+/** @type {(month: string, zone: string) => number} */
 const firstOf = (month, zone) => midnight(`${month}-01`, zone);
 
-/** Return the time of a range, epoch ms: {since, until, before: {since, until, name}}; before is null where there is none. */
+/**
+ * Return the time of a range.
+ * @param {Page.View} view
+ * @param {string} zone
+ * @param {number} now epoch ms
+ * @returns {Page.Window}
+ */
 function periodOf({ range, month }, zone, now) {
   const today = dateOf(now, zone);
-  const day = (date) => midnight(date, zone);
+  const day = (/** @type {string} */ date) => midnight(date, zone);
+  /** @type {(since: number, earlier: number, name: string) => Page.Window} */
   const soFar = (since, earlier, name) => ({
     since, until: now, before: { since: earlier, until: Math.min(since, earlier + now - since), name: `${name} by this time` } });
+  /** @type {(since: number, until: number, earlier: number, name: string) => Page.Window} */
   const whole = (since, until, earlier, name) => ({ since, until, before: { since: earlier, until: since, name } });
   const week = monday(today);
   const thisMonth = today.slice(0, 7);
@@ -43,7 +59,12 @@ function periodOf({ range, month }, zone, now) {
   }
 }
 
-/** Return the time that a filter chooses, as periodOf does; throws ApiError when it does not end after it begins. */
+/**
+ * Return the time that a view is of; throws ApiError when it does not end after it begins.
+ * @param {Page.View} filter its range, month, from, to and tz
+ * @param {number} now epoch ms
+ * @returns {Page.Window}
+ */
 export function windowOf(filter, now) {
   const found = filter.range === "custom"
     ? { since: momentOf(filter.from, filter.tz), until: momentOf(filter.to, filter.tz), before: null }
@@ -52,13 +73,23 @@ export function windowOf(filter, now) {
   throw new ApiError(400, filter.range === "custom" ? "Enter both times, with From before To" : "Enter a month, such as 2026-10");
 }
 
-/** Return whether the time of a range ends now, so that new calls fall into it. */
+/**
+ * Return whether the time of a range ends now, so that new calls fall into it.
+ * @param {string} range
+ */
 export const isLive = (range) => Number(range) > 0 || ["today", "week", "this_month"].includes(range);
 
-/** Return whether a bar is only a part of its hour, day or month: [first, last] of bars that begin at `times`. */
+/**
+ * Return whether the first and the last bar are only parts of their hour, day or month.
+ * @param {number[]} times when the bars begin, epoch ms
+ * @param {"hour" | "day" | "month"} unit
+ * @param {string} zone
+ * @param {number} since epoch ms
+ * @param {number} until epoch ms
+ */
 export function partialEnds(times, unit, zone, since, until) {
   if (!times.length) return [false, false];
-  const last = times.at(-1);
+  const last = times[times.length - 1];
   const date = dateOf(last, zone);
   const end = unit === "hour" ? last + HOUR : unit === "day" ? midnight(daysAfter(date, 1), zone)
     : firstOf(monthAfter(date.slice(0, 7)), zone);

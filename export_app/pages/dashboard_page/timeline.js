@@ -12,16 +12,26 @@ const RIGHT = 12;
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400]; // seconds between two ticks
 const TICK_WIDTH = 60;
 
-const nameOf = (leg) => `Leg ${leg.leg}: ${leg.direction === "inbound" ? `${leg.caller_num} called in` : leg.dialed_num}`;
+const nameOf = (/** @type {Api.Leg} */ leg) => `Leg ${leg.leg}: ${leg.direction === "inbound" ? `${leg.caller_num} called in` : leg.dialed_num}`;
 
-/** Say what a span is, as rang 0:03 from 12:04:05 to 12:04:08. */
+/**
+ * Say what a span is, as rang 0:03 from 12:04:05 to 12:04:08.
+ * @param {Page.LegSpan} span
+ * @param {string} zone
+ */
 const told = ({ kind, from, to }, zone) => `${KINDS[kind]} ${seconds(to - from)}, from ${at(from, zone, "second")} to ${at(to, zone, "second")}`;
 
+/**
+ * @param {Page.TimeLine} line
+ * @param {number} width pixels
+ * @param {string} zone
+ * @param {(text: string) => void} say
+ */
 function drawing({ from, to, rows, arrows }, width, zone, say) {
   const whole = Math.max(to - from, 1000);
   const inner = width - LEFT - RIGHT;
-  const x = (ms) => LEFT + ((ms - from) / whole) * inner;
-  const y = (row) => TOP + row * ROW;
+  const x = (/** @type {number} */ ms) => LEFT + ((ms - from) / whole) * inner;
+  const y = (/** @type {number} */ row) => TOP + row * ROW;
   const height = TOP + rows.length * ROW + AXIS;
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "legs", role: "img",
     "aria-label": `Time line of ${rows.length} legs over ${duration(whole / 1000)}; the table below has the same` });
@@ -54,22 +64,26 @@ function drawing({ from, to, rows, arrows }, width, zone, say) {
   return picture;
 }
 
-/** Make the time line of a call's legs in a time zone; null when there are none. */
+/**
+ * Make the time line of a call's legs; null when there are none.
+ * @param {Api.CallDetail} call
+ * @param {string} zone the time zone of its times
+ */
 export function legLine(call, zone) {
   if (!call.legs.length) return null;
   const line = timeLine(call, Date.now());
   const readout = el("p", { class: "readout muted" }, "Point at a bar or an arrow, or tap it, for its times.");
-  const say = (text) => { readout.textContent = text; };
+  const say = (/** @type {string} */ text) => { readout.textContent = text; };
   const host = el("div", {});
   new ResizeObserver(() => {
     const width = Math.max(host.clientWidth, 220);
     if (host.dataset.width !== String(width)) host.replaceChildren(drawing(line, width, zone, say));
-    host.dataset.width = width;
+    host.dataset.width = String(width);
   }).observe(host);
-  const kinds = Object.keys(KINDS).filter((kind) => line.rows.some((row) => row.spans.some((span) => span.kind === kind)));
-  const key = (cls) => svg("svg", { class: "key", viewBox: "0 0 10 10", "aria-hidden": "true" },
+  const kinds = /** @type {Page.SpanKind[]} */ (Object.keys(KINDS)).filter((kind) => line.rows.some((row) => row.spans.some((span) => span.kind === kind)));
+  const key = (/** @type {string} */ cls) => svg("svg", { class: "key", viewBox: "0 0 10 10", "aria-hidden": "true" },
     svg("rect", { class: cls, width: 10, height: 10, rx: 2 }));
-  const sum = (row, kind) => {
+  const sum = (/** @type {Page.LegRow} */ row, /** @type {Page.SpanKind} */ kind) => {
     const ms = row.spans.filter((span) => span.kind === kind).reduce((total, span) => total + span.to - span.from, 0);
     return ms ? seconds(ms) : "";
   };
@@ -81,7 +95,7 @@ export function legLine(call, zone) {
     el("details", {}, el("summary", {}, "As a table"), el("div", { class: "scroll" }, table("The legs and their times", [
       { name: "Leg", cls: "name", cell: ({ leg }) => nameOf(leg) },
       { name: "Began", cell: ({ leg }) => at(leg.created_ts, zone, "second") },
-      ...kinds.map((kind) => ({ name: KINDS[kind], cls: "number", cell: (row) => sum(row, kind) })),
+      ...kinds.map((kind) => ({ name: KINDS[kind], cls: "number", cell: (/** @type {Page.LegRow} */ row) => sum(row, kind) })),
       { name: "Ended", cell: ({ leg }) => (leg.hangup_ts === null ? "is up" : at(leg.hangup_ts, zone, "second")) },
       { name: "Cause", cell: ({ leg }) => leg.hangup_cause ?? "" },
       { name: "Made for", cell: ({ leg }) => (leg.child_of === null ? "" : `leg ${leg.child_of}`) },

@@ -2,7 +2,10 @@
 
 import { el } from "./dom.js";
 
-/** What each abbreviation means, in a sentence for people who do not run a switch. */
+/**
+ * What each abbreviation means, in a sentence for people who do not run a switch.
+ * @type {Record<string, string>}
+ */
 export const WORDS = {
   ASR: "Answer-seizure ratio: the share of finished calls that were answered",
   ACD: "Average call duration: of the calls that were answered",
@@ -16,5 +19,9 @@ export const WORDS = {
   Minutes: "Talked, from answer to end; not the minutes that are charged",
 };
 
-/** Make a word with its meaning as a tip; also for those who cannot point. A word without one stays text. */
+/**
+ * Make a word with its meaning as a tip; also for those who cannot point. A word without one stays text.
+ * @param {string} word
+ * @returns {Page.Name}
+ */
 export const explained = (word) => (Object.hasOwn(WORDS, word) ? () => el("abbr", { title: WORDS[word], tabindex: 0, "aria-label": `${word}. ${WORDS[word]}` }, word) : word);
