@@ -16,6 +16,7 @@ from benchmarks.table import Measured, summary, table, write
 NAMES = (
     "events",
     "pace",
+    "workers",
     "memory",
     "rating",
     "archive",

@@ -103,13 +103,16 @@ def feeder(calls: int, form: str, switches: int = 1, up: int = 0) -> Generator[l
             process.terminate()
 
 
-def listen(settings: Settings, ports: list[int]) -> AbstractContextManager[subprocess.Popen[bytes]]:
+def listen(
+    settings: Settings, ports: list[int], *, workers: int = 1
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Run `tollbook listen` on the feeder's switches."""
     return running(
         "listen",
         database_url=settings.require_database_url(),
         data_dir=str(settings.data_dir),
         esl=",".join(f"esl://:ClueCon@127.0.0.1:{port}" for port in ports),
+        listen_workers=str(workers),
     )
 
 

@@ -34,6 +34,11 @@ def running(command: str, **settings: str) -> Generator[subprocess.Popen[bytes]]
         process.wait(_STOP_S)
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started and not yet waited for."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def resident_mb(pid: int) -> float:
     """Return the resident set of a process in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])

@@ -2,9 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from tollbook.spool_files import count_dead_letters, dead_letter_folder
+
+# A scrape lists no more files than that: 10 ms.
+_COUNTED_DEAD_LETTERS: Final = 10_000
 
 
 @dataclass(kw_only=True, slots=True)
@@ -80,7 +87,6 @@ class State:
     spool_bytes: int = 0
     spool_max_bytes: int = 0
     spool_full: bool = False
-    dead_letters: int = 0
     database_silent_s: float = 0.0
     switches: Sequence[SwitchState] = field(default_factory=tuple[SwitchState, ...])
 
@@ -88,14 +94,17 @@ class State:
 class MetricsCollector(Collector):
     """Passes the counters and the state to Prometheus. The only label is a switch's address as in the settings."""
 
-    def __init__(self, metrics: Metrics, state: Callable[[], State]) -> None:
+    def __init__(self, metrics: Callable[[], Metrics], state: Callable[[], State], data_dir: Path) -> None:
+        """`data_dir` has the folder of dead letters."""
         self._metrics = metrics
         self._state = state
+        self._dead_letters = dead_letter_folder(data_dir)
 
     def collect(self) -> Iterator[Metric]:
         """Yield each counter, then the gauges of the state."""
+        counted = self._metrics()
         for name, text in _HELP.items():
-            yield CounterMetricFamily(f"tollbook_{name}", text, value=getattr(self._metrics, name))
+            yield CounterMetricFamily(f"tollbook_{name}", text, value=getattr(counted, name))
         now = self._state()
         yield GaugeMetricFamily("tollbook_legs_waiting", "Legs heard, and neither written nor spooled yet", now.legs)
         yield GaugeMetricFamily("tollbook_spool_bytes", "Bytes that wait in the spool for PostgreSQL", now.spool_bytes)
@@ -103,7 +112,8 @@ class MetricsCollector(Collector):
             "tollbook_spool_max_bytes", "Bytes that the spool may hold (TOLLBOOK_SPOOL_MAX)", now.spool_max_bytes
         )
         yield GaugeMetricFamily("tollbook_spool_full", "1 while the spool is full or cannot be written", now.spool_full)
-        yield GaugeMetricFamily("tollbook_dead_letters", "Files of dead letters, counted to 10,000", now.dead_letters)
+        dead_letters = _count(self._dead_letters)
+        yield GaugeMetricFamily("tollbook_dead_letters", "Files of dead letters, counted to 10,000", dead_letters)
         yield GaugeMetricFamily(
             "tollbook_database_silent_seconds",
             "Since when PostgreSQL has done nothing that the writer asked; below 1 s, also when no call is made",
@@ -123,3 +133,10 @@ class MetricsCollector(Collector):
                 lag.add_metric([switch.address], switch.lag_s)
         yield connected
         yield lag
+
+
+def _count(dead_letters: Path) -> int:
+    try:
+        return count_dead_letters(dead_letters, _COUNTED_DEAD_LETTERS)
+    except OSError:
+        return 0  # `tollbook doctor` says what is wrong with the folder

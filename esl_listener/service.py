@@ -5,7 +5,6 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final, TypeAlias
 
 import gevent
@@ -23,12 +22,14 @@ from esl_listener.spooler import Spooler
 from esl_listener.sum_rollup import SumRollup
 from esl_listener.switch import SwitchListener
 from esl_listener.tariff_cache import TariffCache
+from esl_listener.worker_report import REPORT_EVERY_S, report
 from esl_listener.writer import Writer
 from tollbook.config import Settings
 from tollbook.errors import SettingsError, StoreUnavailable, SwitchRefused
 from tollbook.log import Outage, log_line
 from tollbook.metrics import serve_metrics
-from tollbook.spool_files import count_dead_letters, dead_letter_folder
+from tollbook.setting_values import EslAddress
+from tollbook.spool_files import dead_letter_folder
 from tollbook.systemd import notify, watchdog_interval_s
 
 _log = logging.getLogger("tollbook.listen")
@@ -43,8 +44,6 @@ START_TIMEOUT_S = 3.0
 _COLLECT_AFTER: Final = 50_000
 # A failure a moment after the last success is the same outage.
 _SETTLE_S: Final = 1.0
-# A scrape lists no more files than that: 10 ms.
-_COUNTED_DEAD_LETTERS: Final = 10_000
 # At a stop PostgreSQL has this long to take what is left; the rest goes to the spool.
 DRAIN_TIMEOUT_S = 20.0
 # Then the writer and the switches have this long to end, and the disk to take the rest.
@@ -52,8 +51,11 @@ _END_TIMEOUT_S = 5.0
 _DISK_TIMEOUT_S = 30.0
 
 
-def listen(settings: Settings) -> None:
+def listen(settings: Settings, share: Sequence[EslAddress] | None = None) -> None:
     """Listen until SIGTERM or SIGINT, then write what was heard and return.
+
+    `share`: the switches of a worker (`esl_listener.workers`). It reports to the process that started it, and when none
+    of them can be reached at the start it goes on trying, because those of another worker may be.
 
     Raises our errors when a setting, the database or every switch fails at the start, and StoreUnavailable when at the
     end neither the database nor the disk took what was heard. In between nothing raises: failures are tried again.
@@ -87,26 +89,26 @@ def listen(settings: Settings) -> None:
             outage,
             agents,
         )
-        for address in settings.require_esl()
+        for address in share or settings.require_esl()
     ]
     stop = Event()
     _handle_signals(stop)
-    _serve_metrics(
-        settings,
-        metrics,
-        lambda: State(
+
+    def state() -> State:
+        return State(
             legs=len(inbox),
             spool_bytes=spooler.bytes,
             spool_max_bytes=settings.spool_max,
             spool_full=bool(spooler.problem),
-            dead_letters=_count_dead_letters(dead_letters),
             database_silent_s=writer.silent_s,
             switches=[
                 SwitchState(address=str(switch.address), is_connected=switch.is_connected, lag_s=switch.lag_s)
                 for switch in switches
             ],
-        ),
-    )
+        )
+
+    if share is None:
+        _serve_metrics(settings, metrics, state)
     # The database first, or what is heard would be lost with a process that cannot start. Not the tariffs, though: a
     # million rates take seconds to load.
     _prepare(writer, spooler, outage)
@@ -116,12 +118,13 @@ def listen(settings: Settings) -> None:
     tasks += [gevent.spawn(switch.run) for switch in switches]
     if recovery:
         tasks += [gevent.spawn(recovery.run)]
-    _wait_for_first_tries(switches)
-    notify(f"READY=1\nSTATUS=listening to {len(switches)} switches")
-    while not stop.wait(watchdog_interval_s()):
+    _wait_for_first_tries(switches, may_all_fail=share is not None)
+    alive = (lambda: "WATCHDOG=1") if share is None else (lambda: report(metrics, state()))
+    notify(f"READY=1\nSTATUS=listening to {len(switches)} switches\n{alive()}")
+    while not stop.wait(watchdog_interval_s() if share is None else REPORT_EVERY_S):
         if any(task.dead for task in tasks):
             break  # a bug: end with its traceback, and let systemd start us again
-        notify("WATCHDOG=1")
+        notify(alive())
     notify("STOPPING=1")
     leaving: list[Task] = [gevent.spawn(switch.stop) for switch in switches]
     gevent.joinall(leaving)
@@ -186,26 +189,19 @@ def _handle_signals(stop: Event) -> None:
     )
 
 
-def _wait_for_first_tries(switches: Sequence[SwitchListener]) -> None:
-    """Wait until each switch has been tried once, or START_TIMEOUT_S are over; raise only if all failed.
+def _wait_for_first_tries(switches: Sequence[SwitchListener], *, may_all_fail: bool) -> None:
+    """Wait until each switch has been tried once, or START_TIMEOUT_S are over; raise if all failed and must not.
 
     One that is down, hangs or refuses us is tried again later.
     """
     gevent.wait([switch.tried for switch in switches], timeout=START_TIMEOUT_S)
     failures = [error for switch in switches if switch.tried.ready() and (error := switch.tried.value)]
-    if len(failures) == len(switches):
+    if len(failures) == len(switches) and not may_all_fail:
         # A refusal first: it means that a setting is wrong, which no restart mends.
         raise min(failures, key=lambda error: not isinstance(error, SwitchRefused))
 
 
-def _count_dead_letters(folder: Path) -> int:
-    try:
-        return count_dead_letters(folder, _COUNTED_DEAD_LETTERS)
-    except OSError:
-        return 0  # `tollbook doctor` says what is wrong with the folder
-
-
 def _serve_metrics(settings: Settings, metrics: Metrics, state: Callable[[], State]) -> None:
     registry = CollectorRegistry()
-    registry.register(MetricsCollector(metrics, state))
+    registry.register(MetricsCollector(lambda: metrics, state, settings.data_dir))
     serve_metrics(registry, settings.metrics_bind, "TOLLBOOK_METRICS_BIND")

@@ -33,8 +33,10 @@ class Spool:
     `bytes` and `waiting` are plain numbers that any thread may read.
     """
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, others: Iterable[Path] = ()) -> None:
+        """`others`: where other listeners on the same data directory have theirs."""
         self.folder = folder
+        self._others = [other for other in others if other != folder]
         self.max_bytes = max_bytes
         self.bytes = 0
         self._lock: io.FileIO | None = None
@@ -74,6 +76,13 @@ class Spool:
         self._closed.extend(found)
         self.bytes = sum(size for _, size in found)
         self._number = segment_number(found[-1][0]) if found else 0
+
+    def adopt_all(self) -> None:
+        """Take over what listeners that are gone left in the other folders. What the disk refuses is tried again."""
+        with contextlib.suppress(OSError):
+            for other in self._others:
+                if segments(other):
+                    self.adopt(other)
 
     def adopt(self, other: Path) -> None:
         """Take over what a listener that is gone left in another folder; do nothing when it is still there."""
@@ -167,14 +176,12 @@ def open_own_spool(data_dir: Path, max_bytes: int) -> Spool:
     """
     folders = spool_folders(data_dir)
     for folder in folders:
-        spool = Spool(folder, max_bytes)
+        spool = Spool(folder, max_bytes, folders)
         try:
             spool.open()
         except SpoolHeld:
             continue
-        for other in folders:
-            if other != folder and other.is_dir():
-                spool.adopt(other)
+        spool.adopt_all()
         return spool
     raise SettingsError(f"{MAX_LISTENERS} listeners are using {data_dir}: give this one its own TOLLBOOK_DATA_DIR")
 

@@ -1,6 +1,7 @@
 """The spooler: moves legs from the inbox to the spool while PostgreSQL is away, and segments back to the writer."""
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ _CHECK_EVERY_S = 0.2
 # One fsync for what came in this time, and for at most so many legs (3 MB).
 _GATHER_S = 0.05
 _MOST_LEGS = 2_000
+# What a listener leaves behind that ends after the others have started would wait for the next start.
+_ADOPT_EVERY_S = 10.0
 # A disk that is full or read-only is tried again after this time.
 _TRY_AGAIN_S = 1.0
 
@@ -62,9 +65,13 @@ class Spooler:
 
         Once stopped, move everything that is left and return; what the disk refuses stays in the inbox.
         """
+        looked_s = time.monotonic()
         while not self._stop.is_set():
             if not (away() or self.waiting or self._inbox.overflows):
                 self._report_end()
+                if time.monotonic() - looked_s > _ADOPT_EVERY_S:
+                    self._disk.apply(self._spool.adopt_all)
+                    looked_s = time.monotonic()
                 self._stop.wait(_CHECK_EVERY_S)
             elif not self._move():
                 self._stop.wait(_TRY_AGAIN_S if self.problem else _GATHER_S)

@@ -49,6 +49,9 @@ MAX_RETENTION_DAYS = 366
 # A month: who leaves a browser open for longer signs in again.
 MAX_SESSION_HOURS = 744
 
+# Each has two connections to PostgreSQL, up to 200 MB, and its spool (`tollbook.spool_files`).
+MAX_WORKERS = 16
+
 # Each question holds a thread of the API while it is answered.
 MAX_ENGINE_QUESTIONS = 8
 
@@ -66,6 +69,7 @@ class Settings(BaseSettings):
     cdr_dir: Path | None = None
     backup_stamp: Path | None = None
     esl: EslAddresses = ()
+    listen_workers: int = Field(default=1, ge=1, le=MAX_WORKERS)
     retention_days: int = Field(default=30, ge=1)
     leg_days: int | None = Field(default=None, ge=1)
     event_days: int = Field(default=7, ge=4, le=90)
@@ -178,6 +182,11 @@ class Settings(BaseSettings):
     def kept_leg_days(self) -> int:
         """Return for how many days the legs of calls are kept: as long as their rows, unless a setting says longer."""
         return self.retention_days if self.leg_days is None else self.leg_days
+
+    @property
+    def worker_count(self) -> int:
+        """Return how many processes listen to the switches: each has at least one."""
+        return max(1, min(self.listen_workers, len(self.esl)))
 
     @property
     def trunk_rules(self) -> TrunkRules:

@@ -8,8 +8,9 @@ import os
 import re
 from pathlib import Path
 
-# Listeners on one data directory: two beside each other while one replaces the other, a few for as many clusters.
-MAX_LISTENERS = 8
+# Listeners on one data directory: the sixteen workers of one, as many more while another one replaces it, and some for
+# other clusters.
+MAX_LISTENERS = 40
 
 _SEGMENT = re.compile(r"[0-9]{16}\.spool")
 _DEAD_LETTER = re.compile(r"leg-.*\.json|damaged-.*\.bin")

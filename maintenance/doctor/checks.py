@@ -38,7 +38,8 @@ def _check_archive(settings: Settings) -> Iterator[Finding | None]:
 
 def check_settings(settings: Settings) -> Finding:
     """Report what the settings name; without a switch nothing is recorded."""
-    found = f"{len(settings.esl)} switches, data in {settings.data_dir}"
+    workers = f" shared by {settings.worker_count} workers" if settings.worker_count > 1 else ""
+    found = f"{len(settings.esl)} switches{workers}, data in {settings.data_dir}"
     if unended := _unended_comments():
         remedy = "systemd before 254 takes the next line for a part of the comment: end it without a backslash"
         return warn("settings", f"{found}; a comment ends with a backslash: {unended}", remedy)

@@ -14,6 +14,7 @@ from tests.acceptance.metrics import Metrics
 from tests.api_server import ApiServer, serving
 from tests.commands import Start, Tollbook, free_port
 from tests.paths import ROOT
+from tests.waiting import wait_until
 from tollbook.simulator.thread import SwitchThread
 
 # The parts of a histogram, which PromQL asks for by name.
@@ -71,7 +72,10 @@ def test_every_metric_is_described_and_every_name_is_a_metric(
         assert api.get("/v1/nothing")[0].status == 404
         heard = wait_for_lag(metrics.bind)
         listener.end()
-    exported = names_in(heard) | names_in(scraped(api_metrics))
+        listener = start("listen", "--workers=2", esl=f"{switch.url},{switch.url}", metrics_bind=metrics.bind)
+        wait_until(lambda: listener.output.count("ready") == 2, 60)
+        exported = names_in(heard) | names_in(scraped(metrics.bind)) | names_in(scraped(api_metrics))
+        listener.end()
     documented = named_in((ROOT / "docs" / "metrics.md").read_text())
     assert documented - exported == set(), "described, and in no scrape"
     assert exported - documented - {"python_info"} == set(), "in a scrape, and not described"

@@ -14,6 +14,7 @@ from tests.paths import ROOT
 TINY: dict[str, dict[str, int]] = {
     "events": {"calls": 64, "stock_calls": 26, "rounds": 1},
     "pace": {"seconds": 2},
+    "workers": {"calls": 52, "rounds": 1},
     "memory": {"calls": 52, "up": 20},
     "rating": {"largest": 1_000, "count": 2_000},
     "archive": {
@@ -59,8 +60,8 @@ def test_every_benchmark_is_tried() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["calls=1000"], "'calls=1000' is none of events, pace, memory"),
-        (["evens"], "'evens' is none of events, pace, memory"),
+        (["calls=1000"], "'calls=1000' is none of events, pace, workers"),
+        (["evens"], "'evens' is none of events, pace, workers"),
         (["stats", "calls=many"], "'calls=many' is none of"),
         (["stats", "rows=1"], "stats has no rows: its amounts are calls, rounds"),
     ],

@@ -6,7 +6,38 @@ FRAMING = "tests/unit/tollbook/esl/test_framing.py"
 FOLDER = "tests/integration/maintenance/recover/test_cdr_folder.py"
 OUTAGE = "tests/unit/tollbook/test_outage.py"
 
+WORKERS = "tests/unit/esl_listener/test_workers.py"
+SPOOL = "tests/integration/esl_listener/test_spool.py"
+
 MUTANTS = (
+    Mutant(
+        path="esl_listener/workers.py",
+        claim="no switch is heard by two workers, and none by nobody",
+        text="switches[first::count]",
+        replacement="switches[first::2]",
+        tests=(f"{WORKERS}::test_each_switch_is_one_workers_and_no_worker_has_none",),
+    ),
+    Mutant(
+        path="esl_listener/workers_page.py",
+        claim="the sum of the workers' counters never falls",
+        text="self._ended = _sum([self._ended, before.metrics])",
+        replacement="self._ended = before.metrics",
+        tests=(f"{WORKERS}::test_counters_are_added_up_and_never_fall_when_a_worker_starts_anew",),
+    ),
+    Mutant(
+        path="esl_listener/workers_page.py",
+        claim="a worker that is gone hears no switch",
+        text="for name, told in self._reports.items() if self._is_ready(name)}",
+        replacement="for name, told in self._reports.items()}",
+        tests=(f"{WORKERS}::test_the_state_is_that_of_all_and_a_worker_that_is_gone_hears_nothing",),
+    ),
+    Mutant(
+        path="esl_listener/spool.py",
+        claim="the legs of a listener that is gone do not wait for a start",
+        text="                if segments(other):",
+        replacement="                if not segments(other):",
+        tests=(f"{SPOOL}::test_what_a_listener_leaves_behind_later_is_adopted_by_one_that_runs",),
+    ),
     Mutant(
         path="tollbook/esl/framing.py",
         claim="a frame cut off inside its head costs no other",

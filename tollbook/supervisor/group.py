@@ -1,4 +1,7 @@
-"""The group: one loop that starts, hears, reaps and stops all children. No threads, and all waits are bounded."""
+"""The group: one loop that starts, hears, reaps and stops all children. All waits are bounded.
+
+`tollbook run` is one, and so is `tollbook listen` with several workers.
+"""
 
 import logging
 import os
@@ -7,7 +10,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -16,7 +20,7 @@ from tollbook.log import log_line
 from tollbook.supervisor.child import Child
 from tollbook.supervisor.notices import Notices
 from tollbook.supervisor.service_runner import ServiceRunner
-from tollbook.supervisor.table import DEFAULT_CDR_DIR, SERVICES, TIMER_STOP_S, timers
+from tollbook.supervisor.table import DEFAULT_CDR_DIR, SERVICES, TIMER_STOP_S, Service, Timer, timers
 from tollbook.supervisor.timer_runner import TimerRunner
 from tollbook.systemd import notify, watchdog_interval_s
 
@@ -34,25 +38,47 @@ def run_group(settings: Settings) -> int:
 
     Return the exit code: 0, or that of a service that failed.
     """
+    stamps = settings.data_dir / _STAMPS
     with Notices() as notices:
-        return _Group(settings, notices).run()
+        return Group(notices, SERVICES, timers(settings.cdr_dir or DEFAULT_CDR_DIR), stamps).run()
 
 
-class _Group:
-    def __init__(self, settings: Settings, notices: Notices) -> None:
+class Group:
+    """Services and timers that are run until a signal, or until a service ends that no restart mends.
+
+    `stamps`: the folder of the timers' files. `in_turn`: each service starts once the one before was tried. `status`:
+    what systemd shows once all are ready. `heard` gets the name, the process and the message of a service that says
+    something. `hang_up`: what SIGHUP does, if it does not end all.
+    """
+
+    def __init__(
+        self,
+        notices: Notices,
+        services: Sequence[Service],
+        timers: Sequence[Timer] = (),
+        stamps: Path = Path(),
+        *,
+        in_turn: bool = True,
+        status: str = "",
+        heard: Callable[[str, int, str], None] | None = None,
+        hang_up: Callable[[], None] | None = None,
+    ) -> None:
         self._notices = notices
         self._environment = {name: value for name, value in os.environ.items() if name not in _OF_SYSTEMD}
         self._children: dict[int, Child] = {}
         self._selector = selectors.DefaultSelector()
         self._stopping = False
-        self._services = [ServiceRunner(service, self._start) for service in SERVICES]
-        stamps = settings.data_dir / _STAMPS
-        self._timers = [
-            TimerRunner(timer, self._start, stamps) for timer in timers(settings.cdr_dir or DEFAULT_CDR_DIR)
-        ]
+        self.services = {service.name: ServiceRunner(service, self._start) for service in services}
+        self._timers = [TimerRunner(timer, self._start, stamps) for timer in timers]
+        self._ready_state = f"READY=1\nSTATUS={status}" if status else "READY=1"
+        self._in_turn = in_turn
+        self._heard = heard
+        self._hang_up = hang_up
+        self._told_ready = False
         self._beat_s = 0.0
 
     def run(self) -> int:
+        """Supervise, then stop all in order; return 0 or a service's code. Once, in the main thread."""
         waker, wakened = socket.socketpair()
         with waker, wakened:
             for end in (waker, wakened):
@@ -62,7 +88,7 @@ class _Group:
             signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
-                    signal.signal(number, self._ask_to_stop)
+                    signal.signal(number, self._on_signal)
             signal.signal(signal.SIGCHLD, _wake)
             try:
                 code = self._supervise()
@@ -73,12 +99,12 @@ class _Group:
     def _supervise(self) -> int:
         while not self._stopping:
             now_s = time.monotonic()
-            for service in self._services:
+            for service in self.services.values():
                 if (code := service.step(now_s)) is not None:
                     message = f"{service.service.name} cannot run, as it says above: no restart mends that, so all end"
                     log_line(_log, logging.ERROR, message, code=code)
                     return code
-                if not service.tried:
+                if self._in_turn and not service.tried:
                     break  # the next one starts after it
             for timer in self._timers:
                 timer.step()
@@ -91,9 +117,9 @@ class _Group:
         notify("STOPPING=1")
         begun_s = time.monotonic()
         limits_s = {id(timer.child): TIMER_STOP_S for timer in self._timers}
-        limits_s |= {id(service.child): service.service.stop_s for service in self._services}
+        limits_s |= {id(service.child): service.service.stop_s for service in self.services.values()}
         named = [(timer.timer.name, timer.child) for timer in self._timers]
-        named += [(service.service.name, service.child) for service in reversed(self._services)]
+        named += [(service.service.name, service.child) for service in reversed(self.services.values())]
         running = [(name, child) for name, child in named if child is not None and child.code is None]
         for _, child in running:
             child.send(signal.SIGTERM)
@@ -110,7 +136,7 @@ class _Group:
             self._wait(_STEP_S)
         for _, child in running:
             child.close()
-        codes = [service.child.code or 0 for service in self._services if service.child is not None]
+        codes = [service.child.code or 0 for service in self.services.values() if service.child is not None]
         log_line(_log, logging.INFO, "stopped", seconds=round(time.monotonic() - begun_s, 1))
         # One that was only beginning has no handler yet, and nothing to write: SIGTERM itself ends it.
         return max((0 if code == -signal.SIGTERM else 128 - code if code < 0 else code for code in codes), default=0)
@@ -134,9 +160,11 @@ class _Group:
 
     def _hear(self) -> None:
         for pid, states in self._notices.received():
-            for service in self._services:
+            for name, service in self.services.items():
                 if service.child is not None and service.child.pid == pid:
                     service.heard(states, time.monotonic())
+                    if self._heard is not None:
+                        self._heard(name, pid, states)
 
     def _wait(self, limit_s: float) -> None:
         for key, _ in self._selector.select(limit_s):
@@ -166,15 +194,18 @@ class _Group:
 
     def _tell_systemd(self, now_s: float) -> None:
         """Where something above us supervises us in turn: that all services are ready, and that we live."""
-        if now_s - self._beat_s < watchdog_interval_s():
+        ready = all(service.ready for service in self.services.values())
+        if now_s - self._beat_s < watchdog_interval_s() and ready <= self._told_ready:
             return
-        self._beat_s = now_s
-        ready = all(service.ready for service in self._services)
-        notify("READY=1\nWATCHDOG=1" if ready else "WATCHDOG=1")
+        self._beat_s, self._told_ready = now_s, ready
+        notify(f"{self._ready_state}\nWATCHDOG=1" if ready else "WATCHDOG=1")
 
-    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self._stopping = True
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if number == signal.SIGHUP and self._hang_up is not None:
+            self._hang_up()
+        else:
+            self._stopping = True
 
 
 def _wake(number: int, frame: FrameType | None) -> None:

@@ -9,7 +9,8 @@ from typing import Final, Self
 
 # struct ucred: pid, uid, gid.
 _CREDENTIALS: Final = struct.Struct("3i")
-_MAX_BYTES: Final = 4096
+# A worker of the listener tells what it counts, with a hundred bytes for each of its switches.
+_MAX_BYTES: Final = 128 * 1024
 
 
 class Notices:

@@ -104,7 +104,7 @@ def _strangers(data_dir: Path, uid: int) -> list[Path]:
 
 def _disks(settings: Settings) -> dict[Path, int]:
     """Return a path on each file system that we write to, with the bytes that the spool may need of it."""
-    paths = {settings.data_dir: settings.spool_max}
+    paths = {settings.data_dir: settings.spool_max * settings.worker_count}  # each has a spool
     warehouse = urlsplit(str(configured_properties().get("warehouse", "")))
     if warehouse.scheme == "file":
         paths.setdefault(Path(unquote(warehouse.path)), 0)

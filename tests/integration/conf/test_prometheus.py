@@ -47,6 +47,10 @@ CASES = {
         fires={f"process_start_time_seconds{{{LISTENER}}}": "100 200 300 400 400x20"},
         silent={f"process_start_time_seconds{{{LISTENER}}}": "100 100 200 200 200x20"},
     ),
+    "TollbookWorkerRestarts": Case(
+        fires={f'tollbook_worker_starts_total{{{LISTENER},worker="worker-2"}}': "1 2 3 4 4x20"},
+        silent={f'tollbook_worker_starts_total{{{LISTENER},worker="worker-2"}}': "1 1 2 3 3x20"},
+    ),
     "TollbookSwitchAway": Case(
         fires={f"tollbook_switch_connected{{{SWITCH}}}": "1 0x20"},
         silent={f"tollbook_switch_connected{{{SWITCH}}}": "1x8 0 1x9"},

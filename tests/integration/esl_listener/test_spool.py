@@ -133,6 +133,18 @@ def test_each_listener_has_a_spool_and_what_one_left_behind_is_adopted(tmp_path:
     last.close()
 
 
+def test_what_a_listener_leaves_behind_later_is_adopted_by_one_that_runs(tmp_path: Path) -> None:
+    """It ended after the other had started: nobody may have to start once more for its legs."""
+    first, second = open_own_spool(tmp_path, 1_000_000), open_own_spool(tmp_path, 1_000_000)
+    assert second.append([leg(1)]) == ""
+    first.adopt_all()
+    assert first.waiting == 0  # it is still there
+    second.close()
+    first.adopt_all()
+    assert (first.waiting, drained(first)) == (1, [leg(1)])
+    first.close()
+
+
 def test_more_listeners_than_a_data_directory_takes_are_refused(tmp_path: Path) -> None:
     held = [open_own_spool(tmp_path, 1_000) for _ in range(MAX_LISTENERS)]
     with pytest.raises(SettingsError, match="give this one its own TOLLBOOK_DATA_DIR"):

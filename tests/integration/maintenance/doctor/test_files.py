@@ -39,6 +39,11 @@ def test_a_full_disk(tollbook: Tollbook) -> None:
         assert "an outage of PostgreSQL may need 1.0 GiB" in found[check]["found"]
         _, found = examined(tollbook("doctor", "--json", data_dir=str(disk), spool_max="64K"))
         assert found[check]["status"] == "OK"
+        switches = ",".join(f"esl://:x@127.0.0.1:{port}" for port in (1, 2, 3))
+        shared = {"esl": switches, "spool_max": "512K", "listen_workers": "3"}
+        _, found = examined(tollbook("doctor", "--json", data_dir=str(disk), **shared))
+        assert "an outage of PostgreSQL may need 1.5 MiB" in found[check]["found"]  # each worker has a spool
+        assert found["settings"]["found"] == f"3 switches shared by 3 workers, data in {disk}"
         filled(disk)
         code, found = examined(tollbook("doctor", "--json", data_dir=str(disk), spool_max="64K"))
         assert (code, found[check]["status"]) == (2, "FAIL")
