@@ -78,8 +78,8 @@ class Dispatcher:
         return frozenset(webhook_id % of for webhook_id, _ in list(self.busy))  # settled in another thread meanwhile
 
     def failing(self) -> list[int]:
-        """Return the endpoints to which deliveries have failed lately."""
-        return [endpoint.webhook_id for endpoint in self.endpoints.values() if endpoint.failures]
+        """Return the endpoints to which deliveries have failed lately, and that are tried again now."""
+        return [one.webhook_id for one in self.endpoints.values() if one.failures and one.paused_s <= 0]
 
     def _room(self, endpoint: Endpoint) -> int:
         if endpoint.paused_s > 0:

@@ -9,6 +9,8 @@ from tollbook.store.events.queue import Delivery, DeliveryKey, EndpointState, Fa
 
 #: What is kept of an error.
 MAX_ERROR: Final = 300
+# That an endpoint fails is written, and read, a moment after and before that its first delivery did.
+_NEARLY_S: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,9 +73,11 @@ def _state(
         else:
             failures, delivered = 0, delivered + 1
     off = ""
+    # With a delivery that is given up: how long ago the first failure was says nothing by itself. Since then there may
+    # have been nothing to deliver, and this failure is the first for days.
     if any(outcome.gone for outcome in outcomes):
         off = "the receiver answered 410 Gone"
-    elif failures and not delivered and failing_for_s >= GIVE_UP_S:
+    elif dead and not delivered and failing_for_s >= GIVE_UP_S - _NEARLY_S:
         off = f"nothing was delivered for three days, the last time: {error}"
     return EndpointState(
         webhook_id=webhook_id, delivered=delivered, failed=len(outcomes) - delivered, dead=dead, failures=failures,

@@ -116,9 +116,16 @@ MUTANTS = (
     Mutant(
         path="maintenance/deliver/outcome.py",
         claim="an endpoint is switched off after three days without a success",
-        text="failing_for_s >= GIVE_UP_S",
+        text="failing_for_s >= GIVE_UP_S - _NEARLY_S",
         replacement="failing_for_s < 0",
         tests=(f"{OUTCOME}::test_an_endpoint_that_took_nothing_for_three_days_is_switched_off",),
+    ),
+    Mutant(
+        path="maintenance/deliver/outcome.py",
+        claim="a quiet time is no failure",
+        text="elif dead and not delivered",
+        replacement="elif failures and not delivered",
+        tests=(f"{OUTCOME}::test_one_failure_after_a_quiet_time_switches_nothing_off",),
     ),
     Mutant(
         path="maintenance/deliver/service.py",

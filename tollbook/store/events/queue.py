@@ -133,24 +133,30 @@ _DUE: Final = """
 """
 
 # Deliveries that wait for an earlier one of their call, which failed, wait as long: so that they are not looked at, and
-# passed over, each time.
+# passed over, each time. Of each endpoint the oldest alone are looked at, which are what `_DUE` would pass over: behind a
+# dead endpoint there are millions, and to look for a few among all of them takes longer than a statement may.
 _WAIT_FOR_EARLIER: Final = """
     UPDATE event_delivery AS later SET due_at = waiting.until
     FROM (
         SELECT due.webhook_id, due.seq, earlier.due_at AS until
-        FROM event_delivery AS due CROSS JOIN LATERAL (
+        FROM unnest(%s::bigint[]) AS failing (webhook_id)
+        CROSS JOIN LATERAL (
+            SELECT webhook_id, seq, call_no FROM event_delivery AS oldest
+            WHERE oldest.webhook_id = failing.webhook_id AND dead_at IS NULL AND due_at <= clock_timestamp()
+            ORDER BY due_at, seq LIMIT %s
+        ) AS due
+        CROSS JOIN LATERAL (
             SELECT due_at FROM event_delivery AS earlier
             WHERE earlier.webhook_id = due.webhook_id AND earlier.call_no = due.call_no AND earlier.seq < due.seq
               AND earlier.dead_at IS NULL
             ORDER BY earlier.seq LIMIT 1
         ) AS earlier
-        WHERE due.webhook_id = ANY (%s::bigint[]) AND due.dead_at IS NULL AND due.due_at <= clock_timestamp()
-          AND earlier.due_at > clock_timestamp()
-        LIMIT %s
+        WHERE earlier.due_at > clock_timestamp()
     ) AS waiting
     WHERE (later.webhook_id, later.seq) = (waiting.webhook_id, waiting.seq)
 """
-_MOVED_AT_ONCE: Final = 1_000
+#: Of each endpoint, each second: more than fail in that time.
+LOOKED_AT: Final = 200
 
 _DELIVERED: Final = """
     DELETE FROM event_delivery AS done USING unnest(%s::bigint[], %s::bigint[]) AS told (webhook_id, seq)
@@ -227,13 +233,13 @@ def read_due(
     ]  # fmt: skip
 
 
-def wait_for_earlier(connection: Connection, endpoints: Collection[int]) -> None:
+def wait_for_earlier(connection: Connection, endpoints: Collection[int], *, looked_at: int = LOOKED_AT) -> None:
     """Let what waits for an earlier delivery of its call, which failed, be due when that is.
 
-    Raises StoreUnavailable.
+    Of each endpoint so many that are due are `looked_at`, the oldest. Raises StoreUnavailable.
     """
     with store_errors():
-        connection.execute(_WAIT_FOR_EARLIER, (list(endpoints), _MOVED_AT_ONCE))
+        connection.execute(_WAIT_FOR_EARLIER, (list(endpoints), looked_at))
 
 
 def settle(

@@ -28,11 +28,19 @@ def test_a_delivery_is_given_up_after_three_days_and_the_endpoint_goes_on() -> N
 
 
 def test_an_endpoint_that_took_nothing_for_three_days_is_switched_off() -> None:
-    found = settlement([Outcome(delivery=delivery(), error="HTTP 500")], {1: 99}, {1: GIVE_UP_S})
+    """With the delivery that failed first and is given up now."""
+    given_up = Outcome(delivery=delivery(attempts=25, failed_for_s=GIVE_UP_S), error="HTTP 500")
+    found = settlement([given_up], {1: 99}, {1: GIVE_UP_S - 1})  # which is written a moment after the delivery
     assert "three days" in found.states[0].off
     assert "HTTP 500" in found.states[0].off
-    just_now = settlement([Outcome(delivery=delivery(), error="HTTP 500")], {1: 99}, {1: GIVE_UP_S - 1})
-    assert just_now.states[0].off == ""
+    taken_since = settlement([given_up], {1: 99}, {1: GIVE_UP_S / 2})
+    assert taken_since.states[0].off == ""
+
+
+def test_one_failure_after_a_quiet_time_switches_nothing_off() -> None:
+    """The failure before was of a delivery that was given up, or is gone: since then there was nothing to take."""
+    found = settlement([Outcome(delivery=delivery(), error="HTTP 500")], {1: 1}, {1: 2 * GIVE_UP_S})
+    assert found.states[0].off == ""
 
 
 def test_410_switches_off_at_once() -> None:
