@@ -33,11 +33,12 @@ def erase_agent(settings: Settings, scope: AgentScope) -> int:
     url = settings.require_database_url()
     with (
         connect(url, name="erase", autocommit=True) as connection,
-        sole_archiver(url, name="erase", wait_s=_WAIT_S),
+        sole_archiver(url, name="erase", wait_s=_WAIT_S) as check_alone,
         open_catalog(settings, writing=True) as catalog,
     ):
         check_schema(connection)
         refuse_held(connection, accounts_of(connection, scope))
+        check_alone()
         archived = erase_archived(connection, catalog, scope)
         rows = remove_agents(connection, scope)
         if not rows and not archived:

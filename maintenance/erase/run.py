@@ -228,6 +228,7 @@ class _Run:
         """Of an account that goes as a whole."""
         if self.scope.number is None and self.scope.account_id is not None:
             with self.steps("erasing agents"):
+                self.check_alone()
                 rows = erase_agents_of(self.connection, self.catalog, self.scope.account_id)
                 receipts.add_counts(self.connection, self._id, {"rows of agents": rows} if rows else {})
 

@@ -80,6 +80,13 @@ MUTANTS = (
         tests=(f"{CLOSE}::test_a_kill_between_archive_and_database_doubles_nothing",),
     ),
     Mutant(
+        path="tollbook/store/agents/changes.py",
+        claim="no agent is removed while something is added to it",
+        text="        adding_to_agents(connection)\n",
+        replacement="",
+        tests=("tests/integration/maintenance/agents/test_erase_beside.py",),
+    ),
+    Mutant(
         path="maintenance/agents/prune.py",
         claim="prune drops what was said only where the archive has it",
         text="if kept != archived:",

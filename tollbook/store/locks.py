@@ -16,8 +16,10 @@ the order listed here, so that no two wait for each other:
   ARCHIVE_LOCK
 - a request that makes an endpoint or a test: only one of WEBHOOK_LOCKS
 - `tollbook deliver`: DELIVER_LOCK shared, then some of DELIVER_TURNS, on a connection of its own
+- what a listener has heard of agents: only AGENT_LOCK, shared
 - `tollbook account erase`: RERATE_LOCK, RECOVER_LOCK and ARCHIVE_LOCK to its end; within them, for each piece,
   SWITCH_LOCKS; `archive attach` takes them so within ARCHIVE_LOCK, where it removes calls
+- whoever removes agents: ARCHIVE_LOCK, and within it AGENT_LOCK for a moment (`tollbook.store.agents.removal`)
 
 Prune requests each lock within its transaction with a short `lock_timeout` (`tollbook.store.days.prune`). It also needs
 table locks, which batches hold too: when it would wait for one, it releases all its locks and starts again.
@@ -52,6 +54,10 @@ STATEMENT_LOCK: Final = 7_264_100_010
 
 # Held shared by each process that delivers events, on a connection of its own: so they are counted.
 DELIVER_LOCK: Final = 7_264_100_011
+
+# Held shared by a transaction that adds what was heard of agents, and exclusively by one that removes agents: so
+# nothing is added to an agent at the moment of its removal, to stay behind without it.
+AGENT_LOCK: Final = 7_264_100_012
 
 # The first of two numbers; the second is which of the turns (`tollbook.store.events.turns`). Held by the process whose
 # turn it is to tell the endpoints of these numbers.

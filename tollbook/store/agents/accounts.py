@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from tollbook.errors import UsageError
 from tollbook.model.agents.change import LONGEST_AGENT
+from tollbook.store.agents.removal import adding_to_agents
 from tollbook.store.arrays import array_literal
 from tollbook.store.database import Connection, limit_transaction, store_errors
 from tollbook.store.tariffs.tariffs import require_account
@@ -100,16 +101,10 @@ def note_served(connection: Connection, served: Collection[Served]) -> None:
     columns = [array_literal(column) for column in zip(*ordered, strict=True)]
     with store_errors(), connection.transaction():
         limit_transaction(connection)
+        adding_to_agents(connection)
         added = connection.execute(_ADD_SERVED, (*columns, array_literal([newest[key] for key in ordered]))).fetchall()
         if any(is_new for (is_new,) in added):  # not what was known, each morning once more of every agent
             connection.execute(SETTLE)
-
-
-def settle_accounts(connection: Connection) -> None:
-    """Find out anew whose each agent is. Raises StoreUnavailable."""
-    with store_errors(), connection.transaction():
-        limit_transaction(connection)
-        connection.execute(SETTLE)
 
 
 def add_rules(connection: Connection, account_id: str, agents: Collection[str]) -> None:

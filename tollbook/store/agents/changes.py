@@ -6,6 +6,7 @@ from typing import Final
 
 from tollbook.model.agents.change import MOST_AGENTS, AgentChange, ListedAgent
 from tollbook.store.agents.accounts import SETTLE
+from tollbook.store.agents.removal import adding_to_agents
 from tollbook.store.arrays import array_literal
 from tollbook.store.database import Connection, limit_transaction, store_errors
 from tollbook.times import US_PER_DAY
@@ -131,6 +132,7 @@ def write_news(connection: Connection, news: AgentNews) -> int:
     """
     with store_errors(), connection.transaction():
         limit_transaction(connection)
+        adding_to_agents(connection)
         for began in news.began:
             connection.execute(_BEGIN_GAP, {"address": began.address, "heard_us": began.heard_us})
         refused = _add_changes(connection, news.changes)

@@ -6,6 +6,8 @@ from typing import Final
 
 from tollbook.model.agents.figures import AgentSums, AgentTime
 from tollbook.model.agents.spans import Bucket
+from tollbook.store.agents.accounts import SETTLE
+from tollbook.store.agents.removal import removing_agents
 from tollbook.store.arrays import array_literal
 from tollbook.store.database import Connection, limit_transaction, scalar, store_errors
 from tollbook.times import US_PER_DAY, US_PER_MS
@@ -61,6 +63,8 @@ _DROP_AGENTS: Final = """
         )
     ), said AS (
         DELETE FROM agent_state USING gone WHERE agent_state.switch = gone.switch AND agent_state.agent = gone.agent
+    ), served AS (
+        DELETE FROM agent_served USING gone WHERE agent_served.switch = gone.switch AND agent_served.agent = gone.agent
     )
     DELETE FROM agent USING gone WHERE agent.switch = gone.switch AND agent.agent = gone.agent
 """
@@ -165,7 +169,9 @@ def drop_changes(connection: Connection, before_day: int) -> DroppedChanges:
         connection.execute("UPDATE agent_window SET kept_day = greatest(kept_day, %s)", (cut_day,))
         while dropped := connection.execute(_DROP_CHANGES, parameters).rowcount:
             changes += dropped
-        agents = connection.execute(_DROP_AGENTS, parameters).rowcount
         connection.execute("DELETE FROM agent_gap WHERE until_us <= %(cut_us)s", parameters)
+    with removing_agents(connection):
+        agents = connection.execute(_DROP_AGENTS, parameters).rowcount
         connection.execute("DELETE FROM agent_served WHERE last_ts < %s", (cut_day * US_PER_DAY // US_PER_MS,))
+        connection.execute(SETTLE)  # who served two accounts, and one of them lately, is that one's now
     return DroppedChanges(changes=changes, agents=agents)

@@ -3,29 +3,40 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tollbook.store.database import Connection, limit_transaction, store_errors
+from tollbook.store.agents.accounts import SETTLE
+from tollbook.store.agents.removal import removing_agents
+from tollbook.store.database import Connection, store_errors
 
 _OF_AGENT: Final = """
     (%(account)s::text IS NULL OR account_id = %(account)s) AND (%(switch)s::text IS NULL OR switch = %(switch)s)
     AND (%(agent)s::text IS NULL OR agent = %(agent)s)
 """
-# Of a rule no switch is known.
-_STATEMENTS: Final = (
-    """
-    DELETE FROM agent_state USING agent
-    WHERE agent_state.switch = agent.switch AND agent_state.agent = agent.agent
-      AND (%(account)s::text IS NULL OR agent.account_id = %(account)s)
-      AND (%(switch)s::text IS NULL OR agent.switch = %(switch)s)
-      AND (%(agent)s::text IS NULL OR agent.agent = %(agent)s)
-    """,
-    f"DELETE FROM agent WHERE {_OF_AGENT}",  # noqa: S608 - literals alone
-    f"DELETE FROM agent_day WHERE {_OF_AGENT}",  # noqa: S608 - literals alone
+_DAYS: Final = f"DELETE FROM agent_day WHERE {_OF_AGENT}"  # noqa: S608 - literals alone
+_SOME_STATES: Final = f"""
+    DELETE FROM agent_state WHERE ctid = ANY (ARRAY(
+        SELECT said.ctid FROM agent_state AS said JOIN (SELECT switch, agent FROM agent WHERE {_OF_AGENT}) AS erased
+            USING (switch, agent)
+        LIMIT %(most)s
+    ))
+"""  # noqa: S608 - literals alone
+_REMOVED_AT_ONCE: Final = 20_000
+# The agents at last: by them the rest is found. Of a rule no switch is known.
+_THE_REST: Final = (
+    f"""
+    DELETE FROM agent_state AS said USING (SELECT switch, agent FROM agent WHERE {_OF_AGENT}) AS erased
+    WHERE said.switch = erased.switch AND said.agent = erased.agent
+    """,  # noqa: S608 - literals alone
+    f"""
+    DELETE FROM agent_served AS said USING (SELECT switch, agent FROM agent WHERE {_OF_AGENT}) AS erased
+    WHERE said.switch = erased.switch AND said.agent = erased.agent
+    """,  # noqa: S608 - literals alone
     f"DELETE FROM agent_served WHERE {_OF_AGENT}",  # noqa: S608 - literals alone
     """
     DELETE FROM agent_rule
     WHERE (%(account)s::text IS NULL OR account_id = %(account)s) AND (%(agent)s::text IS NULL OR agent = %(agent)s)
       AND %(switch)s::text IS NULL
     """,
+    f"DELETE FROM agent WHERE {_OF_AGENT}",  # noqa: S608 - literals alone
 )
 
 
@@ -81,10 +92,19 @@ def remove_nobodys_days(connection: Connection, scope: AgentScope) -> None:
 
 
 def remove_agents(connection: Connection, scope: AgentScope) -> int:
-    """Remove agents, with all that was said of them and all that their days came to; return how many rows."""
-    with store_errors(), connection.transaction():
-        limit_transaction(connection)
-        return sum(connection.execute(statement, scope.parameters).rowcount for statement in _STATEMENTS)
+    """Remove agents, with all that was said of them and all that their days came to; return how many rows.
+
+    Most of it is removed before listeners wait for it. Call in autocommit; raises StoreUnavailable.
+    """
+    with store_errors():
+        rows = connection.execute(_DAYS, scope.parameters).rowcount
+        parameters = scope.parameters | {"most": _REMOVED_AT_ONCE}
+        while removed := connection.execute(_SOME_STATES, parameters).rowcount:
+            rows += removed
+    with removing_agents(connection):
+        rows += sum(connection.execute(statement, scope.parameters).rowcount for statement in _THE_REST)
+        connection.execute(SETTLE)  # of others, too, what they did for an erased account is gone
+    return rows
 
 
 def drop_days(connection: Connection, before_day: int) -> int:

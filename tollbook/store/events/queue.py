@@ -133,8 +133,8 @@ _DUE: Final = """
 """
 
 # Deliveries that wait for an earlier one of their call, which failed, wait as long: so that they are not looked at, and
-# passed over, each time. Of each endpoint the oldest alone are looked at, which are what `_DUE` would pass over: behind a
-# dead endpoint there are millions, and to look for a few among all of them takes longer than a statement may.
+# passed over, each time. Of each endpoint the oldest alone are looked at, which are what `_DUE` would pass over:
+# millions wait for a dead endpoint, and to look for a few among all of them takes longer than a statement may.
 _WAIT_FOR_EARLIER: Final = """
     UPDATE event_delivery AS later SET due_at = waiting.until
     FROM (

@@ -6,9 +6,11 @@ from tests.commands import Tollbook
 from tollbook.model.agents.change import MOST_AGENTS, AgentChange, ListedAgent
 from tollbook.store.agents.accounts import Served, list_agents, note_served
 from tollbook.store.agents.changes import AgentList, AgentNews, HearingBegan, write_news
+from tollbook.store.agents.days import drop_changes
 from tollbook.store.agents.read import read_histories
 from tollbook.store.calls.switch_processes import SwitchProcess, note
 from tollbook.store.database import Connection, scalar
+from tollbook.times import MS_PER_DAY
 
 AT_US = 1_795_893_304_313_732
 AT_MS = AT_US // 1000
@@ -88,6 +90,19 @@ def test_the_operators_word_goes_before_all(database: Connection, tollbook: Toll
     refused = tollbook("account", "agent", "add", "nobody", "agent1")
     assert (refused.returncode, "there is no account 'nobody'" in refused.stderr) == (64, True)
     assert tollbook("account", "agent", "add", "acme", "x" * 300).returncode == 64
+
+
+def test_what_is_older_than_the_window_says_nothing(database: Connection) -> None:
+    """As soon as it is dropped, and not with whatever changes next: who served two accounts is now the later one's."""
+    database.autocommit = True
+    hear(database, "agent1", "agent2")
+    for agent, account, days in (("agent1", "acme", 40), ("agent1", "globex", 0), ("agent2", "acme", 40)):
+        note_served(database, [Served("fs1", agent, "calls", account, AT_MS - days * MS_PER_DAY)])
+    assert owners(database) == {"agent1": (None, None), "agent2": ("acme", "calls")}
+    day = AT_MS // MS_PER_DAY
+    database.execute("UPDATE agent_window SET open_day = %s", (day,))
+    drop_changes(database, day - 30)
+    assert owners(database) == {"agent1": ("globex", "calls"), "agent2": (None, None)}
 
 
 def test_who_comes_from_another_account_leaves_the_past_there(database: Connection, tollbook: Tollbook) -> None:

@@ -165,6 +165,7 @@ def test_days_that_nothing_brings_back_are_told_once(local_settings: Settings, w
     close_agent_days(local_settings, now_ms=AFTER)
     heard_us = (DAY + 10) * MS_PER_DAY * 1000
     note(worked, [SwitchProcess(core="c", address="a", switch="fs1", sequence=1, seen_us=heard_us)])
+    note_served(worked, [Served("fs1", "bob", "phone", "acme", (DAY + 9) * MS_PER_DAY)])
     drop_changes(worked, DAY + 4)
     sums = sum_days(worked, 0, DAY + 10)
     for path in files(local_settings):
@@ -268,6 +269,7 @@ def test_an_account_is_erased_with_its_agents(local_settings: Settings, worked: 
     close_agent_days(local_settings, now_ms=(DAY + 1) * MS_PER_DAY + GRACE_MS)
     belong(worked, "bob", "acme")
     belong(worked, "eve", "other")
+    note_served(worked, [Served("fs1", "bob", "calls", "other", DAY * MS_PER_DAY)])  # whose calls bob took, too
     close_agent_days(local_settings, now_ms=AFTER)
     assert ("bob", None) in worked.execute("SELECT agent, account_id FROM agent_day").fetchall()
     done = tollbook("account", "erase", "acme", "--yes", data_dir=str(local_settings.data_dir))
@@ -275,7 +277,8 @@ def test_an_account_is_erased_with_its_agents(local_settings: Settings, worked: 
     assert {row["agent"] for row in archived(local_settings)} == {"eve"}
     assert not [path for path in files(local_settings) if b"bob" in path.read_bytes()]
     assert worked.execute("SELECT DISTINCT agent FROM agent_day").fetchall() == [("eve",)]
-    assert worked.execute("SELECT agent FROM agent").fetchall() == [("eve",)]
+    for table in ("agent", "agent_served"):
+        assert worked.execute(f"SELECT DISTINCT agent FROM {table}").fetchall() == [("eve",)], table  # type: ignore[arg-type]
 
 
 def test_the_archives_retention_drops_agents_too(local_settings: Settings, worked: Connection) -> None:
