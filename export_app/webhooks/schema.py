@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from export_app.web.schema import ResponseModel, without_default
 from tollbook.model.endpoints import MAX_SECRET, MAX_URL, MIN_SECRET
@@ -36,7 +36,7 @@ class WebhookId(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"example": {"id": "wh_17"}})
 
-    id: str | int
+    id: str | StrictInt
 
 
 class WebhookPath(BaseModel):

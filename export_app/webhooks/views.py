@@ -73,7 +73,7 @@ def list_webhooks(query: NoQuery) -> Response:
 def create_webhook(body: NewWebhook) -> Response:
     """Make an endpoint. Its secret is in this answer and in no other."""
     identity = _allowed()
-    secret = body.secret or new_secret()
+    secret = new_secret() if body.secret is None else body.secret
     try:
         check_url(body.url, private_allowed=bool(services().webhook_private))
         check_secret(secret)

@@ -126,12 +126,23 @@ def test_an_endpoint_has_one_test_that_waits(acme: Api, accounts: Connection) ->
         ({"url": "https://[::ffff:10.0.0.1]/"}, "public address"),
         ({"url": "https://user:pw@example.com/"}, "password"),
         ({"url": URL, "events": "call.begun"}, "call.begun"), ({"url": URL, "secret": "short"}, "8 to 200"),
+        ({"url": URL, "secret": ""}, "8 to 200"),
         ({"url": URL, "colour": "red"}, "colour"), ({"url": ""}, "url"), ({"url": 7}, "url"), ({"events": "*"}, "url"),
     ],
 )  # fmt: skip
 def test_what_may_not_be_an_endpoint_is_refused_with_the_reason(acme: Api, body: dict[str, Any], says: str) -> None:
     assert says in refused(acme("POST", **body), 400, "bad_parameter")
     assert acme.listed() == []
+
+
+@pytest.mark.parametrize("number", [True, 1.0])
+def test_an_endpoint_is_named_by_a_text_or_a_whole_number(acme: Api, accounts: Connection, number: object) -> None:
+    """`true` is not the first one."""
+    accounts.execute("ALTER SEQUENCE webhook_webhook_id_seq RESTART")
+    made = acme.made()
+    assert made["id"] == "wh_1"
+    assert "id" in refused(acme("DELETE", id=number), 400, "bad_parameter")
+    assert json.loads(acme("DELETE", id=1).data)["id"] == "wh_1"
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'"x"', b"\xff", b"null"])
