@@ -5,7 +5,16 @@ from tests.mutants.mutant import Mutant
 PAGE = "export_app/pages/dashboard_page"
 MODULES = ("tests/integration/export_app/pages/test_dashboard_modules.py",)
 
+ON_SCREEN = ("tests/acceptance/test_accessibility.py",)
+
 MUTANTS = (
+    Mutant(
+        path=f"{PAGE}/dom.js",
+        claim="what scrolls is reached by keys",
+        text="const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;",
+        replacement="const scrolls = false;",
+        tests=ON_SCREEN,
+    ),
     Mutant(
         path=f"{PAGE}/ranges.js",
         claim="a week begins on Monday",

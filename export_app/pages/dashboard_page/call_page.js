@@ -1,7 +1,7 @@
 // One call: what became of it, its price, its legs, and the rule behind each of its values.
 
 import { length, state } from "./calls.js";
-import { el, table } from "./dom.js";
+import { el, scroller, table } from "./dom.js";
 import { at, count, duration, money, seconds, sentence } from "./format.js";
 import { story } from "./story.js";
 import { legLine } from "./timeline.js";
@@ -98,7 +98,7 @@ function legItem(leg, zone) {
 const amount = (micros, currency) => (micros === null ? "unrated" : money(micros, currency, 6, 6));
 
 /** @type {(price: Api.CallPrice) => HTMLElement} */
-const chargeTable = ({ parts, currency }) => el("div", { class: "scroll" }, table("Charges", [
+const chargeTable = ({ parts, currency }) => scroller("Charges", table("Charges", [
   { name: "Charge", cls: "name", cell: (charge) => [el("strong", {}, `${charge.direction} ${charge.number}`), charge.charged ? el("span", { class: "muted" }, ` ${charge.charged}`) : ""] },
   { name: "Rate", cls: "name", cell: (charge) => [charge.rate ?? "none", charge.terms
     ? el("span", { class: "muted" }, ` ${money(charge.terms.per_min_micros, currency, 6)} a minute${charge.terms.connection_fee_micros ? ` and ${money(charge.terms.connection_fee_micros, currency, 6)} a call` : ""}, from ${charge.terms.prefix}`) : ""] },

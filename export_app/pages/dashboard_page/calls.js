@@ -1,6 +1,6 @@
 // The list of calls: its columns, and how one call is written in it.
 
-import { el } from "./dom.js";
+import { el, scroller } from "./dom.js";
 import { at, count, duration, money, seconds } from "./format.js";
 
 /** @type {Record<string, string>} */
@@ -109,10 +109,10 @@ export function callList(calls, { zone, columns, open }) {
     return el("td", { role: "cell", class: [column.cls, column.phone, value === "" ? "none" : ""].filter(Boolean).join(" ") || null,
       "data-label": value === "" ? null : column.label }, value);
   };
-  return el("div", { class: "scroll" }, el("table", { role: "table", class: "calls" },
+  return scroller("Calls", el("table", { role: "table", class: "calls" },
     el("caption", { class: "hidden" }, `${count(calls.length)} calls`),
     el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, el("th", { role: "columnheader", scope: "col" }, "Started"),
-      columns.map(({ name, title, cls }) => el("th", { role: "columnheader", scope: "col", class: cls, title }, name)))),
+      columns.map(({ name, title, cls }) => el("th", { role: "columnheader", scope: "col", class: cls, title }, name || el("span", { class: "hidden" }, title))))),
     el("tbody", { role: "rowgroup" }, calls.map((call) => el("tr", { role: "row" },
       el("td", { role: "cell", class: "started first" }, started(call)), columns.map(cell(call)))))));
 }

@@ -1,6 +1,6 @@
 // Stacked bars as SVG, which the arrow keys move through, and the same numbers as a table.
 
-import { el, svg, table } from "./dom.js";
+import { el, scroller, svg, table } from "./dom.js";
 
 const HEIGHT = 220;
 const MARGIN = { left: 52, right: 8, top: 10, bottom: 24 };
@@ -98,5 +98,5 @@ export function chart({ title, points, series, format, least }) {
   const columns = [{ name: "Time", cell: (/** @type {Page.Point} */ point) => point.label },
     ...series.map(({ name }, n) => ({ name, cls: "number", cell: (/** @type {Page.Point} */ point) => format(point.values[n]) }))];
   return el("figure", { class: "card" }, el("figcaption", {}, el("h2", {}, title)), legend, host, readout, parts,
-    el("details", { "data-keep": title }, el("summary", { "data-keep": `${title}, as a table` }, "As a table"), el("div", { class: "scroll" }, table(title, columns, points))));
+    el("details", { "data-keep": title }, el("summary", { "data-keep": `${title}, as a table` }, "As a table"), scroller(title, table(title, columns, points))));
 }

@@ -88,6 +88,24 @@ export function replace(host, ...children) {
 }
 
 /**
+ * Make a box that scrolls what is too wide or too high for it; while it does, keys reach it, too.
+ * @param {string} name of what it holds, for those who do not see it
+ * @param {Page.Child[]} children
+ */
+export function scroller(name, ...children) {
+  const box = el("div", { class: "scroll" }, ...children);
+  const watch = new ResizeObserver(() => {
+    const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+    for (const [attribute, value] of Object.entries({ tabindex: "0", role: "region", "aria-label": name })) {
+      if (scrolls) box.setAttribute(attribute, value);
+      else box.removeAttribute(attribute);
+    }
+  });
+  for (const element of [box, ...box.children]) watch.observe(element);
+  return box;
+}
+
+/**
  * Make a table.
  * @template Row
  * @param {string} caption for those who do not see where it stands

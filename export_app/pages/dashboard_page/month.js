@@ -1,7 +1,7 @@
 // A month: what it cost, where to, for whom and over which gateway, its statement, and what operators have to settle.
 
 import { fetchJson } from "./api.js";
-import { byId, el, field, prose, replace, table } from "./dom.js";
+import { byId, el, field, prose, replace, scroller, table } from "./dom.js";
 import { FILTERS } from "./filters.js";
 import { at, count, duration, localOf, money, percent } from "./format.js";
 import { doubtList, orRefusal, refusal, tiles } from "./overview.js";
@@ -42,7 +42,7 @@ const OF_GATEWAYS = [
  */
 function groupCard(title, head, found, nameOf, columns, none) {
   if (!found.groups.length) return refusal(title, "There is nothing to show of this month.");
-  return el("section", { class: "card" }, el("h2", {}, title), el("div", { class: "scroll" }, table(title, [
+  return el("section", { class: "card" }, el("h2", {}, title), scroller(title, table(title, [
     { name: head, cls: "name", cell: (/** @type {Row} */ group) => nameOf(group) ?? el("span", { class: "muted" }, none) }, ...columns,
   ], found.groups)), found.more ? el("p", { class: "muted" }, `The ${found.groups.length} with the most calls; the figures above have all.`) : null);
 }
@@ -77,7 +77,7 @@ function workCard(accounts) {
   }));
   if (!rows.length) return null;
   const title = "To be settled";
-  return el("section", { class: "card whole" }, el("h2", {}, title), el("div", { class: "scroll" }, table(title, [
+  return el("section", { class: "card whole" }, el("h2", {}, title), scroller(title, table(title, [
     { name: "Account", cls: "name", cell: (row) => row.account_id ?? "none" },
     { name: "Calls", cls: "number", cell: (row) => count(row.account_id === null ? row.calls : row.unrated) },
     { name: "What happened", cls: "name", cell: (row) => row.what }, { name: "What helps", cls: "name", cell: (row) => prose(row.helps) },

@@ -3,7 +3,7 @@
 import { ApiError } from "./api.js";
 import { chart } from "./chart.js";
 import { change, changeOfShare, costIn } from "./compare.js";
-import { el, prose, svg, table, written } from "./dom.js";
+import { el, prose, scroller, svg, table, written } from "./dom.js";
 import { at, count, duration, money, percent, sentence } from "./format.js";
 import { partialEnds } from "./ranges.js";
 import { explained } from "./words.js";
@@ -141,7 +141,7 @@ export function ranking(title, head, stats, member, { pick, columns } = {}) {
     : valueOf(group));
   const bar = (/** @type {Page.Group} */ group) => svg("svg", { class: "share", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
     svg("rect", { width: (100 * group.calls) / most, height: 4 }));
-  return el("section", { class: "card" }, el("h2", {}, title), el("div", { class: "scroll" }, table(title, [
+  return el("section", { class: "card" }, el("h2", {}, title), scroller(title, table(title, [
     { name: head, cell: name, cls: "name" },
     { name: "Calls", cls: "number calls", cell: (group) => [count(group.calls), bar(group)] },
     ...(columns ?? (stats.total.offered === undefined ? OF_CALLS : ofQueues(stats.sl_s ?? 0))),
@@ -180,7 +180,7 @@ export function doubtList(found) {
   const title = "May be free by mistake";
   return el("section", { class: "card whole" }, el("h2", {}, title),
     el("p", { class: "muted" }, `${count(found.calls)} calls since the beginning of this time may have cost you what nobody is billed for.`),
-    el("div", { class: "scroll" }, table(title, [
+    scroller(title, table(title, [
       { name: "Calls", cls: "number", cell: (doubt) => count(doubt.calls) },
       { name: "Talked", cls: "number", cell: (doubt) => duration(doubt.billsec) },
       { name: "What happened", cell: (doubt) => doubt.what },

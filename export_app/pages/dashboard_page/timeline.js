@@ -1,6 +1,6 @@
 // The time line of a call: a row of bars for each leg on one axis, arrows where one led to another, and the same as a table.
 
-import { el, svg, table } from "./dom.js";
+import { el, scroller, svg, table } from "./dom.js";
 import { at, duration, seconds } from "./format.js";
 import { KINDS, timeLine } from "./legs.js";
 
@@ -92,7 +92,7 @@ export function legLine(call, zone) {
     el("ul", { class: "legend" }, kinds.map((kind) => el("li", {}, key(`span k-${kind}`), KINDS[kind])),
       moved ? el("li", {}, key("moved-key"), "moved on to another party: a transfer, or the dialplan") : null),
     host, readout,
-    el("details", {}, el("summary", {}, "As a table"), el("div", { class: "scroll" }, table("The legs and their times", [
+    el("details", {}, el("summary", {}, "As a table"), scroller("The legs and their times", table("The legs and their times", [
       { name: "Leg", cls: "name", cell: ({ leg }) => nameOf(leg) },
       { name: "Began", cell: ({ leg }) => at(leg.created_ts, zone, "second") },
       ...kinds.map((kind) => ({ name: KINDS[kind], cls: "number", cell: (/** @type {Page.LegRow} */ row) => sum(row, kind) })),
