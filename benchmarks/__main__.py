@@ -21,6 +21,7 @@ NAMES = (
     "rating",
     "archive",
     "archive_run",
+    "archive_api",
     "planning",
     "by_id",
     "guard",

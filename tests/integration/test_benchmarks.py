@@ -21,6 +21,7 @@ TINY: dict[str, dict[str, int]] = {
         "appended": 1_000, "month_rows": 20_000, "months": 3, "waiting": 20_000, "calls": 2_000, "accounts": 10,
         "every_min": 360, "rounds": 2,
     },
+    "archive_api": {"calls": 3_000, "accounts": 4, "each": 20, "rounds": 1},
     "archive_run": {"calls": 2_000, "accounts": 2, "most": 3_000},
     "planning": {"files": 600, "rounds": 1},
     "by_id": {"accounts": 3, "months": 2, "calls": 500, "rounds": 2},

@@ -58,17 +58,44 @@ def read_table(table: Table, row_filter: BooleanExpression = ALWAYS_TRUE, column
     return untyped(table.scan(row_filter=row_filter, selected_fields=columns)).to_arrow()
 
 
-# How many files are in memory at a time: pyiceberg reads all the files it is given at once, on its threads.
+# How many files are read at a time, and of how many an error is looked for.
 _FILES_AT_ONCE = 8
+_FILES_A_SCAN = 256
 
 
 def read_batches(
     table: Table, tasks: Sequence[FileScanTask], row_filter: BooleanExpression, columns: tuple[str, ...]
 ) -> Iterator[Any]:
-    """Yield the rows of planned files that match, with `columns`, as Arrow batches.
+    """Yield the rows of planned files that match, with `columns`, as Arrow batches. A column that a file lacks is NULL.
 
-    Raises ArchiveDamaged, and what pyiceberg raises.
+    Raises ArchiveDamaged, and what pyiceberg and pyarrow raise.
     """
+    if any(task.delete_files for task in tasks):  # another engine has deleted rows
+        yield from _read_by_pyiceberg(table, tasks, row_filter, columns)
+        return
+    wanted = bound_filter(table, row_filter)
+    schema = iceberg_arrow.schema_to_pyarrow(table.schema(), include_field_ids=False)
+    options = arrow_dataset.ParquetFragmentScanOptions(pre_buffer=True, **checksums.VERIFY)
+    file_format = arrow_dataset.ParquetFileFormat(default_fragment_scan_options=options)
+    for first in range(0, len(tasks), _FILES_A_SCAN):
+        some = tasks[first : first + _FILES_A_SCAN]
+        with naming_damage(table.io, [task.file for task in some]):
+            filesystem, paths = _located(table, some)
+            fragments = [file_format.make_fragment(path, filesystem) for path in paths]
+            dataset = arrow_dataset.FileSystemDataset(fragments, schema, file_format, filesystem)
+            yield from dataset.to_batches(columns=list(columns), filter=wanted, fragment_readahead=_FILES_AT_ONCE)
+
+
+def _located(table: Table, tasks: Sequence[FileScanTask]) -> tuple[Any, list[str]]:
+    io = untyped(table.io)
+    located = [io.parse_location(task.file.file_path, io.properties) for task in tasks]
+    ((scheme, netloc),) = {(scheme, netloc) for scheme, netloc, _ in located}
+    return io.fs_by_scheme(scheme, netloc), [path for _, _, path in located]
+
+
+def _read_by_pyiceberg(
+    table: Table, tasks: Sequence[FileScanTask], row_filter: BooleanExpression, columns: tuple[str, ...]
+) -> Iterator[Any]:
     schema = untyped(table.schema()).select(*columns)
     scan = iceberg_arrow.ArrowScan(
         table_metadata=table.metadata, io=table.io, projected_schema=schema, row_filter=row_filter

@@ -24,6 +24,9 @@ from tollbook.times import US_PER_MS
 
 # The rows that `read_all` holds in memory at once.
 PAGE_ROWS = 10_000
+# How many files are read before it is asked whether the others can have a row of the page: an operator's may touch a
+# file of each account, and be full after a hundredth of them.
+_FILES_AT_ONCE = 32
 
 
 def read_page(
@@ -48,9 +51,15 @@ def read_page(
             tasks = [(task, _extent(task.file, planned)) for task in plan_files(table, _row_filter(selection, planned))]
             extents = [extent for _, extent in tasks]
             for part in spans_to_read(planned, selection.order, extents, limit) if tasks else ():
-                touched = [task for task, extent in tasks if extent.within(part)]
-                for batch in read_batches(table, touched, _row_filter(selection, part), archived) if touched else ():
-                    page.add(pa.table(batch))
+                touched = [(task, extent) for task, extent in tasks if extent.within(part)]
+                touched.sort(key=lambda found: found[1].begins(selection.order))
+                for first in range(0, len(touched), _FILES_AT_ONCE):
+                    if page.ends_before(touched[first][1]):
+                        break
+                    some = [task for task, _ in touched[first : first + _FILES_AT_ONCE]]
+                    for batch in read_batches(table, some, _row_filter(selection, part), archived):
+                        page.add(pa.table(batch))
+                    page.cut()
                 if page.full:
                     return page.records()
         return page.records()
@@ -86,23 +95,41 @@ class _Page:
         self._order = [(name, direction) for name in CallKey._fields]
         self._selection, self._limit, self._excluded = selection, limit, SortedKeys(excluded)
         self._columns = columns
-        self._rows: Any = None
+        self._rows: Any = None  # sorted, `limit` at most
+        self._added: list[Any] = []  # and those that were added since
+        self._added_rows = 0
 
     @property
     def full(self) -> bool:
-        """Whether the page is full."""
+        """Whether the page is full, as of the last cut."""
         return self._rows is not None and self._rows.num_rows >= self._limit
 
+    def ends_before(self, extent: Extent) -> bool:
+        """Whether the page is full of rows before any that a file may have, as of the last cut."""
+        if not self.full:
+            return False
+        last_us = self._rows["start_ts"][-1].cast(pa.int64()).as_py()
+        return last_us > extent.highest if self._selection.order == "desc" else last_us < extent.lowest
+
     def add(self, rows: Any) -> None:
-        """Add the rows that belong on the page, and drop those that they push off it."""
+        """Add the rows that belong on the page."""
         rows = with_variables(_rows_after(rows, self._selection), self._selection.filters)
         rows = self._excluded.dropped_from(rows)
-        if rows.num_rows:
-            rows = rows if self._rows is None else pa.concat_tables([self._rows, rows], promote_options="permissive")
+        self._added.append(rows)
+        self._added_rows += rows.num_rows
+        if self._added_rows >= self._limit:
+            self.cut()
+
+    def cut(self) -> None:
+        """Sort what was added into the page, and drop what it pushes off."""
+        if self._added_rows:
+            found = [*self._added, *([] if self._rows is None else [self._rows])]
+            rows = pa.concat_tables(found, promote_options="permissive")
             self._rows = rows.sort_by(self._order).slice(0, self._limit)
+        self._added, self._added_rows = [], 0
 
     def records(self) -> list[Record]:
-        """Return the rows of the page in the order of its columns."""
+        """Return the rows of the page, as of the last cut, in the order of its columns."""
         if self._rows is None:
             return []
         return list(zip(*(_values(name, self._rows) for name in self._columns), strict=True))

@@ -42,6 +42,10 @@ class Extent:
     lowest: int
     highest: int
 
+    def begins(self, order: Order) -> int:
+        """Return a number that is the smaller, the sooner a page in `order` comes to the first of the rows."""
+        return -self.highest if order == "desc" else self.lowest
+
     def within(self, span: Span) -> float:
         """Estimate how many of the rows lie in a span, assuming that they are spread evenly."""
         common = min(self.highest + 1, span.end) - max(self.lowest, span.first)

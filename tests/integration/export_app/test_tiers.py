@@ -6,10 +6,12 @@ import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
 from flask.testing import FlaskClient
+from pyiceberg.table import FileScanTask, Table
 
 from maintenance.archive.run import archive_calls
 from maintenance.prune.run import prune_days
@@ -145,6 +147,37 @@ def test_pages_of_the_archive_in_both_orders_with_every_filter(
         known = frozenset(row.key for row, _ in rows[: count // 2])
         left = pages.read_page(table, everything, count, known)
         assert left == wanted(rows[count // 2 :], lambda row: row.account_id == "acme")
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+def test_an_operator_s_page_reads_the_files_that_have_it_and_few_more(
+    settings: Settings, database: Connection, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixty accounts have a file each, which covers most of the month; ten calls are in ten of them at most."""
+    since = FIRST * MS_PER_DAY
+    rows = [
+        (msgspec.structs.replace(row, account_id=f"a{number % 60}", start_ts=since + number * 60_000), price)
+        for number, (row, price) in enumerate(made(600))
+    ]
+    put(database, rows)
+    archive_calls(settings, now=True)
+    monkeypatch.setattr(pages, "_FILES_AT_ONCE", 4)
+    read = pages.read_batches
+    files: list[int] = []
+
+    def counted(table: Table, tasks: Sequence[FileScanTask], *asked: Any) -> Iterator[Any]:
+        files.append(len(tasks))
+        return read(table, tasks, *asked)
+
+    monkeypatch.setattr(pages, "read_batches", counted)
+    selection = Selection(accounts=EveryAccount(), since=0, until=END, order=order)
+    with open_catalog(settings) as catalog:
+        table = load_calls(catalog)
+        assert table is not None
+        first = pages.read_page(table, selection, 10)
+        assert 10 <= sum(files) <= 16
+        second = pages.read_page(table, replace(selection, after=key_of(first[-1])), 590)
+    assert first + second == wanted(rows, lambda row: True, order)
 
 
 def test_an_empty_archive_has_empty_pages(settings: Settings, database: Connection) -> None:
