@@ -68,7 +68,7 @@ def test_the_lock_keeps_nothing_from_vacuum_and_its_loss_is_noticed(database: Co
         session = "FROM pg_stat_activity WHERE application_name = 'tollbook archive' AND datname = current_database()"
         found = database.execute(f"SELECT state, backend_xmin, backend_xid {session}".encode()).fetchall()
         assert found == [("idle in transaction", None, None)]
-        database.execute(f"SELECT pg_terminate_backend(pid) {session}".encode())
+        database.execute(f"SELECT pg_terminate_backend(pid, 10000) {session}".encode())
         with pytest.raises(ArchiveError, match="other commands from writing the archive was closed"):
             check_alone()
     with sole_archiver(database_url, name="archive", wait_s=0.1):

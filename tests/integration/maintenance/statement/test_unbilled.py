@@ -90,7 +90,7 @@ def test_what_cannot_be_counted_hides_nothing_that_was_issued(book: Book) -> Non
     """PostgreSQL goes away after the last statement: the sentence says so, and which command to run."""
     issued = book.issue(AUGUST)
     book.database.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tollbook statement'"
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'tollbook statement'"
     )
     said = book.issuer.unbilled(issued.month)
     assert said.startswith(

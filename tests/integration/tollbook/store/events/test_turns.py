@@ -41,8 +41,8 @@ def test_a_process_whose_connection_is_lost_has_no_turn(database: Connection, da
     """It says so, and takes its turns again."""
     turns, other = Turns(database_url), Turns(database_url)
     turns.renew()
-    database.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    database.execute(  # and wait until its locks are free
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
         " WHERE application_name = 'tollbook deliver turns' AND datname = current_database()"
     )
     assert other.renew() == frozenset(range(TURNS))
