@@ -7,7 +7,16 @@ MODULES = ("tests/integration/export_app/pages/test_dashboard_modules.py",)
 
 ON_SCREEN = ("tests/acceptance/test_accessibility.py",)
 
+BY_KEYS = ("tests/acceptance/test_dashboard_keyboard.py",)
+
 MUTANTS = (
+    Mutant(
+        path=f"{PAGE}/style.css",
+        claim="a field whose parts have the focus is drawn with a ring, too",
+        text=":focus-visible, input:focus-within {",
+        replacement=":focus-visible {",
+        tests=BY_KEYS,
+    ),
     Mutant(
         path=f"{PAGE}/dom.js",
         claim="what scrolls is reached by keys",

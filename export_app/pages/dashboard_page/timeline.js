@@ -33,8 +33,30 @@ function drawing({ from, to, rows, arrows }, width, zone, say) {
   const x = (/** @type {number} */ ms) => LEFT + ((ms - from) / whole) * inner;
   const y = (/** @type {number} */ row) => TOP + row * ROW;
   const height = TOP + rows.length * ROW + AXIS;
-  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "legs", role: "img",
-    "aria-label": `Time line of ${rows.length} legs over ${duration(whole / 1000)}; the table below has the same` });
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "legs", role: "img", tabindex: 0,
+    "aria-label": `Time line of ${rows.length} legs over ${duration(whole / 1000)}. Use the arrow keys to move between its bars and arrows; the table below has the same` });
+  /** @type {{mark: Element, text: string}[]} */
+  const marks = [];
+  let chosen = -1;
+  /** @type {(n: number) => void} */
+  const choose = (n) => {
+    chosen = Math.max(0, Math.min(marks.length - 1, n));
+    marks.forEach(({ mark }, index) => mark.classList.toggle("chosen", index === chosen));
+    say(marks[chosen].text);
+  };
+  /** @type {(mark: Element, text: string) => void} */
+  const add = (mark, text) => {
+    const n = marks.push({ mark, text }) - 1;
+    mark.addEventListener("pointerenter", () => choose(n));
+    picture.append(mark);
+  };
+  picture.addEventListener("keydown", (event) => {
+    /** @type {Record<string, number>} */
+    const moves = { ArrowLeft: chosen - 1, ArrowUp: chosen - 1, ArrowRight: chosen + 1, ArrowDown: chosen + 1, Home: 0, End: marks.length - 1 };
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    choose(moves[event.key]);
+  });
   const wanted = whole / 1000 / Math.max(1, inner / TICK_WIDTH);
   const step = STEPS.find((size) => size >= wanted) ?? wanted;
   for (let s = 0; s <= whole / 1000; s += step) {
@@ -45,10 +67,8 @@ function drawing({ from, to, rows, arrows }, width, zone, say) {
   rows.forEach(({ leg, spans }, row) => spans.forEach((span) => {
     const thin = span.kind === "held" || span.kind === "queue";
     const text = `${nameOf(leg)}: ${told(span, zone)}`;
-    const bar = svg("rect", { class: `span k-${span.kind}`, x: x(span.from), y: y(row) + (thin ? 15 : 11), rx: 2,
-      width: Math.max(2, x(span.to) - x(span.from)), height: thin ? 7 : 15 }, svg("title", {}, text));
-    bar.addEventListener("pointerenter", () => say(text));
-    picture.append(bar);
+    add(svg("rect", { class: `span k-${span.kind}`, x: x(span.from), y: y(row) + (thin ? 15 : 11), rx: 2,
+      width: Math.max(2, x(span.to) - x(span.from)), height: thin ? 7 : 15 }, svg("title", {}, text)), text);
   }));
   rows.forEach(({ leg }, row) => picture.append(
     svg("text", { class: "leg-name", x: Math.min(x(leg.created_ts) + (arrows.some((arrow) => arrow.to === row) ? 8 : 0), width - 150), y: y(row) + 8 }, nameOf(leg))));
@@ -56,10 +76,8 @@ function drawing({ from, to, rows, arrows }, width, zone, say) {
     const [place, down] = [x(arrow.at), arrow.to > arrow.from];
     const [start, tip] = [y(arrow.from) + (down ? 27 : 10), y(arrow.to) + (down ? 10 : 27)];
     const text = `${arrow.moved ? "The call moved on" : "Calls"}: ${nameOf(rows[arrow.from].leg)} → ${nameOf(rows[arrow.to].leg)}, ${at(arrow.at, zone, "second")}`;
-    const line = svg("g", { class: arrow.moved ? "arrow moved" : "arrow" }, svg("title", {}, text),
-      svg("path", { d: `M${place} ${start}V${tip}` }), svg("path", { d: `M${place - 4} ${tip + (down ? -6 : 6)}L${place} ${tip}L${place + 4} ${tip + (down ? -6 : 6)}` }));
-    line.addEventListener("pointerenter", () => say(text));
-    picture.append(line);
+    add(svg("g", { class: arrow.moved ? "arrow moved" : "arrow" }, svg("title", {}, text),
+      svg("path", { d: `M${place} ${start}V${tip}` }), svg("path", { d: `M${place - 4} ${tip + (down ? -6 : 6)}L${place} ${tip}L${place + 4} ${tip + (down ? -6 : 6)}` })), text);
   }
   return picture;
 }
@@ -72,7 +90,7 @@ function drawing({ from, to, rows, arrows }, width, zone, say) {
 export function legLine(call, zone) {
   if (!call.legs.length) return null;
   const line = timeLine(call, Date.now());
-  const readout = el("p", { class: "readout muted" }, "Point at a bar or an arrow, or tap it, for its times.");
+  const readout = el("p", { class: "readout muted", "aria-live": "polite" }, "Point at a bar or an arrow, tap it, or use the arrow keys, for its times.");
   const say = (/** @type {string} */ text) => { readout.textContent = text; };
   const host = el("div", {});
   new ResizeObserver(() => {
