@@ -16,6 +16,8 @@ from benchmarks.table import Measured, summary, table, write
 NAMES = (
     "events",
     "pace",
+    "endtoend",
+    "hostile",
     "workers",
     "memory",
     "rating",
@@ -35,7 +37,10 @@ NAMES = (
     "sums",
     "upgrade",
     "sizing",
+    "growth",
 )
+# Only when it is named: ten minutes for a plot.
+_ALONE = ("growth",)
 
 # Of what a benchmark failed with: the first line of the trace says the rest.
 _SHOWN = 200
@@ -44,7 +49,7 @@ _SHOWN = 200
 def main(words: list[str]) -> None:
     """Run benchmarks, each with the amounts that follow its name, and print each figure as soon as it is there."""
     wanted: list[tuple[str, dict[str, int]]] = []
-    for word in words or NAMES:
+    for word in words or [name for name in NAMES if name not in _ALONE]:
         name, separator, value = word.partition("=")
         if not separator and name in NAMES:
             wanted.append((name, {}))

@@ -28,8 +28,8 @@ _SPEED = 10.0
 _CPU_S = {10: 2.0, 50: 1.2, 100: 1.0}
 _LATENCY_RATES = (10, 50, 300)
 _LATENCY_MS = {300: 20.0}
-# Nobody polls: a poll costs both. A batch says itself which calls are complete as soon as others can see it.
-_NOTIFY = """
+#: Nobody polls: a poll costs both. A batch says itself which calls are complete as soon as others can see it.
+NOTIFY = """
     CREATE FUNCTION tell_complete() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         PERFORM pg_notify('complete', string_agg(call_id, ' '))
@@ -52,7 +52,7 @@ def run(*, seconds: int = 20) -> Iterator[Figure]:
             used_s = _cpu_for_thousand(settings, connection, rate, seconds)
             what = f"{rate} calls a second: listener and PostgreSQL for 1,000 calls"
             yield Figure(what=what, value=used_s, unit="s of CPU", bound=at_most(bound_s))
-        connection.execute(_NOTIFY)
+        connection.execute(NOTIFY)
         for rate in _LATENCY_RATES:
             waits_ms = sorted(_waits_ms(settings, connection, rate, seconds))
             what = f"{rate} calls a second: hangup to row"
@@ -64,7 +64,8 @@ def run(*, seconds: int = 20) -> Iterator[Figure]:
 
 
 @contextmanager
-def _switch(rate: int, count: int) -> Generator["subprocess.Popen[str]"]:
+def paced_switch(rate: int, count: int) -> Generator["subprocess.Popen[str]"]:
+    """Run `benchmarks.paced_switch`, whose first line is its port; each call is a tenth as long as recorded."""
     command = [sys.executable, "-m", "benchmarks.paced_switch", str(rate), str(count), str(_SPEED)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
@@ -78,7 +79,7 @@ def _cpu_for_thousand(settings: Settings, connection: Connection, rate: int, sec
     load = Workload.of(rate * seconds)
     rows = load.rows.total()
     connection.execute("TRUNCATE call_cdr, call_leg, archive_outbox")
-    with _switch(rate, rate * seconds) as switch:
+    with paced_switch(rate, rate * seconds) as switch:
         assert switch.stdout
         with listen(settings, [int(switch.stdout.readline())]) as listener:
             complete = _wait_for(connection, rows // 10)
@@ -107,13 +108,13 @@ def _waits_ms(settings: Settings, connection: Connection, rate: int, seconds: in
     seen: dict[str, float] = {}
     with (
         connect(settings.require_database_url(), name="told", autocommit=True) as told,
-        _switch(rate, rate * seconds) as switch,
+        paced_switch(rate, rate * seconds) as switch,
     ):
         assert switch.stdout
         told.execute("LISTEN complete")
         sent: dict[str, float] = {}
         with listen(settings, [int(switch.stdout.readline())]):
-            reading = threading.Thread(target=_read_times, args=(switch.stdout, sent), daemon=True)
+            reading = threading.Thread(target=read_times, args=(switch.stdout, sent), daemon=True)
             reading.start()
             deadline = time.monotonic() + _TIMEOUT_S
             while len(seen) < load.rows.total():
@@ -131,7 +132,8 @@ def _waits_ms(settings: Settings, connection: Connection, rate: int, seconds: in
     return waits_ms
 
 
-def _read_times(lines: Iterator[str], sent: dict[str, float]) -> None:
+def read_times(lines: Iterator[str], sent: dict[str, float]) -> None:
+    """Note when the end of each leg was sent, from what a paced switch prints."""
     for line in lines:
         uid, at_s = line.split()
         sent[uid] = float(at_s)

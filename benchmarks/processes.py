@@ -76,6 +76,17 @@ def server_cpu_s(connection: Connection) -> float:
     return total
 
 
+def server_mb(connection: Connection) -> float:
+    """Return the memory of a connection's server on this machine, in MB; what its processes share counts once."""
+    parent = int(_stat(connection.info.backend_pid)[1])
+    total = 0
+    for pid in [parent, *children(parent)]:
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total * 1024 / 1e6
+
+
 def _stat(pid: int) -> list[str]:
     """Return the fields of /proc/PID/stat after the name: the state is 0, the parent 1, utime 11."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()

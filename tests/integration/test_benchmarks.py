@@ -14,6 +14,8 @@ from tests.paths import ROOT
 TINY: dict[str, dict[str, int]] = {
     "events": {"calls": 64, "stock_calls": 26, "rounds": 1},
     "pace": {"seconds": 2},
+    "endtoend": {"rate": 10, "seconds": 4},
+    "hostile": {"legs": 200, "large_legs": 100, "innocent": 2},
     "workers": {"calls": 52, "rounds": 1},
     "memory": {"calls": 52, "up": 20},
     "rating": {"largest": 1_000, "count": 2_000},
@@ -38,6 +40,7 @@ TINY: dict[str, dict[str, int]] = {
     "engine": {"calls": 1_200},
     "sums": {"calls": 1_000, "accounts": 2, "rounds": 1},
     "upgrade": {"calls": 1_000},
+    "growth": {"minutes": 1, "sizes": 2, "scale": 5},
     "sizing": {"calls": 52, "switches": 4, "rate": 50, "paced": 26},
 }  # fmt: skip
 
@@ -61,8 +64,8 @@ def test_every_benchmark_is_tried() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["calls=1000"], "'calls=1000' is none of events, pace, workers"),
-        (["evens"], "'evens' is none of events, pace, workers"),
+        (["calls=1000"], "'calls=1000' is none of events, pace, endtoend"),
+        (["evens"], "'evens' is none of events, pace, endtoend"),
         (["stats", "calls=many"], "'calls=many' is none of"),
         (["stats", "rows=1"], "stats has no rows: its amounts are calls, rounds"),
     ],

@@ -1,0 +1,217 @@
+"""How figures grow: the same work 1, 10 and 100 times, and what a unit of it costs then.
+
+Each is another benchmark's own measurement, mostly in processor time, so that other work on the machine changes little.
+A size is left out that would not be done within its share of `minutes`, by what the smaller ones took.
+"""
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks import archive_run, planning, prune, rerate
+from benchmarks.api import Client
+from benchmarks.database import database, fill_calls
+from benchmarks.events import Workload, feeder, listen
+from benchmarks.figure import TIMES, Figure, medians
+from benchmarks.plot import Panel, svg
+from benchmarks.processes import cpu_s, highest_mb, running, server_cpu_s
+from tests.factories import BUSY, call
+from tests.paths import ROOT
+from tollbook.store import keys
+from tollbook.store.calls import call_rows
+from tollbook.store.database import connect
+from tollbook.store.days.partitions import make_ready
+from tollbook.store.tariffs import tariffs
+from tollbook.times import MS_PER_DAY
+
+_TIMEOUT_S = 600.0
+_UP = 1_000
+_START = 1_790_000_000_000
+_DAYS = 30
+_ACCOUNT = "account3"
+_DEPTHS = (1, 10, 100, 1_000)
+_PAGE_ROWS = 20
+_PAGES = 50
+_BATCH = 100
+_PLOT = ROOT / "docs" / "growth.svg"
+MEMORY = "MB at most: "
+
+#: What was measured of one size: the values by the names of the lines. Those that begin with MEMORY are of that plot.
+Values = dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Something that is measured in three sizes; `x` is what they count, `unit` what the values are."""
+
+    title: str
+    unit: str
+    x: str
+    sizes: Sequence[int]
+    measure: Callable[[int], Values]
+
+
+def _listener(calls: int) -> Values:
+    """Play calls beside 1,000 that are up, as fast as they are read; count what listener and PostgreSQL take."""
+    rows = Workload.of(calls).rows.total()
+    with (
+        database() as settings,
+        connect(settings.require_database_url(), name="bench", autocommit=True) as connection,
+        feeder(calls, "json", up=_UP) as ports,
+    ):
+        make_ready(connection)
+        with listen(settings, ports) as listener:
+            deadline, complete, begun = time.monotonic() + _TIMEOUT_S, 0, (0, 0.0, 0.0)
+            while complete < rows:
+                assert time.monotonic() < deadline, f"{complete} of {rows} rows after {_TIMEOUT_S:.0f} s"
+                time.sleep(0.05)
+                ((complete,),) = connection.execute("SELECT count(end_ts) FROM call_cdr").fetchall()
+                if not begun[0] and complete:  # what the start took, and the calls that stay up, is not counted
+                    begun = (complete, cpu_s(listener.pid), server_cpu_s(connection))
+            counted = max(1, complete - begun[0])
+            return {
+                "listener": (cpu_s(listener.pid) - begun[1]) / counted * 1e6,
+                "PostgreSQL": (server_cpu_s(connection) - begun[2]) / counted * 1e6,
+                f"{MEMORY}listener": highest_mb(listener.pid),
+            }
+
+
+def _window(calls: int) -> Values:
+    """Keep so many calls of 30 days; count PostgreSQL's processor time for a page of the API, and for 100 more rows."""
+    with _serving(calls) as (client, url), connect(url, name="bench", autocommit=True) as connection:
+
+        def server_ms(work: Callable[[int], object]) -> float:
+            begun_s = server_cpu_s(connection)
+            for number in range(_PAGES):
+                work(number)
+            return (server_cpu_s(connection) - begun_s) / _PAGES * 1000
+
+        with connect(url, name="writer", autocommit=True) as writer:
+            until = _START + _DAYS * MS_PER_DAY
+            page_ms = server_ms(lambda _: client.get(f"limit={_BATCH}"))
+            batch_ms = server_ms(
+                lambda number: call_rows.upsert(
+                    writer, [call(f"new-{number}-{one}", _ACCOUNT, until - 1 - one, **BUSY) for one in range(_BATCH)]
+                )
+            )
+        return {"a page of 100": page_ms, "100 rows written": batch_ms}
+
+
+@contextlib.contextmanager
+def _serving(calls: int) -> Iterator[tuple[Client, str]]:
+    """Fill a window with calls of 10 accounts, and serve it; yield a client of one account, and the database's URL."""
+    with database() as settings, contextlib.ExitStack() as stack:
+        url = settings.require_database_url()
+        with connect(url, name="bench", autocommit=True) as connection:
+            fill_calls(connection, calls, accounts=10, since=_START, span=_DAYS * MS_PER_DAY)
+            tariffs.add_account(connection, tariffs.Account(account_id=_ACCOUNT, name=_ACCOUNT, plan_id=None))
+            key = keys.create(connection, account_id=_ACCOUNT, scopes=["cdr"])[1]
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            port = found.getsockname()[1]
+        ours = {"database_url": url, "data_dir": str(settings.data_dir), "rate_limit": "1000000"}
+        stack.enter_context(running("serve", api_bind=f"127.0.0.1:{port}", **ours))
+        client = Client(port, key)
+        client.wait_until_up()
+        yield client, url
+
+
+def _depths() -> dict[int, float]:
+    """Return the time of pages of 20 rows by their depth, in ms, medians taken in turn."""
+    with _serving(10 * _PAGE_ROWS * _DEPTHS[-1] * 11 // 10) as (client, _):
+        cursors = [client.page_after(depth - 1, _PAGE_ROWS) for depth in _DEPTHS]
+        times = medians(
+            9, *(lambda cursor=cursor: client.get(f"format=csv&limit={_PAGE_ROWS}{cursor}") for cursor in cursors)
+        )
+    return {depth: time_s * 1000 for depth, time_s in zip(_DEPTHS, times, strict=True)}
+
+
+def _of(figures: Iterator[Figure]) -> Values:
+    return {figure.what: figure.value for figure in figures}
+
+
+def _archive_run(calls: int) -> Values:
+    found, of = _of(archive_run.run(calls=calls, most=calls)), f"archive run of {calls:,} rows"
+    return {
+        "the command": found[f"{of}: the command"],
+        "PostgreSQL": found[f"{of}: PostgreSQL"],
+        f"{MEMORY}archive run": found[f"{of}: highest"],
+    }
+
+
+def _prune(calls: int) -> Values:
+    found = _of(prune.run(calls=calls, moved=calls // 100, report_s=1))
+    return {part: found[f"nobody reads: {part}"] / calls * 1e6 for part in ("verified", "dropped")}
+
+
+def _rerate(calls: int) -> Values:
+    found, of = _of(rerate.run(calls=calls)), f"a re-rate of {calls:,} archived calls"
+    return {"re-rate": 1e6 / found[of], f"{MEMORY}re-rate": found[f"{of}: highest"]}
+
+
+def _planning(files: int) -> Values:
+    found = _of(planning.run(files=files, rounds=1))
+    return {"of a compaction": found["planning a compaction"], "of a reader": found["a reader's plan"]}
+
+
+JOBS = (
+    Job(title="a call recorded", unit="µs of CPU", x="calls", sizes=(600, 6_000, 60_000), measure=_listener),
+    Job(title="archive run, a row", unit="µs of CPU", x="rows", sizes=(6_000, 60_000, 600_000), measure=_archive_run),
+    Job(title="planning, a file", unit="µs of CPU", x="files", sizes=(600, 6_000, 60_000), measure=_planning),
+    Job(title="prune, a call of the day", unit="µs", x="calls", sizes=(5_000, 50_000, 500_000), measure=_prune),
+    Job(title="re-rate, an archived call", unit="µs", x="calls", sizes=(12_000, 120_000, 1_200_000), measure=_rerate),
+    Job(
+        title="PostgreSQL, by what the window holds", unit="ms of CPU", x="calls in the window",
+        sizes=(30_000, 300_000, 3_000_000), measure=_window,
+    ),
+)  # fmt: skip
+
+
+def run(*, minutes: int = 10, sizes: int = 3, scale: int = 100, plot: int = 0) -> Iterator[Figure]:
+    """Yield what a unit costs in each of `sizes` sizes, and against the smallest.
+
+    `scale`: per cent of each size; `plot=1` draws docs/growth.svg.
+    """
+    deadline_s = time.monotonic() + minutes * 60
+    panels: list[Panel] = []
+    memory: dict[str, list[tuple[float, float]]] = {}
+    for number, job in enumerate(JOBS):
+        lines: dict[str, list[tuple[float, float]]] = {}
+        for times, size, values in _measured(job, sizes, scale, deadline_s, len(JOBS) - number):
+            for name, value in values.items():
+                if name.startswith(MEMORY):
+                    name = name.removeprefix(MEMORY)
+                    memory.setdefault(name, []).append((times, value))
+                    yield Figure(what=f"{job.title}, {size:,} {job.x}: {name}, highest", value=value, unit="MB")
+                    continue
+                lines.setdefault(name, []).append((size, value))
+                of = f"{job.title}, {size:,} {job.x}: {name}"
+                yield Figure(what=of, value=value, unit=job.unit)
+                if times > 1:
+                    least = lines[name][0][1]
+                    yield Figure(what=f"{of}, against {times} times less", value=value / least, unit=TIMES)
+        panels.append(Panel(title=f"{job.title}, {job.unit}", x=job.x, lines=lines, log=True))
+    pages = _depths()
+    for depth, time_ms in pages.items():
+        yield Figure(what=f"page {depth:,} of {_PAGE_ROWS} rows", value=time_ms, unit="ms")
+    panels.append(Panel(title="a page of the API, ms", x="its depth", lines={"20 rows": [*pages.items()]}, log=True))
+    panels.append(Panel(title="highest memory, MB", x="times the smallest work", lines=memory, log=True))
+    if plot:
+        _PLOT.write_text(svg(panels))
+
+
+def _measured(job: Job, sizes: int, scale: int, deadline_s: float, left: int) -> Iterator[tuple[int, int, Values]]:
+    """Yield how many times the smallest size each is, the size and its values; `left` jobs share what time there is."""
+    share_s = (deadline_s - time.monotonic()) / left
+    took: list[float] = []
+    begun_s = time.monotonic()
+    for times, full in zip((1, 10, 100), job.sizes[:sizes], strict=False):
+        # A start, and so much for each unit: the last step was nine tenths of the larger one's.
+        expected_s = took[-1] + 10 * (took[-1] - took[-2]) if len(took) > 1 else 0.0
+        if time.monotonic() - begun_s + expected_s > share_s and len(took) > 1:
+            return
+        before_s = time.monotonic()
+        size = max(1, full * scale // 100)
+        yield times, size, job.measure(size)
+        took.append(time.monotonic() - before_s)
