@@ -6,16 +6,15 @@ from typing import Final
 from flask import Response
 from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
 
 from export_app.agents.all_time import AgentFigures, figures_of
 from export_app.agents.schema import AgentList
 from export_app.auth.request import current_identity, key_blueprint
 from export_app.context import services
-from export_app.stats.query import DEFAULT_WINDOW_MS
 from export_app.web.openapi import get
 from export_app.web.parameters import MAX_LIMIT, EpochMs, Limit, OfAccount, Text
 from export_app.web.responses import as_json
+from export_app.web.window import check_order, window_of
 from tollbook.model.agents.spans import BUCKETS
 from tollbook.model.scopes import AGENTS
 
@@ -43,8 +42,7 @@ class AgentsQuery(OfAccount):
 
     @model_validator(mode="after")
     def _in_order(self) -> "AgentsQuery":
-        if self.since is not None and self.until is not None and self.since > self.until:
-            raise PydanticCustomError("order", "since must not be later than until: swap them")
+        check_order(self.since, self.until)
         return self
 
 
@@ -55,8 +53,7 @@ def list_agents(query: AgentsQuery) -> Response:
     identity.require(AGENTS)
     accounts, here = identity.accounts_of(query.account), services()
     now_ms = time.time_ns() // 1_000_000
-    until = now_ms if query.until is None else min(query.until, now_ms)
-    since = max(0, until - DEFAULT_WINDOW_MS) if query.since is None else min(query.since, until)
+    since, until = window_of(query.since, query.until, now_ms=now_ms)
     limit = query.limit or DEFAULT_AGENTS
     names = {name for name in (query.agent_id, query.userId) if name is not None}
     found: list[AgentFigures] = []

@@ -55,6 +55,11 @@ class Identity:
         return accounts
 
     @property
+    def shown_key(self) -> str:
+        """The key's number and first characters, for logs and for what says who did something."""
+        return f"key {self.key.key_id} ({self.key.hint}…)"
+
+    @property
     def is_operator(self) -> bool:
         """Whether this is an operator's key."""
         return OPERATOR in self.key.scopes

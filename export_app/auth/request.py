@@ -138,14 +138,19 @@ def request_client() -> Address | None:
     return client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For"), proxies)
 
 
+def bearer_token(authorization: str | None) -> str | None:
+    """Return what a header Authorization has by the scheme Bearer; None: it has another one, or there is no header."""
+    if authorization is None or authorization[: len(_BEARER)].lower() != _BEARER:
+        return None
+    return authorization[len(_BEARER) :].strip()
+
+
 def sent_key(key: str | None, authorization: str | None) -> str | None:
     """Return the API key out of the two headers that it may be sent in; raises ApiError for two different ones.
 
     Of other schemes than Bearer, which proxies use for themselves, nothing is read.
     """
-    bearer = None
-    if authorization is not None and authorization[: len(_BEARER)].lower() == _BEARER:
-        bearer = authorization[len(_BEARER) :].strip()
+    bearer = bearer_token(authorization)
     if key and bearer and key != bearer:
         raise unauthorized(
             "two_keys",

@@ -7,7 +7,6 @@ from flask import Response, request
 from pydantic import Field
 
 from export_app.auth.cookie import drop_session_cookie, session_cookie, set_session_cookie
-from export_app.auth.identity import Identity
 from export_app.auth.request import (
     KEY_HEADER,
     authenticate,
@@ -71,7 +70,7 @@ def sign_in() -> Response:
         raise ApiError(409, "no_key", "a session starts no other: sign in with an API key in the header x-api-key")
     with here.database.looking_up() as connection:
         token, expires_at = sessions.start(connection, identity.key.key_id, valid_s=here.session_s)
-    log_line(_log, logging.INFO, "signed in", key=_key(identity))
+    log_line(_log, logging.INFO, "signed in", by=identity.shown_key)
     response = as_json({"ok": True, "expires_ts": int(expires_at.timestamp() * 1000)}, _CREATED)
     hashed = sessions.token_hash(token)
     assert hashed is not None  # it has just been made
@@ -130,7 +129,7 @@ def sign_out_everywhere() -> Response:
     identity, here = current_identity(), services()
     with here.database.looking_up() as connection:
         ended = sessions.end_all(connection, identity.key.key_id)
-    log_line(_log, logging.INFO, "signed out everywhere", key=_key(identity), sessions=ended)
+    log_line(_log, logging.INFO, "signed out everywhere", by=identity.shown_key, sessions=ended)
     response = as_json({"ok": True, "ended": ended})
     drop_session_cookie(response, request, here)
     return response
@@ -139,7 +138,3 @@ def sign_out_everywhere() -> Response:
 def document_session(document: dict[str, Any]) -> None:
     """Say in an OpenAPI document what needs no key."""
     document["paths"]["/v1/session"]["get"]["security"] = []
-
-
-def _key(identity: Identity) -> str:
-    return f"{identity.key.key_id} ({identity.key.hint}…)"

@@ -25,6 +25,7 @@ from export_app.web.parameters import (
     names_hint,
     quoted,
 )
+from export_app.web.window import check_order
 from tollbook.model.filters import Filters
 from tollbook.model.record import COLUMNS, EXTRA_COLUMNS
 from tollbook.model.selection import ChangePosition, Changes, Order, Selection
@@ -109,8 +110,7 @@ class CallsQuery(FilterQuery):
 
     @model_validator(mode="after")
     def _in_order(self) -> "CallsQuery":
-        if self.until is not None and self.since > self.until:
-            raise PydanticCustomError("order", "since must not be later than until: swap them")
+        check_order(self.since, self.until)
         if self.style is not None and self.format != "csv":
             raise PydanticCustomError("style", "style=local is a style of format=csv: add that, or leave style out")
         if self.tz is not None and not self.is_for_people:

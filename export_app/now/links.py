@@ -53,7 +53,7 @@ def create_link(body: NewLink) -> Response:
     if made is None:
         raise ApiError(409, "too_many_links", f"there are {MAX_LINKS} links already: delete one that nobody needs")
     link, token = made
-    log_line(_log, logging.INFO, "wallboard link made", link=link.link_id, key=identity.key.key_id)
+    log_line(_log, logging.INFO, "wallboard link made", link=link.link_id, by=identity.shown_key)
     return as_json({"ok": True, **_shown(link), "token": token}, _CREATED)
 
 
@@ -65,7 +65,7 @@ def delete_link(path: LinkPath) -> Response:
     with services().database.looking_up() as connection:
         if not wallboard_links.delete(connection, path.id):
             raise ApiError(404, "no_link", "there is no such link: GET /v1/wallboard/links lists all")
-    log_line(_log, logging.INFO, "wallboard link deleted", link=path.id, key=identity.key.key_id)
+    log_line(_log, logging.INFO, "wallboard link deleted", link=path.id, by=identity.shown_key)
     return as_json({"ok": True, "id": path.id})
 
 

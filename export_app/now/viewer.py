@@ -1,19 +1,21 @@
 """Who watches: somebody with a key or a session, or with a link that shows one queue and nothing else."""
 
-from typing import Final
-
 from flask import g, request
 
 from export_app.auth.identity import unauthorized
-from export_app.auth.request import authenticate, check_session_attempts, current_identity, request_client
+from export_app.auth.request import (
+    authenticate,
+    bearer_token,
+    check_session_attempts,
+    current_identity,
+    request_client,
+)
 from export_app.context import services
 from export_app.now.feeds import Viewer
 from export_app.web.errors import ApiError
 from tollbook.model.accounts import OneAccount
 from tollbook.model.scopes import AGENTS, CDR, QUEUES, grants
 from tollbook.store import wallboard_links
-
-_BEARER: Final = "bearer "
 
 
 def find_viewer() -> Viewer:
@@ -38,10 +40,8 @@ def find_viewer() -> Viewer:
 
 def sent_link(authorization: str | None) -> str | None:
     """Return the token of a link out of the header Authorization; None: it has none."""
-    if authorization is None or authorization[: len(_BEARER)].lower() != _BEARER:
-        return None
-    token = authorization[len(_BEARER) :].strip()
-    return token if token.startswith("wb_") else None
+    token = bearer_token(authorization)
+    return token if token is not None and token.startswith("wb_") else None
 
 
 def _by_link(token: str) -> Viewer:

@@ -6,17 +6,17 @@ from typing import Final
 from flask import Response
 from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
 
 from export_app.auth.request import current_identity, key_blueprint
 from export_app.context import services
 from export_app.queues.figures import sipio_figures
 from export_app.queues.schema import QueueList
 from export_app.stats.all_time import SumsQuestion, sum_all_time
-from export_app.stats.query import DEFAULT_WINDOW_MS, ServiceLevel
+from export_app.stats.query import ServiceLevel
 from export_app.web.openapi import get
 from export_app.web.parameters import MAX_LIMIT, EpochMs, Limit, OfAccount
 from export_app.web.responses import as_json
+from export_app.web.window import check_order, window_of
 from tollbook.archive.engine.question import MAX_GROUPS
 from tollbook.model.queue_sums import SERVICE_LEVEL_S
 from tollbook.model.scopes import QUEUES
@@ -48,8 +48,7 @@ class QueuesQuery(OfAccount):
 
     @model_validator(mode="after")
     def _in_order(self) -> "QueuesQuery":
-        if self.since is not None and self.until is not None and self.since > self.until:
-            raise PydanticCustomError("order", "since must not be later than until: swap them")
+        check_order(self.since, self.until)
         return self
 
 
@@ -60,8 +59,7 @@ def list_queues(query: QueuesQuery) -> Response:
     identity.require(QUEUES)
     accounts, here = identity.accounts_of(query.account), services()
     now_ms = time.time_ns() // 1_000_000
-    until = now_ms if query.until is None else min(query.until, now_ms)
-    since = max(0, until - DEFAULT_WINDOW_MS) if query.since is None else min(query.since, until)
+    since, until = window_of(query.since, query.until, now_ms=now_ms)
     sl_s = SERVICE_LEVEL_S if query.slSec is None else query.slSec
     limit = query.limit or DEFAULT_QUEUES
     question = SumsQuestion(

@@ -22,8 +22,8 @@ from export_app.web.parameters import (
     quoted,
     whole_number,
 )
+from export_app.web.window import check_order, window_of
 from tollbook.model.queue_sums import SERVICE_LEVEL_S
-from tollbook.times import MS_PER_DAY
 
 UNITS: Final[tuple[periods.Unit, ...]] = ("hour", "day", "month")
 # The column of each group that is not a period of time.
@@ -42,7 +42,6 @@ GROUPS: Final = (*UNITS, *COLUMN_OF)
 _OF_QUEUES: Final = frozenset(("queue", "agent"))
 MAX_GROUPINGS: Final = 2
 MAX_PERIODS: Final = 1000  # the hours of 41 days, and a little more
-DEFAULT_WINDOW_MS: Final = 30 * MS_PER_DAY
 DEFAULT_GROUPS: Final = 1000
 
 _ONE = f"({'|'.join(GROUPS)})"
@@ -127,8 +126,7 @@ class StatsQuery(FilterQuery):
 
     @model_validator(mode="after")
     def _in_order(self) -> "StatsQuery":
-        if self.since is not None and self.until is not None and self.since > self.until:
-            raise PydanticCustomError("order", "since must not be later than until: swap them")
+        check_order(self.since, self.until)
         return self
 
 
@@ -148,9 +146,7 @@ class StatsRequest:
 
 def resolve_query(query: StatsQuery, *, now_ms: int) -> StatsRequest:
     """Return what a query asks for; raises ApiError for more hours or days than an answer can hold."""
-    until = min(query.until if query.until is not None else now_ms, now_ms)
-    since = query.since if query.since is not None else max(0, until - DEFAULT_WINDOW_MS)
-    since = min(since, until)
+    since, until = window_of(query.since, query.until, now_ms=now_ms)
     zone = ZoneInfo(query.tz)
     groups = query.group_names
     period_starts: dict[str, list[int]] = {

@@ -83,13 +83,13 @@ def create_webhook(body: NewWebhook) -> Response:
     with services().database.writing(identity.accounts) as connection:
         made = store.create(
             connection, account_id=identity.key.account_id, url=body.url, events=events, secret=secret,
-            created_by=_key(identity),
+            created_by=identity.shown_key,
         )  # fmt: skip
     if made is None:
         raise ApiError(
             409, "too_many_webhooks", f"there are {MAX_ENDPOINTS} endpoints already: delete one that is not used"
         )
-    log_line(_log, logging.INFO, "endpoint made", endpoint=webhook_name(made.webhook_id), by=_key(identity))
+    log_line(_log, logging.INFO, "endpoint made", endpoint=webhook_name(made.webhook_id), by=identity.shown_key)
     shown = {"ok": True, **_shown(made, 0), "secret": secret, "standard_secret": standard_secret(secret)}
     return as_json(shown, _CREATED)
 
@@ -156,8 +156,8 @@ def _delete(name: str) -> Response:
             (webhook,) = _own([store.find(connection, number)], identity)
         except (UsageError, ValueError) as error:
             raise _not_found(name) from error
-        store.delete(connection, webhook.webhook_id, deleted_by=_key(identity))
-    log_line(_log, logging.INFO, "endpoint deleted", endpoint=webhook_name(number), by=_key(identity))
+        store.delete(connection, webhook.webhook_id, deleted_by=identity.shown_key)
+    log_line(_log, logging.INFO, "endpoint deleted", endpoint=webhook_name(number), by=identity.shown_key)
     return as_json({"ok": True, "id": webhook_name(number)})
 
 
@@ -170,10 +170,6 @@ def _number(name: str) -> int:
 
 def _not_found(name: str) -> ApiError:
     return ApiError(404, "no_webhook", f"there is no endpoint {name[:40]!r}: GET /v1/webhooks lists yours")
-
-
-def _key(identity: Identity) -> str:
-    return f"key {identity.key.key_id} ({identity.key.hint}…)"
 
 
 def _shown(webhook: Webhook, waiting: int) -> dict[str, msgspec.Raw | object]:

@@ -3,9 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
-from export_app.stats.query import DEFAULT_WINDOW_MS, MAX_PERIODS, StatsQuery, resolve_query
+from export_app.stats.query import MAX_PERIODS, StatsQuery, resolve_query
 from export_app.web.errors import ApiError
 from export_app.web.parameters import parameter_error
+from export_app.web.window import DEFAULT_WINDOW_MS
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
