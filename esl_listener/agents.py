@@ -16,8 +16,8 @@ from tollbook.times import MS_PER_DAY, US_PER_MS, clock_us
 
 #: A quarter of an hour of 1,000 agents, each with three changes a call and a call every three minutes: 5 MB.
 MAX_CHANGES: Final = 20_000
-# A switch that is connected anew so often while PostgreSQL is away has heard nothing worth more.
-_MAX_BEGAN: Final = 1_000
+# Of each switch. One that is connected anew so often while PostgreSQL is away has heard little between.
+_MAX_BEGAN: Final = 20
 
 # Some 20 MB. Then what is known is written once more.
 _MAX_SERVED: Final = 100_000
@@ -84,7 +84,10 @@ class AgentInbox:
 
     def begin(self, address: str, heard_us: int) -> None:
         """Note that a switch is heard again, for the first time since `heard_us` (0: since another process did)."""
-        del self._began[: max(0, len(self._began) - _MAX_BEGAN)]
+        of_switch = [place for place, began in enumerate(self._began) if began.address == address]
+        # The oldest but the first, which says since when nothing is known.
+        for place in reversed(of_switch[1 : len(of_switch) - _MAX_BEGAN + 2]):
+            del self._began[place]
         self._began.append(HearingBegan(address=address, heard_us=heard_us))
 
     def put(self, address: str, changes: Iterable[AgentChange]) -> int:

@@ -155,7 +155,8 @@ def test_pandas_and_duckdb_read_what_they_are_given(api: Api, number: int) -> No
     assert api.run(sys.executable, "-c", PYTHON[number]) == f"{ROWS * COST / 1e6:.6f}\n"
 
 
-# As sip.io's public pages have them (https://sip.io/docs/api/public-api/, /docs/reporting/call-cdr/, /queue-metrics/).
+# As sip.io's public pages have them (https://sip.io/docs/api/public-api/, /webhooks/, /docs/reporting/call-cdr/,
+# /queue-metrics/).
 SIPIO = (
     "curl https://api.sip.io/v1/whoami -H 'x-api-key: sk_…'",
     "curl https://api.sip.io/v1/account -H 'Authorization: Bearer <jwt>'",
@@ -164,6 +165,11 @@ SIPIO = (
     "curl 'https://api.sip.io/v1/calls?since=1719600000000&limit=100' -H 'x-api-key: sk_…'",
     "curl 'https://api.sip.io/v1/queues?since=1719600000000' -H 'x-api-key: sk_…'",
     "curl https://api.sip.io/v1/numbers -H 'x-api-key: sk_…'",
+    "curl 'https://api.sip.io/v1/agents?userId=us_dana' -H 'x-api-key: sk_…'",
+    "curl -X POST https://api.sip.io/v1/webhooks -H 'x-api-key: sk_…' -H 'content-type: application/json'"
+    """ -d '{ "url": "https://acme.com/hooks/sipio", "events": "call.started,call.ended", "secret": "optional" }'""",
+    "curl https://api.sip.io/v1/webhooks -H 'x-api-key: sk_…'",
+    "curl -X POST https://api.sip.io/v1/webhooks/test -H 'x-api-key: sk_…'",
 )
 
 
@@ -179,7 +185,8 @@ def test_the_lines_of_sipio_work_with_the_host_changed(api: Api, line: str) -> N
     else:
         answer = json.loads(printed)
         members = {"whoami": {"accountId", "scopes", "via"}, "calls": {"ok", "count", "rows"}, "queues": {"queues"},
-                   "numbers": {"numbers"}, "account": {"name", "status", "timezone"}}  # fmt: skip
+                   "numbers": {"numbers"}, "account": {"name", "status", "timezone"}, "agents": {"agents"},
+                   "webhooks": {"ok"}}  # fmt: skip
         (name,) = [name for name in members if f"/v1/{name}" in line]
         assert members[name] <= set(answer)
 

@@ -47,6 +47,18 @@ def test_what_could_not_be_written_comes_first_again() -> None:
     assert again.lists == [listed(AT_US + 1)]
 
 
+def test_a_switch_that_flaps_hides_no_gap_of_another() -> None:
+    """While PostgreSQL is away: when each was first not heard is kept, and it is bounded of each."""
+    inbox = AgentInbox()
+    inbox.begin("quiet", 1)
+    for number in range(5_000):
+        inbox.begin("flapping", number)
+    heard = [(began.address, began.heard_us) for began in inbox.take().began]
+    assert heard[:2] == [("quiet", 1), ("flapping", 0)]
+    assert heard[-1] == ("flapping", 4_999)
+    assert len(heard) < 100
+
+
 def test_for_whom_an_agent_works_is_noted_once_a_day() -> None:
     served = ServedAgents()
     event = SwitchEvent(cc_action="bridge-agent-start", agent="bob", account="acme", at_us=AT_US)
