@@ -73,6 +73,13 @@ MUTANTS = (
         tests=("tests/integration/esl_listener/test_writer.py",),
     ),
     Mutant(
+        path="tollbook/store/agents/days.py",
+        claim="where nothing was said of agents no day is due",
+        text="if said_us is None:",
+        replacement="said_us = said_us or 0\n        if False:",
+        tests=(f"{CLOSE}::test_where_no_agent_was_ever_heard_of_no_day_is_closed",),
+    ),
+    Mutant(
         path="maintenance/agents/close.py",
         claim="a day that the archive has is not written again",
         text="if holds_day(table, day):",

@@ -129,14 +129,12 @@ def closed_days(connection: Connection) -> set[int]:
 
 
 def first_open_day(connection: Connection) -> int | None:
-    """Return the first day that is not closed and of which, or of one before, anything was said; None: nothing ever."""
+    """Return the first day that is not closed and of which, or of one before, anything was said; None: nothing is."""
     with store_errors():
-        found = scalar(
-            connection,
-            "SELECT greatest((SELECT open_day FROM agent_window)::bigint, min(at_us) / %s) FROM agent_state",
-            US_PER_DAY,
-        )
-    return None if found is None else int(str(found))
+        said_us = scalar(connection, "SELECT min(at_us) FROM agent_state")
+        if said_us is None:  # `greatest` would pass it over, and every day since 1970 be due
+            return None
+        return max(int(str(scalar(connection, "SELECT open_day FROM agent_window"))), int(str(said_us)) // US_PER_DAY)
 
 
 def sum_days(connection: Connection, first: int, end: int, *, agent: str | None = None) -> list[AgentTime]:

@@ -88,6 +88,16 @@ def test_a_closed_day_is_archived_once(settings: Settings, worked: Connection) -
     assert {row["agent"]: row["bucket"] for row in archived(settings) if row["day"] == DAY + 1}["eve"] == "offline"
 
 
+def test_where_no_agent_was_ever_heard_of_no_day_is_closed(settings: Settings, database: Connection) -> None:
+    """Nor is there a table of agents in the archive; nor one more state of it where what was said is all dropped."""
+    database.autocommit = True
+    assert close_agent_days(settings, now_ms=AFTER) == ClosedDays()
+    with open_catalog(settings) as catalog:
+        assert load_agent_states(catalog) is None
+    database.execute("UPDATE agent_window SET open_day = %s", (DAY,))
+    assert close_agent_days(settings, now_ms=AFTER) == ClosedDays()
+
+
 def test_a_kill_between_archive_and_database_doubles_nothing(
     settings: Settings, worked: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
