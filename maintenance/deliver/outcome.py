@@ -40,7 +40,7 @@ def settlement(outcomes: Collection[Outcome], failures: dict[int, int], failing_
     failed = [
         Failure(
             key=outcome.delivery.key,
-            error=outcome.error[:MAX_ERROR],
+            error=_kept(outcome.error),
             again_s=delivery_wait_s(outcome.delivery.attempts + 1, outcome.delivery.failed_for_s),
         )
         for outcome in outcomes
@@ -57,6 +57,11 @@ def settlement(outcomes: Collection[Outcome], failures: dict[int, int], failing_
     return Settlement(delivered=delivered, failed=failed, states=states)
 
 
+def _kept(error: str) -> str:
+    """Return an error as a text that PostgreSQL takes: a NUL would fail whatever is written with it, each time."""
+    return "".join(char if char.isprintable() else " " for char in error[:MAX_ERROR])
+
+
 def _state(
     webhook_id: int,
     outcomes: Sequence[Outcome],
@@ -68,7 +73,7 @@ def _state(
     for outcome in outcomes:
         if outcome.error:
             failures += 1
-            error = outcome.error[:MAX_ERROR]
+            error = _kept(outcome.error)
             dead += outcome.delivery.key in given_up
         else:
             failures, delivered = 0, delivered + 1

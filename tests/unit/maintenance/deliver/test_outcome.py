@@ -51,3 +51,9 @@ def test_410_switches_off_at_once() -> None:
 def test_an_error_is_kept_in_few_words() -> None:
     found = settlement([Outcome(delivery=delivery(), error="x" * 1000)], {}, {})
     assert len(found.failed[0].error) == len(found.states[0].error) == 300
+
+
+def test_an_error_is_text_that_the_database_takes() -> None:
+    """Whatever the other side put into it: otherwise it could not be written, nor anything beside it."""
+    found = settlement([Outcome(delivery=delivery(), error="a\0b\ud800c\n\x1bd")], {}, {})
+    assert found.failed[0].error == found.states[0].error == "a b c  d"
