@@ -103,13 +103,16 @@ def identify(
     """
     if not secret:
         raise unauthorized("missing_key", f"no API key: {_HOW}")
-    key = None
-    if hashed is not None:
-        with database.looking_up() as connection:
-            key = keys.find(connection, hashed)
-    if hashed is None or key is None:
-        raise unauthorized("unknown_key", f"this API key is unknown or revoked: {_HOW}, or ask for a new one")
-    return _identity(key, hashed, client, tenants_see_carriers=tenants_see_carriers)
+    unknown = unauthorized("unknown_key", f"this API key is unknown or revoked: {_HOW}, or ask for a new one")
+    if hashed is None:
+        raise unknown
+    with database.looking_up() as connection:
+        key = keys.find(connection, hashed)
+        if key is None:
+            raise unknown
+        found = _identity(key, hashed, client, tenants_see_carriers=tenants_see_carriers)
+        keys.note_use(connection, key)
+    return found
 
 
 def identify_session(
@@ -117,11 +120,13 @@ def identify_session(
 ) -> Identity:
     """Return the identity of the key of a session, which opens what the key does; raises ApiError as `identify`."""
     with database.looking_up() as connection:
-        found = keys.find_by_session(connection, token_hash)
-    if found is None:
-        raise session_ended()
-    key, key_hash = found
-    return _identity(key, key_hash, client, tenants_see_carriers=tenants_see_carriers, session=token_hash)
+        of_session = keys.find_by_session(connection, token_hash)
+        if of_session is None:
+            raise session_ended()
+        key, key_hash = of_session
+        found = _identity(key, key_hash, client, tenants_see_carriers=tenants_see_carriers, session=token_hash)
+        keys.note_use(connection, key)
+    return found
 
 
 def _identity(

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, Literal, LiteralString, TypeAlias
+from typing import Literal, LiteralString, TypeAlias
 
 from tollbook.errors import UsageError
 from tollbook.store.database import Connection, scalar, store_errors
@@ -84,7 +84,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 class ApiKey:
     """A stored key. `account_id` None: every account. `hint`: the first characters of the key.
 
-    `networks`: where it may be used from; None: anywhere.
+    `networks`: where it may be used from; None: anywhere. `use_unnoted`: no use was noted in the last minute.
     """
 
     key_id: int
@@ -97,6 +97,7 @@ class ApiKey:
     revoked_at: dt.datetime | None
     expires_at: dt.datetime | None = None
     state: KeyState = "valid"
+    use_unnoted: bool = False
 
 
 def key_hash(secret: str) -> bytes | None:
@@ -128,20 +129,27 @@ def create(
 
 
 def find(connection: Connection, hashed: bytes) -> ApiKey | None:
-    """Return the key with this hash, and record its use if it is valid; None when it is unknown or revoked."""
+    """Return the key with this hash; None when it is unknown or revoked. Who lets it open something notes its use."""
     with store_errors():
         row = connection.execute(_FIND, (hashed,)).fetchone()
-        return None if row is None else _used(connection, *row)
+    return None if row is None else _key(*row)
 
 
 def find_by_session(connection: Connection, token_hash: bytes) -> tuple[ApiKey, bytes] | None:
     """Return the key of a session (`tollbook.store.sessions`) and its hash, as `find`; None: one of both has ended."""
     with store_errors():
         row = connection.execute(_FIND_BY_SESSION, (token_hash,)).fetchone()
-        if row is None:
-            return None
-        *found, key_hash = row
-        return _used(connection, *found), bytes(key_hash)
+    if row is None:
+        return None
+    *found, key_hash = row
+    return _key(*found), bytes(key_hash)
+
+
+def note_use(connection: Connection, key: ApiKey) -> None:
+    """Record that a key has opened something, unless that was recorded lately; raises StoreUnavailable."""
+    if key.use_unnoted:
+        with store_errors():
+            connection.execute(_NOTE_USE, (key.key_id,))
 
 
 def valid_hashes(connection: Connection) -> set[bytes]:
@@ -212,14 +220,6 @@ def _insert(
     return _key(*row), secret
 
 
-def _used(connection: Connection, *row: Any) -> ApiKey:
-    *columns, unnoted = row
-    key = _key(*columns)
-    if unnoted and key.state == "valid":
-        connection.execute(_NOTE_USE, (key.key_id,))
-    return key
-
-
 def _locked(connection: Connection, key_id: int) -> ApiKey:
     row = connection.execute(_LOCK, (key_id,)).fetchone()
     if row is None:
@@ -238,6 +238,7 @@ def _key(
     revoked_at: dt.datetime | None,
     expires_at: dt.datetime | None,
     state: KeyState,
+    use_unnoted: bool = False,
 ) -> ApiKey:
     return ApiKey(
         key_id=key_id,
@@ -250,4 +251,5 @@ def _key(
         revoked_at=revoked_at,
         expires_at=expires_at,
         state=state,
+        use_unnoted=use_unnoted,
     )

@@ -55,7 +55,12 @@ def test_a_key_works_only_from_its_networks(limited: FlaskClient, accounts: Conn
     """From elsewhere it is refused with the address that was seen; X-Forwarded-For from a stranger changes nothing."""
     networks = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")]
     secret = keys.create(accounts, account_id="acme", scopes=["cdr"], networks=networks)[1]
+    assert whoami(limited, secret, peer="198.51.100.7").status_code == 403
+    # What was refused is no use: `key log` must not say that the key was used.
+    assert keys.every(accounts)[0].last_used_at is None
+    assert accounts.execute("SELECT count(*) FROM key_event WHERE event = 'used'").fetchone() == (0,)
     assert whoami(limited, secret).status_code == 200
+    assert keys.every(accounts)[0].last_used_at is not None
     assert whoami(limited, secret, peer="2001:db8::7").status_code == 200
     assert whoami(limited, secret, peer="10.0.0.1", forwarded="192.0.2.9").status_code == 200
     for peer, forwarded in (("198.51.100.1", None), ("198.51.100.1", "192.0.2.7"), ("10.0.0.1", None)):
