@@ -14,12 +14,8 @@ from tollbook.model.formula import defuse
 from tollbook.model.record import Record
 from tollbook.times import LAST_MS, MS_PER_DAY
 
-#: Where spreadsheets expect `,` between fields and a decimal point, and where `;` and a decimal comma.
+#: Where spreadsheets expect `,` between fields and a decimal point; in the others `;` and a decimal comma.
 POINT_LOCALES: Final = ("en",)
-COMMA_LOCALES: Final = (
-    "bg", "cs", "da", "de", "el", "es", "et", "fi", "fr", "hr", "hu", "it", "lt", "lv", "nb", "nl", "pl", "pt", "ro",
-    "ru", "sk", "sl", "sv", "tr", "uk",
-)  # fmt: skip
 Locale: TypeAlias = Literal[
     "en", "bg", "cs", "da", "de", "el", "es", "et", "fi", "fr", "hr", "hu", "it", "lt", "lv", "nb", "nl", "pl", "pt",
     "ro", "ru", "sk", "sl", "sv", "tr", "uk",

@@ -134,8 +134,3 @@ def spans_of_day(connection: Connection, day: int) -> Iterator[tuple[AgentTime, 
             if spans := unheard.spans(history, since_ms, until_ms):
                 account_id = history.account_id if history.own_since <= since_ms else None
                 yield AgentTime(history.switch, history.agent, account_id, sums_of(spans)), spans
-
-
-def sum_day(connection: Connection, day: int) -> list[AgentTime]:
-    """Return what a day came to by what was said."""
-    return [agent for agent, _ in spans_of_day(connection, day)]

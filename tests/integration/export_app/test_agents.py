@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from export_app.agents.schema import AgentList
-from maintenance.agents.close import sum_day
+from maintenance.agents.close import spans_of_day
 from tollbook.model.agents.change import AgentChange, ChangeKind
 from tollbook.model.agents.figures import AgentSums, AgentTime
 from tollbook.store import keys
@@ -125,7 +125,7 @@ def test_no_account_sees_anothers_agents(
 
 def close(connection: Connection, day: int) -> None:
     """Close a day as `archive run` does, but for the archive."""
-    close_day(connection, day, sum_day(connection, day))
+    close_day(connection, day, [agent for agent, _ in spans_of_day(connection, day)])
 
 
 def test_an_agent_that_changes_sides_leaves_the_past(

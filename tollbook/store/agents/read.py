@@ -10,7 +10,7 @@ from typing import Any, Final
 from tollbook.errors import QuestionTooLarge
 from tollbook.model.agents.change import AgentChange
 from tollbook.model.agents.spans import AgentSpan, Gap, spans_of
-from tollbook.store.database import Connection, scalar, store_errors
+from tollbook.store.database import Connection, store_errors
 from tollbook.times import US_PER_MS, US_PER_SECOND
 
 #: Three heartbeats. Whoever has not been heard for so long may be doing anything.
@@ -116,12 +116,6 @@ def iterate_histories(connection: Connection, since_ms: int, until_ms: int) -> I
     with connection.cursor("agents") as cursor:
         cursor.itersize = _ROWS_AT_ONCE
         yield from _histories(cursor.execute(_CHANGES, _parameters(since_ms, until_ms, None)))
-
-
-def count_agents(connection: Connection) -> int:
-    """Return how many agents the connection sees."""
-    with store_errors():
-        return int(str(scalar(connection, "SELECT count(*) FROM agent")))
 
 
 def _parameters(since_ms: int, until_ms: int, agent: str | None) -> dict[str, object]:

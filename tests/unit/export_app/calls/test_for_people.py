@@ -3,7 +3,7 @@
 import csv
 import datetime as dt
 import io
-from typing import Any, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import openpyxl
@@ -12,9 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export_app.calls.for_people import (
-    COMMA_LOCALES,
-    POINT_LOCALES,
-    Locale,
     Style,
     columns_read,
     encode_csv,
@@ -60,11 +57,6 @@ def test_a_line_is_what_the_locales_spreadsheet_reads(locale: Any, separator: st
         ["call_id", "from_num", "to_num", "start_time", "billsec", "estimated", "rx_mos", "cost", "currency"],
         ["a", "030123456", "+4930123456", "2026-01-01T01:00:00.123+01:00", "60", "false", mos, cost, "EUR"],
     ]  # fmt: skip
-
-
-def test_every_locale_is_known() -> None:
-    """The list of the parameter is the two lists together."""
-    assert get_args(Locale) == (*POINT_LOCALES, *COMMA_LOCALES)
 
 
 def test_an_amount_has_its_currency_beside_it() -> None:
