@@ -172,7 +172,7 @@ def _agents(connection: Connection, accounts: Accounts, now_ms: int) -> list[Age
             # A span that begins with the time that was asked for began before it.
             since_ts=one.now.from_ms if one.now.from_ms > now_ms - AGENTS_MS else None,
         )
-        for one in found[:MAX_AGENTS]
+        for one in found
         if one.now is not None
     ]  # fmt: skip
 
@@ -246,7 +246,7 @@ def shown(now: Now, *, queue: str | None, calls: bool, queues: bool, agents: boo
             "agents": [
                 {"agent_id": agent.agent_id, "account_id": agent.account_id, "state": agent.bucket,
                  "since_ts": agent.since_ts}
-                for agent in now.agents
+                for agent in now.agents[:MAX_AGENTS]
             ],
         },
     }  # fmt: skip

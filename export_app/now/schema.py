@@ -50,8 +50,8 @@ class AgentState(ResponseModel):
 class AgentsNow(ResponseModel):
     """The agents, and how many are in each state."""
 
-    states: dict[str, int]
-    agents: list[AgentState] = Field(description="Up to 1,000.")
+    states: dict[str, int] = Field(description="How many are in each state, of all.")
+    agents: list[AgentState] = Field(description="Up to 1,000 of them, by switch and name.")
 
 
 class NowAnswer(ResponseModel):

@@ -14,8 +14,9 @@ import psycopg
 import pytest
 
 from export_app.context import Services
+from export_app.now import figures
 from export_app.now.feeds import MAX_STREAMS_PER_KEY, Feeds, Viewer
-from export_app.now.figures import Now, NowBoard
+from export_app.now.figures import Now, NowBoard, shown
 from export_app.web.event_stream import EventStream
 from tests.api_server import ApiServer, serving
 from tests.databases import store
@@ -261,6 +262,21 @@ def test_callers_are_counted_by_queue_and_a_link_shows_its_own(
     ]
     for hidden in ("+49", "acme", "other", "else", "bob"):
         assert hidden not in json.dumps(shown)
+
+
+def test_all_agents_are_counted_and_some_are_listed(
+    busy: Connection, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whom the switch has removed is neither, and takes no other's place."""
+    monkeypatch.setattr(figures, "MAX_AGENTS", 1)
+    at_us = time.time_ns() // 1000 - 60_000_000
+    said = [("status", "Available"), ("state", "Waiting")]
+    changes = [AgentChange("fs1", agent, kind, at_us, 1, to) for agent in ("ann", "bob", "eve") for kind, to in said]
+    write_news(busy, AgentNews(changes=[*changes, AgentChange("fs1", "ann", "removed", at_us + 1_000_000, 0, "")]))
+    now = NowBoard(services.database, "UTC").of(EveryAccount())
+    agents: Any = shown(now, queue=None, calls=False, queues=False, agents=True)["agents"]
+    assert agents["states"] == {"ready": 2}
+    assert [agent["agent_id"] for agent in agents["agents"]] == ["bob"]
 
 
 def test_a_link_shows_one_queue_and_nothing_else(
