@@ -21,6 +21,7 @@ from export_app.auth.session_views import document_session, session
 from export_app.auth.views import whoami
 from export_app.calls.detail import accept_any_id, detail
 from export_app.calls.doubts import doubts
+from export_app.calls.unrated import unrated
 from export_app.calls.views import calls
 from export_app.context import Services, services, set_services
 from export_app.health import health
@@ -76,8 +77,8 @@ def create_app(made: Services) -> OpenAPI:
     app.after_request(_secure)
     app.after_request(compress)
     for blueprint in (
-        calls, detail, doubts, stats, queues, agents, now, wallboard, statements, account, webhooks, session, whoami,
-        health,
+        calls, detail, doubts, unrated, stats, queues, agents, now, wallboard, statements, account, webhooks, session,
+        whoami, health,
     ):  # fmt: skip
         app.register_api(blueprint)
     app.register_blueprint(dashboard)

@@ -1,7 +1,6 @@
 """An explained call as text for a terminal. Callers choose names, numbers and ids, so nothing here is markup."""
 
 import datetime as dt
-import shlex
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from rating.engine import NO_SUCH_ACCOUNT
 from rating.explain import ExplainedCall, ExplainedCharge
+from rating.remedy import remedy
 from tollbook.model.details import DETAIL_COLUMNS
 from tollbook.model.explain.leg_view import LegView
 from tollbook.model.money import format_amount
@@ -191,10 +190,9 @@ def _price(call: ExplainedCall) -> list[RenderableType]:
 
 
 def _remedy(unrated: str | None, account_id: str | None) -> list[Text]:
-    if unrated != NO_SUCH_ACCOUNT or account_id is None:
+    if unrated is None:
         return []
-    code = shlex.quote(escape(account_id))
-    return [Text(f"`tollbook account add {code}` adds it, then `tollbook rerate --unrated` prices its calls")]
+    return [Text(f"what helps: {remedy(unrated, None if account_id is None else escape(account_id)).helps}")]
 
 
 def _former_price(price: PriceBefore, account_id: str | None) -> Text:

@@ -48,6 +48,7 @@ def test_an_account_sees_its_month(site: Site) -> None:
     page.get_by_role("button", name="Month", exact=True).click()
     expect(page.locator("#month-title")).to_contain_text("so far")
     expect(page.locator("#month-tiles .tile", has_text="Cost").locator(".value")).to_have_text("€2.00")
+    expect(page.get_by_role("heading", name="By destination")).to_be_visible()
     assert texts(page, "By destination", "Cost") == ["€2.00"]
     statement = page.locator("section", has=page.get_by_role("heading", name="Statement, a draft"))
     expect(statement).to_contain_text("2.00 EUR")
@@ -68,9 +69,17 @@ def test_an_operator_sees_what_is_to_be_settled(site: Site) -> None:
     assert "queue_id" not in page.url
     work = page.locator("section", has=page.get_by_role("heading", name="To be settled"))
     expect(work).to_contain_text("tollbook rerate --unrated")
+    expect(work).to_contain_text("tollbook account add acme --plan PLAN")
     assert sorted(zip(texts(page, "To be settled", "Account"), texts(page, "To be settled", "Calls"), strict=True)) == [
         ("acme", "1"), ("none", "1"),
     ]  # fmt: skip
+    work.locator("tr", has_text="acme").get_by_role("button").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Unrated: no such account")
+    assert "view=month" in page.url
+    assert "call=c" in page.url
+    page.reload()  # a link to a call of a month's list
+    expect(page.get_by_role("dialog")).to_contain_text("Unrated: no such account")
+    page.keyboard.press("Escape")
     page.get_by_label("Account", exact=True).fill("acme")
     page.get_by_role("button", name="Show month").click()
     expect(page.locator("#month-title")).to_contain_text("acme, so far")

@@ -11,6 +11,34 @@ BY_KEYS = ("tests/acceptance/test_dashboard_keyboard.py",)
 
 MUTANTS = (
     Mutant(
+        path=f"{PAGE}/work.js",
+        claim="what has no known reason is to be settled, too",
+        text="const calls = group.unrated - known;",
+        replacement="const calls = known ? 0 : group.unrated;",
+        tests=MODULES,
+    ),
+    Mutant(
+        path="export_app/calls/unrated.py",
+        claim="why calls have no price is for operators alone",
+        text="    identity.require(OPERATOR)\n",
+        replacement="",
+        tests=("tests/integration/export_app/test_unrated.py",),
+    ),
+    Mutant(
+        path="tollbook/store/calls/unrated.py",
+        claim="numbers that begin alike stand together",
+        text="short code )?[+]?\\d{4})",
+        replacement="short code )?[+]?\\d{9})",
+        tests=("tests/integration/export_app/test_unrated.py",),
+    ),
+    Mutant(
+        path="rating/remedy.py",
+        claim="a rate that begins after the call is not a missing prefix",
+        text='if found["begins"]:',
+        replacement="if False:",
+        tests=("tests/unit/rating/test_remedy.py",),
+    ),
+    Mutant(
         path=f"{PAGE}/style.css",
         claim="a field whose parts have the focus is drawn with a ring, too",
         text=":focus-visible, input:focus-within {",

@@ -199,6 +199,17 @@ function setAddress() {
   if (location.hash.slice(1) !== (changed.length ? address.slice(1) : "")) history.pushState(null, "", address);
 }
 
+/** Open the call that the address names. */
+function openLinked() {
+  if (!applied.call) {
+    byId("detail").close();
+    return;
+  }
+  open(applied.call, applied.start || null).then((found) => {
+    if (!found) showNotice("There is no call of this link that your key may see.");
+  }).catch(showError);
+}
+
 function show() {
   generation += 1;
   stopTimers();
@@ -217,9 +228,11 @@ function show() {
   byId("calls-view").hidden = isMonth;
   byId("month-view").hidden = !isMonth;
   for (const tab of tabs) tab.setAttribute("aria-pressed", String(tab.dataset.view === applied.view));
+  openLinked();
   if (isMonth) {
     const own = generation;
-    loadMonth(applied, operator, () => own === generation).catch((error) => own === generation && showError(error));
+    loadMonth(applied, operator, () => own === generation, (id, start) => { open(id, start).catch(showError); })
+      .catch((error) => own === generation && showError(error));
     return;
   }
   showChips(applied, (name) => filterBy(name, ""));
@@ -233,10 +246,6 @@ function show() {
     if (byId("progress").textContent === "Loading…") byId("progress").textContent = "";
   });
   repeat(ownGeneration, loadCalls);
-  if (applied.call) open(applied.call, applied.start || null).then((found) => {
-    if (!found) showNotice("There is no call of this link that your key may see.");
-  }).catch(showError);
-  else byId("detail").close();
 }
 
 /** @type {() => Page.View} */

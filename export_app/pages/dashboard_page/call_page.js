@@ -1,7 +1,7 @@
 // One call: what became of it, its price, its legs, and the rule behind each of its values.
 
 import { length, state } from "./calls.js";
-import { el, scroller, table } from "./dom.js";
+import { el, prose, scroller, table } from "./dom.js";
 import { at, count, duration, money, seconds, sentence } from "./format.js";
 import { story } from "./story.js";
 import { legLine } from "./timeline.js";
@@ -126,7 +126,7 @@ export function callPage(call, zone, close) {
     el("header", {}, el("h2", { id: "detail-title" }, `${call.from_num} → ${call.to_num}`),
       el("button", { type: "button", onclick: close, autofocus: true }, "Close")),
     el("p", { class: "story" }, story(call, zone)),
-    call.note ? el("p", { class: "note" }, sentence(call.note)) : null,
+    call.note ? el("p", { class: "note" }, prose(sentence(call.note))) : null,
     facts([
       ["Result", [state(call), ` ${call.hangup_cause ?? ""}${call.estimated ? " (the end is estimated)" : ""}`]],
       ["Started", at(call.start_ts, zone)],

@@ -1,11 +1,12 @@
 // A month: what it cost, where to, for whom and over which gateway, its statement, and what operators have to settle.
 
 import { fetchJson } from "./api.js";
-import { byId, el, field, prose, replace, scroller, table } from "./dom.js";
+import { byId, el, field, replace, scroller, table } from "./dom.js";
 import { FILTERS } from "./filters.js";
 import { at, count, duration, localOf, money, percent } from "./format.js";
 import { doubtList, orRefusal, refusal, tiles } from "./overview.js";
 import { windowOf } from "./ranges.js";
+import { workCard } from "./work.js";
 import { explained } from "./words.js";
 
 const GROUPS_SHOWN = 100;
@@ -64,43 +65,23 @@ function statementCard(answer, month, account) {
 }
 
 /**
- * List what an operator has to settle: accounts with calls that have no price, and calls that name no account.
- * @param {Page.Stats} accounts
- */
-function workCard(accounts) {
-  const rows = accounts.groups.filter((group) => group.unrated > 0 || group.account_id === null).map((group) => ({
-    ...group,
-    what: group.account_id === null ? "calls without an account: nobody is billed for them" : "calls without a price: they are in no cost and no statement",
-    helps: group.account_id === null
-      ? "say whose they are: `tollbook account number add` for the numbers called, accountcode on the switch for phones and trunks"
-      : "open one: its page says why. Then `tollbook account plan` or `tollbook rates`, and `tollbook rerate --unrated`",
-  }));
-  if (!rows.length) return null;
-  const title = "To be settled";
-  return el("section", { class: "card whole" }, el("h2", {}, title), scroller(title, table(title, [
-    { name: "Account", cls: "name", cell: (row) => row.account_id ?? "none" },
-    { name: "Calls", cls: "number", cell: (row) => count(row.account_id === null ? row.calls : row.unrated) },
-    { name: "What happened", cls: "name", cell: (row) => row.what }, { name: "What helps", cls: "name", cell: (row) => prose(row.helps) },
-  ], rows)));
-}
-
-/**
  * Load a month. Throws ApiError.
  * @param {Page.View} view its month, account and tz
  * @param {boolean} operator
  * @param {() => boolean} current whether it is still wanted
+ * @param {(id: string, start: number) => void} open shows a call, by its id and when it started
  */
-export async function loadMonth(view, operator, current) {
+export async function loadMonth(view, operator, current, open) {
   try {
-    await showMonth(view, operator, current);
+    await showMonth(view, operator, current, open);
   } catch (error) {
     if (current()) byId("month-title").textContent = "The month is not complete: show it again in a moment";
     throw error;
   }
 }
 
-/** @type {(view: Page.View, operator: boolean, current: () => boolean) => Promise<void>} */
-async function showMonth({ month, account, tz }, operator, current) {
+/** @type {(view: Page.View, operator: boolean, current: () => boolean, open: (id: string, start: number) => void) => Promise<void>} */
+async function showMonth({ month, account, tz }, operator, current, open) {
   const { since, until, before } = windowOf({ range: "month", month, tz }, Date.now());
   /** @type {(group_by: string | null, more?: {since?: number, until?: number}) => Promise<any>} */
   const stats = (group_by, more = {}) => fetchJson("v1/stats", { since, until, tz, account, group_by, limit: GROUPS_SHOWN, ...more });
@@ -125,7 +106,9 @@ async function showMonth({ month, account, tz }, operator, current) {
   const accounts = await stats("account");
   if (!account) show(groupCard("By account", "Account", accounts, (group) => group.account_id, OF_CALLS, "none"));
   show(await orRefusal("By gateway", () => stats("gateway"), (found) => groupCard("By gateway", "Gateway", found, (group) => group.gateway, OF_GATEWAYS, "none named")));
-  show(workCard(accounts));
+  if (accounts.total.unrated || accounts.groups.some((/** @type {Page.Group} */ group) => group.account_id === null)) {
+    show(workCard(accounts, await fetchJson("v1/unrated", { since, until, account }), tz, open));
+  }
   if (!account && runs) show(doubtList(await fetchJson("v1/doubts", { since })));
 }
 

@@ -129,7 +129,8 @@ def test_a_key_of_every_scope_is_no_operators(accounts: Connection, get: Get) ->
     secret = keys.create(accounts, account_id="acme", scopes=["*"])[1]
     for path in ("/v1/calls", "/v1/stats", "/v1/statements"):
         assert get(secret=secret, path=path).status_code == 200
-    assert "scope operator" in refused(get(secret=secret, path="/v1/doubts"), 403, "missing_scope")
+    for path in ("/v1/doubts", "/v1/unrated"):
+        assert "scope operator" in refused(get(secret=secret, path=path), 403, "missing_scope")
     refused(get("group_by=gateway", secret=secret, path="/v1/stats"), 403, "operator_only")
 
 

@@ -8,6 +8,7 @@ import { queueTime, timeLine } from "./legs.js";
 import { story } from "./story.js";
 import { candidates, chips, classify, isQuick } from "./filters.js";
 import { isLive, partialEnds, windowOf } from "./ranges.js";
+import { workOf } from "./work.js";
 
 const tz = "Europe/Berlin";
 const HOUR = 3_600_000;
@@ -135,4 +136,18 @@ test("a call is told in one sentence", () => {
   assert.match(story({ ...call, queue_id: null, agent_id: null, hold_ms: 4500 }, "UTC"), /It was answered and lasted 1:10, 4\.5 s of it on hold; then/);
   assert.match(story({ ...call, queue_id: null, answered: 0, disposition: "busy" }, "UTC"), /It was busy \(X\)\.$/);
   assert.match(story({ ...call, queue_id: null, end_ts: null }, "UTC"), /up now\.$/);
+});
+
+test("what is to be settled has each call once: by its reason, without an account, or of the archive", () => {
+  const reason = (kind, account_id, calls, more = {}) => ({ kind, account_id, calls, billsec: 60, call_id: kind, start_ts: 1, what: kind, helps: "", ...more });
+  const accounts = [{ account_id: "acme", calls: 90, unrated: 12 }, { account_id: "other", calls: 5, unrated: 2 },
+    { account_id: null, calls: 7, unrated: 4 }, { account_id: "fine", calls: 5, unrated: 0 }, { account_id: "moved", calls: 5, unrated: 3 }];
+  const reasons = [reason("no_rate", "acme", 6), reason("no_plan", "acme", 2), reason("no_account", null, 4), reason("no_rate", "other", 2),
+    reason("imported", "moved", 3)];
+  const told = (rows) => rows.map(({ account, calls, what, newest }) => [account, calls, what.slice(0, 24), newest?.call_id ?? null]);
+  assert.deepEqual(told(workOf(accounts, reasons, true)), [
+    [null, 7, "the call has no account:", "no_account"], ["acme", 6, "no_rate", "no_rate"], ["acme", 4, "calls that only the arch", null],
+    ["acme", 2, "no_plan", "no_plan"], ["other", 2, "no_rate", "no_rate"]]);
+  assert.match(workOf(accounts, reasons, false).find(({ newest }) => newest === null).what, /^other reasons, and/);
+  assert.deepEqual(workOf([{ account_id: "fine", calls: 5, unrated: 0 }], [], true), []);
 });
