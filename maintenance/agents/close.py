@@ -34,6 +34,9 @@ from tollbook.times import MS_PER_DAY, MS_PER_HOUR, US_PER_MS, day_of
 #: A change may come late: while PostgreSQL was away, the listener kept it. Until a day is closed, each read of it lays
 #: out all that was said, so this is no longer than an outage as a rule.
 GRACE_MS: Final = 6 * MS_PER_HOUR
+#: So many days before the window are closed, and none before them. A switch that booted without the time says something
+#: of years ago, which would be closed day by day; whoever has not archived for so long has other worries.
+MOST_LATE_DAYS: Final = 100
 # After an upgrade or a long outage; the next run goes on. A day of 1,000 agents takes a second.
 _MOST_DAYS: Final = 31
 # The rows of a data file: some 20 MB of memory.
@@ -62,7 +65,7 @@ def close_agent_days(settings: Settings, *, now_ms: int | None = None) -> Closed
     url = settings.require_database_url()
     with connect(url, name="archive", autocommit=True) as connection:
         check_schema(connection)
-        due = _due_days(connection, now_ms)
+        due = _due_days(connection, now_ms, settings.retention_days)
         if not due:  # as in most runs, which ask the archive nothing
             return ClosedDays()
         agents = 0
@@ -75,13 +78,14 @@ def close_agent_days(settings: Settings, *, now_ms: int | None = None) -> Closed
     return ClosedDays(days=len(due[:_MOST_DAYS]), agents=agents, left=len(due[_MOST_DAYS:]))
 
 
-def _due_days(connection: Connection, now_ms: int | None) -> list[int]:
+def _due_days(connection: Connection, now_ms: int | None, retention_days: int) -> list[int]:
     first = first_open_day(connection)
     if first is None:
         return []
     if now_ms is None:
         now_ms = int(outbox.moment(connection).astimezone(dt.UTC).timestamp() * 1000)
-    return list(range(first, (now_ms - GRACE_MS) // MS_PER_DAY))
+    end = (now_ms - GRACE_MS) // MS_PER_DAY
+    return list(range(max(first, end - retention_days - MOST_LATE_DAYS), end))
 
 
 def _drop_old(connection: Connection, catalog: Catalog, months: int) -> None:

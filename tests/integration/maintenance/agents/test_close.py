@@ -9,7 +9,7 @@ import pytest
 
 from maintenance.agents import close
 from maintenance.agents.attach import attach_agents, give_up_agents
-from maintenance.agents.close import GRACE_MS, ClosedDays, archived_day, close_agent_days
+from maintenance.agents.close import GRACE_MS, MOST_LATE_DAYS, ClosedDays, archived_day, close_agent_days
 from maintenance.agents.erase import erase_agent
 from maintenance.agents.verify import VerifiedAgents, verify_agents
 from maintenance.prune.run import prune_days
@@ -103,6 +103,16 @@ def test_where_no_agent_was_ever_heard_of_no_day_is_closed(settings: Settings, d
         assert load_agent_states(catalog) is None
     database.execute("UPDATE agent_window SET open_day = %s", (DAY,))
     assert close_agent_days(settings, now_ms=AFTER) == ClosedDays()
+
+
+def test_a_clock_that_was_wrong_closes_no_years(local_settings: Settings, worked: Connection) -> None:
+    """As of a switch that boots without the time: what it said of long ago still holds, and is archived later on."""
+    work(worked, "ann", DAY - 3_000)
+    done = close_agent_days(local_settings, now_ms=AFTER)
+    due = local_settings.retention_days + MOST_LATE_DAYS
+    assert (done.days, done.days + done.left) == (31, due)
+    assert {row["agent"] for row in archived(local_settings)} == {"ann"}
+    assert scalar(worked, "SELECT open_day FROM agent_window") == DAY + 9 - due + 31
 
 
 def test_a_kill_between_archive_and_database_doubles_nothing(
