@@ -92,7 +92,7 @@ def _drop_old(connection: Connection, catalog: Catalog, months: int) -> None:
     """Drop the months that the archive's retention does not keep, but of accounts under a hold."""
     kept_from = begin_of(first_kept(outbox.moment(connection), months)).date()
     held = held_accounts(connection)
-    remove_rows(ensure_agent_table(catalog, connection), before_day(day_of(kept_from), held))
+    remove_rows(ensure_agent_table(catalog, connection, removing=True), before_day(day_of(kept_from), held))
     forget_old_states(catalog)  # also what a run that was killed has removed, and not yet forgotten
     drop_days(connection, day_of(kept_from))
 

@@ -64,7 +64,7 @@ def erase_archived(connection: Connection, catalog: Catalog, *scopes: AgentScope
     """
     if load_agent_states(catalog) is None:
         return False
-    removed = remove_rows(ensure_agent_table(catalog, connection), reduce(ex.Or, map(_matching, scopes)))
+    removed = remove_rows(ensure_agent_table(catalog, connection, removing=True), reduce(ex.Or, map(_matching, scopes)))
     forget_old_states(catalog)
     return removed
 

@@ -31,13 +31,13 @@ from tollbook.store.database import Connection
 _KEPT_METADATA: Final = "write.metadata.previous-versions-max"
 
 
-def ensure_agent_table(catalog: Catalog, connection: Connection) -> Table:
+def ensure_agent_table(catalog: Catalog, connection: Connection, *, removing: bool = False) -> Table:
     """Load the table to write it; find it again where the catalog has lost it, and create it where there is none.
 
     Call as sole archiver, with a connection in autocommit. Raises as `ensure_table` of the calls, whose guard it
-    passes first.
+    passes first; with `removing`, before files are removed, it looks for newer states more thoroughly.
     """
-    ensure_table(catalog, connection)
+    ensure_table(catalog, connection, removing=removing)
     table = load_agent_states(catalog)
     if table is not None:
         return table

@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -283,6 +284,21 @@ def test_an_agent_is_erased_from_everywhere(local_settings: Settings, worked: Co
             assert b"bobolink" not in msgspec.json.encode(rows), table
     with pytest.raises(UsageError, match="no switch has named an agent 'bobolink'"):
         erase_agent(local_settings, AgentScope(agent="bobolink"))
+
+
+def test_nothing_is_erased_beside_states_that_another_database_wrote(
+    local_settings: Settings, worked: Connection
+) -> None:
+    """As before calls are removed: files that no state of ours names would go, and they are that database's."""
+    close_agent_days(local_settings, now_ms=AFTER)
+    folder = local_settings.data_dir / "archive" / "tollbook" / "calls" / "metadata"
+    newest = max(folder.glob("*.metadata.json"))
+    number = int(newest.name.partition("-")[0])
+    newest.with_name(f"{number + 1:05}-{uuid4()}.metadata.json").write_bytes(newest.read_bytes())
+    before = archived(local_settings)
+    with pytest.raises(ArchiveForked):
+        erase_agent(local_settings, AgentScope(agent="bobolink"))
+    assert archived(local_settings) == before
 
 
 def test_a_hold_keeps_agents(local_settings: Settings, worked: Connection) -> None:
