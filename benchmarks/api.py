@@ -10,6 +10,7 @@ import shutil
 import socket
 import statistics
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,8 @@ _START = 1_790_000_000_000
 _DAYS = 10
 _ACCOUNTS = 10
 _ACCOUNT = "account3"
+_OTHER = "account4"
+_GREEDY = 16
 _TIMEOUT_S = 30.0
 _CLIENTS = 8
 _SMALL_ROWS = 100
@@ -125,6 +128,32 @@ def _hanging(clients: int, port: int, key: str, rows: int) -> Iterator[None]:
             # One after the other: more at once than an account's share are refused.
             assert client.recv(len(begun), socket.MSG_PEEK | socket.MSG_WAITALL) == begun
         yield
+
+
+def _greedy(client: Client, port: int, greedy: str, query: str, rounds: int) -> float:
+    """Return how much longer a page takes while another account's key asks for sums on 16 connections, all the time."""
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            with contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)) as connection:
+                connection.request("GET", "/v1/stats?group_by=prefix", headers={"x-api-key": greedy})
+                response = connection.getresponse()
+                assert response.status in (200, 429), response.read()
+                if response.status == 429:
+                    stop.wait(float(response.headers.get("Retry-After", "0.1")))
+                response.read()
+
+    quiet_s = statistics.median(seconds(lambda: client.get(query)) for _ in range(rounds))
+    with ThreadPoolExecutor(_GREEDY) as pool:
+        asking = [pool.submit(ask) for _ in range(_GREEDY)]
+        try:
+            busy_s = statistics.median(seconds(lambda: client.get(query)) for _ in range(rounds))
+        finally:
+            stop.set()
+        for one in asking:
+            one.result()
+    return busy_s / quiet_s
 
 
 def _load(url: str, port: int, key: str, load_s: int) -> Iterator[Figure]:
@@ -230,6 +259,11 @@ def run(
         of = f"page {depth:,} of {depth_rows} rows, time against page 1"
         yield Figure(what=of, value=deep_s / first_s, unit=TIMES, bound=at_most(1.2))
         yield from _load(url, port, key, load_s)
+        tariffs.add_account(connection, tariffs.Account(account_id=_OTHER, name=_OTHER, plan_id=None))
+        greedy = keys.create(connection, account_id=_OTHER, scopes=["cdr"])[1]
+        ratio = _greedy(client, port, greedy, f"limit={_SMALL_ROWS}", 4 * rounds)
+        of = f"page of {_SMALL_ROWS} rows while another account asks for {_GREEDY} sums, time against quiet"
+        yield Figure(what=of, value=ratio, unit=TIMES, bound=at_most(2))
         idle_s = _p99(_write(connection, "idle", written))
         with _hanging(hanging, port, key, page_rows):
             hung_s = _p99(_write(connection, "hung", written))

@@ -30,7 +30,7 @@ def run(*, calls: int = 20_000, rounds: int = 5, events: int = 0) -> Iterator[Fi
             for counted in (True, False) if number % 2 else (False, True):
                 for trigger in _NOTE if events else _COUNT:
                     connection.execute(f"ALTER TABLE call_cdr {'ENABLE' if counted else 'DISABLE'} TRIGGER {trigger}")
-                rate = committed(calls, settings, connection)[0]
+                rate = committed(calls, settings, connection).events
                 if number >= 0:
                     rates[counted].append(rate)
         ((noted,),) = connection.execute("SELECT (SELECT count(*) FROM sum_delta) + (SELECT count(*) FROM call_sum)")

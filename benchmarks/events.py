@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.database import database
 from benchmarks.feeder import EVENTS
 from benchmarks.figure import TIMES, Figure, at_least
-from benchmarks.processes import running
+from benchmarks.processes import cpu_s, running, server_cpu_s
 from tollbook.config import Settings
 from tollbook.simulator.recording import load_all, shipped_names
 from tollbook.store.database import Connection, connect
@@ -38,12 +38,12 @@ from gevent import monkey
 monkey.patch_all()
 from greenswitch import InboundESL
 port, wanted = int(sys.argv[1]), int(sys.argv[2])
-seen, begun = 0, 0.0
+seen, begun, used = 0, 0.0, 0.0
 class Timed(InboundESL):
     def handle_event(self, event):
-        global begun
+        global begun, used
         if not begun and event.headers.get('Content-Type') == 'text/event-plain':
-            begun = time.monotonic()
+            begun, used = time.monotonic(), time.process_time()
         super().handle_event(event)
 esl = Timed('127.0.0.1', port, 'ClueCon')
 esl.connect()
@@ -51,7 +51,7 @@ def handler(event):
     global seen
     seen += 1
     if seen == wanted:
-        print(time.monotonic() - begun, flush=True)
+        print(time.monotonic() - begun, time.process_time() - used, flush=True)
 esl.register_handle('*', handler)
 esl.send('event plain EVENTS')
 print('subscribed', flush=True)
@@ -116,34 +116,56 @@ def listen(
     )
 
 
-def _stock(calls: int) -> float:
-    """Return the events a second that stock greenswitch reads."""
+def _stock(calls: int) -> tuple[float, float]:
+    """Return the events a second that stock greenswitch reads, and the processor time of one, in s."""
     wanted = Workload.of(calls).events
     with feeder(calls, "plain") as ports:
         done = subprocess.run(
             [sys.executable, "-c", _STOCK, str(ports[0]), str(wanted)],
             capture_output=True, text=True, timeout=_TIMEOUT_S, check=True,
         )  # fmt: skip
-    return wanted / float(done.stdout.split()[-1])
+    took_s, cpu_s = map(float, done.stdout.split()[-2:])
+    return wanted / took_s, cpu_s / wanted
 
 
-def committed(calls: int, settings: Settings, connection: Connection, switches: int = 1) -> tuple[float, float]:
-    """Return the (events, rows) a second that `tollbook listen` completes in PostgreSQL, over all switches."""
+@dataclass(frozen=True, kw_only=True)
+class Committed:
+    """Events and rows a second that were completed in PostgreSQL, and the processor time of an event, in s.
+
+    That of the listener from when the first row was there, and that of all of PostgreSQL's processes.
+    """
+
+    events: float
+    rows: float
+    cpu_s: float
+    server_cpu_s: float
+
+
+def committed(calls: int, settings: Settings, connection: Connection, switches: int = 1) -> Committed:
+    """Return what `tollbook listen` completes, over all switches."""
     load = Workload.of(calls // switches, switches)
     rows = load.rows.total()
     connection.execute("TRUNCATE call_cdr, call_leg, archive_outbox")
-    with feeder(calls, "json", switches) as ports, listen(settings, ports):
-        begun, complete = None, 0
+    with feeder(calls, "json", switches) as ports, listen(settings, ports) as listener:
+        begun, complete, before_s, server_before_s = None, 0, 0.0, 0.0
         deadline = time.monotonic() + _TIMEOUT_S
         while complete < rows:
             assert time.monotonic() < deadline, f"{complete} of {rows} rows after {_TIMEOUT_S:.0f} s"
             time.sleep(0.001 if begun is None else 0.05)
             ((some, complete),) = connection.execute("SELECT count(*), count(end_ts) FROM call_cdr").fetchall()
             if begun is None and some:
-                begun = time.monotonic()
+                begun, before_s = time.monotonic(), cpu_s(listener.pid)
+                server_before_s = server_cpu_s(connection)
         took_s = time.monotonic() - (begun or 0)
+        used_s = cpu_s(listener.pid) - before_s
+        server_used_s = server_cpu_s(connection) - server_before_s
     load.check(connection)
-    return load.events / took_s, rows / took_s
+    return Committed(
+        events=load.events / took_s,
+        rows=rows / took_s,
+        cpu_s=used_s / load.events,
+        server_cpu_s=server_used_s / load.events,
+    )
 
 
 def run(*, calls: int = 12_000, stock_calls: int = 1_500, rounds: int = 3) -> Iterator[Figure]:
@@ -154,16 +176,23 @@ def run(*, calls: int = 12_000, stock_calls: int = 1_500, rounds: int = 3) -> It
     with database() as settings, connect(settings.require_database_url(), name="bench", autocommit=True) as connection:
         make_ready(connection)  # as `tollbook db upgrade` does
         ratios: list[float] = []
+        cpu_ratios: list[float] = []
         for _ in range(rounds):
-            stock = _stock(stock_calls)
-            events, rows = committed(calls, settings, connection)
-            ratios.append(events / stock)
+            stock, stock_cpu_s = _stock(stock_calls)
+            ours = committed(calls, settings, connection)
+            ratios.append(ours.events / stock)
+            cpu_ratios.append(stock_cpu_s / ours.cpu_s)
             yield Figure(what="greenswitch reads", value=stock, unit="events/s")
-            yield Figure(what="tollbook commits", value=events, unit="events/s")
-            yield Figure(what="rows", value=rows, unit="rows/s")
+            yield Figure(what="greenswitch, for an event", value=stock_cpu_s * 1e6, unit="µs of CPU")
+            yield Figure(what="tollbook commits", value=ours.events, unit="events/s")
+            yield Figure(what="tollbook, for an event", value=ours.cpu_s * 1e6, unit="µs of CPU")
+            yield Figure(what="PostgreSQL, for an event", value=ours.server_cpu_s * 1e6, unit="µs of CPU")
+            yield Figure(what="rows", value=ours.rows, unit="rows/s")
         ratio = statistics.median(ratios)
         yield Figure(what="tollbook against greenswitch", value=ratio, unit=TIMES, bound=at_least(5))
-        one = committed(calls, settings, connection)[0]
+        ratio = statistics.median(cpu_ratios)
+        yield Figure(what="tollbook against greenswitch, in CPU", value=ratio, unit=TIMES, bound=at_least(6))
+        one = committed(calls, settings, connection).events
         for switches in (4, 16):
-            ratio = committed(calls, settings, connection, switches)[0] / one
+            ratio = committed(calls, settings, connection, switches).events / one
             yield Figure(what=f"{switches} switches against one", value=ratio, unit=TIMES, bound=at_least(0.95))
