@@ -6,6 +6,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ from export_app.stats.all_time import SumsQuestion, sum_in_postgresql
 from tollbook.archive.engine.question import MAX_GROUPS
 from tollbook.errors import QuestionTooLarge, StoreUnavailable
 from tollbook.model.accounts import Accounts, OneAccount
-from tollbook.model.queue_sums import SERVICE_LEVEL_S
+from tollbook.model.queue_sums import NO_QUEUE_SUMS, SERVICE_LEVEL_S, QueueSums
 from tollbook.model.selection import Selection
 from tollbook.model.up_now import UpCall
 from tollbook.store.calls.up_now import read_up_now
@@ -41,12 +42,11 @@ MAX_QUEUES: Final = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueDay:
-    """A queue's figures of the day, by the names of /v1/queues, and the longest wait of it."""
+    """The sums of a queue's day."""
 
     queue_id: str
     account_id: str | None
-    figures: dict[str, object]
-    longest_wait_ms: int
+    sums: QueueSums
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,14 +189,13 @@ def _day(connection: Connection, accounts: Accounts, since: int, until: int) -> 
         sums = sum_in_postgresql(connection, question)
     except QuestionTooLarge:
         return None
-    if sums is None:
+    if sums is None or sums.more:
         return None
     return [
         QueueDay(
             queue_id=str(queue_id),
             account_id=None if account_id is None else str(account_id),
-            figures=sipio_figures(group.queue, sl_s=SERVICE_LEVEL_S),
-            longest_wait_ms=group.queue.longest_wait_ms,
+            sums=group.queue,
         )
         for (queue_id, account_id), group in sums.groups
         if queue_id is not None
@@ -230,15 +229,17 @@ def shown(now: Now, *, queue: str | None, calls: bool, queues: bool, agents: boo
                  "account_id": call.account_id if queue is None else None, "waiting_ts": call.waiting_since}
                 for call in waiting[:MAX_CALLERS]
             ],
-            "queues": _waiting_in_queues(waiting, by_link=queue is not None),
+            "queues": _by_queue(ours, by_link=queue is not None),
         },
         "queues": None
         if not queues or day is None
         else [
-            {"queue_id": one.queue_id, "account_id": one.account_id if queue is None else None, **one.figures,
-             "longestWaitMs": one.longest_wait_ms}
+            {"queue_id": one.queue_id, "account_id": one.account_id if queue is None else None, **_figures(one.sums)}
             for one in day[:MAX_QUEUES]
         ],
+        "day": None
+        if not queues or day is None
+        else _figures(reduce(QueueSums.plus, (one.sums for one in day), NO_QUEUE_SUMS)),
         "agents": None
         if not agents or queue is not None or now.agents is None
         else {
@@ -252,12 +253,27 @@ def shown(now: Now, *, queue: str | None, calls: bool, queues: bool, agents: boo
     }  # fmt: skip
 
 
-def _waiting_in_queues(waiting: list[UpCall], *, by_link: bool) -> list[dict[str, object]]:
-    """Return how many wait in each queue, and since when the first of them does; `waiting`: who waits longest first."""
+def _figures(sums: QueueSums) -> dict[str, object]:
+    return {**sipio_figures(sums, sl_s=SERVICE_LEVEL_S), "longestWaitMs": sums.longest_wait_ms}
+
+
+def _by_queue(calls: list[UpCall], *, by_link: bool) -> list[dict[str, object]]:
+    """Return of each queue that calls are in: how many are up, talk and wait, and since when the first of these waits.
+
+    Who waits in a queue that nothing names is counted as of none.
+    """
     found: dict[tuple[str | None, str | None], list[UpCall]] = {}
-    for call in waiting:
-        found.setdefault((call.queue_id, None if by_link else call.account_id), []).append(call)
+    for call in calls:
+        if call.queue_id is not None or call.waiting_since is not None:
+            found.setdefault((call.queue_id, None if by_link else call.account_id), []).append(call)
     return [
-        {"queue_id": queue_id, "account_id": account_id, "waiting": len(calls), "waiting_ts": calls[0].waiting_since}
-        for (queue_id, account_id), calls in found.items()
+        {
+            "queue_id": queue_id,
+            "account_id": account_id,
+            "up": len(ours),
+            "talking": sum(call.talking for call in ours),
+            "waiting": sum(call.waiting_since is not None for call in ours),
+            "waiting_ts": min((call.waiting_since for call in ours if call.waiting_since is not None), default=None),
+        }
+        for (queue_id, account_id), ours in found.items()
     ]

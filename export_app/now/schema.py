@@ -1,9 +1,10 @@
 """What `/v1/now` and `/v1/wallboard/links` answer with, as the OpenAPI document shows it."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from export_app.queues.schema import SipioFigures
 from export_app.web.schema import ResponseModel
 
 MAX_LINK_DAYS = 366
@@ -19,12 +20,14 @@ class Caller(ResponseModel):
 
 
 class QueueNow(ResponseModel):
-    """Who waits in a queue."""
+    """The calls in a queue."""
 
-    queue_id: str | None
+    queue_id: str | None = Field(description="Null: they wait, and the switch has not named the queue.")
     account_id: str | None = Field(description="Null by a link.")
+    up: int
+    talking: int
     waiting: int
-    waiting_ts: int = Field(description="Since when the first of them waits, epoch ms.")
+    waiting_ts: int | None = Field(description="Since when the first of them waits, epoch ms.")
 
 
 class CallsNow(ResponseModel):
@@ -35,7 +38,20 @@ class CallsNow(ResponseModel):
     more: bool = Field(description="There are more than 2,000, of which the newest are counted.")
     waiting: int = Field(description="Callers who wait in a queue.")
     callers: list[Caller] = Field(description="Of these up to 100, who has waited longest first.")
-    queues: list[QueueNow] = Field(description="All of these, by queue.")
+    queues: list[QueueNow] = Field(description="The calls that are in a queue, counted by queue.")
+
+
+class DayFigures(SipioFigures):
+    """The figures of a day of one queue or of several."""
+
+    longestWaitMs: int = Field(description="The longest wait of a call that has ended.")
+
+
+class QueueDay(DayFigures):
+    """A queue's day."""
+
+    queue_id: str
+    account_id: str | None = Field(description="Null by a link.")
 
 
 class AgentState(ResponseModel):
@@ -62,10 +78,11 @@ class NowAnswer(ResponseModel):
     day_ts: int = Field(description="When the account's day began, from which queues have their figures.")
     queue_id: str | None = Field(description="The only queue that a link shows; null: every one.")
     calls: CallsNow | None = Field(description="Scope cdr.")
-    queues: list[dict[str, Any]] | None = Field(
+    queues: list[QueueDay] | None = Field(
         description="Scope queues: the figures of /v1/queues since day_ts, and longestWaitMs; 15 seconds old at most."
         " Up to 100. Null, too, where the archive has a part of the day."
     )
+    day: DayFigures | None = Field(description="The same figures of all queues together; null as `queues`.")
     agents: AgentsNow | None = Field(description="Scope agents; null by a link, and where too many were heard of.")
 
 

@@ -1,4 +1,4 @@
-"""The dashboard at `/`: a static page that calls the API with the visitor's key. The page itself needs no key."""
+"""The dashboard at `/` and its wallboard: static pages that call the API. The pages themselves need no key."""
 
 import re
 from pathlib import Path
@@ -26,6 +26,12 @@ dashboard = Blueprint("dashboard", __name__)
 def page() -> Response:
     """Return the page."""
     return _send("index.html")
+
+
+@dashboard.get("/wallboard")
+def wallboard() -> Response:
+    """Return the page for a screen on the wall. What it shows, and a link's token, are behind the # of its address."""
+    return _send("wallboard.html")
 
 
 @dashboard.get("/assets/<path:name>")

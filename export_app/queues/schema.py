@@ -7,8 +7,24 @@ from pydantic import ConfigDict, Field
 from export_app.web.schema import ResponseModel
 
 
-class Queue(ResponseModel):
-    """A queue and its figures. A percentage or an average is 0 where there is nothing to divide by."""
+class SipioFigures(ResponseModel):
+    """Figures of queues by the names of sip.io. A percentage or an average is 0 where there is nothing to divide by."""
+
+    offered: int = Field(description="Complete calls of the queue.")
+    answered: int = Field(description="Of these, calls that an agent took.")
+    abandoned: int = Field(description="All others: the caller hung up, or the queue let the caller go (a time-out).")
+    overflowed: int = Field(description="Of the abandoned, calls that somebody who is no agent answered after all.")
+    abandonRatePct: int = Field(description="Abandoned calls of 100 that were offered.")
+    asaMs: int | None = Field(description="How long answered calls waited, on average; null: they state no wait.")
+    slSec: int = Field(description="The service level in seconds.")
+    serviceLevelPct: int | None = Field(
+        description="Calls answered within slSec seconds of 100 offered ones whose wait is known; null: none states it."
+    )
+    ahtMs: int | None = Field(description="How long agents talked, on average; null: no answered call states it.")
+
+
+class Queue(SipioFigures):
+    """A queue and its figures."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -23,17 +39,6 @@ class Queue(ResponseModel):
 
     queue_id: str
     account_id: str | None
-    offered: int = Field(description="Complete calls of the queue.")
-    answered: int = Field(description="Of these, calls that an agent took.")
-    abandoned: int = Field(description="All others: the caller hung up, or the queue let the caller go (a time-out).")
-    overflowed: int = Field(description="Of the abandoned, calls that somebody who is no agent answered after all.")
-    abandonRatePct: int = Field(description="Abandoned calls of 100 that were offered.")
-    asaMs: int | None = Field(description="How long answered calls waited, on average; null: they state no wait.")
-    slSec: int = Field(description="The service level in seconds.")
-    serviceLevelPct: int | None = Field(
-        description="Calls answered within slSec seconds of 100 offered ones whose wait is known; null: none states it."
-    )
-    ahtMs: int | None = Field(description="How long agents talked, on average; null: no answered call states it.")
 
 
 class QueueList(ResponseModel):

@@ -15,18 +15,20 @@ export class ApiError extends Error {
 /** @typedef {Record<string, string | number | null | undefined>} Parameters those that are empty are not sent */
 
 /**
+ * Ask the API; throws ApiError, and AbortError when it was told to stop.
  * @param {string} path
  * @param {Parameters} parameters
  * @param {RequestInit} options
  */
-async function request(path, parameters = {}, options = {}) {
+export async function request(path, parameters = {}, options = {}) {
   const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
   const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
   let response;
   try {
     // A relative address, so that a web server in front may serve this page under a path.
     response = await fetch(query ? `${path}?${query}` : path, options);
-  } catch {
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
     throw new ApiError(0, "The server does not answer. Is `tollbook serve` running, and is this computer online?");
   }
   if (response.ok) return response;

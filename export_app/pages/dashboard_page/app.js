@@ -10,6 +10,7 @@ import { localOf, sentence } from "./format.js";
 import { CallList } from "./list.js";
 import { openCall } from "./open_call.js";
 import { loadMonth, openMonth, startMonth } from "./month.js";
+import { closeNow, openNow, startNow } from "./now.js";
 import { isLive, windowOf } from "./ranges.js";
 
 const HOUR = 3_600_000;
@@ -21,10 +22,12 @@ const form = byId("filter");
 const tabs = /** @type {NodeListOf<HTMLElement>} */ (byId("views").querySelectorAll("[data-view]"));
 const browserZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 /** @type {Page.View} */
-const initial = { range: "24", month: "", from: "", to: "", tz: browserZone, order: "", cols: "", view: "", call: "", start: "",
+const initial = { range: "24", month: "", from: "", to: "", tz: browserZone, order: "", cols: "", view: "", limits: "", call: "", start: "",
   ...Object.fromEntries(Object.keys(FILTERS).map((name) => [name, ""])) };
 
 let operator = false;
+/** @type {string[]} */
+let scopes = [];
 let applied = { ...initial }; // the filter of what is shown; the form may hold a newer one
 let generation = 0; // incremented with each new filter: responses to older ones are dropped
 /** @type {string | null} */
@@ -53,6 +56,7 @@ function showError(error) {
 function showForm() {
   generation += 1;
   stopTimers();
+  closeNow();
   list.forget();
   figures = null;
   byId("dashboard").hidden = true;
@@ -95,7 +99,8 @@ async function signIn(key) {
     showForm();
     return;
   }
-  operator = who.scopes.includes("operator");
+  scopes = who.scopes;
+  operator = scopes.includes("operator");
   byId("who").textContent = `${who.account_id ?? "every account"} · ${who.key}…`;
   byId("enter").hidden = true;
   byId("leave").hidden = false;
@@ -223,12 +228,20 @@ function show() {
     return;
   }
   const isMonth = applied.view === "month";
+  const isNow = applied.view === "now";
   if (isMonth) applied = openMonth(applied, operator);
+  if (isNow) applied = openNow(applied, { operator, scopes });
+  else {
+    closeNow();
+    applied.limits = "";
+  }
   setAddress();
-  byId("calls-view").hidden = isMonth;
+  byId("calls-view").hidden = isMonth || isNow;
   byId("month-view").hidden = !isMonth;
+  byId("now-view").hidden = !isNow;
   for (const tab of tabs) tab.setAttribute("aria-pressed", String(tab.dataset.view === applied.view));
   openLinked();
+  if (isNow) return;
   if (isMonth) {
     const own = generation;
     loadMonth(applied, operator, () => own === generation, (id, start) => { open(id, start).catch(showError); })
@@ -294,6 +307,7 @@ byId("zones").append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone
 for (const tab of tabs) tab.addEventListener("click", () => filterBy("view", tab.dataset.view ?? ""));
 byId("detail").addEventListener("close", () => setCall("", ""));
 startMonth((view) => { fill(view); show(); });
+startNow({ go: (view) => { fill(view); show(); }, refused: (error) => { if (error.status === 401) showError(error); } });
 for (const name of Object.keys(initial)) if (!form.elements.namedItem(name)) form.append(el("input", { type: "hidden", name }));
 startFind({ isOperator: () => operator, filterBy, openCall: (id) => open(id, null),
   report: (error) => (error ? showError(error) : showNotice("")) });

@@ -15,6 +15,13 @@ export const WORDS = {
   AHT: "Average handle time: how long agents talked, per call",
   "Service level": "The share of offered calls that an agent answered in time",
   Abandoned: "Callers whom nobody took: they hung up, or the queue let them go",
+  "Abandon rate": "The share of offered calls whose callers nobody took: they hung up, or the queue let them go",
+  Offered: "Calls that came into a queue and have ended",
+  "Calls up": "Calls that are going on now, from the first ring on",
+  Talking: "Calls that are answered and in which nobody waits in a queue",
+  Waiting: "Callers who are in a queue now, and whom no agent has taken yet",
+  "Longest wait": "How long the caller who has waited longest has waited until now",
+  "Longest today": "The longest wait in a queue of a call that has ended today",
   Unrated: "Finished calls without a price: they are in no cost",
   Minutes: "Talked, from answer to end; not the minutes that are charged",
 };
