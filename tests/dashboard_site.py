@@ -11,8 +11,15 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 #: Errors and warnings that pages logged, of all sites: tests/acceptance/conftest.py fails a test that leaves one.
 COMPLAINTS: Final[list[str]] = []
-#: What sites have opened: tests/acceptance/conftest.py closes it after each test, for a page goes on asking.
+#: What sites have opened: `close_pages` closes it after each test, for a page goes on asking.
 OPENED: Final[list[BrowserContext]] = []
+
+
+def close_pages() -> None:
+    """Close what sites have opened: before a server goes that they ask, and after each test."""
+    for context in OPENED:
+        context.close()
+    OPENED.clear()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from tests.acceptance.metrics import Metrics
 from tests.acceptance.server import Server
 from tests.commands import Done, Tollbook, environment, run_installed
-from tests.dashboard_site import COMPLAINTS, OPENED, chromium
+from tests.dashboard_site import COMPLAINTS, chromium, close_pages
 from tollbook.store.schema import upgrade
 
 
@@ -38,9 +38,7 @@ def quiet_console() -> Iterator[None]:
     """No page logs an error or a warning, but where a test is about one and forgives it."""
     COMPLAINTS.clear()
     yield
-    for context in OPENED:
-        context.close()
-    OPENED.clear()
+    close_pages()
     assert COMPLAINTS == []
 
 

@@ -53,6 +53,23 @@ def _month_of_all(page: Page) -> None:
     expect(page.locator("#month-cards")).to_contain_text("May be free by mistake")
 
 
+def _now(page: Page) -> None:
+    expect(page.locator("#now-cards")).to_contain_text("Agents")
+    page.locator("#thresholds summary").click()
+    page.locator("#wall-links summary").click()
+    form = page.get_by_role("form", name="A link to make")
+    form.get_by_label("Account").fill("acme")
+    form.get_by_label("Queue").fill("sales")
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_label("Link to sales", exact=True)).to_be_focused()
+
+
+def _wallboard(page: Page) -> None:
+    page.get_by_role("link", name="Open the wallboard").click()
+    expect(page.locator("#tiles .tile").first).to_be_visible()
+    expect(page.locator("#queues")).to_contain_text("sales")
+
+
 def _refused(page: Page) -> None:
     def answer(route: Route) -> None:
         body = '{"ok": false, "code": "question_too_large", "message": "ask for less time"}'
@@ -76,7 +93,8 @@ class View:
 
     def enter(self, site: Site) -> Page:
         """Open it in a browser of its own."""
-        shown = "#month-tiles .tile" if "view=month" in self.address else "#tiles .tile"
+        tab = next((name for name in ("month", "now") if f"view={name}" in self.address), "")
+        shown = f"#{tab}-tiles .tile" if tab else "#tiles .tile"
         page = site.enter(self.who, f"/#{self.address}", shown=shown)
         self.reach(page)
         return page
@@ -94,6 +112,8 @@ VIEWS = (
     View(name="call", who="operator", address=f"{RECORDED_DAY}&call={QUEUED}", reach=_call),
     View(name="month", address="view=month", reach=_month),
     View(name="month of all accounts", who="operator", address="view=month", reach=_month_of_all),
+    View(name="now", who="operator", address="view=now", reach=_now),
+    View(name="wallboard", who="operator", address="view=now", reach=_wallboard),
     View(name="nothing", who="void"),
     View(name="refused", reach=_refused, complains="422"),
 )

@@ -24,7 +24,7 @@ from tollbook.store.days.partitions import Partitions
 
 AXE = Path(sys.prefix) / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 # The month of all accounts has the most kinds of cards, a call the most kinds of marks.
-AT_EACH_CHANGE = ("call", "month of all accounts")
+AT_EACH_CHANGE = ("call", "month of all accounts", "now", "wallboard")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.acceptance.now_calls import SECRET_NUMBER, Now, fill
 from tests.api_server import ApiServer, serving
-from tests.dashboard_site import Site
+from tests.dashboard_site import Site, close_pages
 from tests.databases import NewDatabase
 from tests.waiting_callers import leave
 
@@ -26,11 +26,7 @@ class Board(Site):
     def view(self, who: str = "acme", path: str = "/#view=now", **how: object) -> Page:
         """Open the Now view with a key, and wait until it shows something."""
         self.calls.hear_the_switch()
-        page = self.open(path, **how)
-        page.get_by_label("Key", exact=True).fill(self.keys[who])
-        page.get_by_role("button", name="Show calls").click()
-        expect(page.locator("#now-tiles .tile").first).to_be_visible()
-        return page
+        return self.enter(who, path, shown="#now-tiles .tile", **how)
 
 
 def tile(page: Page, name: str) -> Locator:
@@ -41,12 +37,17 @@ def value(page: Page, name: str) -> Locator:
     return tile(page, name).locator(".value")
 
 
+def card(page: Page, name: str) -> Locator:
+    return page.locator("section", has=page.get_by_role("heading", name=name))
+
+
 @pytest.fixture
 def board(browser: Browser, new_database: NewDatabase, tmp_path: Path) -> Iterator[Board]:
     with new_database() as url:
         calls = fill(url)
         with serving(url, tmp_path / "serve.log") as server:
             yield Board(browser=browser, url=server.url, keys=calls.keys, now=0, calls=calls)
+            close_pages()
 
 
 def test_a_call_that_comes_changes_the_tiles(board: Board) -> None:
@@ -64,8 +65,8 @@ def test_a_call_that_comes_changes_the_tiles(board: Board) -> None:
     expect(value(page, "Longest wait")).not_to_have_text(first)
     queue = page.get_by_role("row", name=re.compile("^sales@acme"))
     expect(queue.locator("td").nth(1)).to_have_text("1")
-    expect(page.get_by_role("region", name="Waiting callers")).to_contain_text("+49301234567")
-    expect(page.get_by_role("region", name="Agents")).to_contain_text("In a call")
+    expect(card(page, "Waiting callers")).to_contain_text("+49301234567")
+    expect(card(page, "Agents")).to_contain_text("In a call")
     expect(page.locator("#now-state")).to_contain_text("Live · read")
     for hidden in (SECRET_NUMBER, "other@other", "eve@"):
         assert hidden not in page.locator("body").inner_text()
@@ -73,7 +74,6 @@ def test_a_call_that_comes_changes_the_tiles(board: Board) -> None:
         leave(database, "comes", since_us, time.time_ns() // 1000)
     expect(value(page, "Waiting")).to_have_text("0")
     assert page.evaluate("window.notReloaded")
-    assert board.complaints == []
 
 
 def test_thresholds_are_the_persons_and_in_the_address(board: Board) -> None:
@@ -105,7 +105,6 @@ def test_thresholds_are_the_persons_and_in_the_address(board: Board) -> None:
     other = board.view(path=f"/#view=now&limits={page.url.partition('limits=')[2]}")
     expect(tile(other, "Waiting")).to_have_attribute("data-level", "red")
     assert other.evaluate("localStorage.length") == 0
-    assert board.complaints == []
 
 
 def test_a_server_that_goes_and_comes_back(browser: Browser, new_database: NewDatabase, tmp_path: Path) -> None:
@@ -132,6 +131,8 @@ def test_a_server_that_goes_and_comes_back(browser: Browser, new_database: NewDa
             again.wait_until_up()
             expect(state).to_contain_text("Live", timeout=60_000)
             expect(value(page, "Waiting")).to_have_text("2")
+            board.forgive("net::ERR_")
+            close_pages()
         finally:
             again.kill()
 
@@ -146,6 +147,7 @@ def test_without_a_stream_it_asks_again_and_again(board: Board) -> None:
     expect(page.locator("#now-state")).to_contain_text("Without a stream")
     board.calls.wait("comes")
     expect(value(page, "Waiting")).to_have_text("1", timeout=20_000)
+    board.forgive("502")
 
 
 def test_what_cannot_be_read_is_old_and_says_so(board: Board) -> None:
@@ -163,8 +165,7 @@ def test_a_part_that_a_key_may_not_see_says_why(board: Board) -> None:
     page = board.view("calls")
     expect(value(page, "Service level")).to_have_text("–")
     expect(tile(page, "Service level")).to_contain_text("Your key does not have the scope queues.")
-    agents = page.locator("section", has=page.get_by_role("heading", name="Agents"))
-    expect(agents).to_contain_text("Your key does not have the scope agents.")
+    expect(card(page, "Agents")).to_contain_text("Your key does not have the scope agents.")
     expect(value(page, "Calls up")).to_have_text("0")
 
 
@@ -172,7 +173,7 @@ def test_an_operator_sees_all_accounts_or_one(board: Board) -> None:
     """Of all accounts each line says whose it is; a queue that is chosen is one of its account, also after a reload."""
     page = board.view("operator")
     expect(value(page, "Offered")).to_have_text("12")
-    expect(page.get_by_role("region", name="Waiting callers")).to_contain_text(SECRET_NUMBER)
+    expect(card(page, "Waiting callers")).to_contain_text(SECRET_NUMBER)
     expect(page.get_by_role("row", name=re.compile("^other@other"))).to_contain_text("other")
     page.locator("#now-form select").select_option("sales@acme · acme")
     expect(value(page, "Offered")).to_have_text("10")
@@ -184,7 +185,6 @@ def test_an_operator_sees_all_accounts_or_one(board: Board) -> None:
     expect(page.locator("#now-view")).not_to_contain_text(SECRET_NUMBER)
     page.go_back()
     expect(value(page, "Offered")).to_have_text("12")
-    assert board.complaints == []
 
 
 def test_leaving_the_view_ends_its_stream(board: Board) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.acceptance.now_calls import SECRET_NUMBER, fill
 from tests.acceptance.test_dashboard_now import Board, tile, value
 from tests.api_server import ApiServer, serving
+from tests.dashboard_site import close_pages
 from tests.databases import NewDatabase
 
 
@@ -17,6 +18,7 @@ from tests.databases import NewDatabase
 def server(new_database: NewDatabase, tmp_path: Path) -> Iterator[tuple[str, ApiServer]]:
     with new_database() as url, serving(url, tmp_path / "serve.log") as server:
         yield url, server
+        close_pages()
 
 
 @pytest.fixture
@@ -65,7 +67,6 @@ def test_a_link_opens_one_queue_without_a_key(board: Board, server: tuple[str, A
     # The address alone, as somebody else would copy it, opens nothing, and says what is missing.
     copied = board.open(page.url.removeprefix(board.url))
     expect(copied.locator("#closed")).to_contain_text("its token is kept out of it")
-    assert [one for one in board.complaints if "401" not in one] == []
     operator.get_by_role("button", name="Delete the link to sales@acme of acme").click()
     operator.get_by_role("button", name="press once more").click()
     expect(operator.locator("#wall-links")).to_contain_text("There are no links.")
@@ -75,6 +76,7 @@ def test_a_link_opens_one_queue_without_a_key(board: Board, server: tuple[str, A
     page.goto("about:blank")
     page.goto(address)
     expect(closed).to_contain_text("it has expired or was deleted")
+    board.forgive("401")
 
 
 def test_a_link_that_has_expired_says_so(board: Board) -> None:
@@ -84,6 +86,7 @@ def test_a_link_that_has_expired_says_so(board: Board) -> None:
     with board.calls.connect() as database:
         database.execute("UPDATE wallboard_link SET created_at = now() - interval '9 days', expires_at = now()")
     expect(page.locator("#closed")).to_contain_text("it has expired or was deleted")
+    board.forgive("401")
 
 
 def test_a_link_shows_no_more_to_who_is_signed_in(board: Board) -> None:
@@ -139,7 +142,6 @@ def test_all_queues_on_the_wall_and_back_by_keyboard(board: Board) -> None:
     page.get_by_role("link", name="Back to the dashboard").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#now-tiles .tile").first).to_be_visible()
-    assert board.complaints == []
 
 
 def test_who_is_not_signed_in_is_told_what_to_do(board: Board) -> None:
@@ -147,6 +149,7 @@ def test_who_is_not_signed_in_is_told_what_to_do(board: Board) -> None:
     page = board.open("/wallboard")
     expect(page.locator("#closed")).to_contain_text("You are not signed in.")
     expect(page.get_by_role("link", name="Back to the dashboard")).to_be_visible()
+    board.forgive("401")
 
 
 @pytest.mark.parametrize("width", [1920, 1440, 390])

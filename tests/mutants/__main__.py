@@ -32,6 +32,7 @@ from tests.mutants import (
     listener,
     maintenance,
     model,
+    now,
     rating,
     statements,
     store,
@@ -52,6 +53,7 @@ ALL = (
     *listener.MUTANTS,
     *agents.MUTANTS,
     *dashboard.MUTANTS,
+    *now.MUTANTS,
     *installation.MUTANTS,
 )
 COPIES = 2  # mutants tried at a time, each in its own copy

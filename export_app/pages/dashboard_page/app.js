@@ -56,7 +56,7 @@ function showError(error) {
 function showForm() {
   generation += 1;
   stopTimers();
-  closeNow();
+  closeNow(applied);
   list.forget();
   figures = null;
   byId("dashboard").hidden = true;
@@ -230,11 +230,7 @@ function show() {
   const isMonth = applied.view === "month";
   const isNow = applied.view === "now";
   if (isMonth) applied = openMonth(applied, operator);
-  if (isNow) applied = openNow(applied, { operator, scopes });
-  else {
-    closeNow();
-    applied.limits = "";
-  }
+  applied = isNow ? openNow(applied, { operator, scopes }) : closeNow(applied);
   setAddress();
   byId("calls-view").hidden = isMonth || isNow;
   byId("month-view").hidden = !isMonth;

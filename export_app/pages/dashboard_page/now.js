@@ -1,7 +1,7 @@
 // The view of now: calls that are up, who waits, what agents do, and each queue's day.
 
 import { agentLines, agentStates, figuresOf, freshness, lasted, queueLines, stateName, MOST_QUEUES, whyMissing } from "./board.js";
-import { byId, el, field, replace } from "./dom.js";
+import { byId, el, field, replace, scroller } from "./dom.js";
 import { FILTERS } from "./filters.js";
 import { count, sentence } from "./format.js";
 import { LiveTable, setText, Tiles } from "./live_parts.js";
@@ -50,7 +50,7 @@ function cards(view, who) {
     { name: "For", cls: "number", cell: (row) => row.lasted }, ...account], (row) => JSON.stringify([row.account_id, row.agent_id]));
   const card = (/** @type {string} */ title, /** @type {LiveTable} */ table, cls = "card") => {
     const note = el("p", { class: "muted" });
-    const scroll = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, table.element);
+    const scroll = scroller(title, table.element);
     return { element: el("section", { class: cls }, el("h3", {}, title), scroll, note), table, scroll, note };
   };
   return { queues: card("Queues, today", queues, "card whole"), callers: card("Waiting callers", callers), agents: card("Agents", agents) };
@@ -200,7 +200,7 @@ export function openNow(view, who) {
   const shown = { ...view, ...NO_FILTERS, limits: writeThresholds(secondsOf(view)) };
   const same = before !== null && before.view.account === shown.account && before.feed.mode !== "refused";
   if (!same) {
-    closeNow();
+    closeNow(view);
     const feed = new NowFeed({ account: shown.account }, () => {
       if (open?.feed !== feed) return;
       draw();
@@ -228,14 +228,18 @@ export function openNow(view, who) {
   return shown;
 }
 
-/** Leave the view: nothing is asked for any more. */
-export function closeNow() {
+/**
+ * Leave the view: nothing is asked for any more. Returns a view without its thresholds, which others do not have.
+ * @param {View} view
+ * @returns {View}
+ */
+export function closeNow(view) {
   clearInterval(timer);
   const feed = open?.feed;
   open = null;
   feed?.stop();
-  if (!tiles) return;
   tiles.show([]);
   replace(byId("now-cards"));
   setText(byId("now-said"), "");
+  return { ...view, limits: "" };
 }

@@ -1,7 +1,7 @@
 // Links that show the wallboard of one queue without a key: an operator makes, lists and deletes them.
 
 import { ApiError, fetchJson, request } from "./api.js";
-import { el, field, replace } from "./dom.js";
+import { el, field, replace, scroller } from "./dom.js";
 import { at, sentence } from "./format.js";
 import { setText } from "./live_parts.js";
 
@@ -93,7 +93,7 @@ export class WallLinks {
       return;
     }
     const cell = (/** @type {string} */ cls, /** @type {Page.Child} */ child) => el("td", { class: cls }, child);
-    replace(this.list, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Links" }, el("table", {},
+    replace(this.list, scroller("Links", el("table", {},
       el("caption", { class: "hidden" }, "Links"),
       el("thead", {}, el("tr", {}, ["Queue", "Account", "Made", "Ends", "Delete"].map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, links.map((/** @type {Api.Link} */ link) => el("tr", {}, cell("name", link.queue_id), cell("name", link.account_id),

@@ -313,6 +313,16 @@ def test_a_link_shows_one_queue_and_nothing_else(
         assert send(served, "DELETE", f"/v1/wallboard/links/{made['id']}", operator_key)[0] == 200
         read_to_its_end(watched)
     assert ask(served, "/v1/now", link)[1]["code"] == "unknown_link"
+    short = send(served, "POST", "/v1/wallboard/links", operator_key, wanted)[1]
+    expired = {"Authorization": f"Bearer {short['token']}"}
+    with stream(served, expired) as watched:
+        assert event(watched)["calls"]["up"] == 1
+        busy.execute(
+            "UPDATE wallboard_link SET created_at = now() - interval '1 day', expires_at = now() WHERE link_id = %s",
+            (short["id"],),
+        )
+        read_to_its_end(watched)
+    assert ask(served, "/v1/now", expired)[1]["code"] == "unknown_link"
     busy.execute("UPDATE api_key SET revoked_at = now() WHERE account_id IS NULL")
     assert ask(served, "/v1/now", elsewhere)[1]["code"] == "unknown_link"
 

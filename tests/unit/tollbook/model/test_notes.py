@@ -62,6 +62,9 @@ def test_notes_merge_in_any_order_and_however_often(parts: list[Notes], data: st
 
 def test_of_too_many_the_latest_times_and_the_smallest_paths_are_kept() -> None:
     merged = all_merged([Notes(joined_us=(START_US + n,), recordings=(f"/{n:03}.wav",)) for n in range(200)])
+    assert merged.in_queue is None
+    visits = [Notes(joined_us=(START_US + n,), in_queue=(START_US + n, f"queue{n}")) for n in range(3)]
+    assert all_merged(visits).in_queue == (START_US + 2, "queue2")
     assert merged.joined_us == tuple(START_US + n for n in range(200 - MOST_TIMES, 200))
     assert merged.recordings == tuple(f"/{n:03}.wav" for n in range(MOST_PATHS))
 
