@@ -2,7 +2,7 @@
 
 The calls are of three days, as the listener writes them. Counted is the processor time of the command, its start
 included, and of all of PostgreSQL's processes; what it is compared with is pyarrow writing one Parquet file of the same
-rows. The second run has ten times as many rows, for the memory.
+rows. The second run has three times as many rows, for the memory; they are then compacted and pruned, for that, too.
 """
 
 import time
@@ -42,6 +42,11 @@ def _measure(settings: Settings, calls: int, accounts: int, *, full: bool) -> It
     of = f"archive run of {calls:,} rows"
     yield Figure(what=f"{of}: highest", value=ended.highest_mb, unit="MB", bound=at_most(300))
     if not full:
+        for words in (("archive", "compact"), ("prune",)):
+            ended = run_to_end(*words, settings=settings)
+            yield Figure(
+                what=f"{' '.join(words)} of them: highest", value=ended.highest_mb, unit="MB", bound=at_most(300)
+            )
         return
     file_s = _one_file_s(settings, calls)
     both_s = ended.cpu_s + server_s

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from zoneinfo import ZoneInfo
 
 from benchmarks.database import database, fill_calls
-from benchmarks.figure import TIMES, Figure, medians
+from benchmarks.figure import TIMES, Figure, at_most, medians
 from export_app.database import Database
 from export_app.share import waiting_room
 from export_app.stats.periods import starts
@@ -102,3 +102,7 @@ def run(*, calls: int = 1_000_000, rounds: int = 5) -> Iterator[Figure]:
         for name, time_s in zip(questions, times, strict=True):
             yield Figure(what=name, value=time_s * 1000, unit="ms")
             yield Figure(what=f"{name}, against by hand", value=time_s / least, unit=TIMES)
+        of = dict(zip(questions, times, strict=True))
+        ratio = of["kept sums: by hour and disposition"] / of["by hour and disposition"]
+        what = "kept sums against the rows, by hour and disposition"
+        yield Figure(what=what, value=ratio, unit=TIMES, bound=at_most(0.2))

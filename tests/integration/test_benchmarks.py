@@ -16,7 +16,7 @@ TINY: dict[str, dict[str, int]] = {
     "pace": {"seconds": 2},
     "endtoend": {"rate": 10, "seconds": 4},
     "hostile": {"legs": 200, "large_legs": 100, "innocent": 2},
-    "workers": {"calls": 52, "rounds": 1},
+    "workers": {"calls": 2_000, "rounds": 1},
     "memory": {"calls": 52, "up": 20},
     "rating": {"largest": 1_000, "count": 2_000},
     "archive": {
@@ -40,7 +40,7 @@ TINY: dict[str, dict[str, int]] = {
     "engine": {"calls": 1_200},
     "sums": {"calls": 1_000, "accounts": 2, "rounds": 1},
     "upgrade": {"calls": 1_000},
-    "growth": {"minutes": 1, "sizes": 2, "scale": 5},
+    "growth": {"minutes": 1, "sizes": 1},
     "sizing": {"calls": 52, "switches": 4, "rate": 50, "paced": 26},
 }  # fmt: skip
 
