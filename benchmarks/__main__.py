@@ -35,6 +35,7 @@ NAMES = (
     "stats",
     "engine",
     "sums",
+    "dashboard",
     "upgrade",
     "sizing",
     "growth",

@@ -175,6 +175,12 @@ class Stats(ResponseModel):
         description="The service level in seconds, present where the figures are those of queues.",
         json_schema_extra=without_default,
     )
+    periods_ts: list[int] = Field(
+        default=[],
+        description="When each hour, day or month of the time begins, epoch ms, those without calls, too; present where"
+        " calls are grouped by one of these.",
+        json_schema_extra=without_default,
+    )
     total: Sums | QueueFigures
     groups: list[Group | QueueGroup | GatewayGroup] = Field(
         description="By time, then those of most calls first. Grouped by time alone: periods without calls, too."

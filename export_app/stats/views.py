@@ -60,6 +60,7 @@ def get_stats(query: StatsQuery) -> Response:
             "until_ts": request.until,
             "tz": query.tz,
             **({"sl_s": query.sl_s} if query.about_queues else {}),
+            **_periods(request),
             "total": to_dict(sums.total),
             "groups": groups,
             "more": more,
@@ -115,6 +116,12 @@ def trunk_legs_to_dict(sums: TrunkLegSums) -> dict[str, object]:
         "rx_mos": round(sums.mos / sums.mos_legs, 3) if sums.mos_legs else None,
         "mos_legs": sums.mos_legs,
     }
+
+
+def _periods(request: StatsRequest) -> dict[str, object]:
+    """Return when the periods begin that are grouped by: of hours and days the first that was named."""
+    named = next((name for name in request.groups if name in request.period_starts), None)
+    return {} if named is None else {"periods_ts": request.period_starts[named]}
 
 
 def _grouping(name: str, request: StatsRequest) -> str | Periods:

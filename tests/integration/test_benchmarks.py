@@ -39,6 +39,7 @@ TINY: dict[str, dict[str, int]] = {
     "stats": {"calls": 2_000, "rounds": 2},
     "engine": {"calls": 1_200},
     "sums": {"calls": 1_000, "accounts": 2, "rounds": 1},
+    "dashboard": {"calls": 9_000, "accounts": 2, "rounds": 1},
     "upgrade": {"calls": 1_000},
     "growth": {"minutes": 1, "sizes": 1},
     "sizing": {"calls": 52, "switches": 4, "rate": 50, "paced": 26},

@@ -11,6 +11,13 @@ BY_KEYS = ("tests/acceptance/test_dashboard_keyboard.py",)
 
 MUTANTS = (
     Mutant(
+        path="tollbook/archive/pages.py",
+        claim="once matches are known to be few, only the files that have any are read",
+        text="                self._sparse = True\n",
+        replacement="",
+        tests=("tests/integration/export_app/test_tiers.py",),
+    ),
+    Mutant(
         path=f"{PAGE}/work.js",
         claim="what has no known reason is to be settled, too",
         text="const calls = group.unrated - known;",

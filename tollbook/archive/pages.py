@@ -6,13 +6,14 @@ from operator import itemgetter
 from typing import Any
 
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table
+from pyiceberg.table import FileScanTask, Table
 
 from tollbook.archive._pyarrow import expressions as ex
 from tollbook.archive._pyarrow import pa, pc, plan_files, read_batches
 from tollbook.archive.bounds import start_bounds, table_span
 from tollbook.archive.catalog import archive_errors
 from tollbook.archive.row_filter import matching, started, with_variables
+from tollbook.archive.row_groups import read_row_groups
 from tollbook.archive.rows import SortedKeys, epoch_ms
 from tollbook.archive.schema import ARCHIVE_COLUMNS, TIMES, account_of
 from tollbook.archive.spans import Extent, Span, spans_to_plan, spans_to_read
@@ -20,13 +21,17 @@ from tollbook.model.call_key import CallKey
 from tollbook.model.record import COLUMNS, Record
 from tollbook.model.selection import Selection
 from tollbook.model.tiers import KEYED_COLUMNS, key_of, read_columns
-from tollbook.times import US_PER_MS
+from tollbook.times import LAST_MS, US_PER_MS
 
 # The rows that `read_all` holds in memory at once.
 PAGE_ROWS = 10_000
 # How many files are read before it is asked whether the others can have a row of the page: an operator's may touch a
 # file of each account, and be full after a hundredth of them.
 _FILES_AT_ONCE = 32
+# When so many rows have been looked at, and so many times the page's, and it is not full, its rows are few.
+_SPARSE_AFTER = 2_000
+_SPARSE_TIMES = 20
+_SLICE_ROWS = 20_000
 
 
 def read_page(
@@ -47,21 +52,11 @@ def read_page(
         archived = tuple(name for name in columns if name in ARCHIVE_COLUMNS)
         if selection.filters.var is not None:
             archived = tuple(dict.fromkeys((*archived, "vars")))
+        reading = _Reading(table, selection, archived, limit, page)
         for planned in spans_to_plan(span, selection.order) if span else ():
-            tasks = [(task, _extent(task.file, planned)) for task in plan_files(table, _row_filter(selection, planned))]
-            extents = [extent for _, extent in tasks]
-            for part in spans_to_read(planned, selection.order, extents, limit) if tasks else ():
-                touched = [(task, extent) for task, extent in tasks if extent.within(part)]
-                touched.sort(key=lambda found: found[1].begins(selection.order))
-                for first in range(0, len(touched), _FILES_AT_ONCE):
-                    if page.ends_before(touched[first][1]):
-                        break
-                    some = [task for task, _ in touched[first : first + _FILES_AT_ONCE]]
-                    for batch in read_batches(table, some, _row_filter(selection, part), archived):
-                        page.add(pa.table(batch))
-                    page.cut()
-                if page.full:
-                    return page.records()
+            reading.read(planned)
+            if page.full:
+                break
         return page.records()
 
 
@@ -83,6 +78,74 @@ def read_all(
             return
         left = None if left is None else left - page_rows
         selection = replace(selection, after=key_of(rows[-1]))
+
+
+class _Reading:
+    """Reads rows into a page, a planned span after the other, until it is full."""
+
+    def __init__(self, table: Table, selection: Selection, columns: tuple[str, ...], limit: int, page: "_Page") -> None:
+        self._table, self._selection, self._columns = table, selection, columns
+        self._limit, self._page = limit, page
+        self._looked_at = 0.0  # rows
+        self._sparse = False
+
+    def read(self, planned: Span) -> None:
+        """Read the rows of a planned span, or as many of them as the page needs."""
+        plan = plan_files(self._table, _row_filter(self._selection, planned))
+        tasks = [(task, _extent(task.file, planned)) for task in plan]
+        rest: Span | None = planned
+        while rest is not None:
+            if self._sparse:
+                tasks = self._with_matches(tasks, rest)
+            rest = self._read(tasks, rest) if tasks else None
+
+    def _read(self, tasks: Sequence[tuple[FileScanTask, Extent]], span: Span) -> Span | None:
+        """Read a span part by part; return what is left of it when the matches turn out to be few, otherwise None."""
+        order = self._selection.order
+        extents = [extent for _, extent in tasks]
+        for part in spans_to_read(span, order, extents, self._limit):
+            touched = [(task, extent) for task, extent in tasks if extent.within(part)]
+            touched.sort(key=lambda found: found[1].begins(order))
+            for first in range(0, len(touched), _FILES_AT_ONCE):
+                if self._page.ends_before(touched[first][1]):
+                    break
+                some = [task for task, _ in touched[first : first + _FILES_AT_ONCE]]
+                for batch in read_batches(self._table, some, _row_filter(self._selection, part), self._columns):
+                    self._page.add(pa.table(batch))
+                self._page.cut()
+            if self._page.full:
+                return None
+            self._looked_at += sum(extent.within(part) for extent in extents)
+            if not self._sparse and self._looked_at >= max(_SPARSE_AFTER, _SPARSE_TIMES * self._limit):
+                self._sparse = True
+                return span.beyond(part, order)
+        return None
+
+    def _with_matches(
+        self, tasks: Sequence[tuple[FileScanTask, Extent]], span: Span
+    ) -> list[tuple[FileScanTask, Extent]]:
+        """Keep the files that have matches in a span, with the extent of these alone.
+
+        For that the columns which the filters need are read, and no others: numbers are a tenth of a call's bytes.
+        """
+        wanted = _row_filter(self._selection, span)
+        filters = self._selection.filters
+        columns = ("start_ts", *(("vars",) if filters.var is not None else ()))
+        found: list[tuple[FileScanTask, Extent]] = []
+        for task, extent in tasks:
+            if task.delete_files:  # which read_row_groups refuses, and read_batches applies
+                found.append((task, extent))
+                continue
+            rows, lowest, highest = 0, LAST_MS * US_PER_MS, 0
+            for batch in read_row_groups(self._table, task, wanted, columns, slice_rows=_SLICE_ROWS):
+                matches = with_variables(pa.table(batch), filters)
+                if matches.num_rows:
+                    times = pc.min_max(matches["start_ts"].cast(pa.int64())).as_py()
+                    rows += matches.num_rows
+                    lowest, highest = min(lowest, times["min"]), max(highest, times["max"])
+            if rows:
+                found.append((task, Extent(rows=rows, lowest=lowest, highest=highest)))
+        return found
 
 
 class _Page:

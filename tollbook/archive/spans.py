@@ -33,6 +33,11 @@ class Span:
         edge = min(self.first + width, self.end)
         return Span(first=self.first, end=edge), Span(first=edge, end=self.end)
 
+    def beyond(self, part: "Span", order: Order) -> "Span | None":
+        """Return what comes after a part in an order; None: nothing."""
+        rest = Span(first=self.first, end=part.first) if order == "desc" else Span(first=part.end, end=self.end)
+        return rest if rest.first < rest.end else None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Extent:

@@ -4,16 +4,16 @@ import { ApiError, endSession, fetchJson, signInWith } from "./api.js";
 import { byId, el, field, replace } from "./dom.js";
 import { startDownload } from "./download.js";
 import { clearFigures, loadFigures } from "./figures.js";
+import { fillForm, startRange } from "./filter_form.js";
 import { chosen, FILTERS } from "./filters.js";
-import { showChips, startFind } from "./find.js";
-import { localOf, sentence } from "./format.js";
+import { forgetNames, showChips, startFind } from "./find.js";
+import { sentence } from "./format.js";
 import { CallList } from "./list.js";
 import { openCall } from "./open_call.js";
 import { loadMonth, openMonth, startMonth } from "./month.js";
 import { closeNow, openNow, startNow } from "./now.js";
 import { isLive, windowOf } from "./ranges.js";
 
-const HOUR = 3_600_000;
 const CALLS_PAUSE = 5_000; // ms between two loads of the calls
 const STATS_PAUSE = 15_000; // ms between two loads of the statistics, or five times the duration of a load if that is more
 const AWAY_PAUSE = 2_000; // ms until a load is tried again that nobody answered: its message goes as soon as somebody does
@@ -58,6 +58,7 @@ function showForm() {
   stopTimers();
   closeNow(applied);
   list.forget();
+  forgetNames();
   figures = null;
   byId("dashboard").hidden = true;
   byId("leave").hidden = true;
@@ -122,6 +123,7 @@ const sameFigures = () => JSON.stringify({ ...applied, order: "", cols: "", call
 async function loadStats(ownGeneration) {
   await loadFigures(applied, { operator, current: () => ownGeneration === generation, filterBy, tell: (total) => {
     figures = sameFigures();
+    byId("tiles").classList.remove("old");
     list.tell(total.calls);
   } });
 }
@@ -261,12 +263,7 @@ function show() {
 const fromAddress = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 
 /** @param {Page.View} values */
-function fill(values) {
-  for (const [name, value] of Object.entries(values)) if (name in initial) field(form, name).value = value;
-  for (const range of ["custom", "month"]) {
-    for (const label of /** @type {NodeListOf<HTMLElement>} */ (form.querySelectorAll(`.${range}`))) label.hidden = field(form, "range").value !== range;
-  }
-}
+const fill = (values) => fillForm(form, Object.fromEntries(Object.entries(values).filter(([name]) => name in initial)));
 
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -279,19 +276,7 @@ startDownload(byId("csv"), () => [windowOf(applied, Date.now()), chosen(applied)
   (text) => { byId("progress").textContent = text; }, showError);
 form.addEventListener("submit", (event) => { event.preventDefault(); show(); });
 form.addEventListener("reset", (event) => { event.preventDefault(); fill(initial); show(); });
-field(form, "range").addEventListener("change", () => {
-  const now = Date.now();
-  const last = Number(applied.range) || 24;
-  const range = field(form, "range").value;
-  if (range === "custom" && !field(form, "from").value) {
-    fill({ from: localOf(now - last * HOUR, applied.tz), to: localOf(now, applied.tz) });
-  } else if (range === "month" && !field(form, "month").value) {
-    fill({ month: localOf(now, applied.tz).slice(0, 7) });
-  } else {
-    fill({});
-  }
-  if (field(form, "range").value !== "custom") show();
-});
+startRange(form, () => applied, show);
 window.addEventListener("popstate", () => {
   fill(initial);
   fill(fromAddress());

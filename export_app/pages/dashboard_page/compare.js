@@ -24,7 +24,7 @@ export const changeOfShare = (now, earlier, name) =>
 
 /**
  * Return the sum of one currency, in micros; null when there is none.
- * @param {Page.Figures} total
+ * @param {Pick<Page.Figures, "cost">} total
  * @param {string | null} currency ISO 4217
  */
 export const costIn = (total, currency) => total.cost.find((sum) => sum.currency === currency)?.cost_micros ?? null;

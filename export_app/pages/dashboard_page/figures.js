@@ -23,7 +23,7 @@ export function clearFigures() {
  * @param {object} page
  * @param {boolean} page.operator
  * @param {() => boolean} page.current whether they are still wanted
- * @param {(total: Page.Figures) => void} page.tell is told of the sums before they are drawn
+ * @param {(total: Page.Figures) => void} page.tell is told of the sums as they are drawn
  * @param {(name: string, value: string) => void} page.filterBy applies a filter
  */
 export async function loadFigures(view, { operator, current, tell, filterBy }) {
@@ -37,12 +37,11 @@ export async function loadFigures(view, { operator, current, tell, filterBy }) {
     return found;
   };
   // One after the other: each query may take the database seconds, and other users need it, too.
-  const byTime = await stats(unit, { limit: 10000 });
-  const byDisposition = await stats(`${unit},disposition`, { limit: 10000 });
+  const byTime = await stats(`${unit},disposition`, { limit: 10000 });
   const { total } = byTime;
   tell(total);
   replace(byId("tiles"), ...tiles(byTime));
-  replace(byId("charts"), ...(total.calls ? charts(byTime, byDisposition, unit, view.tz) : []));
+  replace(byId("charts"), ...(total.calls ? charts(byTime, unit, view.tz) : []));
   byId("empty").hidden = total.calls > 0;
   byId("empty").textContent = "No calls match in this time. Choose a longer time or clear the filter. If there should "
     + "be some, the operator can check with tollbook doctor that Tollbook hears the switch.";

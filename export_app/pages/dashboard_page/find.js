@@ -5,23 +5,50 @@ import { byId, el, field, replace } from "./dom.js";
 import { candidates, chips, classify, FILTERS } from "./filters.js";
 
 const MEANINGS_SHOWN = 8;
-const NAMES_SINCE = 31 * 24 * 3_600_000; // ms: queues, agents and accounts with a call in this time are known by name
-const NAMES_LIMIT = 2_000;
+const HOUR = 3_600_000;
+const NAMES_SINCE = 30 * 24 * HOUR; // ms: queues, agents and accounts with a call in this time are known by name
+const NAMES_LIMIT = 10_000;
+const NAMES_KEPT = 60_000; // ms
 const NAMED = ["queue_id", "agent_id", "account"];
 
+/** @type {{operator: boolean, at: number, names: Promise<Record<string, (string | null)[]>>} | null} */
+let kept = null;
+
 /**
- * Fetch the names of what has calls; a key may lack the scope of one of them.
+ * Return the names of what has calls: of a minute ago at most.
  * @param {boolean} operator
  */
-async function knownNames(operator) {
+function knownNames(operator) {
+  if (kept === null || kept.operator !== operator || Date.now() - kept.at > NAMES_KEPT) {
+    const names = fetchNames(operator);
+    names.catch(() => { kept = null; });
+    kept = { operator, at: Date.now(), names };
+  }
+  return kept.names;
+}
+
+/** Forget the names: somebody else may sign in. */
+export function forgetNames() {
+  kept = null;
+}
+
+/** @param {boolean} operator */
+async function fetchNames(operator) {
   /** @type {Record<string, (string | null)[]>} */
   const known = {};
+  // From a whole hour on: of that the sums are kept.
+  const since = Math.floor((Date.now() - NAMES_SINCE) / HOUR) * HOUR;
+  /** @type {(group_by: string) => Promise<Page.Stats>} */
+  const ask = (group_by) => fetchJson("v1/stats", { group_by, since, limit: NAMES_LIMIT });
+  /** @type {(names: (string | null | undefined)[]) => string[]} */
+  const distinct = (names) => [...new Set(names)].filter((name) => typeof name === "string");
   // One after the other: an account has one question about sums at work at once.
-  for (const [group, name] of [["queue", "queue_id"], ["agent", "agent_id"], ...(operator ? [["account", "account"]] : [])]) {
-    /** @type {Page.Stats} */
-    const found = await fetchJson("v1/stats", { group_by: group, since: Date.now() - NAMES_SINCE, limit: NAMES_LIMIT });
-    known[name] = found.groups.map((row) => (name === "queue_id" ? row.queue_id : name === "agent_id" ? row.agent_id : row.account_id) ?? null);
-  }
+  const both = await ask("queue,agent");
+  const queues = both.more ? await ask("queue") : both;
+  const agents = both.more ? await ask("agent") : both;
+  known.queue_id = distinct(queues.groups.map((row) => row.queue_id));
+  known.agent_id = distinct(agents.groups.map((row) => row.agent_id));
+  if (operator) known.account = distinct((await ask("account")).groups.map((row) => row.account_id));
   return known;
 }
 
@@ -46,6 +73,7 @@ export function showChips(view, remove) {
 export function startFind({ isOperator, filterBy, openCall, report }) {
   const form = byId("find");
   const sought = field(form, "sought");
+  sought.addEventListener("focus", () => { knownNames(isOperator()).catch(() => {}); }); // known by when they are asked for
 
   function done() {
     sought.value = "";

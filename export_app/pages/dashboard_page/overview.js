@@ -83,23 +83,22 @@ export function tiles({ total, sl_s }, before = null) {
 
 /**
  * Make the charts over time: calls by disposition, and cost for each currency.
- * @param {Page.Stats} byTime
- * @param {Page.Stats} byDisposition by time and disposition
+ * @param {Page.Stats} stats by time and disposition
  * @param {"hour" | "day" | "month"} unit of the bars, in the time zone
  * @param {string} zone
  */
-export function charts(byTime, byDisposition, unit, zone) {
+export function charts(stats, unit, zone) {
   const begun = (/** @type {Page.Group} */ group) => group[`${unit}_ts`] ?? 0;
-  const times = byTime.groups.map(begun);
+  const times = stats.periods_ts ?? [];
   const tick = { hour: "clock", day: "date", month: "months" }[unit];
-  const [firstPart, lastPart] = partialEnds(times, unit, zone, byTime.from_ts, byTime.until_ts);
+  const [firstPart, lastPart] = partialEnds(times, unit, zone, stats.from_ts, stats.until_ts);
   const isPart = (/** @type {number} */ n) => (n === 0 && firstPart) || (n === times.length - 1 && lastPart);
   const points = times.map((ms, n) => ({ label: `${at(ms, zone, unit)}${isPart(n) ? ` (part of the ${unit})` : ""}`, tick: at(ms, zone, tick), part: isPart(n) }));
   /** @type {Map<number, Map<string | null, number>>} */
   const found = new Map(times.map((ms) => [ms, new Map()]));
-  for (const group of byDisposition.groups) found.get(begun(group))?.set(group.disposition ?? null, group.calls);
+  for (const group of stats.groups) found.get(begun(group))?.set(group.disposition ?? null, group.calls);
   /** @type {Set<string | null>} */
-  const present = new Set(byDisposition.groups.map((group) => group.disposition ?? null));
+  const present = new Set(stats.groups.map((group) => group.disposition ?? null));
   const names = [...DISPOSITIONS, ...[...present].filter((name) => name !== null && !DISPOSITIONS.includes(name)), null]
     .filter((name) => present.has(name));
   const series = names.map((name) => ({
@@ -110,11 +109,13 @@ export function charts(byTime, byDisposition, unit, zone) {
     ...point, values: names.map((name) => found.get(times[n])?.get(name) ?? 0),
   }));
   const made = [chart({ title: `Calls per ${unit}`, points: stacked, series, format: count, least: 1 })];
-  for (const currency of byTime.total.cost.map((sum) => sum.currency)) {
-    const cost = (/** @type {Page.Group} */ group) => group.cost.find((sum) => sum.currency === currency)?.cost_micros ?? 0;
+  for (const currency of stats.total.cost.map((sum) => sum.currency)) {
+    /** @type {Map<number, number>} */
+    const cost = new Map();
+    for (const group of stats.groups) cost.set(begun(group), (cost.get(begun(group)) ?? 0) + (costIn(group, currency) ?? 0));
     made.push(chart({
       title: `Cost per ${unit}${currency ? `, ${currency}` : ""}`,
-      points: points.map((point, n) => ({ ...point, values: [cost(byTime.groups[n])] })),
+      points: points.map((point, n) => ({ ...point, values: [cost.get(times[n]) ?? 0] })),
       series: [{ name: "cost", cls: "cost" }], format: (micros) => money(micros, currency), least: 10000,
     }));
   }

@@ -181,7 +181,10 @@ def test_time_alone_has_no_holes(accounts: Connection, ask: Ask) -> None:
         ("2025-06-01T13:00+02:00", NOON + 60 * MINUTE, 0),
         ("2025-06-01T14:00+02:00", NOON + 120 * MINUTE, 1),
     ]
-    both = ask(group_by="hour,disposition", **window)["groups"]
+    answer = ask(group_by="hour,disposition", **window)
+    assert answer["periods_ts"] == [group["hour_ts"] for group in groups]
+    assert "periods_ts" not in ask(group_by="disposition", **window)
+    both = answer["groups"]
     answered = [(group["hour"][11:16], group["disposition"]) for group in both]
     assert answered == [("12:00", "answered"), ("14:00", "answered")]
 

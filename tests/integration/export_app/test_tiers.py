@@ -108,11 +108,17 @@ FILTERS: list[tuple[Filters, Callable[[Row], bool]]] = [
 ]
 
 
+@pytest.mark.parametrize("sparse_after", [1, 10**9])
 @pytest.mark.parametrize("count", [2_000, pytest.param(12_000, marks=pytest.mark.soak)])
 def test_pages_of_the_archive_in_both_orders_with_every_filter(
-    settings: Settings, database: Connection, count: int
+    settings: Settings, database: Connection, count: int, sparse_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Page by page, for an account and for all, in a span that begins and ends between calls: as Python sorts them."""
+    """Page by page, for an account and for all, in a span that begins and ends between calls: as Python sorts them.
+
+    Whether matches are taken to be few from the first part on, or never.
+    """
+    monkeypatch.setattr(pages, "_SPARSE_AFTER", sparse_after)
+    monkeypatch.setattr(pages, "_SPARSE_TIMES", 0)
     rows = made(count)
     put(database, rows)
     archive_calls(settings, now=True)
@@ -178,6 +184,43 @@ def test_an_operator_s_page_reads_the_files_that_have_it_and_few_more(
         assert 10 <= sum(files) <= 16
         second = pages.read_page(table, replace(selection, after=key_of(first[-1])), 590)
     assert first + second == wanted(rows, lambda row: True, order)
+
+
+def test_a_page_of_few_matches_reads_the_files_that_have_them(
+    settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of sixty accounts' files two have calls of a number: once that is known, no row of another is read."""
+    since = FIRST * MS_PER_DAY
+    rows = [
+        (
+            msgspec.structs.replace(
+                row, account_id=f"a{number % 60}", start_ts=since + number * 60_000,
+                to_num="+4977" if number in {7, 9, 69} else "1001", from_num="1000",
+            ),
+            price,
+        )
+        for number, (row, price) in enumerate(made(600))
+    ]  # fmt: skip
+    put(database, rows)
+    archive_calls(settings, now=True)
+    monkeypatch.setattr(pages, "_SPARSE_AFTER", 100)
+    monkeypatch.setattr(pages, "_SPARSE_TIMES", 0)
+    read = pages.read_batches
+    files: list[int] = []
+
+    def counted(table: Table, tasks: Sequence[FileScanTask], *asked: Any) -> Iterator[Any]:
+        files.append(len(tasks))
+        return read(table, tasks, *asked)
+
+    monkeypatch.setattr(pages, "read_batches", counted)
+    selection = Selection(accounts=EveryAccount(), since=0, until=END, filters=Filters(number="+4977"))
+    with open_catalog(settings) as catalog:
+        table = load_calls(catalog)
+        assert table is not None
+        found = pages.read_page(table, selection, 50)
+    assert found == wanted(rows, lambda row: row.to_num == "+4977")
+    assert len(found) == 3
+    assert sum(files) <= 64
 
 
 def test_an_empty_archive_has_empty_pages(settings: Settings, database: Connection) -> None:
