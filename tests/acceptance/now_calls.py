@@ -37,6 +37,12 @@ class Now:
             wait_in(database, call_id, account, queue, "+49301234567" if account == "acme" else SECRET_NUMBER, since_us)
         return since_us
 
+    def clear(self) -> None:
+        """Take away acme's callers and all links, for the next test."""
+        with self.connect() as database:
+            database.execute("DELETE FROM call_cdr WHERE end_ts IS NULL AND account_id = 'acme'")
+            database.execute("DELETE FROM wallboard_link")
+
     def hear_the_switch(self) -> None:
         """Who was not heard for a minute is unknown."""
         now_ms = time.time_ns() // 1_000_000

@@ -3,7 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Board(Site):
     """A dashboard of what is up."""
 
     calls: Now
+    server: ApiServer
 
     def view(self, who: str = "acme", path: str = "/#view=now", **how: object) -> Page:
         """Open the Now view with a key, and wait until it shows something."""
@@ -41,17 +43,39 @@ def card(page: Page, name: str) -> Locator:
     return page.locator("section", has=page.get_by_role("heading", name=name))
 
 
-@pytest.fixture
-def board(browser: Browser, new_database: NewDatabase, tmp_path: Path) -> Iterator[Board]:
+@contextmanager
+def opened(browser: Browser, new_database: NewDatabase, folder: Path) -> Generator[Board]:
+    """A board over a database of its own."""
     with new_database() as url:
         calls = fill(url)
-        with serving(url, tmp_path / "serve.log") as server:
-            yield Board(browser=browser, url=server.url, keys=calls.keys, now=0, calls=calls)
+        with serving(url, folder / "serve.log") as server:
+            yield Board(browser=browser, url=server.url, keys=calls.keys, now=0, calls=calls, server=server)
             close_pages()
 
 
-def test_a_call_that_comes_changes_the_tiles(board: Board) -> None:
+@pytest.fixture(scope="module")
+def kept_board(
+    browser: Browser, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Board]:
+    with opened(browser, new_database, tmp_path_factory.mktemp("now")) as board:
+        yield board
+
+
+@pytest.fixture
+def board(kept_board: Board) -> Iterator[Board]:
+    """A board on which of acme nobody waits."""
+    yield kept_board
+    close_pages()
+    kept_board.calls.clear()
+
+
+def test_a_call_that_comes_changes_the_tiles(browser: Browser, new_database: NewDatabase, tmp_path: Path) -> None:
     """Without a reload: who waits, counting up; each queue's day, what agents do; nothing of another account."""
+    with opened(browser, new_database, tmp_path) as board:
+        _see_a_call_come(board)
+
+
+def _see_a_call_come(board: Board) -> None:
     page = board.view()
     page.evaluate("window.notReloaded = true")
     expect(value(page, "Waiting")).to_have_text("0")
@@ -107,12 +131,13 @@ def test_thresholds_are_the_persons_and_in_the_address(board: Board) -> None:
     assert other.evaluate("localStorage.length") == 0
 
 
+@pytest.mark.soak
 def test_a_server_that_goes_and_comes_back(browser: Browser, new_database: NewDatabase, tmp_path: Path) -> None:
     """The page says that it is disconnected and how old its figures are, and goes on when the server is back."""
     with new_database() as url:
         calls = fill(url)
         with serving(url, tmp_path / "serve.log") as server:
-            board = Board(browser=browser, url=server.url, keys=calls.keys, now=0, calls=calls)
+            board = Board(browser=browser, url=server.url, keys=calls.keys, now=0, calls=calls, server=server)
             calls.wait("waits", since_s=40)
             page = board.view()
             expect(value(page, "Waiting")).to_have_text("1")
@@ -150,6 +175,7 @@ def test_without_a_stream_it_asks_again_and_again(board: Board) -> None:
     board.forgive("502")
 
 
+@pytest.mark.soak
 def test_what_cannot_be_read_is_old_and_says_so(board: Board) -> None:
     """The server's comments prove no figure: after 15 seconds the page says how old what it shows is."""
     page = board.view()

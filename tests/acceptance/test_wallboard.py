@@ -2,30 +2,31 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.acceptance.now_calls import SECRET_NUMBER, fill
-from tests.acceptance.test_dashboard_now import Board, tile, value
-from tests.api_server import ApiServer, serving
+from tests.acceptance.now_calls import SECRET_NUMBER
+from tests.acceptance.test_dashboard_now import Board, opened, tile, value
 from tests.dashboard_site import close_pages
 from tests.databases import NewDatabase
 
 
-@pytest.fixture
-def server(new_database: NewDatabase, tmp_path: Path) -> Iterator[tuple[str, ApiServer]]:
-    with new_database() as url, serving(url, tmp_path / "serve.log") as server:
-        yield url, server
-        close_pages()
+@pytest.fixture(scope="module")
+def kept_board(
+    browser: Browser, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Board]:
+    with opened(browser, new_database, tmp_path_factory.mktemp("wall")) as board:
+        yield board
 
 
 @pytest.fixture
-def board(browser: Browser, server: tuple[str, ApiServer]) -> Board:
-    calls = fill(server[0])
-    calls.wait("waits", since_s=70)
-    return Board(browser=browser, url=server[1].url, keys=calls.keys, now=0, calls=calls)
+def board(kept_board: Board) -> Iterator[Board]:
+    """A board on which one of acme waits."""
+    kept_board.calls.wait("waits", since_s=70)
+    yield kept_board
+    close_pages()
+    kept_board.calls.clear()
 
 
 def make_link(page: Page) -> str:
@@ -41,7 +42,7 @@ def make_link(page: Page) -> str:
     return made.input_value()
 
 
-def test_a_link_opens_one_queue_without_a_key(board: Board, server: tuple[str, ApiServer]) -> None:
+def test_a_link_opens_one_queue_without_a_key(board: Board) -> None:
     """Live, and again after a reload; its token is in no address, log or Referer; until it is deleted on the page."""
     operator = board.view("operator")
     address = make_link(operator)
@@ -63,7 +64,7 @@ def test_a_link_opens_one_queue_without_a_key(board: Board, server: tuple[str, A
     page.reload()
     expect(value(page, "Waiting")).to_have_text("2")
     assert not [one for one in sent if token[1] in one]
-    assert token[1] not in server[1].output
+    assert token[1] not in board.server.output
     # The address alone, as somebody else would copy it, opens nothing, and says what is missing.
     copied = board.open(page.url.removeprefix(board.url))
     expect(copied.locator("#closed")).to_contain_text("its token is kept out of it")
@@ -152,7 +153,7 @@ def test_who_is_not_signed_in_is_told_what_to_do(board: Board) -> None:
     board.forgive("401")
 
 
-@pytest.mark.parametrize("width", [1920, 1440, 390])
+@pytest.mark.parametrize("width", [pytest.param(1920, marks=pytest.mark.soak), 1440, 390])
 def test_the_figures_fill_the_screen_and_none_is_cut_off(board: Board, width: int) -> None:
     """No figure is wider than its tile, and nothing is wider than the screen; on the wall they are huge."""
     page = board.view("acme", width=width)

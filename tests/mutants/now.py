@@ -166,7 +166,7 @@ MUTANTS = (
         path=f"{PAGE}/wall_address.js",
         claim="a token is taken out of the address",
         text='(byLink ? [["link", ""]] : [])',
-        replacement='(byLink ? [["link", location.hash]] : [])',
+        replacement='(byLink ? [["link", "wb_kept"]] : [])',
         tests=MODULES,
     ),
     Mutant(
@@ -182,6 +182,13 @@ MUTANTS = (
         text="await this.poll(run, Date.now() + backoff(failures, Math.random(), this.pauses));",
         replacement="await this.pause(backoff(failures, Math.random(), this.pauses));",
         tests=(f"{VIEW}::test_without_a_stream_it_asks_again_and_again",),
+    ),
+    Mutant(
+        path=f"{PAGE}/now_feed.js",
+        claim="a clock that was set makes nothing old, or new",
+        text="this.ahead = this.renews ? ahead : Math.max(this.ahead, ahead);",
+        replacement="this.ahead = Math.max(this.ahead, ahead);",
+        tests=MODULES,
     ),
     Mutant(
         path=f"{PAGE}/now.js",

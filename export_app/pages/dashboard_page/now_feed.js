@@ -54,7 +54,8 @@ export class NowFeed {
     /** @type {ApiError | null} */
     this.error = null;
     this.since = Date.now(); // of this mode
-    this.ahead = -Infinity; // the server's clock less ours: the largest seen, for what comes late has no other sign
+    this.ahead = 0; // the server's clock less ours: the largest seen, for what comes late has no other sign
+    this.renews = true; // with the next answer: our clock, or the server's, may have been set
     this.run = 0;
     /** @type {AbortController | null} */
     this.abort = null;
@@ -62,7 +63,7 @@ export class NowFeed {
 
   /** Return what the server's clock shows, epoch ms. */
   serverNow() {
-    return Number.isFinite(this.ahead) ? Date.now() + this.ahead : Date.now();
+    return Date.now() + this.ahead;
   }
 
   /** Return how old what is shown is, ms. */
@@ -119,7 +120,7 @@ export class NowFeed {
     const abort = this.abort = new AbortController();
     let watchdog = setTimeout(() => abort.abort(), this.pauses.first);
     let heard = false;
-    this.ahead = -Infinity; // our clock, or the server's, may have been set since
+    this.renews = true;
     try {
       const response = await request("v1/now/stream", this.parameters, { ...this.options, signal: abort.signal });
       const [pieces, decoder, reader] = [/** @type {ReadableStream<Uint8Array>} */ (response.body).getReader(), new TextDecoder(), new EventReader()];
@@ -163,7 +164,9 @@ export class NowFeed {
    */
   still(asOf, mode) {
     this.asOf = asOf;
-    this.ahead = Math.max(this.ahead, asOf - Date.now());
+    const ahead = asOf - Date.now();
+    this.ahead = this.renews ? ahead : Math.max(this.ahead, ahead);
+    this.renews = false;
     this.set(mode, null);
   }
 

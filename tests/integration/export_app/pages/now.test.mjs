@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { agentLines, agentStates, figuresOf, freshness, lasted, queueLines } from "./board.js";
 import { EventReader } from "./event_reader.js";
-import { backoff } from "./now_feed.js";
+import { backoff, NowFeed } from "./now_feed.js";
 import { faultOf, levelOf, MEASURES, readThresholds, reasonOf, usualThresholds, worstOf, writeThresholds } from "./thresholds.js";
 import { readWall, writeWall } from "./wall_address.js";
 
@@ -126,6 +126,19 @@ test("how fresh it is: a comment proves nothing, and what is read out does not c
 test("the stream is tried again after longer and longer, up to half a minute, and not by all at once", () => {
   assert.deepEqual([1, 2, 3, 6, 60].map((failures) => backoff(failures, 1)), [1_000, 2_000, 4_000, 30_000, 30_000]);
   assert.equal(backoff(3, 0), 2_000);
+});
+
+test("the age is by the server's clock, also while a new stream begins, and after a clock was set", () => {
+  const feed = new NowFeed({}, () => {});
+  const hour = 3_600_000;
+  feed.still(Date.now() + hour, "live");
+  assert.ok(feed.age() < 1_000);
+  feed.still(Date.now() + hour - 4_000, "live"); // it was four seconds on its way
+  assert.ok(feed.age() >= 4_000 && feed.age() < 5_000);
+  feed.renews = true;
+  assert.ok(feed.age() < 5_000);
+  feed.still(Date.now() - hour, "live");
+  assert.ok(feed.age() < 1_000);
 });
 
 test("a wallboard's address has its token only as it was given", () => {
