@@ -1,7 +1,7 @@
 """How figures grow: the same work 1, 10 and 100 times, and what a unit of it costs then.
 
 Each is another benchmark's own measurement, mostly in processor time, so that other work on the machine changes little.
-A size is left out that would not be done within its share of `minutes`, by what the smaller ones took.
+The largest sizes are left out that would not be done within `minutes`, by what the smaller ones took.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ _PAGE_ROWS = 20
 _PAGES = 50
 _BATCH = 100
 _PLOT = ROOT / "docs" / "growth.svg"
-MEMORY = "MB at most: "
+MEMORY = "highest memory of "
 
 #: What was measured of one size: the values by the names of the lines. Those that begin with MEMORY are of that plot.
 Values = dict[str, float]
@@ -171,42 +171,50 @@ JOBS = (
 def run(*, minutes: int = 10, sizes: int = 3, plot: int = 0) -> Iterator[Figure]:
     """Yield what a unit costs in each of `sizes` sizes, and against the smallest; `plot=1` draws docs/growth.svg."""
     deadline_s = time.monotonic() + minutes * 60
-    panels: list[Panel] = []
+    took = {job.title: list[float]() for job in JOBS}
+    lines = {job.title: dict[str, list[tuple[float, float]]]() for job in JOBS}
     memory: dict[str, list[tuple[float, float]]] = {}
-    for number, job in enumerate(JOBS):
-        lines: dict[str, list[tuple[float, float]]] = {}
-        for times, size, values in _measured(job, sizes, deadline_s, len(JOBS) - number):
-            for name, value in values.items():
-                if name.startswith(MEMORY):
-                    name = name.removeprefix(MEMORY)
-                    memory.setdefault(name, []).append((times, value))
-                    yield Figure(what=f"{job.title}, {size:,} {job.x}: {name}, highest", value=value, unit="MB")
-                    continue
-                lines.setdefault(name, []).append((size, value))
-                of = f"{job.title}, {size:,} {job.x}: {name}"
-                yield Figure(what=of, value=value, unit=job.unit)
-                if times > 1 and (least := lines[name][0][1]):  # a tick of processor time is 10 ms
-                    yield Figure(what=f"{of}, against {times} times less", value=value / least, unit=TIMES)
-        panels.append(Panel(title=f"{job.title}, {job.unit}", x=job.x, lines=lines, log=True))
+    for step in range(sizes):
+        for job in JOBS:
+            if step > 1 and time.monotonic() + _expected_s(took[job.title]) > deadline_s:
+                continue
+            begun_s = time.monotonic()
+            values = job.measure(job.sizes[step])
+            took[job.title].append(time.monotonic() - begun_s)
+            yield from _figures(job, step, values, lines[job.title], memory)
     pages = _depths()
     for depth, time_ms in pages.items():
         yield Figure(what=f"page {depth:,} of {_PAGE_ROWS} rows", value=time_ms, unit="ms")
-    panels.append(Panel(title="a page of the API, ms", x="its depth", lines={"20 rows": [*pages.items()]}, log=True))
-    panels.append(Panel(title="highest memory, MB", x="times the smallest work", lines=memory, log=True))
     if plot:
+        panels = [Panel(title=f"{job.title}, {job.unit}", x=job.x, lines=lines[job.title], log=True) for job in JOBS]
+        panels.append(
+            Panel(title="a page of the API, ms", x="its depth", lines={"20 rows": [*pages.items()]}, log=True)
+        )
+        panels.append(Panel(title="highest memory, MB", x="times the smallest work", lines=memory, log=True))
         _PLOT.write_text(svg(panels))
 
 
-def _measured(job: Job, sizes: int, deadline_s: float, left: int) -> Iterator[tuple[int, int, Values]]:
-    """Yield how many times the smallest size each is, the size and its values; `left` jobs share what time there is."""
-    share_s = (deadline_s - time.monotonic()) / left
-    took: list[float] = []
-    begun_s = time.monotonic()
-    for times, size in zip((1, 10, 100), job.sizes[:sizes], strict=False):
-        # A start, and so much for each unit: the last step was nine tenths of the larger one's.
-        expected_s = took[-1] + 10 * (took[-1] - took[-2]) if len(took) > 1 else 0.0
-        if time.monotonic() - begun_s + expected_s > share_s and len(took) > 1:
-            return
-        before_s = time.monotonic()
-        yield times, size, job.measure(size)
-        took.append(time.monotonic() - before_s)
+def _expected_s(took: Sequence[float]) -> float:
+    """Return how long ten times the work takes: a start, and as much more for each unit as the last step showed."""
+    return took[-1] + 10 * (took[-1] - took[-2])
+
+
+def _figures(
+    job: Job,
+    step: int,
+    values: Values,
+    lines: dict[str, list[tuple[float, float]]],
+    memory: dict[str, list[tuple[float, float]]],
+) -> Iterator[Figure]:
+    """Yield what was measured of a size, and put it into the lines of its plot, and of that of memory."""
+    size, times = job.sizes[step], 10**step
+    for name, value in values.items():
+        if name.startswith(MEMORY):
+            memory.setdefault(name.removeprefix(MEMORY), []).append((times, value))
+            yield Figure(what=f"{size:,} {job.x}: {name}", value=value, unit="MB")
+            continue
+        lines.setdefault(name, []).append((size, value))
+        of = f"{job.title}, {size:,} {job.x}: {name}"
+        yield Figure(what=of, value=value, unit=job.unit)
+        if step and (least := lines[name][0][1]):  # a tick of processor time is 10 ms
+            yield Figure(what=f"{of}, against {times} times less", value=value / least, unit=TIMES)

@@ -136,7 +136,10 @@ def test_a_killed_worker_is_started_again_and_hinders_no_other(
     assert list(wrong_rows(database_url, calls[0].rows | calls[1].rows)) == []
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), (3, 2)])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(2, 1), pytest.param(1, 2, marks=pytest.mark.soak), pytest.param(3, 2, marks=pytest.mark.soak)],
+)
 def test_what_waits_on_disk_is_written_whatever_the_number_of_workers(
     start: Start,
     server: Server,
