@@ -131,7 +131,6 @@ def test_thresholds_are_the_persons_and_in_the_address(board: Board) -> None:
     assert other.evaluate("localStorage.length") == 0
 
 
-@pytest.mark.soak
 def test_a_server_that_goes_and_comes_back(browser: Browser, new_database: NewDatabase, tmp_path: Path) -> None:
     """The page says that it is disconnected and how old its figures are, and goes on when the server is back."""
     with new_database() as url:
