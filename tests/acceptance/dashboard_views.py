@@ -24,7 +24,7 @@ def _signed_out(page: Page) -> None:
 
 def _everything_open(page: Page) -> None:
     expect(page.locator("#rankings table").first).to_be_visible()
-    for summary in page.locator("summary").all():
+    for summary in page.locator("#calls-view summary").all():
         summary.click()
 
 
