@@ -60,7 +60,9 @@ def _panel(panel: Panel) -> str:
         drawn.append(f'<path d="M{x:.0f} {y:.1f}H{_WIDTH - _RIGHT}" stroke="#ddd"/>')
         drawn.append(_text(x - 4, y + 4, f"{number * step:,.10g}", anchor="end"))
     marks = sorted({x for x, _ in points}) if panel.log else [low, (low + high) / 2, high]
-    drawn += [_text(at(x, 0)[0], _HEIGHT - _BOTTOM + 13, f"{x:,.0f}", anchor="middle") for x in marks]
+    drawn += [
+        _text(at(x, 0)[0], _HEIGHT - _BOTTOM + 13, f"{x:,.0f}", anchor="end" if x == high else "middle") for x in marks
+    ]
     drawn.append(_text((_LEFT + _WIDTH) / 2, _HEIGHT - 4, panel.x, anchor="middle"))
     for number, (name, line) in enumerate(panel.lines.items()):
         colour = _COLOURS[number % len(_COLOURS)]

@@ -14,7 +14,7 @@ from tests.acceptance.played import RECORDINGS, Calls, Key, Row, wrong_rows
 from tests.acceptance.server import Server
 from tests.acceptance.test_metrics import scraped, value
 from tests.acceptance.test_run import gone
-from tests.commands import Running, Start
+from tests.commands import Running, Start, free_port
 from tests.paths import CALLS
 from tests.waiting import wait_until
 from tollbook.simulator.recording import load
@@ -169,6 +169,27 @@ def test_what_waits_on_disk_is_written_whatever_the_number_of_workers(
     wait_until(lambda: not any(segments(spool) for spool in spools), TIMEOUT_S)
     assert again.stop() == 0, again.output
     assert list(wrong_rows(url, rows)) == []
+
+
+def test_run_starts_as_many_workers_as_the_setting_says(
+    start: Start, database_url: str, switches: list[SwitchThread]
+) -> None:
+    """A group within a group: lines have both names, a killed listener takes its workers along, and all end with 0."""
+    running = start("run", esl=urls(switches), listen_workers="2", api_bind=f"127.0.0.1:{free_port()}")
+    wait_until(lambda: "tollbook.run: listen ready" in running.output, TIMEOUT_S, what=lambda: running.output)
+    workers = [int(pid) for pid in re.findall(r"listen: .*worker-\d started pid=(\d+)", running.output)]
+    assert len(workers) == 2
+    (listener,) = pids(running, "listen")
+    os.kill(listener, signal.SIGKILL)
+    wait_until(lambda: running.output.count("tollbook.run: listen ready") == 2, TIMEOUT_S, what=lambda: running.output)
+    wait_until(lambda: all(map(gone, workers)), TIMEOUT_S)
+    rows: dict[Key, Row] = {}
+    for switch in switches:
+        switch.wait_for_subscriber(TIMEOUT_S)
+        rows |= played(switch, 10)
+    wait_until_complete(database_url, rows)
+    assert running.stop() == 0, running.output
+    assert list(wrong_rows(database_url, rows)) == []
 
 
 def test_a_worker_without_a_switch_goes_on_trying(start: Start, switches: list[SwitchThread], metrics: Metrics) -> None:
