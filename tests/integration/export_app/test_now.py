@@ -72,8 +72,8 @@ def stream(server: ApiServer, headers: dict[str, str], path: str = "/v1/now/stre
 
 def event(response: HTTPResponse, kind: str = "") -> dict[str, Any]:
     """Read on to the next event of a kind, and return it; raises TimeoutError when others come for ever."""
-    seen = ""
-    for _ in range(24):
+    seen, until_s = "", time.monotonic() + 60
+    while time.monotonic() < until_s:
         if not (line := response.readline()):
             raise EOFError
         if line.startswith(b"event: "):
@@ -87,7 +87,8 @@ def event(response: HTTPResponse, kind: str = "") -> dict[str, Any]:
 
 def read_to_its_end(response: HTTPResponse) -> None:
     """Read all events that still come; raises TimeoutError when it does not end: what is unchanged is said for ever."""
-    for _ in range(24):
+    until_s = time.monotonic() + 60
+    while time.monotonic() < until_s:
         if not response.readline():
             return
     raise TimeoutError
