@@ -73,6 +73,17 @@ def read_batches(
     if any(task.delete_files for task in tasks):  # another engine has deleted rows
         yield from _read_by_pyiceberg(table, tasks, row_filter, columns)
         return
+    for _, batch in read_tagged(table, tasks, row_filter, columns):
+        yield batch
+
+
+def read_tagged(
+    table: Table, tasks: Sequence[FileScanTask], row_filter: BooleanExpression, columns: tuple[str, ...]
+) -> Iterator[tuple[FileScanTask, Any]]:
+    """Yield the rows as `read_batches`, each batch with the file that it is of: several are read at once, in any order.
+
+    Files with deletes of another engine are not for this. Raises as `read_batches`.
+    """
     wanted = bound_filter(table, row_filter)
     schema = iceberg_arrow.schema_to_pyarrow(table.schema(), include_field_ids=False)
     options = arrow_dataset.ParquetFragmentScanOptions(pre_buffer=True, **checksums.VERIFY)
@@ -81,9 +92,12 @@ def read_batches(
         some = tasks[first : first + _FILES_A_SCAN]
         with naming_damage(table.io, [task.file for task in some]):
             filesystem, paths = _located(table, some)
+            task_of = dict(zip(paths, some, strict=True))
             fragments = [file_format.make_fragment(path, filesystem) for path in paths]
             dataset = arrow_dataset.FileSystemDataset(fragments, schema, file_format, filesystem)
-            yield from dataset.to_batches(columns=list(columns), filter=wanted, fragment_readahead=_FILES_AT_ONCE)
+            scanner = dataset.scanner(columns=list(columns), filter=wanted, fragment_readahead=_FILES_AT_ONCE)
+            for tagged in scanner.scan_batches():
+                yield task_of[tagged.fragment.path], tagged.record_batch
 
 
 def _located(table: Table, tasks: Sequence[FileScanTask]) -> tuple[Any, list[str]]:

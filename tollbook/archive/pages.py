@@ -9,11 +9,10 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table
 
 from tollbook.archive._pyarrow import expressions as ex
-from tollbook.archive._pyarrow import pa, pc, plan_files, read_batches
+from tollbook.archive._pyarrow import pa, pc, plan_files, read_batches, read_tagged
 from tollbook.archive.bounds import start_bounds, table_span
 from tollbook.archive.catalog import archive_errors
 from tollbook.archive.row_filter import matching, started, with_variables
-from tollbook.archive.row_groups import read_row_groups
 from tollbook.archive.rows import SortedKeys, epoch_ms
 from tollbook.archive.schema import ARCHIVE_COLUMNS, TIMES, account_of
 from tollbook.archive.spans import Extent, Span, spans_to_plan, spans_to_read
@@ -21,7 +20,7 @@ from tollbook.model.call_key import CallKey
 from tollbook.model.record import COLUMNS, Record
 from tollbook.model.selection import Selection
 from tollbook.model.tiers import KEYED_COLUMNS, key_of, read_columns
-from tollbook.times import LAST_MS, US_PER_MS
+from tollbook.times import US_PER_MS
 
 # The rows that `read_all` holds in memory at once.
 PAGE_ROWS = 10_000
@@ -31,7 +30,6 @@ _FILES_AT_ONCE = 32
 # When so many rows have been looked at, and so many times the page's, and it is not full, its rows are few.
 _SPARSE_AFTER = 2_000
 _SPARSE_TIMES = 20
-_SLICE_ROWS = 20_000
 
 
 def read_page(
@@ -131,21 +129,18 @@ class _Reading:
         wanted = _row_filter(self._selection, span)
         filters = self._selection.filters
         columns = ("start_ts", *(("vars",) if filters.var is not None else ()))
-        found: list[tuple[FileScanTask, Extent]] = []
-        for task, extent in tasks:
-            if task.delete_files:  # which read_row_groups refuses, and read_batches applies
-                found.append((task, extent))
-                continue
-            rows, lowest, highest = 0, LAST_MS * US_PER_MS, 0
-            for batch in read_row_groups(self._table, task, wanted, columns, slice_rows=_SLICE_ROWS):
-                matches = with_variables(pa.table(batch), filters)
-                if matches.num_rows:
-                    times = pc.min_max(matches["start_ts"].cast(pa.int64())).as_py()
-                    rows += matches.num_rows
-                    lowest, highest = min(lowest, times["min"]), max(highest, times["max"])
-            if rows:
-                found.append((task, Extent(rows=rows, lowest=lowest, highest=highest)))
-        return found
+        # Another engine's deletes are applied by `read_batches` alone.
+        found = [(task, extent) for task, extent in tasks if task.delete_files]
+        extents: dict[str, Extent] = {}
+        sound = {task.file.file_path: task for task, _ in tasks if not task.delete_files}
+        for task, batch in read_tagged(self._table, list(sound.values()), wanted, columns):
+            matches = with_variables(pa.table(batch), filters)
+            if matches.num_rows:
+                times = pc.min_max(matches["start_ts"].cast(pa.int64())).as_py()
+                extent = Extent(rows=matches.num_rows, lowest=times["min"], highest=times["max"])
+                before = extents.get(task.file.file_path)
+                extents[task.file.file_path] = extent if before is None else before.with_further(extent)
+        return found + [(sound[path], extent) for path, extent in extents.items()]
 
 
 class _Page:

@@ -51,6 +51,14 @@ class Extent:
         """Return a number that is the smaller, the sooner a page in `order` comes to the first of the rows."""
         return -self.highest if order == "desc" else self.lowest
 
+    def with_further(self, other: "Extent") -> "Extent":
+        """Return the extent of these rows and others."""
+        return Extent(
+            rows=self.rows + other.rows,
+            lowest=min(self.lowest, other.lowest),
+            highest=max(self.highest, other.highest),
+        )
+
     def within(self, span: Span) -> float:
         """Estimate how many of the rows lie in a span, assuming that they are spread evenly."""
         common = min(self.highest + 1, span.end) - max(self.lowest, span.first)
