@@ -69,14 +69,16 @@ def _state(
     failures: int,
     failing_for_s: float,
 ) -> EndpointState:
-    error, delivered, dead = "", 0, 0
+    error, delivered, dead, last_failed = "", 0, 0, False
     for outcome in outcomes:
         if outcome.error:
-            failures += 1
+            # Eight that were under way when a receiver was restarted are one failure: it was down for a moment.
+            failures += not last_failed
             error = _kept(outcome.error)
             dead += outcome.delivery.key in given_up
         else:
             failures, delivered = 0, delivered + 1
+        last_failed = bool(outcome.error)
     off = ""
     # With a delivery that is given up: how long ago the first failure was says nothing by itself. Since then there may
     # have been nothing to deliver, and this failure is the first for days.

@@ -122,6 +122,13 @@ MUTANTS = (
     ),
     Mutant(
         path="maintenance/deliver/outcome.py",
+        claim="what fails at once is one failure",
+        text="failures += not last_failed",
+        replacement="failures += 1",
+        tests=(f"{OUTCOME}::test_what_fails_at_once_is_one_failure",),
+    ),
+    Mutant(
+        path="maintenance/deliver/outcome.py",
         claim="a quiet time is no failure",
         text="elif dead and not delivered",
         replacement="elif failures and not delivered",

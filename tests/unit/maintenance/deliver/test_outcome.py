@@ -13,10 +13,22 @@ def test_what_was_delivered_is_done_and_ends_a_row_of_failures() -> None:
 
 
 def test_failures_in_a_row_pause_the_endpoint() -> None:
-    outcomes = [Outcome(delivery=delivery(seq=seq), error="HTTP 500") for seq in range(PAUSE_AFTER)]
-    (state,) = settlement(outcomes, {}, {}).states
-    assert (state.failures, state.failed, state.off) == (PAUSE_AFTER, PAUSE_AFTER, "")
+    failed = [Outcome(delivery=delivery(), error="HTTP 500")]
+    (before,) = settlement(failed, {1: PAUSE_AFTER - 2}, {}).states
+    assert (before.failures, before.pause_s) == (PAUSE_AFTER - 1, 0)
+    (state,) = settlement(failed, {1: before.failures}, {}).states
+    assert (state.failures, state.failed, state.off) == (PAUSE_AFTER, 1, "")
     assert state.pause_s > 0
+
+
+def test_what_fails_at_once_is_one_failure() -> None:
+    """Eight are under way when a receiver is restarted: it is not left alone for half a minute for that."""
+    failed = [Outcome(delivery=delivery(seq=seq), error="refused") for seq in range(8)]
+    (state,) = settlement(failed, {}, {}).states
+    assert (state.failures, state.failed, state.pause_s) == (1, 8, 0)
+    taken = Outcome(delivery=delivery(seq=8))
+    (state,) = settlement([*failed, taken, *failed], {1: 3}, {}).states
+    assert (state.failures, state.failed, state.delivered) == (1, 16, 1)
 
 
 def test_a_delivery_is_given_up_after_three_days_and_the_endpoint_goes_on() -> None:
