@@ -159,14 +159,14 @@ def test_sigterm_writes_everything_first(start: Start, database_url: str, record
 def test_systemd_is_told_of_the_start_the_stop_and_that_it_is_alive(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """READY once it listens, WATCHDOG twice in the time that the unit allows, STOPPING at SIGTERM."""
+    """READY once it listens, a sign of life, too; WATCHDOG twice in the time that the unit allows; then STOPPING."""
     with SwitchThread() as switch, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(20)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "1000000")
         listener = start("listen", esl=switch.url)
-        assert systemd.recv(1000) == b"READY=1\nSTATUS=listening to 1 switches"
+        assert systemd.recv(1000) == b"READY=1\nSTATUS=listening to 1 switches\nWATCHDOG=1"
         assert switch.connection_count >= 1
         assert [systemd.recv(1000) for _ in range(3)] == [b"WATCHDOG=1"] * 3
         assert listener.stop() == 0, listener.output
