@@ -19,6 +19,8 @@ _STOP_S = 60.0
 NO_FILE = {"TOLLBOOK_ENV_FILE": ""}
 _EVERY_S = 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
+#: The unit in which the kernel counts processor time, in s.
+TICK_S = 1 / _TICKS
 
 
 @contextmanager
