@@ -39,8 +39,12 @@ def open_parquet(stream: Any, metadata: Any = None) -> Any:
 
 def parquet_fragment(stream: Any) -> Any:
     """Open a Parquet file as a fragment of a dataset, whose pages are verified as they are read."""
+    return _parquet_format().make_fragment(stream)
+
+
+def _parquet_format() -> Any:
     options = arrow_dataset.ParquetFragmentScanOptions(pre_buffer=True, **checksums.VERIFY)
-    return arrow_dataset.ParquetFileFormat(default_fragment_scan_options=options).make_fragment(stream)
+    return arrow_dataset.ParquetFileFormat(default_fragment_scan_options=options)
 
 
 def bound_filter(table: Table, row_filter: BooleanExpression) -> Any:
@@ -86,25 +90,20 @@ def read_tagged(
     """
     wanted = bound_filter(table, row_filter)
     schema = iceberg_arrow.schema_to_pyarrow(table.schema(), include_field_ids=False)
-    options = arrow_dataset.ParquetFragmentScanOptions(pre_buffer=True, **checksums.VERIFY)
-    file_format = arrow_dataset.ParquetFileFormat(default_fragment_scan_options=options)
+    io, file_format = untyped(table.io), _parquet_format()
     for first in range(0, len(tasks), _FILES_A_SCAN):
         some = tasks[first : first + _FILES_A_SCAN]
         with naming_damage(table.io, [task.file for task in some]):
-            filesystem, paths = _located(table, some)
-            task_of = dict(zip(paths, some, strict=True))
-            fragments = [file_format.make_fragment(path, filesystem) for path in paths]
-            dataset = arrow_dataset.FileSystemDataset(fragments, schema, file_format, filesystem)
+            task_of: dict[str, FileScanTask] = {}
+            fragments: list[Any] = []
+            for task in some:  # which may be in several buckets
+                scheme, netloc, path = io.parse_location(task.file.file_path, io.properties)
+                task_of[path] = task
+                fragments.append(file_format.make_fragment(path, io.fs_by_scheme(scheme, netloc)))
+            dataset = arrow_dataset.FileSystemDataset(fragments, schema, file_format)
             scanner = dataset.scanner(columns=list(columns), filter=wanted, fragment_readahead=_FILES_AT_ONCE)
             for tagged in scanner.scan_batches():
                 yield task_of[tagged.fragment.path], tagged.record_batch
-
-
-def _located(table: Table, tasks: Sequence[FileScanTask]) -> tuple[Any, list[str]]:
-    io = untyped(table.io)
-    located = [io.parse_location(task.file.file_path, io.properties) for task in tasks]
-    ((scheme, netloc),) = {(scheme, netloc) for scheme, netloc, _ in located}
-    return io.fs_by_scheme(scheme, netloc), [path for _, _, path in located]
 
 
 def _read_by_pyiceberg(
