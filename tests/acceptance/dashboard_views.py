@@ -1,16 +1,45 @@
 """Every view of the dashboard, and how it is reached: for tests that must hold on each of them."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.acceptance.dashboard_calls import ACCOUNTS, store_calls
+from tests.api_server import serving
 from tests.dashboard_site import Site
+from tests.databases import NewDatabase
+from tests.recorded_details import legs_heard
+from tollbook.model.charge import Price
+from tollbook.model.fold import FoldSettings
+from tollbook.store import keys
+from tollbook.store.calls.batch import write_batch
+from tollbook.store.database import connect
+from tollbook.store.days.partitions import Partitions
 
 # A recorded call of a queue, whose first agent let it ring, and its day.
 RECORDED = "queue_first_agent_rings_out"
 QUEUED = "81810163-4dff-493c-bcc5-cd1bdfdfce8e"
 RECORDED_DAY = "range=custom&from=2026-11-28T00:00&to=2026-11-29T00:00&tz=UTC"
+
+
+@contextmanager
+def site_of_views(browser: Browser, new_database: NewDatabase, folder: Path) -> Generator[Site]:
+    """The dashboard over calls of the last hours, and RECORDED with all its legs."""
+    now = time.time_ns() // 1_000_000
+    with new_database() as url:
+        with connect(url, name="test", autocommit=True) as database:
+            store_calls(database, now)
+            secrets = {owner: keys.create(database, account_id=owner, scopes=["cdr"])[1] for owner in ACCOUNTS}
+            secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
+        with connect(url, name="test") as database:
+            free = Price(cost_micros=0, parts=())
+            write_batch(database, legs_heard(RECORDED), FoldSettings(), lambda _: free, Partitions())
+        with serving(url, folder / "serve.log") as server:
+            yield Site(browser=browser, url=server.url, keys=secrets, now=now)
 
 
 def _nothing(_: Page) -> None:

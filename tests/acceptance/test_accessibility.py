@@ -1,7 +1,6 @@
 """Every view of the dashboard is without a finding of axe-core, in both colour schemes, on a desktop and on a phone."""
 
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,18 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.acceptance.dashboard_calls import ACCOUNTS, store_calls
-from tests.acceptance.dashboard_views import RECORDED, VIEWS, View
-from tests.api_server import serving
+from tests.acceptance.dashboard_views import VIEWS, View, site_of_views
 from tests.dashboard_site import Site
 from tests.databases import NewDatabase
-from tests.recorded_details import legs_heard
-from tollbook.model.charge import Price
-from tollbook.model.fold import FoldSettings
-from tollbook.store import keys
-from tollbook.store.calls.batch import write_batch
-from tollbook.store.database import connect
-from tollbook.store.days.partitions import Partitions
 
 AXE = Path(sys.prefix) / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 # The month of all accounts has the most kinds of cards, a call the most kinds of marks.
@@ -29,18 +19,9 @@ AT_EACH_CHANGE = ("call", "month of all accounts", "now", "wallboard")
 
 @pytest.fixture(scope="module")
 def site(browser: Browser, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The dashboard over calls of the last hours, and a recorded one with all its legs."""
-    now = time.time_ns() // 1_000_000
-    with new_database() as url:
-        with connect(url, name="test", autocommit=True) as database:
-            store_calls(database, now)
-            secrets = {owner: keys.create(database, account_id=owner, scopes=["cdr"])[1] for owner in ACCOUNTS}
-            secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
-        with connect(url, name="test") as database:
-            free = Price(cost_micros=0, parts=())
-            write_batch(database, legs_heard(RECORDED), FoldSettings(), lambda _: free, Partitions())
-        with serving(url, tmp_path_factory.mktemp("accessibility") / "serve.log") as server:
-            yield Site(browser=browser, url=server.url, keys=secrets, now=now)
+    """Once for all tests here."""
+    with site_of_views(browser, new_database, tmp_path_factory.mktemp("accessibility")) as made:
+        yield made
 
 
 @pytest.mark.parametrize(

@@ -1,41 +1,22 @@
 """A day's work at the dashboard by the keyboard alone."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.acceptance.dashboard_calls import ACCOUNTS, store_calls
-from tests.acceptance.dashboard_views import QUEUED, RECORDED, RECORDED_DAY
+from tests.acceptance.dashboard_views import QUEUED, RECORDED_DAY, site_of_views
 from tests.acceptance.keys import Keys
-from tests.api_server import serving
 from tests.dashboard_site import Site
 from tests.databases import NewDatabase
-from tests.recorded_details import legs_heard
-from tollbook.model.charge import Price
-from tollbook.model.fold import FoldSettings
-from tollbook.store import keys
-from tollbook.store.calls.batch import write_batch
-from tollbook.store.database import connect
-from tollbook.store.days.partitions import Partitions
 
 
 @pytest.fixture(scope="module")
 def site(browser: Browser, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The dashboard over calls of the last hours, and a recorded one with all its legs."""
-    now = time.time_ns() // 1_000_000
-    with new_database() as url:
-        with connect(url, name="test", autocommit=True) as database:
-            store_calls(database, now)
-            secrets = {owner: keys.create(database, account_id=owner, scopes=["cdr"])[1] for owner in ACCOUNTS}
-            secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
-        with connect(url, name="test") as database:
-            free = Price(cost_micros=0, parts=())
-            write_batch(database, legs_heard(RECORDED), FoldSettings(), lambda _: free, Partitions())
-        with serving(url, tmp_path_factory.mktemp("keyboard") / "serve.log") as server:
-            yield Site(browser=browser, url=server.url, keys=secrets, now=now)
+    """Once for all tests here."""
+    with site_of_views(browser, new_database, tmp_path_factory.mktemp("keyboard")) as made:
+        yield made
 
 
 def test_a_days_work_by_keys_alone(site: Site) -> None:
