@@ -69,7 +69,7 @@ other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTP
 threading.Thread(target=other.serve_forever, daemon=True).start()
 free_port = run._free_port
 run._free_port = lambda wanted: other.server_port if wanted else free_port(0)
-with SwitchThread() as switch, run._started(switch.url, own_settings=False) as demo:
+with run._folder() as folder, SwitchThread() as switch, run._started(folder, switch.url) as demo:
     print("elsewhere" if str(other.server_port) not in demo.export.url else "there", demo.export.rows(demo.since_ms))
 """
     done = subprocess.run(

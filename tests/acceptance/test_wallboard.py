@@ -164,3 +164,19 @@ def test_the_figures_fill_the_screen_and_none_is_cut_off(board: Board, width: in
     if width > 1000:
         assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('.value')).fontSize)") >= 100
         assert page.evaluate("document.documentElement.scrollHeight") <= 900
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 390])
+def test_all_queues_fit_the_screen(board: Board, width: int) -> None:
+    """With a queue in amber: its sign's words, which screen readers read, widen neither the page nor the table."""
+    page = board.view("acme", width=width)
+    expect(page.locator("#now-tiles .tile").first).to_be_visible()
+    expect(page.locator("td[data-level=amber]").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.goto(f"{board.url}/wallboard")
+    expect(page.locator("#queues td[data-level=amber]").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    if width > 1000:  # on the phone one scrolls
+        assert page.evaluate("document.getElementById('queues').scrollWidth") <= page.evaluate(
+            "document.getElementById('queues').clientWidth"
+        )

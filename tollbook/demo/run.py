@@ -32,6 +32,7 @@ _ONCE_TIMEOUT_S = 60.0
 _POLL_S = 0.5
 # The agent of the recorded queue, as its switch names him, and a colleague who drinks coffee.
 _AGENT, _COLLEAGUE = "1000@default", "1002@default"
+_CDR_FOLDER = "cdr"
 _ARCHIVE_EVERY_S = 20.0
 _SHOWN_WINDOW_MS = 3_600_000
 # That of the documentation; 0 is any free one.
@@ -50,7 +51,7 @@ class _Demo:
 
 def once() -> None:
     """Play each shipped recording once, and check rows, export and archive. Raises TollbookError if a row is wrong."""
-    with _simulated() as switch, _started(switch.url, own_settings=False) as demo:
+    with _folder() as folder, _simulated(folder) as switch, _started(folder, switch.url) as demo:
         wanted: dict[str, list[dict[str, Any]]] = {}
 
         def note(call: FreshCall) -> None:
@@ -75,11 +76,11 @@ def once() -> None:
 def forever(esl: str | None) -> None:
     """Show calls as they end, until Ctrl-C: of a simulated switch, or of the one at `esl`."""
     if esl is not None:
-        with _started(esl, own_settings=True) as demo:
+        with _folder() as folder, _started(folder, esl, own_settings=True) as demo:
             _greet(demo, esl.rpartition("@")[2])
             _show(demo)
         return
-    with _simulated() as switch, _started(switch.url, own_settings=False) as demo:
+    with _folder() as folder, _simulated(folder) as switch, _started(folder, switch.url) as demo:
         switch.wait_for_subscriber()
         _greet(
             demo, f"simulated, {switch.address[0]}:{switch.address[1]}, playing {len(shipped_names())} recorded calls"
@@ -89,9 +90,22 @@ def forever(esl: str | None) -> None:
 
 
 @contextmanager
-def _simulated() -> Generator[SwitchThread]:
-    """Run a simulated switch with two agents."""
-    with SwitchThread() as switch:
+def _folder() -> Generator[Path]:
+    """Yield the folder of all that the demo writes, which is removed at the end, also after an error or a signal."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT: a script's shell ignores it for what it starts with &
+        signal.signal(number, _as_ctrl_c)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it: then it outlives its terminal
+        signal.signal(signal.SIGHUP, _as_ctrl_c)
+    with scratch_folder("tollbook-demo-") as folder:
+        yield folder
+
+
+@contextmanager
+def _simulated(folder: Path) -> Generator[SwitchThread]:
+    """Run a simulated switch with two agents, which writes its CDR files into the demo's folder."""
+    cdr_dir = folder / _CDR_FOLDER
+    cdr_dir.mkdir()
+    with SwitchThread(json_cdr_dir=cdr_dir) as switch:
         switch.set_agent(_AGENT, status="Available", state="Waiting")
         switch.set_agent(_COLLEAGUE, status="On Break", state="Waiting")
         yield switch
@@ -111,46 +125,45 @@ def _greet(demo: _Demo, switch: str) -> None:
 
 
 @contextmanager
-def _started(esl: str, *, own_settings: bool) -> Generator[_Demo]:
-    """Start database, listener and API in a folder that is removed at the end, also after an error or a signal."""
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it: then it outlives its terminal
-        signal.signal(signal.SIGHUP, _as_ctrl_c)
+def _started(folder: Path, esl: str, *, own_settings: bool = False) -> Generator[_Demo]:
+    """Start database, listener and API, whose files are in `folder`; stop them at the end.
+
+    `own_settings`: it is a switch of your own, with settings of your own. If not, the simulated one.
+    """
     console = Console(highlight=False)
-    with scratch_folder("tollbook-demo-") as folder:
-        data = folder / "data"
-        with console.status("starting PostgreSQL…") as status, embedded_postgres(data) as database:
-            settings = {
-                # The settings of this machine's services would lead to their database and their CDR files.
-                ENV_FILE: os.environ.get(ENV_FILE, "") if own_settings else "",
-                "TOLLBOOK_DATABASE_URL": database,
-                "TOLLBOOK_DATA_DIR": str(data),
-                "TOLLBOOK_ESL": esl,
-            }
-            processes = Processes(folder, settings, keep=own_settings)
-            try:
-                status.update("creating the schema, rates and accounts…")
-                processes.run("db", "upgrade")
-                processes.run("rates", "import", str(Path(__file__).with_name("rates.csv")), "--plan", "demo")
-                for account in _ACCOUNTS:
-                    processes.run("account", "add", account, "--plan", "demo")
-                processes.run("account", "agent", "add", _ACCOUNTS[0], _AGENT, _COLLEAGUE)
-                key = processes.run("key", "create", "--account", _ACCOUNTS[0], "--scope", "*")
-                operator_key = processes.run("key", "create", "--operator")
-                since_ms = time.time_ns() // 1_000_000 - 60_000
-                status.update("starting the API and the listener…")
-                export = _start_api(processes, operator_key)
-                processes.start("listen", ready=lambda: "listening" in (folder / "listen.log").read_text())
-                status.stop()
-                shown = {name: settings[name] for name in (ENV_FILE, "TOLLBOOK_DATA_DIR")}
-                shown["TOLLBOOK_API_BIND"] = export.url.removeprefix("http://")  # `doctor` asks it
-                if not own_settings:  # the URL of a real switch has its password
-                    shown["TOLLBOOK_ESL"] = esl
-                yield _Demo(
-                    console=console, processes=processes, export=export, key=key, settings=shown, since_ms=since_ms
-                )
-            finally:
-                processes.stop()
+    data = folder / "data"
+    with console.status("starting PostgreSQL…") as status, embedded_postgres(data) as database:
+        settings = {
+            # The settings of this machine's services would lead to their database and their CDR files.
+            ENV_FILE: os.environ.get(ENV_FILE, "") if own_settings else "",
+            "TOLLBOOK_DATABASE_URL": database,
+            "TOLLBOOK_DATA_DIR": str(data),
+            "TOLLBOOK_ESL": esl,
+        }
+        if not own_settings:
+            settings["TOLLBOOK_CDR_DIR"] = str(folder / _CDR_FOLDER)
+        processes = Processes(folder, settings, keep=own_settings)
+        try:
+            status.update("creating the schema, rates and accounts…")
+            processes.run("db", "upgrade")
+            processes.run("rates", "import", str(Path(__file__).with_name("rates.csv")), "--plan", "demo")
+            for account in _ACCOUNTS:
+                processes.run("account", "add", account, "--plan", "demo")
+            processes.run("account", "agent", "add", _ACCOUNTS[0], _AGENT, _COLLEAGUE)
+            key = processes.run("key", "create", "--account", _ACCOUNTS[0], "--scope", "*")
+            operator_key = processes.run("key", "create", "--operator")
+            since_ms = time.time_ns() // 1_000_000 - 60_000
+            status.update("starting the API and the listener…")
+            export = _start_api(processes, operator_key)
+            processes.start("listen", ready=lambda: "listening" in (folder / "listen.log").read_text())
+            status.stop()
+            shown = {name: settings[name] for name in (ENV_FILE, "TOLLBOOK_DATA_DIR")}
+            shown["TOLLBOOK_API_BIND"] = export.url.removeprefix("http://")  # `doctor` asks it
+            if not own_settings:  # the URL of a real switch has its password
+                shown |= {name: settings[name] for name in ("TOLLBOOK_ESL", "TOLLBOOK_CDR_DIR")}
+            yield _Demo(console=console, processes=processes, export=export, key=key, settings=shown, since_ms=since_ms)
+        finally:
+            processes.stop()
 
 
 def _as_ctrl_c(number: int, frame: FrameType | None) -> NoReturn:
