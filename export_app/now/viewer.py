@@ -4,6 +4,7 @@ from flask import g, request
 
 from export_app.auth.identity import unauthorized
 from export_app.auth.request import (
+    KEY_HEADER,
     authenticate,
     bearer_token,
     check_session_attempts,
@@ -21,7 +22,7 @@ from tollbook.store import wallboard_links
 def find_viewer() -> Viewer:
     """Return who sent this request; raises ApiError."""
     token = sent_link(request.headers.get("Authorization"))
-    if token is not None:
+    if token is not None and not request.headers.get(KEY_HEADER):  # with a key beside it, `authenticate` refuses both
         return _by_link(token)
     authenticate()
     identity = current_identity()

@@ -69,16 +69,12 @@ def _state(
     failures: int,
     failing_for_s: float,
 ) -> EndpointState:
-    error, delivered, dead, last_failed = "", 0, 0, False
-    for outcome in outcomes:
-        if outcome.error:
-            # Eight that were under way when a receiver was restarted are one failure: it was down for a moment.
-            failures += not last_failed
-            error = _kept(outcome.error)
-            dead += outcome.delivery.key in given_up
-        else:
-            failures, delivered = 0, delivered + 1
-        last_failed = bool(outcome.error)
+    errors = [_kept(outcome.error) for outcome in outcomes if outcome.error]
+    error, delivered = errors[-1] if errors else "", len(outcomes) - len(errors)
+    dead = sum(1 for outcome in outcomes if outcome.delivery.key in given_up)
+    # Eight that were under way when a receiver was restarted are one failure: it was down for a moment. But one that
+    # takes every ninth, and is sent nine at once, fails all the same.
+    failures = failures + 1 if len(errors) > delivered else 0
     off = ""
     # With a delivery that is given up: how long ago the first failure was says nothing by itself. Since then there may
     # have been nothing to deliver, and this failure is the first for days.
@@ -87,6 +83,6 @@ def _state(
     elif dead and not delivered and failing_for_s >= GIVE_UP_S - _NEARLY_S:
         off = f"nothing was delivered for three days, the last time: {error}"
     return EndpointState(
-        webhook_id=webhook_id, delivered=delivered, failed=len(outcomes) - delivered, dead=dead, failures=failures,
+        webhook_id=webhook_id, delivered=delivered, failed=len(errors), dead=dead, failures=failures,
         pause_s=endpoint_pause_s(failures), error=error, off=off,
     )  # fmt: skip

@@ -123,9 +123,16 @@ MUTANTS = (
     Mutant(
         path="maintenance/deliver/outcome.py",
         claim="what fails at once is one failure",
-        text="failures += not last_failed",
-        replacement="failures += 1",
+        text="failures + 1 if len(errors) > delivered else 0",
+        replacement="failures + len(errors) if len(errors) > delivered else 0",
         tests=(f"{OUTCOME}::test_what_fails_at_once_is_one_failure",),
+    ),
+    Mutant(
+        path="maintenance/deliver/outcome.py",
+        claim="a receiver that takes a few of many is left alone for a while",
+        text="failures + 1 if len(errors) > delivered else 0",
+        replacement="0 if delivered else failures + 1",
+        tests=(f"{OUTCOME}::test_a_receiver_that_takes_a_few_of_many_fails",),
     ),
     Mutant(
         path="maintenance/deliver/outcome.py",

@@ -298,6 +298,7 @@ def test_a_link_shows_one_queue_and_nothing_else(
     assert status == 201, made
     token = made["token"]
     link = {"Authorization": f"Bearer {token}"}
+    assert ask(served, "/v1/now", {**link, "x-api-key": key})[1]["code"] == "two_keys"
     shown = ask(served, "/v1/now", link)[1]
     assert (shown["queue_id"], shown["calls"]["up"], shown["agents"]) == ("sales", 1, None)
     assert "secret" not in json.dumps(shown)

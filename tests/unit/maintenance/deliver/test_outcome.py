@@ -26,9 +26,21 @@ def test_what_fails_at_once_is_one_failure() -> None:
     failed = [Outcome(delivery=delivery(seq=seq), error="refused") for seq in range(8)]
     (state,) = settlement(failed, {}, {}).states
     assert (state.failures, state.failed, state.pause_s) == (1, 8, 0)
-    taken = Outcome(delivery=delivery(seq=8))
-    (state,) = settlement([*failed, taken, *failed], {1: 3}, {}).states
-    assert (state.failures, state.failed, state.delivered) == (1, 16, 1)
+    taken = [Outcome(delivery=delivery(seq=seq)) for seq in range(8, 16)]
+    (state,) = settlement([*failed, *taken], {1: 3}, {}).states
+    assert (state.failures, state.failed, state.delivered) == (0, 8, 8)
+
+
+def test_a_receiver_that_takes_a_few_of_many_fails() -> None:
+    """Whether the last or the first of those that were sent at once is the one that it took."""
+    failed, taken = (
+        [Outcome(delivery=delivery(seq=seq), error="HTTP 500") for seq in range(7)],
+        Outcome(delivery=delivery(seq=8)),
+    )
+    for outcomes in ([*failed, taken], [taken, *failed]):
+        (state,) = settlement(outcomes, {1: PAUSE_AFTER - 1}, {}).states
+        assert (state.failures, state.failed, state.delivered) == (PAUSE_AFTER, 7, 1)
+        assert state.pause_s > 0
 
 
 def test_a_delivery_is_given_up_after_three_days_and_the_endpoint_goes_on() -> None:
