@@ -45,15 +45,19 @@ _GREETINGS = (b"auth/request", _REJECTION)
 class EventSocket(InboundESL):
     """Connects, authenticates, sends commands, and calls `on_event` with each event frame as it is read.
 
-    `on_event` must be quick and must not wait: while we do not read, FreeSWITCH holds up its other clients too.
+    `on_read` is called after the last event of each chunk. Both must be quick and must not wait: while we do not read,
+    FreeSWITCH holds up its other clients too.
     """
 
-    def __init__(self, address: EslAddress, on_event: Callable[[Frame], None]) -> None:
+    def __init__(
+        self, address: EslAddress, on_event: Callable[[Frame], None], on_read: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(address.host, address.port, address.password.get_secret_value(), CONNECT_TIMEOUT_S)
         self.address = address
         self.sock: Any = None
         self.silence_limit_s: float | None = None
         self._on_event = on_event
+        self._on_read = on_read
         self._framer = Framer()
         self._failure: Exception | None = None
         self._rejected = False
@@ -119,9 +123,13 @@ class EventSocket(InboundESL):
                 if not size:
                     raise SwitchUnavailable(f"{self.address} closed the connection")
                 last_s, self._read_s = self._read_s, time.monotonic()
-                for frame in self._framer.feed(chunk[:size]):
-                    self._take(frame)
-                heard, self._heard = self._heard, False
+                try:
+                    for frame in self._framer.feed(chunk[:size]):
+                        self._take(frame)
+                finally:
+                    heard, self._heard = self._heard, False
+                    if heard:
+                        self._on_read()
                 # Never `sleep(0)`: it turns to other greenlets without polling the database's socket.
                 if heard and (wait_s := pause_s(size, self._read_s - last_s)):
                     gevent.sleep(wait_s)

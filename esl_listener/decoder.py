@@ -27,7 +27,12 @@ from tollbook.model.event import (
     tidy,
     tidy_integer,
 )
-from tollbook.model.event_kinds import FIELDS_READ, headers_of
+from tollbook.model.event_kinds import (
+    FIELDS_OF_A_CREATED_LEGS_END,
+    FIELDS_OF_OTHERS,
+    FIELDS_READ,
+    headers_for,
+)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -44,9 +49,9 @@ _PLAIN_NAME: Final = re.compile(rb"^Event-Name: ([A-Z_]{1,64})$", re.MULTILINE)
 class _EventKind:
     """How events of one name are read: only for the headers that something is made of."""
 
-    def __init__(self, name: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, name: str, fields: Iterable[str], headers: Mapping[str, str]) -> None:
         self.name = name
-        self.headers = headers_of(name, headers)
+        self.headers = headers_for(fields, headers)
         # An operator may bill by a variable that a rule also reads, say user_name: it is decoded once and copied. As
         # text, if one of its fields is a text: a number says less than what was written.
         first: dict[str, str] = {}
@@ -123,16 +128,21 @@ class Decoder:
         variables_kept: Iterable[str] = (),
     ) -> None:
         headers = header_names(account_variable, parent_variable, direction_variable, variables_kept)
-        self._kinds = {name: _EventKind(name, headers) for name in FIELDS_READ}
-        self._other = _EventKind("", headers)
+        self._kinds = {name: _EventKind(name, fields, headers) for name, fields in FIELDS_READ.items()}
+        self._other = _EventKind("", FIELDS_OF_OTHERS, headers)
+        self._end = self._kinds["CHANNEL_HANGUP_COMPLETE"]
+        self._created_legs_end = _EventKind(self._end.name, FIELDS_OF_A_CREATED_LEGS_END, headers)
         self._by_name = {name.encode(): kind for name, kind in self._kinds.items()}
 
-    def decode(self, kind: bytes, body: bytes) -> SwitchEvent:
-        """Decode the body of an event frame of Content-Type `kind`. Raises FrameRefused when it holds no event."""
-        return self.json(body) if kind == EVENT_JSON else self.plain(body)
+    def decode(self, kind: bytes, body: bytes, *, created: bool = False) -> SwitchEvent:
+        """Decode the body of an event frame of Content-Type `kind`. Raises FrameRefused when it holds no event.
 
-    def json(self, body: bytes) -> SwitchEvent:
-        """Decode the body of `event json`.
+        `created`: the end of a leg may be read without what its creation states.
+        """
+        return self.json(body, created=created) if kind == EVENT_JSON else self.plain(body)
+
+    def json(self, body: bytes, *, created: bool = False) -> SwitchEvent:
+        """Decode the body of `event json`; `created` as in `decode`.
 
         The fast way, or the tolerant one when bytes or types are not what FreeSWITCH should send, or a value must be
         cut, or cleaned: NUL, which PostgreSQL refuses, or `_undef_`, which means that the value is not set.
@@ -143,6 +153,8 @@ class Decoder:
         kind = self._by_name.get(name)
         if kind is None:
             kind = self._kinds["CUSTOM"] if body.startswith(_CUSTOM_BEGINS) else self._other
+        elif created and kind is self._end:
+            kind = self._created_legs_end
         try:
             event = kind.decode_json(body)
             if event.name != kind.name and (named := self._kinds.get(event.name, self._other)) is not kind:

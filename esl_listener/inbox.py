@@ -36,14 +36,18 @@ class Inbox:
         """Whether more waits than memory should hold while the disk has room."""
         return len(self._legs) > self._max_legs // _OVERFLOW_SHARE
 
+    def has_creation(self, key: LegKey) -> bool:
+        """Whether the creation of a leg waits, with which whatever else is put of the leg is written."""
+        leg = self._legs.get(key)
+        return leg is not None and leg.create is not None
+
     def put(self, leg: Leg) -> None:
         """Add facts. Waits only when the inbox is full, which is the last bound before facts would be lost."""
         key = leg.key
-        # Checked again after each wait: other readers wait for the same room, and may have added the same leg.
-        while key not in self._legs and len(self._legs) >= self._max_legs:
+        # Looked for again after each wait: other readers wait for the same room, and may have added the same leg.
+        while (before := self._legs.get(key)) is None and len(self._legs) >= self._max_legs:
             self._has_room.clear()
             self._has_room.wait()
-        before = self._legs.get(key)
         self._legs[key] = leg if before is None else before.merged(leg)
         if not self._filled.is_set():  # setting it again would look for who waits, at each event
             self._filled.set()

@@ -81,7 +81,7 @@ def listen(settings: Settings, share: Sequence[EslAddress] | None = None) -> Non
         SwitchListener(
             address,
             decoder,
-            inbox.put,
+            inbox,
             writer.open_legs,
             recovery.ask if recovery else lambda: None,
             liveness,

@@ -11,6 +11,7 @@ from esl_listener.agents import AgentInbox, ask_for_agents
 from esl_listener.channels import compare_channels
 from esl_listener.connection import EventSocket
 from esl_listener.decoder import Decoder
+from esl_listener.inbox import Inbox
 from esl_listener.liveness import HeartbeatTimeout, Liveness
 from esl_listener.metrics import Metrics
 from esl_listener.reconcile import DENIED_TWICE_AFTER_S, ChannelReconciler
@@ -21,7 +22,7 @@ from tollbook.esl.framing import Frame
 from tollbook.log import Outage, log_line
 from tollbook.model.agents.change import changes_of
 from tollbook.model.event import SwitchEvent
-from tollbook.model.leg import Leg, leg_of
+from tollbook.model.leg import leg_of
 from tollbook.setting_values import EslAddress
 from tollbook.store.calls.switch_processes import OpenLeg, SwitchProcess
 from tollbook.times import US_PER_SECOND
@@ -48,7 +49,7 @@ _LOST_HINT = "its end is an estimate until `tollbook recover` reads its CDR file
 
 
 class SwitchListener:
-    """Keeps one switch connected, and calls `put` with what it reports about its legs.
+    """Keeps one switch connected, and puts into the inbox what it reports about its legs.
 
     `open_legs` reads the legs that are open in the database for a switch's address; `on_connected` is called after each
     connect. `tried` becomes the outcome of the first try to connect: None, or the error.
@@ -58,7 +59,7 @@ class SwitchListener:
         self,
         address: EslAddress,
         decoder: Decoder,
-        put: Callable[[Leg], None],
+        inbox: Inbox,
         open_legs: Callable[[str], list[OpenLeg]],
         on_connected: Callable[[], None],
         liveness: Liveness,
@@ -69,7 +70,7 @@ class SwitchListener:
         self.address = address
         self._address_text = str(address)
         self._decoder = decoder
-        self._put = put
+        self._inbox = inbox
         self._open_legs = open_legs
         self._on_connected = on_connected
         self.tried: AsyncResult[SwitchUnavailable | SwitchRefused | None] = AsyncResult()
@@ -80,6 +81,8 @@ class SwitchListener:
         self._core = ""
         self._reconciler = ChannelReconciler()
         self._heard_us = 0
+        self._creations_wait = False
+        self._newest: SwitchEvent | None = None
         self._wake = Event()
         self._reconcile_not_before_s = 0.0
         self._audit = SessionAudit()
@@ -97,7 +100,7 @@ class SwitchListener:
 
     def _connect(self) -> EventSocket:
         """Connect and subscribe; return the connection. Raises SwitchRefused or SwitchUnavailable."""
-        connection = EventSocket(self.address, self._on_event)
+        connection = EventSocket(self.address, self._on_event, self._on_read)
         self._core = ""
         self._audit = SessionAudit()
         self._heartbeat_timeout.interrupt()
@@ -199,11 +202,11 @@ class SwitchListener:
         if found is None:
             return
         for leg in found.new_legs:
-            self._put(leg)
+            self._inbox.put(leg)
         for gone in self._reconciler.close_gone(
             found, core=self._core, now_s=time.monotonic(), switch_us=self._heard_us
         ):
-            self._put(gone.leg)
+            self._inbox.put(gone.leg)
             log_line(_log, logging.WARNING, gone.reason, leg=gone.leg.uid, switch=self.address, hint=_LOST_HINT)
 
     def _read_open_legs(self) -> list[OpenLeg]:
@@ -226,10 +229,11 @@ class SwitchListener:
         return result
 
     def _on_event(self, frame: Frame) -> None:
-        event = self._decoder.decode(frame.type, frame.body)
-        name = event.switchname or str(self.address)
+        event = self._decoder.decode(frame.type, frame.body, created=self._creations_wait)
+        name = event.switchname or self._address_text
         self._heard_us = event.at_us
-        self._note_life(event, name)
+        if self._newest is None or event.sequence >= self._newest.sequence:
+            self._newest = event
         if not self._core and event.core:
             # A process of the switch keeps its Core-UUID, and its connections end with it: one connection, one core.
             # Only now can a comparison recognise a restart, so it is made at once.
@@ -241,16 +245,29 @@ class SwitchListener:
             return
         self._metrics.events += 1
         leg = leg_of(event, name)
+        if leg is not None and leg.end is not None:
+            # While the database is behind, the creation of nearly every leg that ends still waits, and says what the
+            # end need not be read for. It is written with the end: nothing comes between this look and the `put`.
+            created, self._creations_wait = self._creations_wait, self._inbox.has_creation(leg.key)
+            if created and not self._creations_wait:
+                event = self._decoder.decode(frame.type, frame.body)
+                leg = leg_of(event, name)
         if shows_session(event, leg):
             self._audit.hear()
         if leg is not None:
-            self._put(leg)
+            self._inbox.put(leg)
             if event.agent:
                 self._agents.served.add_phone(event, name)
         elif event.name.startswith("CHANNEL_"):
             self._metrics.events_without_leg += 1
         elif event.agent:  # most events of a queue are about an agent, and name no leg
             self._note_agent(event, name)
+
+    def _on_read(self) -> None:
+        """Note that the switch lives: once for all events of a chunk, which one process of it made."""
+        newest, self._newest = self._newest, None
+        if newest is not None:
+            self._note_life(newest, newest.switchname or self._address_text)
 
     def _note_agent(self, event: SwitchEvent, name: str) -> None:
         changes = changes_of(event, name)

@@ -78,7 +78,7 @@ class Wire:
         self._switch = SwitchListener(
             _ADDRESS,
             _DECODER,
-            self._inbox.put,
+            self._inbox,
             lambda _: [],
             lambda: None,
             Liveness(),

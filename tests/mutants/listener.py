@@ -60,6 +60,20 @@ MUTANTS = (
         tests=(f"{FRAMING}::test_a_frame_that_nobody_asked_for_covers_no_event",),
     ),
     Mutant(
+        path="esl_listener/switch.py",
+        claim="an end whose creation is written already is read whole",
+        text="if created and not self._creations_wait:",
+        replacement="if False:",
+        tests=("tests/unit/esl_listener/test_created_legs.py",),
+    ),
+    Mutant(
+        path="esl_listener/inbox.py",
+        claim="a leg of which something else waits has no creation there",
+        text="return leg is not None and leg.create is not None",
+        replacement="return leg is not None",
+        tests=("tests/unit/esl_listener/test_inbox.py::test_a_creation_waits_until_it_is_taken",),
+    ),
+    Mutant(
         path="esl_listener/decoder.py",
         claim="a plain event's own body is as long as it says",
         text=""" or (rest and not head.endswith(b"\\nContent-Length: %d" % len(rest)))""",

@@ -36,6 +36,17 @@ def test_facts_of_one_leg_are_joined() -> None:
     assert inbox.take(10) == [parts[0].merged(parts[1]).merged(parts[2])]
 
 
+def test_a_creation_waits_until_it_is_taken() -> None:
+    inbox = Inbox()
+    inbox.put(leg("a", answered_us=T0 + 5))
+    assert not inbox.has_creation(leg("a").key)
+    inbox.put(leg("a", create=Facts(dialed="1")))
+    assert inbox.has_creation(leg("a").key)
+    assert not inbox.has_creation(leg("b").key)
+    inbox.take(1)
+    assert not inbox.has_creation(leg("a").key)
+
+
 def test_lives_of_one_id_stay_apart() -> None:
     inbox = Inbox()
     inbox.put(leg("a"))
