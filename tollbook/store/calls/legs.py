@@ -123,7 +123,8 @@ def related(connection: Connection, wanted: Collection[LegKey]) -> Related:
     counted: dict[LegKey, StoredLeg] = {}
     named: set[LegKey] = set()
     asked = {**_arrays(wanted), "most": MAX_CALL_LEGS}
-    for switch, uid, created_us, call_id, call_start_ts, facts in connection.execute(_RELATED, asked, binary=True):
+    found = connection.execute(_RELATED, asked, binary=True).fetchall()  # at once: a microsecond less for each row
+    for switch, uid, created_us, call_id, call_start_ts, facts in found:
         key = (switch, uid, created_us)
         if facts is None:
             named.add(key)
@@ -132,9 +133,8 @@ def related(connection: Connection, wanted: Collection[LegKey]) -> Related:
     beyond = named - counted.keys()
     if not beyond:
         return Related(counted=counted)
-    found = connection.execute(_BY_KEY, _arrays(beyond), binary=True)
     uncounted: dict[LegKey, StoredLeg] = {}
-    for stored in starmap(_stored, found):
+    for stored in starmap(_stored, connection.execute(_BY_KEY, _arrays(beyond), binary=True)):
         # A recovered leg is no further leg: it continues one that counts.
         (counted if recovered(stored.leg) else uncounted)[stored.leg.key] = stored
     return Related(counted=counted, uncounted=uncounted)
