@@ -25,6 +25,7 @@ from export_app.calls.unrated import unrated
 from export_app.calls.views import calls
 from export_app.context import Services, services, set_services
 from export_app.health import health
+from export_app.names.views import names
 from export_app.now.feeds import Feeds, set_feeds
 from export_app.now.figures import NowBoard
 from export_app.now.links import wallboard
@@ -77,8 +78,8 @@ def create_app(made: Services) -> OpenAPI:
     app.after_request(_secure)
     app.after_request(compress)
     for blueprint in (
-        calls, detail, doubts, unrated, stats, queues, agents, now, wallboard, statements, account, webhooks, session,
-        whoami, health,
+        calls, detail, doubts, unrated, stats, names, queues, agents, now, wallboard, statements, account, webhooks,
+        session, whoami, health,
     ):  # fmt: skip
         app.register_api(blueprint)
     app.register_blueprint(dashboard)

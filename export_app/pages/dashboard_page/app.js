@@ -6,7 +6,7 @@ import { startDownload } from "./download.js";
 import { clearFigures, loadFigures } from "./figures.js";
 import { fillForm, startRange } from "./filter_form.js";
 import { chosen, FILTERS } from "./filters.js";
-import { forgetNames, showChips, startFind } from "./find.js";
+import { showChips, startFind } from "./find.js";
 import { sentence } from "./format.js";
 import { CallList } from "./list.js";
 import { openCall } from "./open_call.js";
@@ -58,7 +58,6 @@ function showForm() {
   stopTimers();
   closeNow(applied);
   list.forget();
-  forgetNames();
   figures = null;
   byId("dashboard").hidden = true;
   byId("leave").hidden = true;
@@ -290,7 +289,7 @@ byId("detail").addEventListener("close", () => setCall("", ""));
 startMonth((view) => { fill(view); show(); });
 startNow({ go: (view) => { fill(view); show(); }, refused: (error) => { if (error.status === 401) showError(error); } });
 for (const name of Object.keys(initial)) if (!form.elements.namedItem(name)) form.append(el("input", { type: "hidden", name }));
-startFind({ isOperator: () => operator, filterBy, openCall: (id) => open(id, null),
+startFind({ filterBy, openCall: (id) => open(id, null),
   report: (error) => (error ? showError(error) : showNotice("")) });
 fill(initial);
 fill(fromAddress());

@@ -5,51 +5,17 @@ import { byId, el, field, replace } from "./dom.js";
 import { candidates, chips, classify, FILTERS } from "./filters.js";
 
 const MEANINGS_SHOWN = 8;
-const HOUR = 3_600_000;
-const NAMES_SINCE = 30 * 24 * HOUR; // ms: queues, agents and accounts with a call in this time are known by name
-const NAMES_LIMIT = 10_000;
-const NAMES_KEPT = 60_000; // ms
 const NAMED = ["queue_id", "agent_id", "account"];
 
-/** @type {{operator: boolean, at: number, names: Promise<Record<string, (string | null)[]>>} | null} */
-let kept = null;
-
 /**
- * Return the names of what has calls: of a minute ago at most.
- * @param {boolean} operator
+ * Return the names of queues, agents and accounts that contain a part, by the filter that takes them.
+ * @param {string} part
  */
-function knownNames(operator) {
-  if (kept === null || kept.operator !== operator || Date.now() - kept.at > NAMES_KEPT) {
-    const names = fetchNames(operator);
-    names.catch(() => { kept = null; });
-    kept = { operator, at: Date.now(), names };
-  }
-  return kept.names;
-}
-
-/** Forget the names: somebody else may sign in. */
-export function forgetNames() {
-  kept = null;
-}
-
-/** @param {boolean} operator */
-async function fetchNames(operator) {
-  /** @type {Record<string, (string | null)[]>} */
-  const known = {};
-  // From a whole hour on: of that the sums are kept.
-  const since = Math.floor((Date.now() - NAMES_SINCE) / HOUR) * HOUR;
-  /** @type {(group_by: string) => Promise<Page.Stats>} */
-  const ask = (group_by) => fetchJson("v1/stats", { group_by, since, limit: NAMES_LIMIT });
-  /** @type {(names: (string | null | undefined)[]) => string[]} */
-  const distinct = (names) => [...new Set(names)].filter((name) => typeof name === "string");
-  // One after the other: an account has one question about sums at work at once.
-  const both = await ask("queue,agent");
-  const queues = both.more ? await ask("queue") : both;
-  const agents = both.more ? await ask("agent") : both;
-  known.queue_id = distinct(queues.groups.map((row) => row.queue_id));
-  known.agent_id = distinct(agents.groups.map((row) => row.agent_id));
-  if (operator) known.account = distinct((await ask("account")).groups.map((row) => row.account_id));
-  return known;
+async function namesWith(part) {
+  /** @type {Api.NameList} */
+  const { names, more } = await fetchJson("v1/names", { part });
+  const known = Object.fromEntries(NAMED.map((name) => [name, names.filter(({ parameter }) => parameter === name).map(({ value }) => value)]));
+  return { known, more };
 }
 
 /**
@@ -65,15 +31,13 @@ export function showChips(view, remove) {
 /**
  * Make the search field work.
  * @param {object} page
- * @param {() => boolean} page.isOperator
  * @param {(name: string, value: string) => void} page.filterBy applies a filter
  * @param {(id: string) => Promise<boolean>} page.openCall opens a call, and returns whether there is one
  * @param {(error: unknown) => void} page.report shows an error; null takes it away
  */
-export function startFind({ isOperator, filterBy, openCall, report }) {
+export function startFind({ filterBy, openCall, report }) {
   const form = byId("find");
   const sought = field(form, "sought");
-  sought.addEventListener("focus", () => { knownNames(isOperator()).catch(() => {}); }); // known by when they are asked for
 
   function done() {
     sought.value = "";
@@ -93,8 +57,8 @@ export function startFind({ isOperator, filterBy, openCall, report }) {
     throw new ApiError(404, `No call that this key may see has the id ${id}. Ids are whole, as the page of a call has them`);
   }
 
-  /** @type {(word: string, found: Page.Candidate[]) => void} */
-  function ask(word, found) {
+  /** @type {(word: string, found: Page.Candidate[], more: boolean) => void} */
+  function ask(word, found, more) {
     /** @type {(label: string, value: string, act: () => unknown) => HTMLElement} */
     const choice = (label, value, act) => el("li", {}, el("button", { type: "button", onclick: act }, el("span", { class: "muted" }, `${label} `), value));
     const rest = found.length - MEANINGS_SHOWN;
@@ -102,7 +66,7 @@ export function startFind({ isOperator, filterBy, openCall, report }) {
       ...found.slice(0, MEANINGS_SHOWN).map(({ name, value }) => choice(FILTERS[name], value, () => apply(name, value))),
       choice("Number that is or begins with", word, () => apply("number", word)),
       choice("Call with the id", word, () => openOrSay(word).catch(report)),
-      rest > 0 ? el("li", { class: "muted" }, `and ${rest} more: type more of the name`) : null);
+      rest > 0 || more ? el("li", { class: "muted" }, `and ${more ? "" : `${rest} `}more: type more of the name`) : null);
     byId("meanings").hidden = false;
     byId("meanings").querySelector("button")?.focus();
   }
@@ -113,11 +77,11 @@ export function startFind({ isOperator, filterBy, openCall, report }) {
    * @param {string} value
    */
   async function applyNamed(name, value) {
-    const known = await knownNames(isOperator());
-    const found = candidates(value, { [name]: known[name] ?? [] });
+    const { known, more } = await namesWith(value);
+    const found = candidates(value, { [name]: known[name] });
     const exact = found.filter((one) => one.exact);
     if (exact.length === 1) return apply(name, exact[0].value);
-    return found.length ? ask(value, found) : apply(name, value);
+    return found.length ? ask(value, found, more) : apply(name, value);
   }
 
   /** @param {string} text */
@@ -126,10 +90,11 @@ export function startFind({ isOperator, filterBy, openCall, report }) {
     if (filter) return NAMED.includes(filter[0]) ? applyNamed(...filter) : apply(...filter);
     if (call) return openOrSay(call);
     if (!word) return undefined;
-    const found = candidates(word, await knownNames(isOperator()));
+    const { known, more } = await namesWith(word);
+    const found = candidates(word, known);
     const exact = found.filter((one) => one.exact);
     if (exact.length === 1 && !/^\d+$/.test(word)) return apply(exact[0].name, exact[0].value);
-    if (found.length && !(/^\d+$/.test(word) && !exact.length)) return ask(word, found);
+    if (found.length && !(/^\d+$/.test(word) && !exact.length)) return ask(word, found, more);
     if (!/^[\d+*#]+$/.test(word) && await openCall(word)) return done();
     return apply("number", word);
   }

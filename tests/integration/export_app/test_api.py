@@ -199,7 +199,7 @@ def test_the_openapi_document_lists_what_there_is(get: Get) -> None:
     document = json.loads(get(path="/v1/openapi.json", secret=None).data)
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        "/v1/calls", "/v1/calls/{id}", "/v1/doubts", "/v1/unrated", "/v1/stats", "/v1/statements",
+        "/v1/calls", "/v1/calls/{id}", "/v1/doubts", "/v1/unrated", "/v1/stats", "/v1/names", "/v1/statements",
         "/v1/statements/{month}",
         "/v1/whoami", "/v1/account", "/v1/numbers", "/v1/queues", "/v1/agents", "/v1/webhooks", "/v1/webhooks/{id}",
         "/v1/webhooks/test", "/v1/webhooks/{id}/test", "/v1/session", "/v1/sessions", "/v1/now",

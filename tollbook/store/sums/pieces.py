@@ -141,15 +141,16 @@ def _label(group: str, name: LiteralString, *, named: bool) -> tuple[LiteralStri
     return "account_no", f"{name}_known.account_id", known
 
 
-_NUMBER: Final[LiteralString] = "(SELECT account_no FROM sum_account WHERE account_id = %(account_id)s)"
+#: The number of the account that a statement is about.
+OF_ONE_ACCOUNT: Final[LiteralString] = "(SELECT account_no FROM sum_account WHERE account_id = %(account_id)s)"
 
 
 def _conditions(selection: Selection) -> LiteralString:
     conditions: list[LiteralString] = []
     owner: LiteralString = ""
     if isinstance(selection.accounts, OneAccount):
-        conditions.append(f"account_no = {_NUMBER}")
-        owner = f" AND known.account_no = {_NUMBER}"
+        conditions.append(f"account_no = {OF_ONE_ACCOUNT}")
+        owner = f" AND known.account_no = {OF_ONE_ACCOUNT}"
     for column, values in CODED.items():
         if getattr(selection.filters, column) is not None:
             conditions.append(f"{column} = array_position({values}, %({column})s)")

@@ -1,0 +1,1 @@
+"""`/v1/names`: queues, agents and accounts, by a part of their names."""
