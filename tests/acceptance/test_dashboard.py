@@ -85,12 +85,13 @@ def test_hostile_names_are_text(site: Site) -> None:
     assert site.complaints == []
 
 
-def test_a_wrong_key_shows_the_apis_message(site: Site) -> None:
-    """The form stays, with the API's message, and the key is not kept."""
+def test_a_wrong_key_says_what_to_do(site: Site) -> None:
+    """The form stays, with words for whoever typed the key and not for a program, and the key is not kept."""
     page = site.open()
     page.get_by_label("Key", exact=True).fill(site.keys["wrong"])
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("unknown or revoked")
+    expect(page.get_by_role("alert")).not_to_contain_text("x-api-key")
     expect(page.get_by_label("Key", exact=True)).to_be_focused()
     assert page.evaluate("sessionStorage.length") == 0
     assert not page.locator("#dashboard").is_visible()

@@ -41,7 +41,12 @@ export async function request(path, parameters = {}, options = {}) {
  * @param {string} key
  */
 export async function signInWith(key) {
-  await request("v1/session", {}, { method: "POST", headers: { "x-api-key": key } });
+  try {
+    await request("v1/session", {}, { method: "POST", headers: { "x-api-key": key } });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    throw new ApiError(401, "This key is unknown or revoked: is it whole, as it was shown when it was made? If so, ask for a new one");
+  }
 }
 
 /**

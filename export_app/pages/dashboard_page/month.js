@@ -54,7 +54,7 @@ function statementCard(answer, month, account) {
   const issued = statement.number !== null && statement.number !== undefined;
   const query = (/** @type {string} */ format) => new URLSearchParams({ format, ...(account ? { account } : {}) });
   const link = (/** @type {string} */ format, /** @type {string} */ text) => el("a", { href: `v1/statements/${month}?${query(format)}`, download: `statement-${statement.number ?? `${month}-draft`}.${format}` }, text);
-  const total = (/** @type {Api.TotalModel} */ sum) => el("li", {}, el("b", {}, `${sum.total} ${sum.currency}`), el("span", { class: "muted" }, ` of it net ${sum.net}`));
+  const total = (/** @type {Api.TotalModel} */ sum) => el("li", {}, el("b", {}, `${sum.total} ${sum.currency}`), sum.net === sum.total ? null : el("span", { class: "muted" }, ` of it net ${sum.net}`));
   const open = statement.uncounted.filter((part) => part.open || part.unrated);
   return el("section", { class: "card" }, el("h2", {}, issued ? `Statement ${statement.number}` : "Statement, a draft"),
     el("p", { class: "muted" }, issued ? "As it was issued, whatever changed since." : "As it would be now. It has a number once the operator issues it."),
