@@ -10,6 +10,7 @@ const HOUR = 3_600_000;
 const HOURLY_UP_TO = 49 * HOUR; // a longer time is shown by day
 const DAILY_UP_TO = 400 * 24 * HOUR; // a longer time than this is shown by month
 const TOP = 10;
+const REST = 500; // ms that a view stands before its rankings are asked for, whose sums take longest: whoever goes on at once waits for none
 
 /** Take away all figures. */
 export function clearFigures() {
@@ -58,6 +59,8 @@ export async function loadFigures(view, { operator, current, tell, filterBy }) {
     replace(byId("rankings"));
     return;
   }
+  await new Promise((resolve) => { setTimeout(resolve, REST); });
+  if (!current()) return;
   const rankings = [
     await orRefusal("Top destinations", () => stats("prefix", { direction: view.direction || "outbound" }),
       (found) => ranking("Top destinations", "Prefix", found, "prefix")),
