@@ -23,10 +23,10 @@ import pyarrow.compute as pc
 
 import tollbook.demo
 from benchmarks.api import Client
-from benchmarks.database import database
+from benchmarks.database import database, recycle_wal
 from benchmarks.events import Workload, listen
 from benchmarks.figure import Figure, at_most
-from benchmarks.pace import NOTIFY, paced_switch, read_times
+from benchmarks.pace import NOTIFY, last_hangups, paced_switch, read_times
 from benchmarks.plot import Panel, svg
 from benchmarks.processes import cpu_s, resident_mb, run_to_end, running, server_cpu_s, server_mb
 from tests.paths import ROOT
@@ -83,6 +83,7 @@ def run(*, rate: int = 500, seconds: int = 60, switches: int = 1, plot: int = 0)
         load = Workload.of(calls, switches)
         key = _prepare(settings, load)
         connection.execute(NOTIFY)
+        recycle_wal(connection)
         told.execute("LISTEN complete")
         seen, sent = _Seen(begun_s=time.monotonic()), dict[str, float]()
         api, client = stack.enter_context(_serving(settings, key))
@@ -108,14 +109,15 @@ def run(*, rate: int = 500, seconds: int = 60, switches: int = 1, plot: int = 0)
                 task.result()
         _archive(seen, settings, "--now")
         deadline = time.monotonic() + _LATE_S
-        while not visible.keys() <= sent.keys():  # the switches print them when they have played everything
+        # The switches print them when they have played everything.
+        while not (ended := last_hangups(connection, sent)).keys() >= visible.keys():
             assert time.monotonic() < deadline, "a switch did not say when it sent each end"
             time.sleep(0.1)
         load.check(connection)
         yield from _found(settings, connection, seen)
-    yield from _figures(seen, rate, seconds, switches, visible, sent)
+    yield from _figures(seen, rate, seconds, switches, visible, ended)
     if plot:
-        _PLOT.write_text(_draw(seen, visible, sent))
+        _PLOT.write_text(_draw(seen, visible, ended))
 
 
 def _prepare(settings: Settings, load: Workload) -> str:

@@ -17,7 +17,7 @@ import gevent.socket
 from gevent.event import AsyncResult
 from greenswitch.esl import InboundESL
 
-from esl_listener.pace import pause_s
+from esl_listener.pace import Rate, pause_s
 from tollbook.errors import FrameRefused, SwitchRefused, SwitchUnavailable
 from tollbook.esl.framing import Frame, Framer
 from tollbook.setting_values import EslAddress
@@ -63,6 +63,7 @@ class EventSocket(InboundESL):
         self._rejected = False
         self._heard = False  # whether the last chunk held events
         self._read_s = 0.0
+        self._rate = Rate()
 
     @property
     def frames_refused(self) -> int:
@@ -123,6 +124,7 @@ class EventSocket(InboundESL):
                 if not size:
                     raise SwitchUnavailable(f"{self.address} closed the connection")
                 last_s, self._read_s = self._read_s, time.monotonic()
+                self._rate.add(size, self._read_s - last_s)
                 try:
                     for frame in self._framer.feed(chunk[:size]):
                         self._take(frame)
@@ -131,7 +133,7 @@ class EventSocket(InboundESL):
                     if heard:
                         self._on_read()
                 # Never `sleep(0)`: it turns to other greenlets without polling the database's socket.
-                if heard and (wait_s := pause_s(size, self._read_s - last_s)):
+                if heard and (wait_s := pause_s(size, self._rate.per_s)):
                     gevent.sleep(wait_s)
         except OSError as error:
             self._failure = SwitchUnavailable(f"{self.address}: {_reason(error)}")

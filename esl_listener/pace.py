@@ -1,12 +1,18 @@
-"""How long the reader and the writer wait for more before they do what is there. Pure functions.
+"""How long the reader and the writer wait for more before they do what is there. Pure.
 
 Waking costs more than an event, and a small batch as much as 30 legs of a large one. So when it is quiet they wait, and
 nobody notices; when it is busy they do not, and what gathers meanwhile is enough.
 """
 
+import math
 from typing import Final
 
-#: After events the reader waits until about so many bytes have come, some eight events, and no longer than this.
+#: What comes is counted over the last second or so.
+OF_LATE_S: Final = 1.0
+
+#: While fewer bytes a second come, some 170 calls, the reader waits after events until about so many have come, some
+#: eight events, and no longer than this.
+QUIET_BYTES_PER_S: Final = 8_000_000.0
 GATHER_BYTES: Final = 64 * 1024
 LONGEST_PAUSE_S: Final = 0.1
 
@@ -16,21 +22,38 @@ ENOUGH_LEGS: Final = 32
 LONGEST_LINGER_S: Final = 0.15
 
 
-def pause_s(size: int, took_s: float) -> float:
-    """Return how many seconds the reader waits after `size` bytes of events that took so many seconds to come.
+class Rate:
+    """How much comes a second, of late: what came OF_LATE_S ago counts a third of what comes now.
 
-    0 when they were many: then the switch has more for us already.
+    Over one read or batch alone it would say little: after a lull of a few milliseconds, which every busy second has,
+    one event would look like a quiet hour, and be waited for accordingly.
     """
-    return 0.0 if size >= GATHER_BYTES else _wait_s(GATHER_BYTES, size, took_s, LONGEST_PAUSE_S)
+
+    def __init__(self) -> None:
+        self.per_s = 0.0
+
+    def add(self, amount: float, took_s: float) -> None:
+        """Take in what came within so many seconds."""
+        kept = math.exp(-took_s / OF_LATE_S)
+        share = (1 - kept) / took_s if took_s > 0 else 1 / OF_LATE_S
+        self.per_s = self.per_s * kept + amount * share
 
 
-def linger_s(legs: int, took_s: float) -> float:
-    """Return how many seconds the writer waits for the next batch when so many legs took so many seconds to come."""
-    if legs >= QUIET_LEGS_PER_S * took_s:
+def pause_s(size: int, bytes_per_s: float) -> float:
+    """Return how many seconds the reader waits after it has read `size` bytes of events.
+
+    0 when they were many: then the switch has more for us already. And when it is busy: then rows shall come at once.
+    """
+    if size >= GATHER_BYTES or bytes_per_s >= QUIET_BYTES_PER_S:
         return 0.0
-    return _wait_s(ENOUGH_LEGS, legs, took_s, LONGEST_LINGER_S)
+    return _wait_s(GATHER_BYTES, bytes_per_s, LONGEST_PAUSE_S)
 
 
-def _wait_s(wanted: int, came: int, took_s: float, longest_s: float) -> float:
-    """Return how long `wanted` take to come at the rate of what came; no longer than `longest_s`."""
-    return min(wanted * took_s / came, longest_s) if came else longest_s
+def linger_s(legs_per_s: float) -> float:
+    """Return how many seconds the writer waits for the next batch, at the rate at which legs come."""
+    return 0.0 if legs_per_s >= QUIET_LEGS_PER_S else _wait_s(ENOUGH_LEGS, legs_per_s, LONGEST_LINGER_S)
+
+
+def _wait_s(wanted: int, per_s: float, longest_s: float) -> float:
+    """Return how long `wanted` take to come; no longer than `longest_s`."""
+    return min(wanted / per_s, longest_s) if per_s else longest_s

@@ -19,7 +19,7 @@ from esl_listener.dead_letter import save_leg
 from esl_listener.inbox import Inbox
 from esl_listener.liveness import Liveness
 from esl_listener.metrics import Metrics
-from esl_listener.pace import LONGEST_LINGER_S, linger_s
+from esl_listener.pace import Rate, linger_s
 from esl_listener.segment import Segment
 from esl_listener.spooler import Spooler
 from esl_listener.tariff_cache import TariffCache
@@ -99,7 +99,7 @@ class Writer:
         self._outage = outage
         self._failures = 0
         self._begun_s = self._succeeded_s = self._taken_s = time.monotonic()
-        self._linger_s = LONGEST_LINGER_S
+        self._rate = Rate()
         self._stop = Event()
         self._reading_open_legs = BoundedSemaphore(OPEN_LEGS_AT_ONCE)
 
@@ -194,10 +194,10 @@ class Writer:
     def _write_heard(self) -> None:
         """Write a batch from the inbox, and the switches' signs of life. What fails is put back."""
         if self._inbox.wait(timeout_s=0.5) and not self._stop.is_set():
-            gevent.sleep(self._linger_s)
+            gevent.sleep(linger_s(self._rate.per_s))
         taken = self._inbox.take(self._most_legs)
         last_s, self._taken_s = self._taken_s, time.monotonic()
-        self._linger_s = linger_s(len(taken), self._taken_s - last_s)
+        self._rate.add(len(taken), self._taken_s - last_s)
         legs = self._first_days(taken)
         processes = self._liveness.take()
         try:

@@ -67,6 +67,13 @@ MUTANTS = (
         tests=("tests/unit/esl_listener/test_created_legs.py",),
     ),
     Mutant(
+        path="esl_listener/pace.py",
+        claim="a lull of a moment is no quiet hour",
+        text="kept = math.exp(-took_s / OF_LATE_S)",
+        replacement="kept = 0.0",
+        tests=("tests/unit/esl_listener/test_pace.py::test_a_lull_of_a_moment_is_no_quiet_hour",),
+    ),
+    Mutant(
         path="esl_listener/inbox.py",
         claim="a leg of which something else waits has no creation there",
         text="return leg is not None and leg.create is not None",
