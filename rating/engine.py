@@ -173,16 +173,15 @@ class Tariffs:
 
 
 def _price_charge(charge: Charge, plan: Plan, dialled: DialledNumber, at_ts: int) -> PricedCharge:
-    if not plan.prices(charge.direction):
-        return PricedCharge(direction=charge.direction, number=charge.number, seconds=charge.seconds, cost_micros=0)
     rate = plan.match(charge.direction, dialled, at_ts)
     if rate is None:
+        free = not plan.prices(charge.direction)
         return PricedCharge(
             direction=charge.direction,
             number=charge.number,
             seconds=charge.seconds,
-            cost_micros=None,
-            digits=dialled.digits,
+            cost_micros=0 if free else None,
+            digits=None if free else dialled.digits,
         )
     billed_sec = billed_seconds(charge.seconds, rate)
     return PricedCharge(
