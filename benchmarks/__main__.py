@@ -40,7 +40,8 @@ NAMES = (
     "sizing",
     "growth",
 )
-# Only when they are named: ten minutes for a plot, six for the dashboard, and what docs/sizing.md counts with.
+# Only when they are named: ten minutes for a plot, six for the dashboard, and what docs/sizing.md counts with (upgrade,
+# sizing).
 _ALONE = ("dashboard", "upgrade", "sizing", "growth")
 
 # Of what a benchmark failed with: the first line of the trace says the rest.

@@ -218,7 +218,9 @@ def _found(settings: Settings, connection: Connection, seen: _Seen) -> Iterator[
 
 
 def _waits_ms(visible: dict[str, float], sent: dict[str, float]) -> list[float]:
-    return sorted((at_s - sent[call_id]) * 1000 for call_id, at_s in visible.items())
+    waits_ms = sorted((at_s - sent[call_id]) * 1000 for call_id, at_s in visible.items())
+    assert waits_ms[0] > 0, "a row was complete before its last leg hung up"
+    return waits_ms
 
 
 def _figures(

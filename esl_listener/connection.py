@@ -49,9 +49,7 @@ class EventSocket(InboundESL):
     FreeSWITCH holds up its other clients too.
     """
 
-    def __init__(
-        self, address: EslAddress, on_event: Callable[[Frame], None], on_read: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, address: EslAddress, on_event: Callable[[Frame], None], on_read: Callable[[], None]) -> None:
         super().__init__(address.host, address.port, address.password.get_secret_value(), CONNECT_TIMEOUT_S)
         self.address = address
         self.sock: Any = None

@@ -3,8 +3,8 @@
 from tollbook.store.calls.switch_processes import SwitchProcess
 from tollbook.times import CLOCK_UNTIL_US, US_PER_SECOND
 
-# An event's number is 64 bits wide in the switch, and signed in PostgreSQL.
-_SEQUENCE_UNTIL = 1 << 63
+#: An event's number is 64 bits wide in the switch, and signed in PostgreSQL.
+SEQUENCE_UNTIL = 1 << 63
 # So many missed heartbeats mean a dead connection. A switch or a network may well pause for a few seconds, though.
 _MISSED = 3
 _SHORTEST_S = 3.0
@@ -22,7 +22,7 @@ class Liveness:
     def note(self, process: SwitchProcess) -> None:
         """Note the event of a process that was just heard, or how many more of its sessions went unheard."""
         # Greater numbers are wrong, and PostgreSQL would refuse them again at every retry.
-        if process.core and 0 < process.seen_us < CLOCK_UNTIL_US and 0 <= process.sequence < _SEQUENCE_UNTIL:
+        if process.core and 0 < process.seen_us < CLOCK_UNTIL_US and 0 <= process.sequence < SEQUENCE_UNTIL:
             self._add(process)
 
     def take(self) -> list[SwitchProcess]:

@@ -49,9 +49,11 @@ def pause_s(size: int, bytes_per_s: float) -> float:
     return _wait_s(GATHER_BYTES, bytes_per_s, LONGEST_PAUSE_S)
 
 
-def linger_s(legs_per_s: float) -> float:
-    """Return how many seconds the writer waits for the next batch, at the rate at which legs come."""
-    return 0.0 if legs_per_s >= QUIET_LEGS_PER_S else _wait_s(ENOUGH_LEGS, legs_per_s, LONGEST_LINGER_S)
+def linger_s(legs: int, legs_per_s: float) -> float:
+    """Return how many seconds the writer waits for the next batch, of which so many legs are there, for more."""
+    if legs >= ENOUGH_LEGS or legs_per_s >= QUIET_LEGS_PER_S:
+        return 0.0
+    return _wait_s(ENOUGH_LEGS, legs_per_s, LONGEST_LINGER_S)
 
 
 def _wait_s(wanted: int, per_s: float, longest_s: float) -> float:

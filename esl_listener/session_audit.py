@@ -42,7 +42,7 @@ def shows_session(event: SwitchEvent, leg: Leg | None) -> bool:
     if event.name == "CHANNEL_CREATE":
         return True
     # A scanner that never authenticates sends an end alone, which makes no leg. So does a pickup channel, and that
-    # makes one.
+    # makes one. The end of a leg whose creation is at hand has no channel: that leg was counted.
     return event.name == "CHANNEL_HANGUP_COMPLETE" and (leg is None or event.channel.startswith("pickup/"))
 
 

@@ -12,7 +12,7 @@ from esl_listener.channels import compare_channels
 from esl_listener.connection import EventSocket
 from esl_listener.decoder import Decoder
 from esl_listener.inbox import Inbox
-from esl_listener.liveness import HeartbeatTimeout, Liveness
+from esl_listener.liveness import SEQUENCE_UNTIL, HeartbeatTimeout, Liveness
 from esl_listener.metrics import Metrics
 from esl_listener.reconcile import DENIED_TWICE_AFTER_S, ChannelReconciler
 from esl_listener.session_audit import SessionAudit, sessions_in, shows_session
@@ -187,7 +187,7 @@ class SwitchListener:
         On a connection of its own: on the first one, answers come after all queued events.
         """
         legs = self._read_open_legs()
-        asking = EventSocket(self.address, lambda _: None)
+        asking = EventSocket(self.address, lambda _: None, lambda: None)
         try:
             asking.connect()
             found = compare_channels(
@@ -232,7 +232,10 @@ class SwitchListener:
         event = self._decoder.decode(frame.type, frame.body, created=self._creations_wait)
         name = event.switchname or self._address_text
         self._heard_us = event.at_us
-        if self._newest is None or event.sequence >= self._newest.sequence:
+        newest = self._newest
+        if event.sequence < SEQUENCE_UNTIL and (
+            newest is None or event.core != newest.core or event.sequence >= newest.sequence
+        ):
             self._newest = event
         if not self._core and event.core:
             # A process of the switch keeps its Core-UUID, and its connections end with it: one connection, one core.

@@ -194,7 +194,7 @@ class Writer:
     def _write_heard(self) -> None:
         """Write a batch from the inbox, and the switches' signs of life. What fails is put back."""
         if self._inbox.wait(timeout_s=0.5) and not self._stop.is_set():
-            gevent.sleep(linger_s(self._rate.per_s))
+            gevent.sleep(linger_s(len(self._inbox), self._rate.per_s))
         taken = self._inbox.take(self._most_legs)
         last_s, self._taken_s = self._taken_s, time.monotonic()
         self._rate.add(len(taken), self._taken_s - last_s)

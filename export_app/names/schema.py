@@ -1,10 +1,12 @@
 """What `/v1/names` answers with, as the OpenAPI document shows it."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
 from export_app.web.schema import ResponseModel
+
+Parameter: TypeAlias = Literal["queue_id", "agent_id", "account"]
 
 
 class Name(ResponseModel):
@@ -14,9 +16,7 @@ class Name(ResponseModel):
         frozen=True, json_schema_extra={"example": {"parameter": "queue_id", "value": "sales@default"}}
     )
 
-    parameter: Literal["queue_id", "agent_id", "account"] = Field(
-        description="The parameter of `/v1/calls` and `/v1/stats` that takes it."
-    )
+    parameter: Parameter = Field(description="The parameter of `/v1/calls` and `/v1/stats` that takes it.")
     value: str
 
 

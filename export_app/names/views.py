@@ -8,7 +8,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from export_app.auth.request import current_identity, key_blueprint
 from export_app.context import services
-from export_app.names.schema import NameList
+from export_app.names.schema import NameList, Parameter
 from export_app.web.openapi import get
 from export_app.web.parameters import MAX_LIMIT, Limit, OfAccount, Text
 from export_app.web.responses import as_json
@@ -19,10 +19,10 @@ DEFAULT_NAMES: Final = 100
 
 names = key_blueprint("names")
 
-_PARAMETERS: Final[dict[NamedColumn, str]] = {
+_COLUMNS: Final[dict[Parameter, NamedColumn]] = {
     "queue_id": "queue_id",
     "agent_id": "agent_id",
-    "account_id": "account",
+    "account": "account_id",
 }
 
 
@@ -30,6 +30,9 @@ class NamesQuery(OfAccount):
     """What `GET /v1/names` can be asked for."""
 
     part: Text = Field(description="A part of a name, in upper or lower case.")
+    parameter: Parameter | SkipJsonSchema[None] = Field(
+        default=None, description="Only names that this parameter of `/v1/calls` takes; left out: of all three."
+    )
     limit: Limit | SkipJsonSchema[None] = Field(
         default=None,
         description=f"At most so many names; left out: {DEFAULT_NAMES}; more than {MAX_LIMIT} counts as {MAX_LIMIT}.",
@@ -43,6 +46,10 @@ def list_names(query: NamesQuery) -> Response:
     identity.require(CDR)
     accounts = identity.accounts_of(query.account)
     with services().database.reading(accounts) as connection:
-        found, more = find_names(connection, accounts, query.part, query.limit or DEFAULT_NAMES)
-    named = [{"parameter": _PARAMETERS[name.column], "value": name.value} for name in found]
+        columns: list[NamedColumn] = [
+            column for parameter, column in _COLUMNS.items() if query.parameter in (None, parameter)
+        ]
+        found, more = find_names(connection, accounts, query.part, columns, query.limit or DEFAULT_NAMES)
+    parameters = {column: parameter for parameter, column in _COLUMNS.items()}
+    named = [{"parameter": parameters[name.column], "value": name.value} for name in found]
     return as_json({"ok": True, "names": named, "more": more})

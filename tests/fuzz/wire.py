@@ -97,6 +97,8 @@ class Wire:
         except SwitchUnavailable:
             self._connection = self._connected()
             return False
+        finally:
+            self._switch._on_read()
         return True
 
     @property
@@ -109,7 +111,7 @@ class Wire:
         return self._inbox.take(len(self._inbox))
 
     def _connected(self) -> EventSocket:
-        connection = EventSocket(_ADDRESS, self._switch._on_event)
+        connection = EventSocket(_ADDRESS, self._switch._on_event, self._switch._on_read)
         for frame in connection._framer.feed(b"Content-Type: auth/request\n\n"):
             connection._take(frame)
         return connection

@@ -9,6 +9,7 @@ BATCH = "tests/integration/tollbook/store/test_batch.py"
 RELATED = "tests/integration/tollbook/store/test_related.py"
 SYNC = "tests/integration/export_app/test_sync_and_prune.py"
 DETAILS = "tests/integration/tollbook/store/test_details.py"
+NAMES = "tests/integration/export_app/test_names.py"
 RERATE = "tests/integration/maintenance/rerate/test_cli.py"
 SEEN = "tests/integration/export_app/test_details.py"
 LARGE = "tests/integration/tollbook/store/test_large.py"
@@ -236,5 +237,19 @@ MUTANTS = (
         text="if name in JSON_COLUMNS and isinstance(value, str)",
         replacement="if False",
         tests=(f"{RERATE}::test_details_stay_and_the_destination_follows_the_price",),
+    ),
+    Mutant(
+        path="tollbook/store/sums/names.py",
+        claim="a name that no call has any more is not found",
+        text="queue = name_id AND calls > 0",
+        replacement="queue = name_id",
+        tests=(f"{NAMES}::test_a_name_that_no_call_has_any_more_is_not_found",),
+    ),
+    Mutant(
+        path="tollbook/store/sums/names.py",
+        claim="what was taken back before it was rolled up has no name",
+        text="HAVING sum(sign) > 0",
+        replacement="",
+        tests=(f"{NAMES}::test_a_name_that_no_call_has_any_more_is_not_found",),
     ),
 )

@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -34,6 +34,8 @@ _POLL_S = 0.5
 _AGENT, _COLLEAGUE = "1000@default", "1002@default"
 _CDR_FOLDER = "cdr"
 _ARCHIVE_EVERY_S = 20.0
+# A call leaves 16 kB of them, and nobody but `tollbook recover` reads them.
+_CDR_KEPT_S = 1800.0
 _SHOWN_WINDOW_MS = 3_600_000
 # That of the documentation; 0 is any free one.
 _PORTS = (8080, 0, 0)
@@ -230,10 +232,19 @@ def _show(demo: _Demo) -> None:
         shown = set(finished)
         if time.monotonic() - archived_s > _ARCHIVE_EVERY_S:
             archived_s = time.monotonic()
+            _drop_old(demo.settings.get("TOLLBOOK_CDR_DIR"))
             printed = demo.processes.run("archive", "run", "--now")
             if not printed.startswith("archived: 0 rows"):
                 demo.console.print(printed, style="dim", soft_wrap=True)
         time.sleep(_POLL_S)
+
+
+def _drop_old(cdr_dir: str | None) -> None:
+    """Remove old CDR files of the simulated switch; those of a switch of your own are not named in the settings."""
+    for file in Path(cdr_dir).glob("*.json") if cdr_dir else ():
+        with suppress(FileNotFoundError):  # `tollbook recover` has moved it
+            if time.time() - file.stat().st_mtime > _CDR_KEPT_S:
+                file.unlink()
 
 
 def _verdict(console: Console, rows: int, wrong: list[Difference]) -> None:

@@ -20,8 +20,8 @@ _OF_AN_END: Final = frozenset(
         *("hold_events", "last_bridge_to", "cc_joined_s", "cc_answered_s", "cc_canceled_s"),
     )
 )
-# What a leg is from its creation on. Its end repeats it, for whoever did not hear the creation. What a rule reads of
-# both, as a number that a transfer changes, is not here.
+# What a leg is from its creation on, which its end repeats for whoever did not hear the creation, and what only stands
+# in for a creation. What a rule reads of both, as a number that a transfer changes, is not here.
 _OF_A_CREATION: Final = frozenset(
     (
         *("channel", "caller", "ani", "original_dialed", "req_user", "other_type", "other_uid", "cdr_parent"),

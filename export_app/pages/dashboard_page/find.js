@@ -10,10 +10,11 @@ const NAMED = ["queue_id", "agent_id", "account"];
 /**
  * Return the names of queues, agents and accounts that contain a part, by the filter that takes them.
  * @param {string} part
+ * @param {string} [parameter] the only one of these filters that is meant
  */
-async function namesWith(part) {
+async function namesWith(part, parameter) {
   /** @type {Api.NameList} */
-  const { names, more } = await fetchJson("v1/names", { part });
+  const { names, more } = await fetchJson("v1/names", { part, parameter });
   const known = Object.fromEntries(NAMED.map((name) => [name, names.filter(({ parameter }) => parameter === name).map(({ value }) => value)]));
   return { known, more };
 }
@@ -38,6 +39,7 @@ export function showChips(view, remove) {
 export function startFind({ filterBy, openCall, report }) {
   const form = byId("find");
   const sought = field(form, "sought");
+  let searches = 0; // an answer that comes after another search has begun is dropped
 
   function done() {
     sought.value = "";
@@ -77,7 +79,9 @@ export function startFind({ filterBy, openCall, report }) {
    * @param {string} value
    */
   async function applyNamed(name, value) {
-    const { known, more } = await namesWith(value);
+    const own = searches;
+    const { known, more } = await namesWith(value, name);
+    if (own !== searches) return undefined;
     const found = candidates(value, { [name]: known[name] });
     const exact = found.filter((one) => one.exact);
     if (exact.length === 1) return apply(name, exact[0].value);
@@ -90,7 +94,9 @@ export function startFind({ filterBy, openCall, report }) {
     if (filter) return NAMED.includes(filter[0]) ? applyNamed(...filter) : apply(...filter);
     if (call) return openOrSay(call);
     if (!word) return undefined;
+    const own = searches;
     const { known, more } = await namesWith(word);
+    if (own !== searches) return undefined;
     const found = candidates(word, known);
     const exact = found.filter((one) => one.exact);
     if (exact.length === 1 && !/^\d+$/.test(word)) return apply(exact[0].name, exact[0].value);
@@ -102,6 +108,7 @@ export function startFind({ filterBy, openCall, report }) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     report(null);
+    searches += 1;
     try {
       await find(sought.value);
     } catch (error) {

@@ -70,6 +70,31 @@ def test_an_operator_finds_those_of_every_account_once(named: Connection, find: 
     assert find(operator_key, "other", account="acme") == []
 
 
+def test_only_names_of_one_kind(named: Connection, find: Find, operator_key: str) -> None:
+    """However many of another kind contain the part."""
+    del named
+    assert find(operator_key, "s", parameter="account", limit=1) == []
+    assert find(operator_key, "other", parameter="account", limit=1) == [("account", "other")]
+    assert find(operator_key, "sales@o", parameter="queue_id") == [("queue_id", "sales@other.example")]
+
+
+@pytest.mark.parametrize("rolled_up", [False, True])
+def test_a_name_that_no_call_has_any_more_is_not_found(
+    named: Connection, find: Find, key: str, operator_key: str, rolled_up: bool
+) -> None:
+    """A call that turns out to be another account's takes its queue along, and the account with its last call."""
+    if rolled_up:
+        roll_up(named)
+    named.execute("UPDATE call_cdr SET account_id = 'other' WHERE call_id = 'call 2'")
+    named.execute("DELETE FROM call_cdr WHERE account_id = 'other' AND call_id = 'call 4'")
+    if rolled_up:
+        roll_up(named)
+    assert find(key, "night") == []
+    assert find(operator_key, "night", account="other") == [("queue_id", "sales_night")]
+    assert find(operator_key, "other") == [("account", "other")]
+    assert find(operator_key, "other", parameter="queue_id") == []
+
+
 def test_more_is_said(client: FlaskClient, named: Connection, key: str) -> None:
     """A list that is cut says so."""
     del named

@@ -25,12 +25,20 @@ def test_the_reader_waits_for_some_eight_events(size: int, events_per_s: float, 
 
 
 @pytest.mark.parametrize(
-    ("legs_per_s", "expected_s"),
-    [(0.0, 0.15), (40.0, 0.15), (500.0, 0.064), (800.0, 0.04), (1000.0, 0.0), (5000.0, 0.0)],
+    ("legs", "legs_per_s", "expected_s"),
+    [
+        (1, 0.0, 0.15),
+        (31, 40.0, 0.15),
+        (1, 500.0, 0.064),
+        (1, 800.0, 0.04),
+        (1, 1000.0, 0.0),
+        (1, 5000.0, 0.0),
+        (32, 0.0, 0.0),  # as many as are waited for, at once
+    ],
 )
-def test_the_writer_waits_for_some_32_legs(legs_per_s: float, expected_s: float) -> None:
+def test_the_writer_waits_for_some_32_legs(legs: int, legs_per_s: float, expected_s: float) -> None:
     """As long as they take, 0.15 s at most, and not at all from 1,000 a second on."""
-    assert linger_s(legs_per_s) == pytest.approx(expected_s)
+    assert linger_s(legs, legs_per_s) == pytest.approx(expected_s)
 
 
 @pytest.mark.parametrize("every_s", [0.001, 0.05, 1.0, 7.0])

@@ -33,7 +33,9 @@ def heard(*chunks: bytes) -> tuple[list[str], int]:
     """Read chunks as the connection does; return the ids of the events, and how many frames were refused."""
     decoder, ids = Decoder("accountcode", "cdr_parent"), list[str]()
     address = EslAddress(host="127.0.0.1", port=1, password=SecretStr("x"))
-    connection = EventSocket(address, lambda frame: ids.append(decoder.decode(frame.type, frame.body).uid))
+    connection = EventSocket(
+        address, lambda frame: ids.append(decoder.decode(frame.type, frame.body).uid), lambda: None
+    )
     for chunk in chunks:
         for frame in connection._framer.feed(chunk):
             connection._take(frame)
