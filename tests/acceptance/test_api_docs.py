@@ -95,7 +95,8 @@ def api(shared: tuple[str, ApiServer], tmp_path: Path) -> Iterator[Api]:
         made.store(row(SHOWN_ID, now - 1000), *(row(f"c{n}", now - n * 60_000) for n in range(1, ROWS)))
         database.execute(
             """
-            UPDATE call_cdr SET doubts = '[["transit", "192.0.2.1"]]', trunk_legs = '[["carrier", 1, 1019, 4.5]]'
+            UPDATE call_cdr SET doubts = '[["transit", "192.0.2.1"]]', trunk_legs = '[["carrier", 1, 1019, 4.5]]',
+                queue_id = 'sales@default'
             WHERE account_id = %s
             """,
             (account,),
@@ -137,7 +138,7 @@ def test_a_curl_line_works_as_it_is(api: Api, line: str) -> None:
     assert answer["ok"] is True
     assert any(
         answer.get(name)
-        for name in ("rows", "calls", "groups", "account_id", "statement", "numbers", "queues", "token")
+        for name in ("rows", "calls", "groups", "account_id", "statement", "numbers", "queues", "names", "token")
     ) or (
         [] in [answer.get(name) for name in ("statements", "numbers", "queues", "agents")]  # there are none yet
     ), answer

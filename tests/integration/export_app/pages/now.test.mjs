@@ -128,17 +128,18 @@ test("the stream is tried again after longer and longer, up to half a minute, an
   assert.equal(backoff(3, 0), 2_000);
 });
 
-test("the age is by the server's clock, also while a new stream begins, and after a clock was set", () => {
+test("the age is by the server's clock, also while a new stream begins, and after a clock was set", (context) => {
+  context.mock.method(Date, "now", () => 1_800_000_000_000); // however long this takes
   const feed = new NowFeed({}, () => {});
   const hour = 3_600_000;
   feed.still(Date.now() + hour, "live");
-  assert.ok(feed.age() < 1_000);
+  assert.equal(feed.age(), 0);
   feed.still(Date.now() + hour - 4_000, "live"); // it was four seconds on its way
-  assert.ok(feed.age() >= 4_000 && feed.age() < 5_000);
+  assert.equal(feed.age(), 4_000);
   feed.renews = true;
-  assert.ok(feed.age() < 5_000);
+  assert.equal(feed.age(), 4_000);
   feed.still(Date.now() - hour, "live");
-  assert.ok(feed.age() < 1_000);
+  assert.equal(feed.age(), 0);
 });
 
 test("a wallboard's address has its token only as it was given", () => {
