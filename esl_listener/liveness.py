@@ -1,10 +1,11 @@
 """When a switch was last heard, for the database; and how long it may be silent before its connection is dead."""
 
+from tollbook.model.event import SwitchEvent
 from tollbook.store.calls.switch_processes import SwitchProcess
 from tollbook.times import CLOCK_UNTIL_US, US_PER_SECOND
 
-#: An event's number is 64 bits wide in the switch, and signed in PostgreSQL.
-SEQUENCE_UNTIL = 1 << 63
+# An event's number is 64 bits wide in the switch, and signed in PostgreSQL.
+_SEQUENCE_UNTIL = 1 << 63
 # So many missed heartbeats mean a dead connection. A switch or a network may well pause for a few seconds, though.
 _MISSED = 3
 _SHORTEST_S = 3.0
@@ -22,7 +23,7 @@ class Liveness:
     def note(self, process: SwitchProcess) -> None:
         """Note the event of a process that was just heard, or how many more of its sessions went unheard."""
         # Greater numbers are wrong, and PostgreSQL would refuse them again at every retry.
-        if process.core and 0 < process.seen_us < CLOCK_UNTIL_US and 0 <= process.sequence < SEQUENCE_UNTIL:
+        if process.core and 0 < process.seen_us < CLOCK_UNTIL_US and 0 <= process.sequence < _SEQUENCE_UNTIL:
             self._add(process)
 
     def take(self) -> list[SwitchProcess]:
@@ -40,6 +41,26 @@ class Liveness:
     def _add(self, process: SwitchProcess) -> None:
         before = self._waiting.get(process.core)
         self._waiting[process.core] = process if before is None else before.merge(process)
+
+
+class NewestEvent:
+    """The newest event of one process of a switch, by its number, since it was last taken."""
+
+    def __init__(self) -> None:
+        self._event: SwitchEvent | None = None
+
+    def hear(self, event: SwitchEvent) -> None:
+        """Take in an event, unless its number is none, or one of the same process has a greater one."""
+        before = self._event
+        if event.sequence < _SEQUENCE_UNTIL and (
+            before is None or event.core != before.core or event.sequence >= before.sequence
+        ):
+            self._event = event
+
+    def take(self) -> SwitchEvent | None:
+        """Remove and return it; None: none was heard."""
+        event, self._event = self._event, None
+        return event
 
 
 class HeartbeatTimeout:

@@ -12,7 +12,7 @@ from esl_listener.channels import compare_channels
 from esl_listener.connection import EventSocket
 from esl_listener.decoder import Decoder
 from esl_listener.inbox import Inbox
-from esl_listener.liveness import SEQUENCE_UNTIL, HeartbeatTimeout, Liveness
+from esl_listener.liveness import HeartbeatTimeout, Liveness, NewestEvent
 from esl_listener.metrics import Metrics
 from esl_listener.reconcile import DENIED_TWICE_AFTER_S, ChannelReconciler
 from esl_listener.session_audit import SessionAudit, sessions_in, shows_session
@@ -82,7 +82,7 @@ class SwitchListener:
         self._reconciler = ChannelReconciler()
         self._heard_us = 0
         self._creations_wait = False
-        self._newest: SwitchEvent | None = None
+        self._newest = NewestEvent()
         self._wake = Event()
         self._reconcile_not_before_s = 0.0
         self._audit = SessionAudit()
@@ -232,11 +232,7 @@ class SwitchListener:
         event = self._decoder.decode(frame.type, frame.body, created=self._creations_wait)
         name = event.switchname or self._address_text
         self._heard_us = event.at_us
-        newest = self._newest
-        if event.sequence < SEQUENCE_UNTIL and (
-            newest is None or event.core != newest.core or event.sequence >= newest.sequence
-        ):
-            self._newest = event
+        self._newest.hear(event)
         if not self._core and event.core:
             # A process of the switch keeps its Core-UUID, and its connections end with it: one connection, one core.
             # Only now can a comparison recognise a restart, so it is made at once.
@@ -268,8 +264,7 @@ class SwitchListener:
 
     def _on_read(self) -> None:
         """Note that the switch lives: once for all events of a chunk, which one process of it made."""
-        newest, self._newest = self._newest, None
-        if newest is not None:
+        if (newest := self._newest.take()) is not None:
             self._note_life(newest, newest.switchname or self._address_text)
 
     def _note_agent(self, event: SwitchEvent, name: str) -> None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from tests.databases import store
 from tests.factories import BUSY, UP, call_row, price_of
-from tollbook.store.database import Connection
+from tollbook.store import keys
+from tollbook.store.database import Connection, connect
 from tollbook.store.tariffs import tariffs
 
 ACCOUNTS = {"acme": "EUR", "other": "USD", "void": "EUR"}
@@ -12,7 +13,15 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 MINUTE = 60_000
 
 
-def store_calls(connection: Connection, now: int) -> None:
+def store_calls_and_keys(url: str, now: int) -> dict[str, str]:
+    """Store calls of the last hours, and return a key to those of each account, and an operator's."""
+    with connect(url, name="test", autocommit=True) as database:
+        _store_calls(database, now)
+        secrets = {owner: keys.create(database, account_id=owner, scopes=["cdr"])[1] for owner in ACCOUNTS}
+        return secrets | {"operator": keys.create(database, account_id=None, scopes=["operator"])[1]}
+
+
+def _store_calls(connection: Connection, now: int) -> None:
     """Store calls of the last hours: acme's five answered, three busy, one up; and one of other, in dollars."""
     for account_id in ACCOUNTS:
         tariffs.add_account(connection, tariffs.Account(account_id=account_id, name=account_id, plan_id=None))

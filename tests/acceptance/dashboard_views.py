@@ -8,14 +8,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.acceptance.dashboard_calls import ACCOUNTS, store_calls
+from tests.acceptance.dashboard_calls import store_calls_and_keys
 from tests.api_server import serving
 from tests.dashboard_site import Site
 from tests.databases import NewDatabase
 from tests.recorded_details import legs_heard
 from tollbook.model.charge import Price
 from tollbook.model.fold import FoldSettings
-from tollbook.store import keys
 from tollbook.store.calls.batch import write_batch
 from tollbook.store.database import connect
 from tollbook.store.days.partitions import Partitions
@@ -31,10 +30,7 @@ def site_of_views(browser: Browser, new_database: NewDatabase, folder: Path) -> 
     """The dashboard over calls of the last hours, and RECORDED with all its legs."""
     now = time.time_ns() // 1_000_000
     with new_database() as url:
-        with connect(url, name="test", autocommit=True) as database:
-            store_calls(database, now)
-            secrets = {owner: keys.create(database, account_id=owner, scopes=["cdr"])[1] for owner in ACCOUNTS}
-            secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
+        secrets = store_calls_and_keys(url, now)
         with connect(url, name="test") as database:
             free = Price(cost_micros=0, parts=())
             write_batch(database, legs_heard(RECORDED), FoldSettings(), lambda _: free, Partitions())

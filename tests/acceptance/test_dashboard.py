@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.acceptance.dashboard_calls import ACCOUNTS, HOSTILE, MINUTE, Filled, store_calls
+from tests.acceptance.dashboard_calls import HOSTILE, MINUTE, Filled, store_calls_and_keys
 from tests.acceptance.shown_page import drawn, texts, tiles
 from tests.api_server import serving
 from tests.dashboard_site import Site
 from tests.databases import NewDatabase
-from tollbook.store import keys
-from tollbook.store.database import connect
 
 # Not run at each change: chromium takes a second or more of CPU for each of these.
 EVERY_PAGE = pytest.mark.soak
@@ -28,11 +26,7 @@ def filled(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) 
     """One database for all tests, which only read."""
     now = time.time_ns() // 1_000_000
     with new_database() as url:
-        with connect(url, name="test", autocommit=True) as database:
-            store_calls(database, now)
-            secrets = {owner: keys.create(database, account_id=owner, scopes=["cdr"])[1] for owner in ACCOUNTS}
-            secrets["operator"] = keys.create(database, account_id=None, scopes=["operator"])[1]
-        secrets["wrong"] = "sk_" + "x" * 43
+        secrets = store_calls_and_keys(url, now) | {"wrong": "sk_" + "x" * 43}
         with serving(url, tmp_path_factory.mktemp("dashboard") / "serve.log") as server:
             yield Filled(database_url=url, url=server.url, keys=secrets, now=now)
 

@@ -7,23 +7,19 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.acceptance.dashboard_calls import store_calls
+from tests.acceptance.dashboard_calls import store_calls_and_keys
 from tests.api_server import serving
 from tests.dashboard_site import Site
 from tests.databases import NewDatabase
-from tollbook.store import keys
-from tollbook.store.database import connect
 
 
 @pytest.fixture(scope="module")
 def site(browser: Browser, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     now = time.time_ns() // 1_000_000
     with new_database() as url:
-        with connect(url, name="test", autocommit=True) as database:
-            store_calls(database, now)
-            secret = keys.create(database, account_id="acme", scopes=["cdr"])[1]
+        secrets = store_calls_and_keys(url, now)
         with serving(url, tmp_path_factory.mktemp("away") / "serve.log") as server:
-            yield Site(browser=browser, url=server.url, keys={"acme": secret}, now=now)
+            yield Site(browser=browser, url=server.url, keys=secrets, now=now)
 
 
 def test_the_notice_goes_as_soon_as_the_api_is_back(site: Site) -> None:

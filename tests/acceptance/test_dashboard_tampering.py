@@ -6,13 +6,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.acceptance.dashboard_calls import ACCOUNTS, store_calls
+from tests.acceptance.dashboard_calls import store_calls_and_keys
 from tests.acceptance.shown_page import tiles
 from tests.api_server import serving
 from tests.dashboard_site import Site
 from tests.databases import NewDatabase
-from tollbook.store import keys
-from tollbook.store.database import connect
 
 pytestmark = pytest.mark.soak
 
@@ -22,9 +20,7 @@ def site(browser: Browser, new_database: NewDatabase, tmp_path_factory: pytest.T
     """Calls of acme, in its queue sales, and one of other."""
     now = time.time_ns() // 1_000_000
     with new_database() as url:
-        with connect(url, name="test", autocommit=True) as database:
-            store_calls(database, now)
-            secrets = {owner: keys.create(database, account_id=owner, scopes=["cdr"])[1] for owner in ACCOUNTS}
+        secrets = store_calls_and_keys(url, now)
         with serving(url, tmp_path_factory.mktemp("tampering") / "serve.log") as server:
             yield Site(browser=browser, url=server.url, keys=secrets, now=now)
 

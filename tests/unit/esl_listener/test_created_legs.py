@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import structs
 
 from esl_listener.decoder import Decoder
 from tests.fuzz.wire import Wire
@@ -16,10 +18,20 @@ from tollbook.esl.framing import EVENT_JSON, Framer
 from tollbook.model.event_kinds import FIELDS_OF_A_CREATED_LEGS_END
 from tollbook.model.explain.explain import explain
 from tollbook.model.fold import FoldSettings
-from tollbook.model.leg import Leg, LegKey, leg_of
+from tollbook.model.leg import Leg, LegKey, leg_of, merge_all
+from tollbook.model.parent import Parent
 from tollbook.simulator.recording import load
 
 FOLDERS = sorted([*CALLS.iterdir(), *DETAILS.iterdir()])
+# What an end that is read short does not have, as nothing says it.
+ELSE: dict[str, Any] = {
+    **dict.fromkeys(
+        ("caller", "ani", "original_dialed", "req_user", "fifo_bridge", "user", "dialed_user", "gateway", "profile"),
+        "4999999999",
+    ),
+    "channel": "loopback/4999999999-b", "host": "198.51.100.99", "source_gateway": "elsewhere", "recovered": True,
+    "parent": Parent("nobody", "cdr_parent"),
+}  # fmt: skip
 KEPT = Decoder("accountcode", "cdr_parent", variables_kept=["sip_h_X-Campaign", "sip_h_Diversion"])
 
 
@@ -50,6 +62,21 @@ def test_rows_and_explanations_are_the_same(folder: Path) -> None:
     assert rows == rows_of(whole)
     settings = FoldSettings()
     assert [explain(row, None, short, settings) for row in rows] == [
+        explain(row, None, whole, settings) for row in rows
+    ]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_no_rule_reads_them_at_the_end_of_a_created_leg(folder: Path) -> None:
+    """Whatever the end says there: a recorded end mostly repeats its creation, which alone would show nothing."""
+    whole = list(merge_all(heard(folder, short=False)).values())
+    wrong = [
+        structs.replace(leg, end=structs.replace(leg.end, **ELSE)) if leg.create is not None and leg.end else leg
+        for leg in whole
+    ]
+    rows, settings = rows_of(wrong), FoldSettings()
+    assert rows == rows_of(whole)
+    assert [explain(row, None, wrong, settings) for row in rows] == [
         explain(row, None, whole, settings) for row in rows
     ]
 

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from esl_listener.liveness import Liveness
+from esl_listener.liveness import Liveness, NewestEvent
+from tollbook.model.event import SwitchEvent
 from tollbook.store.calls.switch_processes import SwitchProcess
 
 T0 = 1_800_000_000_000_000
@@ -56,6 +57,20 @@ def test_what_names_no_process_or_has_no_clock_is_no_sign(core: str, seen_us: in
     liveness = Liveness()
     liveness.note(seen_process(core, seen_us, sequence=sequence))
     assert liveness.take() == []
+
+
+def test_one_event_with_a_wrong_number_hides_no_other() -> None:
+    """Nor does the greater number of a process that has ended hide the first events of the next one."""
+    newest = NewestEvent()
+    assert newest.take() is None
+    heard = [SwitchEvent(core="a", sequence=number, at_us=T0 + number) for number in (3, 1 << 63, 9, 7)]
+    for event in heard:
+        newest.hear(event)
+    assert newest.take() is heard[2]
+    assert newest.take() is None
+    for event in (heard[2], SwitchEvent(core="b", sequence=1, at_us=T0)):
+        newest.hear(event)
+    assert newest.take() == SwitchEvent(core="b", sequence=1, at_us=T0)
 
 
 def test_what_is_put_back_does_not_replace_what_came_meanwhile() -> None:
