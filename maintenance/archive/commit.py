@@ -106,6 +106,7 @@ def exchange_files(table: Table, removed: list[DataFile], added: list[WrittenFil
         update = transaction.update_snapshot(snapshot_properties=properties)
         with update.overwrite() if removed else update.merge_append() as snapshot:
             _judge_manifests_in_turn(snapshot)
+            _leave_uncompressed(snapshot)
             for file in removed:
                 snapshot.delete_data_file(file)
             for written in added:
@@ -131,6 +132,16 @@ def _judge_manifests_in_turn(snapshot: Any) -> None:
         return judge
 
     snapshot._build_manifest_evaluator = build_in_turn
+
+
+def _leave_uncompressed(snapshot: Any) -> None:
+    """Have the lists that a commit writes not compressed.
+
+    pyiceberg 0.12 compresses each entry by itself, which saves a fifth of the bytes, and costs a third of the time of
+    each reading. The table's property for it is no way: what pyiceberg calls "null" there, Java calls "uncompressed",
+    and each refuses to write with the other's.
+    """
+    snapshot._compression = "null"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,12 +51,14 @@ class Compacted:
 def count_scattered(table: Table, first_open: int) -> Counter[int]:
     """Count, for each closed month, the files that are not the only one of their account; raise ArchiveError."""
     with archive_errors("planning the compaction"):
-        counts = Counter(key for key in partitions(table) if key[1] < first_open)
+        files: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        for account, month in partitions(table):
+            if month < first_open:
+                files[month][account] += 1
     scattered: Counter[int] = Counter()
-    for (_, month), files in counts.items():
-        if files > 1:
-            scattered[month] += files
-    return scattered
+    for month, of_account in files.items():
+        scattered[month] = sum(count for count in of_account.values() if count > 1)
+    return +scattered
 
 
 def compact_some(table: Table, month: int, without: Collection[str] = ()) -> Compacted | None:

@@ -1,6 +1,8 @@
 """What the archive's metadata says about its times, without opening a data file."""
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from pyiceberg.conversions import from_bytes
 from pyiceberg.manifest import DataFile
@@ -14,6 +16,9 @@ from tollbook.archive.row_filter import started
 from tollbook.archive.schema import START_FIELD
 from tollbook.archive.spans import Span
 from tollbook.times import US_PER_DAY, US_PER_MS
+
+#: The lowest or the highest values of a file's columns, by the column's id, as Iceberg writes them.
+Bounds: TypeAlias = Mapping[int, bytes]
 
 _MONTH_US = 31 * US_PER_DAY
 
@@ -77,7 +82,12 @@ def _month_bounds(table: Table, month: Span) -> tuple[int, int] | None:
 
 def start_bounds(file: DataFile) -> tuple[int, int] | None:
     """Return the first and the last start_ts in a file, epoch µs; None when its metadata does not have them."""
-    lowest, highest = ((bounds or {}).get(START_FIELD) for bounds in (file.lower_bounds, file.upper_bounds))
+    return starts_between(file.lower_bounds, file.upper_bounds)
+
+
+def starts_between(lower: Bounds | None, upper: Bounds | None) -> tuple[int, int] | None:
+    """Return the same of a file with these bounds."""
+    lowest, highest = ((bounds or {}).get(START_FIELD) for bounds in (lower, upper))
     if lowest is None or highest is None:
         return None
     first, last = (untyped(from_bytes)(TimestamptzType(), bound) for bound in (lowest, highest))

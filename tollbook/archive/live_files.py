@@ -7,19 +7,30 @@ so a process keeps what it has read of those that the newest state names.
 import threading
 from collections.abc import Iterator
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from pyiceberg.manifest import ManifestContent, ManifestFile
 from pyiceberg.table import Table
 
-from tollbook.archive.bounds import start_bounds
+from tollbook.archive.bounds import starts_between
 from tollbook.archive.damage import naming_damaged_lists
+from tollbook.archive.list_entries import (
+    ACCOUNT,
+    FILE_SIZE,
+    LOWER_BOUNDS,
+    MONTH,
+    PATH,
+    RECORD_COUNT,
+    UPPER_BOUNDS,
+    read_entries,
+)
 from tollbook.archive.row_groups import DELETE_FILES_REFUSED
 from tollbook.errors import SchemaError
 
 # Some 40 MB. What a larger archive has beyond that is read each time.
 MAX_KEPT_FILES: Final = 100_000
 
+_VALUES: Final = (PATH, FILE_SIZE, RECORD_COUNT, ACCOUNT, MONTH, LOWER_BOUNDS, UPPER_BOUNDS)
 _ANY_TIME: Final = (-(2**63), 2**63 - 1)
 
 
@@ -68,9 +79,7 @@ def partitions(table: Table) -> Iterator[tuple[str, int]]:
     """Yield account and month of each file of a loaded table, one list after the other; raises as `LiveFiles.of`."""
     with naming_damaged_lists(table):
         for manifest in _data_manifests(table):
-            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-                partition = entry.data_file.partition
-                yield partition[0], partition[1]
+            yield from cast("list[tuple[str, int]]", read_entries(table.io, manifest, (ACCOUNT, MONTH)))
 
 
 def _data_manifests(table: Table) -> list[ManifestFile]:
@@ -83,13 +92,9 @@ def _data_manifests(table: Table) -> list[ManifestFile]:
 
 def _read(table: Table, manifest: ManifestFile) -> tuple[LiveFile, ...]:
     return tuple(
-        LiveFile(
-            file.file_path, file.file_size_in_bytes, file.record_count, file.partition[0], file.partition[1],
-            *(start_bounds(file) or _ANY_TIME),
-        )
-        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-        for file in [entry.data_file]
-    )  # fmt: skip
+        LiveFile(path, size, rows, account, month, *(starts_between(lowest, highest) or _ANY_TIME))
+        for path, size, rows, account, month, lowest, highest in read_entries(table.io, manifest, _VALUES)
+    )
 
 
 def _first_of(lists: dict[str, tuple[LiveFile, ...]]) -> dict[str, tuple[LiveFile, ...]]:
