@@ -27,7 +27,8 @@ from tollbook.archive.live_files import partitions
 from tollbook.archive.row_groups import refuse_delete_files
 from tollbook.errors import ArchiveError
 
-_THREADS = 4
+# Each has a row group in memory as it is written, and what it reads.
+_THREADS = 2
 _DROPPED_FILES = 10_000
 
 

@@ -1,7 +1,8 @@
 """Merge data files, each sorted by the calls' keys, into one, in bounded memory.
 
 The files of an account and month mostly follow one another in time. A file is opened only when the merge has reached
-its first call, and is read one row group at a time: memory holds as many row groups as there are overlapping files.
+its first call, and is read some thousand rows at a time: memory holds one row group as it is written, and of each file
+that overlaps with others an encoded row group and these rows.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +24,9 @@ from tollbook.model.call_key import CallKey
 
 # Rows per row group, as the table's property says; a page of one hour then reads a few of them.
 ROW_GROUP = 20_000
+
+# Rows decoded at a time of each of the files that overlap.
+_SLICE = 2_500
 
 _KEY = [(name, "ascending") for name in CallKey._fields]
 _BEFORE_ALL = -(2**63)  # a start_ts before that of any call
@@ -87,7 +91,7 @@ def _in_order(table: Table, files: Iterable[DataFile]) -> Iterator[Any]:
 
 
 class _Reader:
-    """A file, read one row group at a time.
+    """A file, read some rows at a time.
 
     `last`: the start_ts in µs up to which it was read; `rows`: the rows that were read and not taken yet.
     """
@@ -95,22 +99,23 @@ class _Reader:
     def __init__(self, table: Table, file: DataFile) -> None:
         self._schema = arrow_schema()
         self._stream = table.io.new_input(file.file_path).open()
-        self._file = open_parquet(self._stream)
-        self._next_group = 0
+        opened = open_parquet(self._stream)
+        self._batches = opened.iter_batches(batch_size=_SLICE, use_threads=False)
+        self._left = opened.metadata.num_rows
         self.last = _BEFORE_ALL
         self.rows: Any = self._schema.empty_table()
         self.read()
 
     @property
     def more(self) -> bool:
-        """Return whether row groups are left to read."""
-        return self._next_group < self._file.num_row_groups
+        """Return whether rows are left to read."""
+        return self._left > 0
 
     def read(self) -> None:
-        """Read the next row group."""
+        """Read the next rows."""
         if self.more:
-            rows = _with_our_columns(self._file.read_row_group(self._next_group), self._schema)
-            self._next_group += 1
+            rows = _with_our_columns(pa.Table.from_batches([next(self._batches)]), self._schema)
+            self._left -= rows.num_rows
             self.last = max(self.last, pc.max(rows["start_ts"]).cast(pa.int64()).as_py())
             self.rows = pa.concat_tables([self.rows, rows])
         if not self.more:
@@ -146,8 +151,8 @@ def _in_row_groups(pieces: Iterable[Any]) -> Iterator[Any]:
         if count >= ROW_GROUP:
             rows = pa.concat_tables(gathered)
             for begin in range(0, count - ROW_GROUP + 1, ROW_GROUP):
-                yield rows.slice(begin, ROW_GROUP).combine_chunks()
+                yield rows.slice(begin, ROW_GROUP)
             gathered = [rows.slice(count - count % ROW_GROUP)]
             count %= ROW_GROUP
     if count:
-        yield pa.concat_tables(gathered).combine_chunks()
+        yield pa.concat_tables(gathered)

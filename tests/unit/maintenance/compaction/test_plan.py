@@ -1,15 +1,29 @@
 """What a compaction merges together, and what one commit takes."""
 
 from dataclasses import dataclass
+from struct import pack
+
+import pytest
 
 from maintenance.compaction.plan import COMMIT_GROUPS, COMMIT_ROWS, MERGE_FILES, MergeGroup, fit_one_commit, groups_of
+from tollbook.archive.schema import START_FIELD
 
 
 @dataclass(frozen=True)
 class File:
-    """As much of a data file as the plan looks at."""
+    """As much of a data file as the plan looks at; `first_us` and `last_us`: None without bounds."""
 
     record_count: int
+    first_us: int | None = None
+    last_us: int | None = None
+
+    @property
+    def lower_bounds(self) -> dict[int, bytes] | None:
+        return None if self.first_us is None else {START_FIELD: pack("<q", self.first_us)}
+
+    @property
+    def upper_bounds(self) -> dict[int, bytes] | None:
+        return None if self.last_us is None else {START_FIELD: pack("<q", self.last_us)}
 
 
 def groups(*rows: int) -> list[MergeGroup]:
@@ -30,7 +44,7 @@ def test_a_single_file_is_not_merged() -> None:
 
 def test_many_files_are_merged_in_rounds_that_end_with_one() -> None:
     """No round merges a large file while two small files are left, so a row is written few times."""
-    files = [File(10_000)] * 1500
+    files = [File(10_000, hour, hour) for hour in range(1500)]
     rounds = rows_written = 0
     while len(files) > 1:
         merged = list(groups_of(files))
@@ -40,7 +54,30 @@ def test_many_files_are_merged_in_rounds_that_end_with_one() -> None:
             for file in group:
                 unmerged.remove(file)
         rows_written += sum(file.record_count for group in merged for file in group)
-        files = unmerged + [File(sum(file.record_count for file in group)) for group in merged]
+        files = unmerged + [
+            File(sum(file.record_count for file in group), group[0].first_us, group[-1].last_us) for group in merged
+        ]
         rounds += 1
-    assert files == [File(15_000_000)]
+    assert files == [File(15_000_000, 0, 1499)]
     assert (rounds, rows_written) == (2, 2 * 15_000_000)
+
+
+@pytest.mark.parametrize(
+    ("hours", "sizes"),
+    [
+        ([(hour, hour) for hour in range(20)], [20]),
+        ([(hour, hour + 1) for hour in range(20)], [20]),  # two at a time
+        ([(hour, hour + 2) for hour in range(20)], [20]),
+        ([(hour, hour + 3) for hour in range(20)], [3] * 6 + [2]),
+        ([(5, 5)] * 10, [3, 3, 3]),  # and one that waits for the next round
+        ([(None, None)] * 6, [3, 3]),  # any time
+        ([(0, 100), *((hour, hour) for hour in range(1, 20))], [20]),
+        ([(0, 100), (0, 100), (0, 1), (2, 2), (3, 3)], [5]),
+    ],
+)
+def test_few_files_that_overlap_in_time_are_merged_at_once(
+    monkeypatch: pytest.MonkeyPatch, hours: list[tuple[int, int]], sizes: list[int]
+) -> None:
+    """A row group of each is in memory."""
+    monkeypatch.setattr("maintenance.compaction.plan.OVERLAPPING_FILES", 3)
+    assert [len(group) for group in groups_of([File(1, *span) for span in hours])] == sizes
