@@ -31,8 +31,8 @@ from tollbook.store.days.rows import DayRows, day_rows
 from tollbook.times import MS_PER_DAY, US_PER_MS, date_of
 
 # Files read at once: storage is waited for, and each has one slice of a row group in memory.
-_FILES_AT_ONCE = 8
-_SLICE_ROWS = 5_000
+_FILES_AT_ONCE = 3
+_SLICE_ROWS = 2_500
 # Rows of a span that are held to name the calls that differ; a single minute may have more.
 _SPAN_ROWS = 50_000
 _SHOWN_CALLS = 10
