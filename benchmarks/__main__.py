@@ -28,6 +28,7 @@ NAMES = (
     "by_id",
     "guard",
     "prune",
+    "recover",
     "rerate",
     "prices",
     "counting",
