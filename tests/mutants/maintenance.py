@@ -8,6 +8,7 @@ DIGESTS = "tests/unit/maintenance/prune/test_row_digests.py"
 ARCHIVE = "tests/integration/maintenance/archive/test_run.py"
 IMPORT = "tests/integration/maintenance/importing/test_billing.py"
 CONTENT = "tests/unit/maintenance/archive/test_batch.py"
+LISTS = "tests/integration/tollbook/archive/test_list_entries.py"
 
 ANY_AGE = "tests/integration/export_app/detail/test_any_age.py"
 
@@ -29,6 +30,29 @@ MUTANTS = (
         tests=(
             "tests/integration/maintenance/compaction/test_expire.py::test_a_file_of_unknown_age_is_never_an_orphan",
         ),
+    ),
+    Mutant(
+        path="maintenance/compaction/plan.py",
+        claim="few files that overlap in time are merged at once",
+        text=" or len(lasts) == OVERLAPPING_FILES:",
+        replacement=":",
+        tests=(
+            "tests/unit/maintenance/compaction/test_plan.py::test_few_files_that_overlap_in_time_are_merged_at_once",
+        ),
+    ),
+    Mutant(
+        path="tollbook/archive/list_entries.py",
+        claim="a file that a commit removed is not part of the table",
+        text="                if status != _DELETED:\n",
+        replacement="                if status:\n",
+        tests=(f"{LISTS}::test_files_that_a_commit_removed_are_left_out",),
+    ),
+    Mutant(
+        path="tollbook/archive/list_entries.py",
+        claim="a list that is cut off between two entries is refused",
+        text="    if len(content) != manifest.manifest_length:\n",
+        replacement="    if not content:\n",
+        tests=(f"{LISTS}::test_a_list_that_is_cut_off_or_torn_is_refused[null]",),
     ),
     Mutant(
         path="maintenance/archive/commit.py",
