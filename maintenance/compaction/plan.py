@@ -13,8 +13,8 @@ from tollbook.archive.bounds import start_bounds
 COMMIT_GROUPS = 500
 COMMIT_ROWS = 1_000_000
 
-# Files merged at once, and how many of them may overlap in time: an encoded row group of each of these, some 5 MB, is in
-# memory, for each of the threads. Files beyond these numbers are merged in the next round.
+# Files merged at once, and how many of them may overlap in time: an encoded row group of each of these, some 5 MB, is
+# in memory, for each of the threads. Files beyond these numbers are merged in the next round.
 MERGE_FILES = 50
 OVERLAPPING_FILES = 8
 
