@@ -41,7 +41,7 @@ Task: TypeAlias = "gevent.Greenlet[[], None]"
 START_TIMEOUT_S = 3.0
 # Objects that may refer to each other, made and not freed, after which the collector looks for such rings. Events make
 # none, and the usual 700 are made by a few dozen of them: looking that often took 4 % of a busy listener's time.
-_COLLECT_AFTER: Final = 50_000
+COLLECT_AFTER: Final = 50_000
 # A failure a moment after the last success is the same outage.
 _SETTLE_S: Final = 1.0
 # At a stop PostgreSQL has this long to take what is left; the rest goes to the spool.
@@ -64,7 +64,7 @@ def listen(settings: Settings, share: Sequence[EslAddress] | None = None) -> Non
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     _make_data_dir(settings)
     gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
+    gc.set_threshold(COLLECT_AFTER)
     metrics, inbox, agents, liveness = Metrics(), Inbox(), AgentInbox(), Liveness()
     spool = open_own_spool(settings.data_dir, settings.spool_max)
     dead_letters = dead_letter_folder(settings.data_dir)

@@ -14,67 +14,71 @@ class Deck:
     """
 
     def __init__(self, rates: Iterable[Rate]) -> None:
-        # A list only where a prefix has several rates, one after another: a million lists of one take 90 MB.
-        self._rates: dict[str, dict[str, Rate | list[Rate]]] = {}
-        histories: list[list[Rate]] = []
+        # The rate of a prefix that begins last. Earlier ones stand apart, because few prefixes have any.
+        self._latest: dict[str, dict[str, Rate]] = {}
+        self._earlier: dict[tuple[str, str], list[Rate]] = {}
+        self._last_begins_ts = 0
         for rate in rates:
-            prefixes = self._rates.setdefault(rate.direction, {})
-            before = prefixes.setdefault(rate.prefix, rate)
-            if isinstance(before, list):
-                before.append(rate)
-            elif before is not rate:
-                prefixes[rate.prefix] = history = [before, rate]
-                histories.append(history)
-        for history in histories:
-            history.sort(key=_valid_from)
+            prefixes = self._latest.setdefault(rate.direction, {})
+            latest = prefixes.setdefault(rate.prefix, rate)
+            if latest is not rate:
+                earlier, prefixes[rate.prefix] = sorted((latest, rate), key=_begins_ts)
+                self._earlier.setdefault((rate.direction, rate.prefix), []).append(earlier)
+            if rate.valid_from_ts > self._last_begins_ts:
+                self._last_begins_ts = rate.valid_from_ts
+        for history in self._earlier.values():
+            history.sort(key=_begins_ts)
         self._lengths = {
             direction: sorted({len(prefix) for prefix in prefixes}, reverse=True)
-            for direction, prefixes in self._rates.items()
+            for direction, prefixes in self._latest.items()
         }
 
     def prices(self, direction: Direction) -> bool:
         """Whether there is any rate for this direction."""
-        return direction in self._rates
+        return direction in self._latest
 
-    def match(self, direction: Direction, digits: str, at_ts: int, *, whole: bool = False) -> Rate | None:
+    def match(self, direction: Direction, digits: str, at_ts: int, whole: bool = False) -> Rate | None:
         """Return the rate with the longest prefix of `digits` that is in force at `at_ts` (epoch ms), if any.
 
         With `whole` the prefix must be all of `digits`.
         """
-        rates = self._rates.get(direction)
+        rates = self._latest.get(direction)
         if rates is None:
             return None
         # A length beyond the number's gives the whole number. It may match before its turn, and is still the longest.
         for length in (len(digits),) if whole else self._lengths[direction]:
-            if (found := rates.get(digits[:length])) is not None:
-                rate = _in_force(found, at_ts)
-                if rate is not None:
-                    return rate
+            rate = rates.get(digits[:length])
+            if rate is None:
+                continue
+            if rate.valid_from_ts > at_ts:
+                rate = self._last_begun(direction, digits[:length], at_ts)
+            if rate is not None and (rate.valid_to_ts is None or at_ts < rate.valid_to_ts):
+                return rate
         return None
 
     def begins_after(self, direction: Direction, digits: str, at_ts: int, *, whole: bool = False) -> int | None:
         """Return when the first rate for a number begins that begins after `at_ts` (epoch ms); None if none does."""
-        prefixes = self._rates.get(direction, {})
-        lengths = (len(digits),) if whole else {min(length, len(digits)) for length in self._lengths.get(direction, ())}
+        if at_ts >= self._last_begins_ts:  # as a rule: only a price that was announced begins later
+            return None
+        prefixes = self._latest.get(direction)
+        if prefixes is None:
+            return None
+        lengths = (len(digits),) if whole else self._lengths[direction]
         begins = [
             rate.valid_from_ts
-            for length in lengths
-            if (found := prefixes.get(digits[:length])) is not None
-            for rate in (found if isinstance(found, list) else [found])
+            for prefix in {digits[:length] for length in lengths}
+            if (latest := prefixes.get(prefix)) is not None
+            for rate in (*self._earlier.get((direction, prefix), ()), latest)
             if rate.valid_from_ts > at_ts
         ]
         return min(begins, default=None)
 
+    def _last_begun(self, direction: str, prefix: str, at_ts: int) -> Rate | None:
+        """Return the last of a prefix's earlier rates that has begun at `at_ts`, if any: no other is in force then."""
+        earlier = self._earlier.get((direction, prefix), ())
+        begun = bisect_right(earlier, at_ts, key=_begins_ts)
+        return earlier[begun - 1] if begun else None
 
-def _valid_from(rate: Rate) -> int:
+
+def _begins_ts(rate: Rate) -> int:
     return rate.valid_from_ts
-
-
-def _in_force(found: Rate | list[Rate], at_ts: int) -> Rate | None:
-    if isinstance(found, list):
-        index = bisect_right(found, at_ts, key=_valid_from)
-        if index == 0:
-            return None
-        found = found[index - 1]
-    has_begun = found.valid_from_ts <= at_ts
-    return found if has_begun and (found.valid_to_ts is None or at_ts < found.valid_to_ts) else None

@@ -10,7 +10,7 @@ from typing import Final
 from rating.deck import Deck
 from tollbook.model.charge import BILLED_ELSEWHERE, Charge, Price, PricedCharge
 from tollbook.model.doubts import Doubt
-from tollbook.model.numbering import DialledNumber, NumberingPlan, is_international
+from tollbook.model.numbering import DialledNumber, NumberingPlan, is_e164
 from tollbook.model.numbers import digits_of
 from tollbook.model.rate import Rate, RateTerms
 from tollbook.model.record import Row
@@ -63,7 +63,7 @@ class Plan:
         if dialled.digits is None:
             return None
         for deck in self.decks:
-            rate = deck.match(direction, dialled.digits, at_ts, whole=dialled.short)
+            rate = deck.match(direction, dialled.digits, at_ts, dialled.short)
             if rate is not None:
                 return rate
         return None
@@ -72,8 +72,8 @@ class Plan:
         """Return when the first rate for a number begins that begins after `at_ts` (epoch ms); None if none does."""
         if dialled.digits is None:
             return None
-        found = (deck.begins_after(direction, dialled.digits, at_ts, whole=dialled.short) for deck in self.decks)
-        return min((begins for begins in found if begins is not None), default=None)
+        found = [deck.begins_after(direction, dialled.digits, at_ts, whole=dialled.short) for deck in self.decks]
+        return min([begins for begins in found if begins is not None], default=None)
 
 
 #: Why a call is unrated whose account code nobody has added.
@@ -140,26 +140,46 @@ class Tariffs:
             return _unrated(charges, f"the account has no rate plan{' at this time' if has_plans else ''}")
         priced: list[PricedCharge] = []
         reasons: list[str] = []
-        cost_micros = 0
+        cost_micros, longest_sec, destination = 0, -1, None
         doubts: tuple[Doubt, ...] = ()
         for charge in charges:
             dialled = tariff.parse_number(charge.direction, charge.number)
-            priced_charge = _price_charge(charge, plan, dialled, start_ts)
-            priced.append(priced_charge)
-            if priced_charge.cost_micros is None:
-                reasons.append(_reason(charge, dialled, plan.begins_after(charge.direction, dialled, start_ts)))
-            else:
-                cost_micros += priced_charge.cost_micros
-                if tariff.numbering is None and priced_charge.rate_id is not None and _is_national(charge):
-                    doubts = (Doubt("no_numbering", account_id),)
+            rate = plan.match(charge.direction, dialled, start_ts)
+            if rate is None:
+                free = not plan.prices(charge.direction)
+                priced.append(_without_rate(charge, dialled, free=free))
+                if not free:
+                    reasons.append(_reason(charge, dialled, plan.begins_after(charge.direction, dialled, start_ts)))
+                continue
+            billed_sec = billed_seconds(charge.seconds, rate)
+            charge_micros = price_micros(billed_sec, rate)
+            priced.append(
+                PricedCharge(
+                    direction=charge.direction,
+                    number=charge.number,
+                    seconds=charge.seconds,
+                    cost_micros=charge_micros,
+                    billed_sec=billed_sec,
+                    digits=dialled.digits,
+                    rate_id=rate.rate_id,
+                    rate=rate.name,
+                    plan=rate.plan_id,
+                    version=rate.version,
+                )
+            )
+            cost_micros += charge_micros
+            if charge.seconds > longest_sec:  # of equally long charges the first one's
+                longest_sec, destination = charge.seconds, rate.name
+            if tariff.numbering is None and _is_national(charge.direction, dialled):
+                doubts = (Doubt("no_numbering", account_id),)
         if cost_micros > _LARGEST_COST:
             reasons.append("the price is larger than can be stored: is a rate of the plan wrong?")
         return Price(
             cost_micros=None if reasons else cost_micros,
             parts=tuple(priced),
-            unrated="; ".join(reasons) or None,
+            unrated="; ".join(reasons) if reasons else None,
             currency=plan.currency,
-            destination=_destination(priced),
+            destination=destination,
             doubts=doubts,
         )
 
@@ -172,44 +192,19 @@ class Tariffs:
         return plan.match(charge.direction, tariff.parse_number(charge.direction, charge.number), start_ts)
 
 
-def _price_charge(charge: Charge, plan: Plan, dialled: DialledNumber, at_ts: int) -> PricedCharge:
-    rate = plan.match(charge.direction, dialled, at_ts)
-    if rate is None:
-        free = not plan.prices(charge.direction)
-        return PricedCharge(
-            direction=charge.direction,
-            number=charge.number,
-            seconds=charge.seconds,
-            cost_micros=0 if free else None,
-            digits=None if free else dialled.digits,
-        )
-    billed_sec = billed_seconds(charge.seconds, rate)
+def _without_rate(charge: Charge, dialled: DialledNumber, *, free: bool) -> PricedCharge:
     return PricedCharge(
         direction=charge.direction,
         number=charge.number,
         seconds=charge.seconds,
-        cost_micros=price_micros(billed_sec, rate),
-        billed_sec=billed_sec,
-        digits=dialled.digits,
-        rate_id=rate.rate_id,
-        rate=rate.name,
-        plan=rate.plan_id,
-        version=rate.version,
+        cost_micros=0 if free else None,
+        digits=None if free else dialled.digits,
     )
 
 
-def _destination(charges: Sequence[PricedCharge]) -> str | None:
-    """Return the name of the rate of the longest charge that one priced, of the first of equally long ones."""
-    longest = None
-    for charge in charges:
-        if charge.rate is not None and (longest is None or charge.seconds > longest.seconds):
-            longest = charge
-    return longest.rate if longest is not None else None
-
-
-def _is_national(charge: Charge) -> bool:
+def _is_national(direction: Direction, dialled: DialledNumber) -> bool:
     """Whether an account dialled a number without its country code, so that a rate for another number priced it."""
-    return charge.direction == _DIALLED_BY_ACCOUNT and not is_international(charge.number)
+    return direction == _DIALLED_BY_ACCOUNT and dialled.digits is not None and not is_e164(dialled.digits)
 
 
 def _reason(charge: Charge, dialled: DialledNumber, begins_ts: int | None) -> str:

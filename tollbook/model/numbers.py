@@ -42,7 +42,9 @@ def digits_of(number: str) -> str | None:
     ASCII digits only: an E.164 number has no digits of other scripts, no letters and no `*`. A caller's `#` at the end
     says that the number is whole.
     """
-    digits = number if number.isdigit() else without_separators(number).removeprefix("+").rstrip("#")
+    if number.isascii() and number.isdigit():  # nearly every number
+        return number
+    digits = without_separators(number).removeprefix("+").rstrip("#")
     return digits if digits.isascii() and digits.isdigit() else None
 
 
