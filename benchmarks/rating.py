@@ -1,7 +1,7 @@
 """Prices a second: decks of a thousand, a hundred thousand and a million prefixes, and a trie on the same matches.
 
 A deck is written to a file, imported into PostgreSQL, and copied into one table from the same file. A process of its
-own, whose garbage is collected as the listener's, loads the deck, and prices numbers in batches as large as a listener's;
+own, whose garbage is collected as the listener's, loads the deck, and prices numbers in batches of a listener's size;
 nine of ten have a rate. Neither the making of numbers and files nor the checks of what was found are timed.
 """
 
@@ -71,7 +71,7 @@ def import_deck(url: str, path: Path, size: int) -> list[Figure]:
     with connect(url, name="bench") as connection:
         begun = time.monotonic()
         with path.open(encoding="utf-8", newline="") as lines:
-            replace_rates(connection, "bench", None, (row.values() for row in parse_deck([("", lines)])))
+            replace_rates(connection, "bench", None, parse_deck([("", lines)]))
         connection.commit()
         imported_s, imported_mb = time.monotonic() - begun, highest_mb(os.getpid())
         copied_s = min(_copied_s(connection, path) for _ in range(3))

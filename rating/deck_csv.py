@@ -9,101 +9,62 @@ import already: so that importing an export changes nothing.
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import TextIO, TypeAlias
+from typing import TextIO
 
-import msgspec
-
-from rating.deck_cells import DecimalMark, increments, micros, time_ms
+from rating.deck_cells import DecimalMark
+from rating.deck_columns import ALWAYS_TS, DECK_COLUMNS, DeckColumns
 from tollbook.errors import DataError
 from tollbook.model.formula import defuse
 from tollbook.model.money import format_amount
-from tollbook.model.rate import RateTerms
-from tollbook.model.vocabulary import DIRECTIONS
-from tollbook.store.tariffs.deck_staging import PROBLEMS_SHOWN, problem_report
+from tollbook.store.tariffs.deck_staging import PROBLEMS_SHOWN, StagedRate, problem_report
 from tollbook.store.tariffs.tariffs import RateRow
 from tollbook.times import written
 
-DECK_COLUMNS = frozenset(
-    (
-        "direction",
-        "prefix",
-        "per_min",
-        "per_min_micros",
-        "connection_fee",
-        "connection_fee_micros",
-        "increment",
-        "valid_from",
-        "valid_to",
-        "name",
-    )
-)
-
-_MAX_PREFIX_DIGITS = 18
 _SEPARATOR_LINES = ("sep=,", "sep=;")
 
-# `valid_from` of a rate that has always been in force.
-ALWAYS_TS = 0
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeckRow:
-    """One rate of a file, and its place there."""
-
-    place: str
-    terms: RateTerms
-
-    def values(self) -> tuple[object, ...]:
-        """Return the values in the order in which the store takes them."""
-        return (self.place, *msgspec.structs.astuple(self.terms))
-
-
-_Record: TypeAlias = "dict[str, str]"
-
-
-def parse_deck(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[DeckRow]:
+def parse_deck(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[StagedRate]:
     """Parse the rates of a deck from its files, each (name, lines); a file alone needs no name.
 
-    Rates are yielded as they are read, and none is held. Raises DataError that names every bad line, at a file's first
-    line or after the last rate: so discard what was yielded unless the end is reached. The store finds rates whose
-    times overlap.
+    Rates are yielded as they are read, and none is held: each with its place there, as the store takes them. Raises
+    DataError that names every bad line, at a file's first line or after the last rate: so discard what was yielded
+    unless the end is reached. The store finds rates whose times overlap.
     """
     problems: list[str] = []
     rates = bad = 0
     for name, lines in files:
-        for line, record, mark in _records(name, iter(lines)):
-            place = f"{name} line {line}".lstrip()
+        before = f"{name} line " if name else "line "
+        for line, cells, columns in _rows(name, iter(lines)):
+            place = before + str(line)
             try:
-                terms = _terms(record, mark)
+                terms = columns.terms(cells)
             except ValueError as error:
                 bad += 1
                 if bad <= PROBLEMS_SHOWN:
                     problems.append(f"{place}: {error}")
                 continue
             rates += 1
-            yield DeckRow(place=place, terms=terms)
+            yield place, *terms
     if bad:
         raise DataError(problem_report(problems, bad))
     if not rates:
         raise DataError(problem_report(["the file holds no rates"], 1))
 
 
-def _records(name: str, lines: Iterable[str]) -> Iterator[tuple[int, _Record, DecimalMark]]:
+def _rows(name: str, lines: Iterable[str]) -> Iterator[tuple[int, list[str], DeckColumns]]:
+    """Yield each row of a file that is not empty: its line, its cells, and the columns of the file."""
     where = f"{name}: " if name else ""
     head, delimiter, before = _head(lines)
     reader = csv.reader(chain([head], lines), delimiter=delimiter, strict=True)
-    mark = DecimalMark(may_be_comma=delimiter == ";")
     try:
         header = [column.strip().lower() for column in next(reader, list[str]())]
         _check_header(where, header)
-        for values in reader:
-            cells = [value.strip() for value in values]
-            if any(cells):  # rows that were emptied in a spreadsheet are saved as delimiters alone
-                record = dict(zip(header, cells, strict=False))
-                if len(cells) != len(header):
-                    record = {"": f"{len(cells)} fields"}
-                yield reader.line_num + before, record, mark
+        columns = DeckColumns(header, DecimalMark(may_be_comma=delimiter == ";"))
+        for cells in reader:
+            # A row that was emptied in a spreadsheet is saved as delimiters alone.
+            if cells and (cells[0].strip() or any(cell.strip() for cell in cells)):
+                yield reader.line_num + before, cells, columns
     except csv.Error as error:
         raise DataError(f"{where}line {reader.line_num + before}: not CSV: {error}") from error
 
@@ -127,45 +88,6 @@ def _check_header(where: str, header: Sequence[str]) -> None:
         raise DataError(f"{where}a column stands twice in the first line")
     if "prefix" not in header or not {"per_min", "per_min_micros"} & set(header):
         raise DataError(f"{where}the first line must name the columns prefix and per_min (or per_min_micros)")
-
-
-def _terms(record: _Record, mark: DecimalMark) -> RateTerms:
-    if "" in record:
-        raise ValueError(f"{record['']} where the first line names a different number of columns")
-    direction = record.get("direction") or "outbound"
-    if direction not in DIRECTIONS:
-        raise ValueError(f"direction {direction!r} is not one of {', '.join(DIRECTIONS)}")
-    prefix = record["prefix"].removeprefix("+")
-    if prefix and not (prefix.isascii() and prefix.isdigit() and len(prefix) <= _MAX_PREFIX_DIGITS):
-        raise ValueError(f"prefix {record['prefix']!r} is not digits")
-    first, following = increments(record.get("increment") or "60/60")
-    valid_from, valid_to = time_ms(record.get("valid_from", "")), time_ms(record.get("valid_to", ""))
-    if valid_to is not None and valid_to <= (valid_from or ALWAYS_TS):
-        raise ValueError("valid_to is not after valid_from")
-    return RateTerms(
-        direction=direction,
-        prefix=prefix,
-        per_min_micros=_price(record, "per_min", mark),
-        connection_fee_micros=_price(record, "connection_fee", mark),
-        increment_sec=following,
-        first_increment_sec=first,
-        valid_from_ts=valid_from or ALWAYS_TS,
-        valid_to_ts=valid_to,
-        name=defuse(record.get("name") or f"{direction} {prefix}".strip()),
-    )
-
-
-def _price(record: _Record, column: str, mark: DecimalMark) -> int:
-    units, millionths = record.get(column, ""), record.get(f"{column}_micros", "")
-    if units and millionths:
-        raise ValueError(f"{column} and {column}_micros are both given")
-    if not units and not millionths:
-        if column == "per_min":
-            raise ValueError("the price of a minute is missing")
-        return 0
-    if units:
-        return micros(column, mark.with_point(column, units), 1_000_000)
-    return micros(f"{column}_micros", millionths, 1)
 
 
 def write_deck(out: TextIO, rates: Iterable[RateRow]) -> None:

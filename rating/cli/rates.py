@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rating.cli.import_report import report
-from rating.deck_csv import DeckRow, parse_deck, write_deck
+from rating.deck_csv import parse_deck, write_deck
 from rating.explain import explain_pricing
 from rating.loader import load_tariffs
 from tollbook.config import load_settings
@@ -23,6 +23,7 @@ from tollbook.model.vocabulary import DIRECTIONS, Direction
 from tollbook.store.database import Connection, check_schema, connect, store_errors
 from tollbook.store.tariffs import tariffs
 from tollbook.store.tariffs.deck_import import replace_rates
+from tollbook.store.tariffs.deck_staging import StagedRate
 from tollbook.times import instant, written
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -60,7 +61,7 @@ def import_rates(
             connection,
             plan,
             currency,
-            (row.values() for row in _rows(files, progress)),
+            _rows(files, progress),
             base="" if base == "none" else base,
             source=" ".join(file.name for file in files),
             update=update,
@@ -120,7 +121,7 @@ def explain_rate(number: str, account: str, at: str | None, seconds: int, direct
     click.echo(f"{format_amount(price.cost_micros)} {price.currency}")
 
 
-def _rows(files: Iterable[Path], progress: Progress) -> Iterator[DeckRow]:
+def _rows(files: Iterable[Path], progress: Progress) -> Iterator[StagedRate]:
     """Yield the rates of the files, and show how far they have been read."""
     paths = tuple(files)
 

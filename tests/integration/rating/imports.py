@@ -13,7 +13,7 @@ DATED = "prefix,per_min_micros,valid_from,valid_to"
 def put(
     connection: Connection, plan: str, *lines: str, header: str = "prefix,per_min_micros", **given: object
 ) -> Imported:
-    rows = [row.values() for row in parse_deck([("", [f"{header}\n", *(f"{line}\n" for line in lines)])])]
+    rows = parse_deck([("", [f"{header}\n", *(f"{line}\n" for line in lines)])])
     return replace_rates(connection, plan, None, rows, **given)
 
 

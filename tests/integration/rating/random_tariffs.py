@@ -57,8 +57,7 @@ class RandomTariffs:
         if self._random.random() < 0.1:
             base = None
         rows = parse_deck(as_files(self._random, deck))
-        values = (row.values() for row in rows)
-        replace_rates(self._connection, plan, currency, values, base=base or "")
+        replace_rates(self._connection, plan, currency, rows, base=base or "")
         self.reference.plans[plan] = Plan(currency=currency, base=base, rates=tuple(deck))
 
     def _update(self, plan: str) -> None:
@@ -71,7 +70,7 @@ class RandomTariffs:
             - {rate.key for rate in notice}
         ]
         rows = parse_deck(as_files(self._random, notice))
-        replace_rates(self._connection, plan, None, (row.values() for row in rows), update=True)
+        replace_rates(self._connection, plan, None, rows, update=True)
         self.reference.plans[plan] = before.updated(notice)
 
     def _add_account(self, account_id: str) -> None:

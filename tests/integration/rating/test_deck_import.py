@@ -89,7 +89,7 @@ def test_a_plan_stands_on_its_base(acme: Connection) -> None:
 def test_a_base_that_cannot_be_is_refused(acme: Connection) -> None:
     put(acme, "a", "1,1", base="retail")
     put(acme, "b", "1,1", base="a")
-    replace_rates(acme, "euro", "EUR", [row.values() for row in parse_deck([("", ["prefix,per_min\n", "1,1\n"])])])
+    replace_rates(acme, "euro", "EUR", parse_deck([("", ["prefix,per_min\n", "1,1\n"])]))
     for plan, base, message in (
         ("retail", "b", "the plan 'b' stands on 'retail'"),
         ("retail", "retail", "the plan 'retail' stands on 'retail'"),
@@ -105,7 +105,7 @@ def test_a_base_that_cannot_be_is_refused(acme: Connection) -> None:
 
 
 def test_a_new_plan_is_in_the_currency_of_its_base_and_keeps_it(acme: Connection) -> None:
-    rows = [row.values() for row in parse_deck([("", ["prefix,per_min\n", "1,1\n"])])]
+    rows = list(parse_deck([("", ["prefix,per_min\n", "1,1\n"])]))
     replace_rates(acme, "euro", "EUR", rows)
     assert put(acme, "special", "1,1", base="euro").plan.currency == "EUR"
     with pytest.raises(UsageError, match="is in EUR, and what it priced stays so: import prices in USD as another"):

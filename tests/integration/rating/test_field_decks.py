@@ -19,7 +19,7 @@ CASES = ROOT / "tests" / "data" / "cases"
 
 def imported(connection: Connection, path: Path, currency: str) -> Imported:
     with path.open(encoding="utf-8-sig", newline="") as lines:
-        done = replace_rates(connection, "retail", currency, (row.values() for row in parse_deck([("", lines)])))
+        done = replace_rates(connection, "retail", currency, parse_deck([("", lines)]))
     tariffs.add_account(connection, Account(account_id="acme", name="Acme", plan_id="retail"))
     return done
 

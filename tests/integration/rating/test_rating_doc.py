@@ -64,7 +64,7 @@ def loaded(database: Connection) -> Tariffs:
     retail, special = re.findall(r"^```csv\n(.*?)^```$", RATING, re.DOTALL | re.MULTILINE)
     for plan, deck, base in (("retail", retail, None), ("special", special, "retail")):
         rows = parse_deck([("", deck.splitlines(keepends=True))])
-        replace_rates(database, plan, None, (row.values() for row in rows), base=base)
+        replace_rates(database, plan, None, rows, base=base)
     for account_id, plan_id, numbering in (
         ("acme", "retail", None), ("london", "special", "GB"), ("rome", "retail", "IT"), ("late", None, None),
         ("bare", None, None),
@@ -97,7 +97,7 @@ def imported(connection: Connection, deck: str) -> str:
     """Import a deck, a line of which ends where the page has ⏎; return why it was refused."""
     notice = deck.removeprefix("--update ")
     lines = [f"{line}\n" for line in notice.split(" ⏎ ")]
-    rows = (row.values() for row in parse_deck([("", lines)]))
+    rows = parse_deck([("", lines)])
     try:
         replace_rates(connection, "retail", None, rows, update=notice != deck)
     except DataError as error:

@@ -18,7 +18,7 @@ from tollbook.store.tariffs.tariffs import Account
 
 def replace(connection: Connection, plan: str, *lines: str, currency: str = "USD") -> None:
     rows = parse_deck([("", ["prefix,per_min_micros,increment\n", *(f"{line}\n" for line in lines)])])
-    replace_rates(connection, plan, currency, (row.values() for row in rows))
+    replace_rates(connection, plan, currency, rows)
 
 
 def account(name: str, plan: str | None = None) -> Account:

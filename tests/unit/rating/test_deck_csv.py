@@ -16,7 +16,7 @@ from tollbook.model.rate import RateTerms
 
 
 def deck(*lines: str) -> list[RateTerms]:
-    return [row.terms for row in parse_deck([("", [f"{line}\n" for line in lines])])]
+    return [RateTerms(*terms) for _, *terms in parse_deck([("", [f"{line}\n" for line in lines])])]
 
 
 def problems(*lines: str) -> str:
@@ -101,6 +101,16 @@ def test_a_direction_must_be_one_that_calls_have() -> None:
     assert "line 2: direction 'sideways' is not one of inbound, outbound, internal" in problems(
         "direction,prefix,per_min", "sideways,1,1"
     )
+
+
+def test_a_name_with_a_nul_is_named_with_its_line() -> None:
+    assert "line 3: name 'a\\x00b' has a NUL" in problems("prefix,per_min,name", "1,1,a", "2,1,a\0b")
+
+
+def test_what_is_wrong_with_one_row_is_said_of_each_like_it() -> None:
+    """Cells that many rows share are read once; a mistake in them is a mistake of every row."""
+    message = problems("prefix,per_min,name", "1,1,a", "2,x,a", "3,x,b", "4,1,b", "5,x,a")
+    assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == ["line 3", "line 4", "line 6"]
 
 
 def test_an_amount_may_not_be_given_twice() -> None:
@@ -265,13 +275,14 @@ def file_of(rates: list[RateTerms]) -> list[str]:
 def test_a_name_that_a_spreadsheet_would_run_is_made_harmless() -> None:
     """At the import, and in an export of what is in the database already."""
     (row,) = parse_deck([("", ["prefix,per_min,name\n", "49,1,=cmd|1\n"])])
-    assert row.terms.name == "'=cmd|1"
-    assert file_of([msgspec.structs.replace(row.terms, name="Berlin;=1")])[1].endswith(",Berlin;'=1\r\n")
+    terms = RateTerms(*row[1:])
+    assert terms.name == "'=cmd|1"
+    assert file_of([msgspec.structs.replace(terms, name="Berlin;=1")])[1].endswith(",Berlin;'=1\r\n")
 
 
 @given(st.lists(terms(), min_size=1, max_size=5))
 def test_what_is_exported_is_read_back_as_it_was(rates: list[RateTerms]) -> None:
-    assert [row.terms for row in parse_deck([("", file_of(rates))])] == rates
+    assert [RateTerms(*terms) for _, *terms in parse_deck([("", file_of(rates))])] == rates
 
 
 @given(st.lists(terms(), min_size=1, max_size=8), st.data())
@@ -280,7 +291,7 @@ def test_splitting_a_deck_into_files_differently_changes_nothing(rates: list[Rat
     cuts = sorted(data.draw(st.lists(st.integers(1, len(rates)), max_size=3)))
     pieces = [rates[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(rates)], strict=True)]
     files = [(f"{number}.csv", file_of(piece)) for number, piece in enumerate(pieces)]
-    assert [row.terms for row in parse_deck(files)] == rates
+    assert [RateTerms(*terms) for _, *terms in parse_deck(files)] == rates
 
 
 def test_a_bad_line_of_several_files_is_named_with_its_file() -> None:

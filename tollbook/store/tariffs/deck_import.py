@@ -4,13 +4,13 @@ No rate is deleted: a rate that the plan's new version lacks only leaves today's
 that it priced.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tollbook.errors import UsageError
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.tariffs import deck_staging
-from tollbook.store.tariffs.deck_staging import Comparison
+from tollbook.store.tariffs.deck_staging import Comparison, StagedRate
 from tollbook.store.tariffs.tariffs import PlanRow, raise_version, require_plan
 
 
@@ -30,7 +30,7 @@ def replace_rates(
     connection: Connection,
     plan_id: str,
     currency: str | None,
-    new: Iterable[Sequence[object]],
+    new: Iterable[StagedRate],
     *,
     base: str | None = None,
     source: str = "",

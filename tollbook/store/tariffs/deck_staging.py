@@ -5,7 +5,7 @@ All of it happens in the transaction of `deck_import`. A million rates pass thro
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from psycopg.rows import class_row
 
@@ -14,6 +14,11 @@ from tollbook.store.database import Connection, scalar
 
 PROBLEMS_SHOWN: Final = 20
 _EXAMPLES: Final = 5
+# What PostgreSQL may use to compare a million rates, until the transaction ends. By default it would sort them on disk.
+_WORK_MEM: Final = "64MB"
+
+# A rate of a file: its place there, then the fields of RateTerms.
+StagedRate: TypeAlias = tuple[str, str, str, int, int, int, int, int, int | None, str]
 
 _STAGE = """
     CREATE TEMPORARY TABLE staged (
@@ -23,10 +28,16 @@ _STAGE = """
         valid_from_ts bigint NOT NULL, valid_to_ts bigint, name text NOT NULL
     ) ON COMMIT DROP
 """
+_NULL: Final = "\\N"
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+# Lines that are sent at a time: with one alone most of the time would be the sending.
+_LINES_SENT: Final = 500
 _COPY = """
     COPY staged (place, direction, prefix, per_min_micros, connection_fee_micros, increment_sec, first_increment_sec,
                  valid_from_ts, valid_to_ts, name) FROM STDIN
 """
+# Of a deck's prefixes, most have one rate each, and then there is nothing to follow, nor to overlap.
+_REPEATS = "SELECT EXISTS (SELECT FROM staged GROUP BY direction, prefix HAVING count(*) > 1)"
 # A carrier writes from when a price holds, and not until when: the next price of the prefix ends it.
 _FOLLOW = """
     UPDATE staged SET valid_to_ts = next_ts
@@ -88,13 +99,17 @@ _CHANGES = """
                      AND old.terms[3] >= new.terms[3] AND old.terms[4] >= new.terms[4] THEN 'cheaper'
                     ELSE 'otherwise changed' END AS kind
         FROM old FULL JOIN new USING (direction, prefix)
+    ), changed AS MATERIALIZED (
+        SELECT * FROM compared WHERE kind <> 'same'
     ), counted AS (
-        SELECT kind, direction, prefix, name, before, after, count(*) OVER (PARTITION BY kind) AS total,
-               row_number() OVER (PARTITION BY kind ORDER BY direction, prefix COLLATE "C") AS place
-        FROM compared WHERE kind <> 'same'
+        SELECT kind, count(*) AS total FROM changed GROUP BY kind
     )
     SELECT kind, total, direction, prefix, name, before, after
-    FROM counted WHERE place <= %(examples)s ORDER BY kind, place
+    FROM counted CROSS JOIN LATERAL (
+        SELECT direction, prefix, name, before, after FROM changed WHERE changed.kind = counted.kind
+        ORDER BY direction, prefix COLLATE "C" LIMIT %(examples)s
+    ) AS example
+    ORDER BY kind, direction, prefix COLLATE "C"
 """
 # A numbering plan makes E.164 digits of what is dialled, of which the first is not 0 and at most 15 follow each other;
 # and short codes, which stay as they are. An account without one may well dial 0044.
@@ -186,7 +201,7 @@ class Comparison:
         return not self.rates == self.same == self.today
 
 
-def stage(connection: Connection, rows: Iterable[Sequence[object]], *, onto_plan: str | None = None) -> int:
+def stage(connection: Connection, rows: Iterable[StagedRate], *, onto_plan: str | None = None) -> int:
     """Stage rates, each with its place in the file first, and return how many.
 
     Raises DataError when rates of a prefix overlap in time.
@@ -197,15 +212,23 @@ def stage(connection: Connection, rows: Iterable[Sequence[object]], *, onto_plan
     connection.execute("DROP TABLE IF EXISTS pg_temp.staged")  # left by an earlier import in the caller's transaction
     connection.execute(_STAGE)
     count = 0
+    lines: list[str] = []
     with connection.cursor().copy(_COPY) as copy:
         for count, row in enumerate(rows, start=1):  # noqa: B007 - the last one is the count
-            copy.write_row(row)
+            lines.append(_line(row))
+            if len(lines) == _LINES_SENT:
+                copy.write("".join(lines))
+                lines.clear()
+        copy.write("".join(lines))
     connection.execute("ANALYZE staged")
-    connection.execute(_FOLLOW)
+    connection.execute("SELECT set_config('work_mem', %s, true)", (_WORK_MEM,))
+    repeats = scalar(connection, _REPEATS)
+    if repeats:
+        connection.execute(_FOLLOW)
     if onto_plan is not None:
         connection.execute(_KEEP, (onto_plan,))
         connection.execute("ANALYZE staged")
-    clashes = connection.execute(_CLASHES, (PROBLEMS_SHOWN,)).fetchall()
+    clashes = connection.execute(_CLASHES, (PROBLEMS_SHOWN,)).fetchall() if repeats or onto_plan is not None else []
     if clashes:
         problems = [
             f"{place}: {direction} prefix {prefix!r} is also rated on {other} for the same time"
@@ -213,6 +236,22 @@ def stage(connection: Connection, rows: Iterable[Sequence[object]], *, onto_plan
         ]
         raise DataError(problem_report(problems, clashes[0][4]))
     return count
+
+
+def _line(row: StagedRate) -> str:
+    """Return a rate as a line of COPY's text format, in a third of the time in which the driver makes one."""
+    place, direction, prefix, per_min, fee, following, first, begin, end, name = row
+    return (
+        f"{_escaped(place)}\t{direction}\t{prefix}\t{per_min}\t{fee}\t{following}\t{first}\t{begin}\t"
+        f"{_NULL if end is None else end}\t{_escaped(name)}\n"
+    )
+
+
+def _escaped(text: str) -> str:
+    """Return a text in which nothing ends a field or a line."""
+    if text.isprintable() and "\\" not in text:  # nearly every one
+        return text
+    return text.translate(_ESCAPES)
 
 
 def compare(connection: Connection, plan_id: str) -> Comparison:

@@ -24,9 +24,7 @@ inbound,,Any inbound,0.005,0,60/60
 def accounts(database: Connection) -> Connection:
     """A database with accounts and a deck."""
     database.autocommit = True
-    replace_rates(
-        database, "retail", "EUR", (row.values() for row in parse_deck([("", DECK.splitlines(keepends=True))]))
-    )
+    replace_rates(database, "retail", "EUR", parse_deck([("", DECK.splitlines(keepends=True))]))
     for account_id in ("acct_alpha", "acct_beta"):
         tariffs.add_account(database, tariffs.Account(account_id=account_id, name=account_id, plan_id="retail"))
     return database

@@ -79,7 +79,7 @@ def test_a_pruned_call_is_explained_as_before(
     store(accounts, call("later", "acct_beta", (day + 8) * MS_PER_DAY))
     replace_rates(
         accounts, "retail", "EUR",
-        (row.values() for row in parse_deck([("", DECK.replace("0.012", "0.099").splitlines(keepends=True))])),
+        parse_deck([("", DECK.replace("0.012", "0.099").splitlines(keepends=True))]),
     )  # fmt: skip
     prune_days(settings, today=day + 38)
     assert accounts.execute("SELECT count(*) FROM call_cdr WHERE call_id = %s", (call_id,)).fetchone() == (0,)

@@ -86,9 +86,7 @@ def test_a_rate_that_was_replaced_still_explains_what_it_priced(accounts: Connec
     (before,) = calls(get("x"))[0]["price"]["parts"]
     assert (before["plan"], before["version"], before["terms"]["per_min_micros"]) == ("retail", 1, 12_000)
     deck = DECK.replace("0.012", "0.099")
-    replace_rates(
-        accounts, "retail", "EUR", (row.values() for row in parse_deck([("", deck.splitlines(keepends=True))]))
-    )
+    replace_rates(accounts, "retail", "EUR", parse_deck([("", deck.splitlines(keepends=True))]))
     assert calls(get("x"))[0]["price"]["parts"] == [before]
     write(accounts, legs("y", "acct_alpha", gateway="", channel_direction="outbound", channel="sofia/external/1"))
     (after,) = calls(get("y"))[0]["price"]["parts"]

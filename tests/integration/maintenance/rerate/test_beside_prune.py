@@ -57,7 +57,7 @@ def dearer(settings: Settings, database: Connection, monkeypatch: pytest.MonkeyP
 
 def put_rate(database: Connection, per_min_micros: int) -> None:
     lines = ["prefix,per_min_micros\n", f"49,{per_min_micros}\n"]
-    replace_rates(database, "retail", "EUR", [row.values() for row in parse_deck([("", lines)])])
+    replace_rates(database, "retail", "EUR", parse_deck([("", lines)]))
 
 
 def reprice(settings: Settings, at_page: Callable[[int], None], *, dry_run: bool = False) -> RerateReport:

@@ -45,9 +45,7 @@ def row_of(name: str) -> dict[str, object]:
 @pytest.fixture
 def write(database: Connection) -> Callable[[list[Leg]], None]:
     """Write legs as the listener does, into a database with an account and its deck."""
-    replace_rates(
-        database, "retail", "USD", (row.values() for row in parse_deck([("", DECK.splitlines(keepends=True))]))
-    )
+    replace_rates(database, "retail", "USD", parse_deck([("", DECK.splitlines(keepends=True))]))
     tariffs.add_account(database, tariffs.Account(account_id="acct_alpha", name="Alpha", plan_id="retail"))
     database.commit()
 
