@@ -55,8 +55,9 @@ class DeckColumns:
         if self._name_at is not None:
             name = _name(cells[self._name_at])
             cells[self._name_at] = ""
-        direction, *terms = self._shared(tuple(cells))
-        return direction, prefix, *terms, name or f"{direction} {prefix}".rstrip()
+        direction, per_min, fee, following, first, begin_ts, end_ts = self._shared(tuple(cells))
+        name = name or f"{direction} {prefix}".rstrip()
+        return direction, prefix, per_min, fee, following, first, begin_ts, end_ts, name
 
     def _read_shared(self, cells: Sequence[str]) -> _Shared:
         record = {column: cell.strip() for column, cell in zip(self._header, cells, strict=True)}

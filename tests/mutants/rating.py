@@ -60,7 +60,7 @@ MUTANTS = (
         claim="until the latest rate of a prefix begins, those before it are in force, whatever their order",
         text="earlier, prefixes[rate.prefix] = sorted((latest, rate), key=_begins_ts)",
         replacement="earlier, prefixes[rate.prefix] = latest, rate",
-        tests=(f"{ENGINE}::test_any_deck_prices_as_the_reference_does",),
+        tests=(f"{ENGINE}::test_rates_of_a_prefix_follow_each_other_whatever_their_order",),
     ),
     Mutant(
         path="tollbook/model/numbering.py",

@@ -1,6 +1,7 @@
 """The rate engine against tables, properties, and a slow reference that is obviously right."""
 
 from fractions import Fraction
+from itertools import permutations
 from math import ceil
 
 import pytest
@@ -144,6 +145,21 @@ def test_any_deck_prices_as_the_reference_does(
     else:
         assert price.cost_micros == sum(cost or 0 for cost in costs)
         assert price.unrated is None
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_rates_of_a_prefix_follow_each_other_whatever_their_order(order: tuple[int, ...]) -> None:
+    """With a gap between the third and the fourth, in which the shorter prefix is asked; and they are told of ahead."""
+    spans = [(10, 20), (20, 30), (30, 40), (50, None)]
+    rates = [rate("49", rate_id=n, valid_from_ts=begin, valid_to_ts=end) for n, (begin, end) in enumerate(spans)]
+    deck = Deck([rate("4", rate_id=9), *(rates[n] for n in order)])
+    found = {at_ts: deck.match("outbound", "4930", at_ts) for at_ts in (9, 10, 19, 20, 29, 30, 39, 40, 49, 50, 99)}
+    assert {at_ts: match.rate_id for at_ts, match in found.items() if match} == {
+        9: 9, 10: 0, 19: 0, 20: 1, 29: 1, 30: 2, 39: 2, 40: 9, 49: 9, 50: 3, 99: 3,
+    }  # fmt: skip
+    assert [deck.begins_after("outbound", "4930", at_ts) for at_ts in (9, 10, 29, 30, 49, 50)] == [
+        10, 20, 30, 50, 50, None,
+    ]  # fmt: skip
 
 
 def test_a_rate_is_in_force_from_its_first_instant_until_before_its_last() -> None:
