@@ -6,7 +6,7 @@ files that it reads), each as a share of the whole.
 Verify: reading and proving the whole of the larger archive below, opening the catalog included.
 Growth: reading one account and month from a compacted archive with ten times as many months, against the smaller one.
 A page: one account's 1,000 calls from the larger archive, opening the catalog included.
-A day: the files that `archive run`, every five minutes for a day, makes of `calls` calls of 10, 1,000 and 10,000
+A day: the files that `archive run`, every `every_min` minutes for a day, makes of `calls` calls of 10, 1,000 and 10,000
 accounts. The day is compressed: the calls are written beforehand with the times at which they would have come, and
 each run gets its current time as an argument.
 """
@@ -48,6 +48,14 @@ _ACCOUNTS = 10
 _FIRST_MS = 1_735_689_600_000  # 2025-01-01
 _MONTH_MS = 30 * MS_PER_DAY
 _PAGE_ROWS = 1_000
+# What all calls have in common; of the details, what every call of a phone has. All else is NULL.
+_ALIKE: dict[str, object] = {
+    "direction": "outbound", "answered": 1, "disposition": "answered", "hangup_cause": "NORMAL_CLEARING",
+    "parts": '[{"direction":"outbound","number":"+4930","seconds":60,"cost_micros":1,"rate":"DE"}]',
+    "currency": "EUR", "revision": 1, "switch": "sw1", "estimated": False, "hung_up_by": "caller", "hold_ms": 0,
+    "rx_mos": 4.41, "codec": "PCMA", "source_ip": "192.0.2.7", "gateway": "carrier", "destination": "Germany",
+    "voicemail": False,
+}  # fmt: skip
 
 
 def rows(count: int, accounts: int, *, since_ms: int, days: int = 20) -> Any:
@@ -55,10 +63,9 @@ def rows(count: int, accounts: int, *, since_ms: int, days: int = 20) -> Any:
     step = days * MS_PER_DAY // count
     starts = [(since_ms + number * 7919 % count * step) * 1000 for number in range(count)]
     call_ids = [f"{number * 2654435761 % 2**32:08x}-b4c1-4f1e-9d3a-{number:012x}" for number in range(count)]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "call_id": call_ids,
         "account_id": [f"account{number % accounts:05d}" for number in range(count)],
-        "direction": ["outbound"] * count,
         "from_num": [f"+49301234{number % 1000:03d}" for number in range(count)],
         "to_num": [f"+4930{number * 48271 % 10**8:08d}" for number in range(count)],
         "start_ts": starts,
@@ -66,34 +73,18 @@ def rows(count: int, accounts: int, *, since_ms: int, days: int = 20) -> Any:
         "end_ts": [start + 62_000_000 for start in starts],
         "duration_sec": [number % 600 for number in range(count)],
         "billsec": [number % 598 for number in range(count)],
-        "answered": [1] * count,
-        "disposition": ["answered"] * count,
-        "hangup_cause": ["NORMAL_CLEARING"] * count,
-        "queue_id": [None] * count,
-        "agent_id": [None] * count,
         "cost_micros": [number % 598 * 333 for number in range(count)],
-        "parts": ['[{"direction":"outbound","number":"+4930","seconds":60,"cost_micros":1,"rate":"DE"}]'] * count,
-        "currency": ["EUR"] * count,
-        "revision": [1] * count,
-        "switch": ["sw1"] * count,
-        "estimated": [False] * count,
-    }
-    # Of the details a call has what every call of a phone has.
-    columns |= {
-        "hung_up_by": ["caller"] * count,
         "pdd_ms": [number % 4000 for number in range(count)],
         "ring_ms": [number % 9000 for number in range(count)],
-        "hold_ms": [0] * count,
-        "rx_mos": [4.41] * count,
-        "codec": ["PCMA"] * count,
         "sip_call_id": [f"{call_id}@192.0.2.7" for call_id in call_ids],
-        "source_ip": ["192.0.2.7"] * count,
-        "gateway": ["carrier"] * count,
-        "destination": ["Germany"] * count,
-        "voicemail": [False] * count,
     }
     return pa.table(
-        {field.name: pa.array(columns.get(field.name, [None] * count), field.type) for field in arrow_schema()}
+        {
+            field.name: pa.array(columns[field.name], field.type)
+            if field.name in columns
+            else pa.repeat(pa.scalar(_ALIKE.get(field.name), field.type), count)
+            for field in arrow_schema()
+        }
     )
 
 
@@ -262,7 +253,7 @@ def run(
     waiting: int = 2_000_000,
     calls: int = 200_000,
     accounts: int = 10_000,
-    every_min: int = 5,
+    every_min: int = 30,
     rounds: int = 5,
 ) -> Iterator[Figure]:
     """Yield all figures; days for 10, 1,000 and 10,000 accounts, as far as `accounts`."""

@@ -20,19 +20,18 @@ _COUNT: Final[tuple[LiteralString, ...]] = ("count_inserted", "count_updated", "
 _NOTE: Final[tuple[LiteralString, ...]] = ("event_of_insert", "event_of_update", "event_of_delete")
 
 
-def run(*, calls: int = 20_000, rounds: int = 5, events: int = 0) -> Iterator[Figure]:
+def run(*, calls: int = 20_000, rounds: int = 3, events: int = 0) -> Iterator[Figure]:
     """Yield the events a second with the triggers, and their ratio to those without."""
     done = "noted" if events else "counted"
     with database() as settings, connect(settings.require_database_url(), name="bench", autocommit=True) as connection:
         make_ready(connection)  # as `tollbook db upgrade` does
         rates: dict[bool, list[float]] = {True: [], False: []}
-        for number in range(-1, rounds):  # the first warms up
+        committed(calls // 10, settings, connection)  # warms up
+        for number in range(rounds):
             for counted in (True, False) if number % 2 else (False, True):
                 for trigger in _NOTE if events else _COUNT:
                     connection.execute(f"ALTER TABLE call_cdr {'ENABLE' if counted else 'DISABLE'} TRIGGER {trigger}")
-                rate = committed(calls, settings, connection).events
-                if number >= 0:
-                    rates[counted].append(rate)
+                rates[counted].append(committed(calls, settings, connection).events)
         ((noted,),) = connection.execute("SELECT (SELECT count(*) FROM sum_delta) + (SELECT count(*) FROM call_sum)")
         assert noted, "no call was counted"
     pairs = [ours / without for ours, without in zip(rates[True], rates[False], strict=True)]

@@ -2,9 +2,12 @@
 
 import tempfile
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
 from tollbook.config import Settings
@@ -30,11 +33,11 @@ _FILL = """
                                      ELSE (array['busy', 'no_answer', 'cancelled', 'failed'])[1 + n / 16 %% 4] END END,
            CASE WHEN ended THEN 'NORMAL_CLEARING' END, 'queue' || n %% 5, 'agent' || n %% 40,
            CASE WHEN ended THEN 21000 * talked::int END, 'fs1', ended::int, CASE WHEN ended THEN 'EUR' END,
-           CASE WHEN ended THEN (CASE WHEN talked THEN %(parts)s ELSE '[]' END)::jsonb END,
+           CASE WHEN ended THEN CASE WHEN talked THEN %(parts)s::jsonb ELSE '[]'::jsonb END END,
            CASE WHEN ended THEN start_ts + 64000 ELSE start_ts END,
            CASE WHEN ended AND %(trunk_legs)s THEN jsonb_build_array(
                jsonb_build_array('carrier' || n %% 3, talked::int, 900 + n %% 700, CASE WHEN talked THEN 4.4 END)) END
-    FROM generate_series(0, %(calls)s - 1) AS n,
+    FROM generate_series(%(first)s, %(last)s) AS n,
          LATERAL (
              SELECT %(since)s + n * %(span)s::bigint / %(calls)s, n / 8 %% 2 = 0, n >= %(open)s
          ) AS made (start_ts, talked, ended)
@@ -94,7 +97,14 @@ def fill_calls(
     Partitions().ensure(connection, call_days=days, leg_days=days)
     amounts: dict[str, object] = {"calls": calls, "accounts": accounts, "since": since, "span": span}
     amounts |= {"open": open_calls, "parts": _PARTS, "trunk_legs": trunk_legs}
-    connection.execute(_FILL, amounts)
+    place = make_conninfo(connection.info.dsn, password=connection.info.password)
+
+    def fill(first: int, end: int) -> None:
+        with psycopg.connect(place, autocommit=True) as writer:
+            writer.execute(_FILL, {**amounts, "first": first, "last": end - 1})
+
+    with ThreadPoolExecutor() as pool:  # a core each
+        list(pool.map(fill, (0, calls // 2), (calls // 2, calls)))
     connection.execute("VACUUM ANALYZE call_cdr")
 
 

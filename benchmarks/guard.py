@@ -108,7 +108,7 @@ def _guard_s(settings: Settings, connection: Connection) -> float:
         return time.perf_counter() - begun
 
 
-def run(*, calls: int = 10_000, rounds: int = 31) -> Iterator[Figure]:
+def run(*, calls: int = 10_000, rounds: int = 21) -> Iterator[Figure]:
     """Yield the share for local files and for S3."""
     with database() as settings:
         yield _cost(settings, "on files", calls, rounds)

@@ -48,15 +48,16 @@ def run(*, calls: int = 1_000_000, moved: int = MAX_MOVED, report_s: int = 5) ->
         make_ready(connection)
         url = settings.require_database_url()
         for day, report in ((_TODAY - 40, False), (_TODAY - 39, True)):
-            _fill(connection, settings, day, calls, staying)
+            _fill(connection, settings, day, calls, staying, archived=not report)
             with _writing(url) as waits:
                 time.sleep(_QUIET_S)
             of = f"a report for {report_s} s" if report else "nobody reads"
             yield Figure(what=f"{of}: longest INSERT before", value=waits[0] * 1000, unit="ms")
-            begun = time.monotonic()
-            verified = verify(connection, load_calls(catalog), day)
-            yield Figure(what=f"{of}: verified", value=time.monotonic() - begun, unit="s")
-            assert verified.calls == calls - moved, verified
+            if not report:
+                begun = time.monotonic()
+                verified = verify(connection, load_calls(catalog), day)
+                yield Figure(what=f"{of}: verified", value=time.monotonic() - begun, unit="s")
+                assert verified.calls == calls - moved, verified
             with _writing(url) as waits, _report(url, report_s) if report else contextlib.nullcontext():
                 time.sleep(1)
                 begun = time.monotonic()
@@ -68,13 +69,18 @@ def run(*, calls: int = 1_000_000, moved: int = MAX_MOVED, report_s: int = 5) ->
             yield Figure(what=f"{of}: longest INSERT", value=waits[0] * 1000, unit="ms", bound=at_most(250))
 
 
-def _fill(connection: Connection, settings: Settings, day: int, calls: int, staying: int) -> None:
+def _fill(connection: Connection, settings: Settings, day: int, calls: int, staying: int, *, archived: bool) -> None:
+    """Fill a day of which `staying` calls are open and as many wait; `archived`: the others are in the archive.
+
+    Only to verify the day looks there: what drops it looks at what waits.
+    """
     since = day * MS_PER_DAY
     # What is filled in was written long ago, and so was what was written before it.
     connection.execute("UPDATE call_cdr SET updated_ts = %s", (since,))
     fill_calls(connection, calls, accounts=10, since=since, open_calls=staying)
-    queue_calls(connection, since=since)
-    archive_calls(settings, now=True)
+    if archived:
+        queue_calls(connection, since=since)
+        archive_calls(settings, now=True)
     queue_calls(connection, since=since, limit=staying)
     connection.execute(
         "UPDATE call_cdr SET changed = DEFAULT, updated_ts = DEFAULT WHERE ctid = ANY (ARRAY("

@@ -35,13 +35,14 @@ class BatchContent:
 def parse(csv: bytes | memoryview) -> BatchContent:
     """Parse what `tollbook.store.outbox.read_csv` returns."""
     table = _read(csv, OUTBOX_COLUMNS) if csv else _empty()
-    maybe_archived = table.filter(
+    names = (*CallKey._fields, "account_id", "gone", "deleted", "prior_accounts", "since_ms")
+    maybe_archived = table.select(names).filter(
         pc.or_(pc.or_(table["gone"], table["deleted"]), pc.greater(pc.fill_null(table["revision"], 0), 1))
     )
-    names = (*CallKey._fields, "account_id", "gone", "deleted", "prior_accounts", "since_ms")
     corrections = zip(*(maybe_archived[name].to_pylist() for name in names), strict=True)
+    some_gone = pc.any(table["gone"]).as_py()  # to filter copies everything
     return BatchContent(
-        rows=_rows(table.filter(pc.invert(table["gone"]))),
+        rows=_rows(table.filter(pc.invert(table["gone"])) if some_gone else table),
         corrections=tuple(_correction(*values) for values in corrections),
     )
 

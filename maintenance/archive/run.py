@@ -7,7 +7,7 @@ batch that is still claimed, acknowledges it if it is there, and writes it if it
 import datetime as dt
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pyiceberg.catalog import Catalog
@@ -98,9 +98,8 @@ def _archive(
     progress: Progress,
 ) -> tuple[Committed, int]:
     committed, repaired, rows = Committed(), 0, 0
-    names = [account.account_id for account in accounts]
     total = sum(account.rows for account in accounts) + sum(batch.rows for batch in unfinished)
-    while batch := unfinished.pop(0) if unfinished else outbox.claim(connection, before=before, accounts=names):
+    for batch in batches(connection, unfinished, [account.account_id for account in accounts], before):
         written = finish_batch(connection, catalog, batch)
         if written is None:
             repaired += 1
@@ -109,6 +108,29 @@ def _archive(
         rows += batch.rows
         progress(rows, total)
     return committed, repaired
+
+
+def batches(
+    connection: Connection,
+    unfinished: list[ClaimedBatch],
+    accounts: list[str | None],
+    before: dt.datetime,
+    *,
+    most: int = outbox.BATCH_ROWS,
+) -> Iterator[ClaimedBatch]:
+    """Yield the unfinished batches, and then what is due of these accounts, claimed `most` rows at a time.
+
+    `accounts` in their order, None last. Each batch is claimed once the one before it was dealt with. Raises
+    StoreUnavailable.
+    """
+    yield from unfinished
+    while batch := outbox.claim(connection, before=before, accounts=accounts, limit=most):
+        yield batch
+        if batch.rows < most:  # it had room for more
+            return
+        # Nothing is due of the accounts before its last. What they had stays in the index until the next vacuum, and
+        # each claim would pass by all of it.
+        accounts = accounts[accounts.index(batch.last_account) :]
 
 
 def finish_batch(connection: Connection, catalog: Catalog, batch: ClaimedBatch) -> Committed | None:

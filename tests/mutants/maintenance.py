@@ -114,6 +114,27 @@ MUTANTS = (
         tests=(f"{ARCHIVE}::test_a_kill_between_commit_and_acknowledge_duplicates_nothing[local]",),
     ),
     Mutant(
+        path="maintenance/archive/run.py",
+        claim="a claim goes on with the last account of the one before it, of which more may wait",
+        text="accounts[accounts.index(batch.last_account) :]",
+        replacement="accounts[accounts.index(batch.last_account) + 1 :]",
+        tests=(f"{ARCHIVE}::test_every_row_that_is_due_is_claimed_once_however_batches_split_accounts",),
+    ),
+    Mutant(
+        path="tollbook/archive/dictionaries.py",
+        claim="there is no dictionary of what hardly repeats",
+        text="if name not in UNLIKE]",
+        replacement="]",
+        tests=("tests/integration/maintenance/archive/test_dictionaries.py",),
+    ),
+    Mutant(
+        path="maintenance/archive/batch.py",
+        claim="a call that PostgreSQL has no more is no row of the archive",
+        text="if some_gone else table",
+        replacement="if False else table",
+        tests=(f"{CONTENT}::test_a_deleted_call_is_a_correction_anywhere_and_no_row",),
+    ),
+    Mutant(
         path="maintenance/archive/batch.py",
         claim="a second revision replaces what is archived",
         text='pc.fill_null(table["revision"], 0), 1))',

@@ -16,7 +16,7 @@ from pyiceberg.io import pyarrow as iceberg_pyarrow
 from pyiceberg.manifest import ManifestContent
 from pyiceberg.table import ALWAYS_TRUE, FileScanTask, ManifestGroupPlanner, Table
 
-from tollbook.archive import checksums
+from tollbook.archive import checksums, dictionaries
 from tollbook.archive.damage import naming_damage, naming_damaged_lists
 
 pa: Any = pyarrow
@@ -27,6 +27,7 @@ arrow_fs: Any = pyarrow.fs
 parquet: Any = pyarrow.parquet
 expressions: Any = iceberg_expressions
 iceberg_arrow: Any = iceberg_pyarrow
+dictionaries.leave_out()
 
 
 def open_parquet(stream: Any, metadata: Any = None) -> Any:

@@ -14,11 +14,15 @@ and of another one all rows in its span of time are marked as possibly archived.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final, LiteralString, cast
 from uuid import UUID, uuid4
+
+from psycopg.abc import PQGen
+from psycopg.generators import copy_from
+from psycopg.pq.abc import PGconn
 
 from tollbook.model.call_key import CallKey
 from tollbook.model.details import DETAIL_COLUMNS
@@ -42,12 +46,16 @@ OUTBOX_COLUMNS: Final = (*ROW_COLUMNS, "gone", "deleted", "prior_accounts", "sin
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClaimedBatch:
-    """A claimed batch: how many outbox rows it holds, and the first and last start_ts among them, epoch ms."""
+    """A claimed batch: how many outbox rows it holds, and the first and last start_ts among them, epoch ms.
+
+    `last_account`: of the accounts that it has rows of, the last in the order of claims; None is the very last.
+    """
 
     batch_id: UUID
     rows: int
     first_ts: int
     last_ts: int
+    last_account: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,7 +146,7 @@ _CLAIM: Final[LiteralString] = f"""
         ORDER BY account_id, since LIMIT %(limit)s
     ) AS due
     HAVING count(*) > 0
-    RETURNING rows, first_ts, last_ts
+    RETURNING rows, first_ts, last_ts, (SELECT account_id FROM archive_outbox WHERE ctid = tids[rows])
 """  # noqa: S608 - literals alone
 
 
@@ -161,19 +169,28 @@ def claim(
     }
     with store_errors():
         row = connection.execute(_CLAIM, values).fetchone()
-    return ClaimedBatch(batch_id=batch_id, rows=row[0], first_ts=row[1], last_ts=row[2]) if row else None
+    if row is None:
+        return None
+    rows, first_ts, last_ts, last_account = row
+    return ClaimedBatch(batch_id=batch_id, rows=rows, first_ts=first_ts, last_ts=last_ts, last_account=last_account)
 
+
+# What may be in the archive already. Of all else nobody asks for its former accounts, nor since when it waits.
+_CORRECTS: Final[LiteralString] = "call.revision IS DISTINCT FROM 1 OR waiting.deleted"
 
 # The bounds on call_cdr.start_ts reach the server as literals (COPY takes no parameters, so psycopg inserts the
-# values), and the planner skips every partition outside the batch's days.
+# values), and the planner skips every partition outside the batch's days. A key is a range of one, or the planner would
+# take the index on call_id alone for as cheap as the key's own, in whose order the rows stand.
 _READ: Final[LiteralString] = f"""
     COPY (
         SELECT {", ".join(f"{'waiting' if name in CallKey._fields else 'call'}.{name}" for name in ROW_COLUMNS)},
-               call.call_id IS NULL, waiting.deleted, to_json(call.prior_accounts),
-               (extract(epoch FROM waiting.since) * 1000)::bigint
+               call.call_id IS NULL, waiting.deleted,
+               CASE WHEN {_CORRECTS} THEN to_json(call.prior_accounts) END,
+               CASE WHEN {_CORRECTS} THEN (extract(epoch FROM waiting.since) * 1000)::bigint END
         FROM archive_outbox AS waiting
         LEFT JOIN call_cdr AS call
-            ON (call.start_ts, call.call_id, call.switch) = (waiting.start_ts, waiting.call_id, waiting.switch)
+            ON call.start_ts = waiting.start_ts AND (call.call_id, call.switch) >= (waiting.call_id, waiting.switch)
+            AND (call.call_id, call.switch) <= (waiting.call_id, waiting.switch)
             AND call.start_ts BETWEEN %(first)s AND %(last)s
         WHERE {_UNCHANGED} AND {_OUTBOX} = (SELECT outbox FROM archive_batch WHERE batch_id = %(batch)s)
     ) TO STDOUT (FORMAT csv)
@@ -186,14 +203,20 @@ def read_csv(connection: Connection, batch: ClaimedBatch) -> memoryview:
     A quoted "" is an empty text, an empty field NULL. CSV, because Arrow columns are built from it in a tenth of the
     time that Python objects take. A row that is no longer in call_cdr has `gone` true and only its key; one that was
     deleted since it was last acknowledged has `deleted` true, even when it was written again. `since_ms`: since when it
-    waits, epoch ms; of a row that is gone, when it was deleted.
+    waits, epoch ms; of a row that is gone, when it was deleted. A first revision that replaces nothing has neither
+    that nor `prior_accounts`.
     """
     values = {"first": batch.first_ts, "last": batch.last_ts, "batch": batch.batch_id}
     csv = BytesIO()  # each row is freed once it is there: to keep them all and join them takes three times as long
-    with store_errors(), connection.cursor() as cursor, cursor.copy(_READ, values) as copy:
-        for row in copy:
-            csv.write(row)
+    with store_errors(), connection.cursor() as cursor, cursor.copy(_READ, values):
+        connection.wait(_copied(connection.pgconn, csv.write))
     return csv.getbuffer()
+
+
+def _copied(server: PGconn, write: Callable[[memoryview], object]) -> PQGen[None]:
+    """Write each row that COPY sends. A psycopg `Copy` waits for each by itself, for half a microsecond and more."""
+    while isinstance(row := (yield from copy_from(server)), memoryview):
+        write(row)
 
 
 _REMOVE: Final[LiteralString] = f"""

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from maintenance.archive.batch import parse
 from maintenance.archive.commit import commit, holds
-from maintenance.archive.run import archive_calls, finish_batch
+from maintenance.archive.run import archive_calls, batches, finish_batch
 from maintenance.archive.table import ensure_table
 from maintenance.archive_cli import archive
 from tests.archiving import MONTH, archive_all, archive_now, archived, claim, stored, waiting
@@ -68,6 +68,21 @@ def test_both_tiers_have_the_same_rows(settings: Settings, database: Connection)
     for account in ("acme", "_none", "Müller & Söhne/50%", "x" * 400, "nobody"):
         assert archived(settings, account) == stored(database, account)
     assert len(COLUMNS) == len(archived(settings)[0])
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 100])
+def test_every_row_that_is_due_is_claimed_once_however_batches_split_accounts(database: Connection, most: int) -> None:
+    names = ["a", "b", "b", "b", "c", "_", None, None]
+    store(database, *(call(f"call-{number}", name) for number, name in enumerate(names)))
+    at = outbox.moment(database)
+    accounts = [due.account_id for due in outbox.accounts_waiting(database, at=at, before=at, rows=1, oldest_s=0)]
+    claimed = [
+        (batch.rows, outbox.acknowledge(database, batch.batch_id))
+        for batch in batches(database, [], accounts, at, most=most)
+    ]
+    assert waiting(database) == 0
+    whole, rest = divmod(len(names), most)
+    assert claimed == [(most, most)] * whole + [(rest, rest)] * (rest > 0)
 
 
 def test_parts_revision_switch_and_estimated_are_archived_too(settings: Settings, database: Connection) -> None:
