@@ -1,4 +1,4 @@
-"""What is asked of sums: a month of 80 million calls of a thousand accounts, written straight into the cubes.
+"""What is asked of sums: a month of 80 million calls, written straight into the cubes.
 
 As `tollbook prune` leaves them every night: a day's cells in the order of their keys, but for the last two days, of
 which an account's cells of a quarter-hour lie among those of all others. Each question is asked as the API asks it.
@@ -26,7 +26,7 @@ _DAYS = 30
 _SINCE = 20_600 * MS_PER_DAY
 _UNTIL = _SINCE + _DAYS * MS_PER_DAY
 _QUARTERS = 96 * _DAYS
-# Three directions and four dispositions: some 2.3 calls a cell, at 80 million calls.
+# Three directions and four dispositions: some 2.3 calls a cell, at 80 million calls of a thousand accounts.
 _CELLS = 12
 
 # Where the m-th cell of a day is: in the order of the keys, and by quarter-hour with all accounts in turn.
