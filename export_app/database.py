@@ -1,6 +1,7 @@
 """The API's connections to PostgreSQL: a pool for each kind of work, so that none of them delays another."""
 
-from collections.abc import Generator
+import select
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import Semaphore
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
+from export_app.near import Near
 from export_app.share import Share
 from tollbook.database_url import connection_parameters
 from tollbook.model.accounts import Accounts
@@ -38,12 +40,14 @@ class Database:
     """Pools of connections, closed until `open`."""
 
     def __init__(self, url: str, room: Semaphore) -> None:
-        self._keys = _pool(url, "keys", KEY_CONNECTIONS, max_waiting=0)
+        # By its hash a key is found by the same plan each time.
+        self._keys = _pool(url, "keys", KEY_CONNECTIONS, max_waiting=0, configure=_begin)
         self._pages = _pool(url, "pages", PAGE_CONNECTIONS)
         self._stats = _pool(url, "stats", STATS_CONNECTIONS)
         self._now = _pool(url, "now", NOW_CONNECTIONS)
         self._page_share = Share("pages", "pages of calls", ACCOUNT_PAGES, room)
         self._stats_share = Share("stats", "stats", ACCOUNT_STATS, room)
+        self.near = Near()
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -96,12 +100,16 @@ class Database:
 
     @contextmanager
     def summing(self, accounts: Accounts) -> Generator[Connection]:
-        """Yield a connection as `reading` does, for statements that take a second."""
+        """Yield a connection as `reading` does, for statements that take a second.
+
+        While others want the same, each has one process of PostgreSQL: what all of them take together does not grow by
+        it, and the pages of other accounts find a core.
+        """
         with (
             self._stats_share.taken(accounts),
             store_errors(),
             self._stats.connection() as connection,
-            row_security.reading(connection, accounts),
+            row_security.reading(connection, accounts, one_process=self._stats_share.is_crowded),
         ):
             yield connection
 
@@ -116,26 +124,52 @@ class Database:
             yield connection
 
 
-def _pool(url: str, kind: str, size: int, *, max_waiting: int = MAX_WAITING) -> ConnectionPool[Connection]:
+def _pool(
+    url: str,
+    kind: str,
+    size: int,
+    *,
+    max_waiting: int = MAX_WAITING,
+    configure: Callable[[Connection], None] | None = None,
+) -> ConnectionPool[Connection]:
     return ConnectionPool(
         make_conninfo(**connection_parameters(url, name="serve")),
         connection_class=Connection,
         # Most reads are one statement; what needs more opens a `connection.transaction()`.
         kwargs={"autocommit": True},
-        configure=_configure,
+        configure=configure or _begin_planning,
         name=kind,
         min_size=1,
         max_size=size,
         timeout=WAIT_TIMEOUT_S,
         max_waiting=max_waiting,
-        # One round trip per use, so that no request gets a dead connection after a restart of PostgreSQL.
-        check=ConnectionPool[Connection].check_connection,
+        check=_check,
         open=False,
     )
 
 
-def _configure(connection: Connection) -> None:
+def _check(connection: Connection) -> None:
+    """Raise psycopg's error for a connection that PostgreSQL has closed: no request gets one, after a restart of it.
+
+    PostgreSQL says goodbye, or at least closes; so a connection of which nothing waits to be read is asked nothing, and
+    the round trip is spared. A pooler keeps its connections to us open, whatever becomes of PostgreSQL.
+    """
+    if connection.pooled or _has_news(connection.fileno()):
+        ConnectionPool[Connection].check_connection(connection)
+
+
+def _has_news(file: int) -> bool:
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _begin(connection: Connection) -> None:
     begin_session(connection, LIMITS)
+
+
+def _begin_planning(connection: Connection) -> None:
+    _begin(connection)
     if not connection.pooled:
         # Plan each query for its own time window: a generic plan reads other partitions, or sorts.
         connection.execute("SET plan_cache_mode = force_custom_plan")

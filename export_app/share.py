@@ -70,6 +70,12 @@ class Share:
                 refused=self._refused,
             )
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more than one request, of whichever accounts, holds a place at this moment or waits for one."""
+        with self._lock:
+            return sum(requests.at_work + len(requests.waiting) for requests in self._of.values()) > 1
+
     @contextmanager
     def taken(self, accounts: Accounts) -> Generator[None]:
         """Hold a place of this account's share; raises ApiError when too many of its requests hold or want one."""

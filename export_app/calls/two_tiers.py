@@ -20,7 +20,9 @@ def read_page(
     ArchiveError.
     """
     with database.reading(selection.accounts) as connection:
-        hot = read_hot_page(connection, selection, columns, limit)
+        edge = database.near.edge(selection, limit)
+        hot = read_hot_page(connection, selection, columns, limit, edge=edge)
+    database.near.note(selection, limit, hot.rows)
 
     def read_archive(older: Selection, lacking: int, excluded: frozenset[CallKey]) -> Sequence[Record]:
         return archive.read_page(older, lacking, excluded, columns)

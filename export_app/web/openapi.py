@@ -1,18 +1,24 @@
 """The parts of flask-openapi3 that we use, with the types that it leaves out."""
 # pyright: reportUnknownMemberType=false
 
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast, get_type_hints
 
+from flask import request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.data_type import DataType
 from flask_openapi3.models.header import Header
 from flask_openapi3.models.schema import Schema
 from flask_openapi3.openapi import OpenAPI
 from flask_openapi3.types import ResponseDict
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from export_app.web.parameters import parameter_error
 from export_app.web.schema import ErrorResponse
+
+# What flask-openapi3's own decorator `validate_request` leaves on a view whose arguments are not its business any more.
+_VALIDATES: Final = "__delay_validate_request__"
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -26,10 +32,36 @@ def get(
     responses: Mapping[int, type[BaseModel]],
 ) -> Callable[[View], View]:
     """Register a view for GET and in the document. Its arguments `path` and `query` are validated by their models."""
-    return cast(
+    register = cast(
         "Callable[[View], View]",
         blueprint.get(rule, summary=summary, operation_id=operation_id, responses=cast("Any", responses)),
     )
+    return lambda view: register(_validating(view))
+
+
+def _validating(view: View) -> View:
+    """Return a view that gets the models of what was asked for.
+
+    flask-openapi3 would make them, too: it looks up each parameter that there is, and what its schema says, for each
+    request; here those that were sent are looked at.
+    """
+    hints = get_type_hints(view)
+    path, query = (cast("type[BaseModel] | None", hints.get(name)) for name in ("path", "query"))
+
+    @functools.wraps(view)
+    def validating(**parts: str) -> object:
+        models: dict[str, BaseModel] = {}
+        try:
+            if path is not None:
+                models["path"] = path.model_validate(parts)
+            if query is not None:
+                models["query"] = query.model_validate(request.args.to_dict())
+        except ValidationError as error:
+            raise parameter_error(error) from error
+        return view(**models)
+
+    setattr(validating, _VALIDATES, True)
+    return cast("View", validating)
 
 
 def post(

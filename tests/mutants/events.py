@@ -179,9 +179,8 @@ MUTANTS = (
     Mutant(
         path="tollbook/store/row_security.py",
         claim="the API writes as its role, which writes its own account's rows alone",
-        text="""        limit_transaction(connection)
-        _become(connection, accounts)""",
-        replacement="""        limit_transaction(connection)""",
+        text="[_BEGIN_WRITING, _become(accounts)]",
+        replacement="[_BEGIN_WRITING]",
         tests=(f"{API}::test_postgresql_keeps_accounts_apart",),
     ),
 )

@@ -10,11 +10,19 @@ RELATED = "tests/integration/tollbook/store/test_related.py"
 SYNC = "tests/integration/export_app/test_sync_and_prune.py"
 DETAILS = "tests/integration/tollbook/store/test_details.py"
 NAMES = "tests/integration/export_app/test_names.py"
+TIERS = "tests/integration/export_app/test_tiers.py"
 RERATE = "tests/integration/maintenance/rerate/test_cli.py"
 SEEN = "tests/integration/export_app/test_details.py"
 LARGE = "tests/integration/tollbook/store/test_large.py"
 
 MUTANTS = (
+    Mutant(
+        path="tollbook/store/calls/pages.py",
+        claim="a page that reaches further than it was guessed has all its rows",
+        text="rows + _read(connection, rest, columns, limit - len(rows))",
+        replacement="rows",
+        tests=(f"{TIERS}::test_wherever_a_page_is_cut_it_has_the_same_rows",),
+    ),
     Mutant(
         path="tollbook/store/days/sync_window.py",
         claim="a sync that lacks what was pruned is refused",
@@ -32,8 +40,8 @@ MUTANTS = (
     Mutant(
         path="tollbook/store/row_security.py",
         claim="no day is dropped while a snapshot reads",
-        text="""        connection.execute("LOCK TABLE ONLY call_cdr IN ACCESS SHARE MODE")\n""",
-        replacement="",
+        text="return [_BEGIN_READING, _LOCK]",
+        replacement="return [_BEGIN_READING]",
         tests=(f"{SYNC}::test_no_day_is_dropped_while_a_snapshot_reads",),
     ),
     Mutant(

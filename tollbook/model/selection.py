@@ -1,6 +1,6 @@
 """Which calls a query selects: the same selection for both tiers, PostgreSQL and the archive."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from tollbook.model.accounts import Accounts
@@ -32,6 +32,12 @@ class Selection:
         if self.order == "asc":
             return max(self.since, self.after.start_ts), self.until
         return self.since, min(self.until, self.after.start_ts + 1)
+
+    def split(self, edge: int) -> tuple["Selection", "Selection"]:
+        """Cut at a time, epoch ms, that lies within `remaining`: return what comes first in `order`, and the rest."""
+        earlier = replace(self, until=edge, after=self.after if self.order == "asc" else None)
+        later = replace(self, since=edge, after=self.after if self.order == "desc" else None)
+        return (earlier, later) if self.order == "asc" else (later, earlier)
 
 
 class ChangePosition(NamedTuple):

@@ -47,7 +47,8 @@ def key_of(row: Record) -> CallKey:
 class HotPage:
     """What one snapshot of PostgreSQL holds of a selection: its first rows in order, late calls included.
 
-    `superseded`: keys before `window_start` whose archived row is outdated, whether they match the filters or not.
+    `superseded`: keys before `window_start` whose archived row is outdated, whether they match the filters or not; none
+    where the page does not reach into the archive.
     """
 
     rows: Sequence[Record]
@@ -64,12 +65,24 @@ def merge_tiers(selection: Selection, limit: int, hot: HotPage, read_archive: Re
 
     The archive is read only when the page reaches into it.
     """
-    older = replace(selection, until=min(selection.until, hot.window_start))
-    first, end = older.remaining
-    late = [key_of(row) for row in hot.rows if _start_of(row) < hot.window_start]
-    newer = len(hot.rows) - len(late)
-    lacking = limit if selection.order == "asc" else limit - newer
-    if lacking <= 0 or first >= end:
+    older, lacking = archived_part(selection, limit, hot.rows, hot.window_start)
+    if older is None:
         return hot.rows[:limit]
+    late = [key_of(row) for row in hot.rows if _start_of(row) < hot.window_start]
     archived = read_archive(older, lacking, hot.superseded.union(late))
     return list(islice(merge(hot.rows, archived, key=key_of, reverse=selection.order == "desc"), limit))
+
+
+def archived_part(
+    selection: Selection, limit: int, rows: Sequence[Record], window_start: int
+) -> tuple[Selection | None, int]:
+    """Return what of a page can be in the archive, and up to how many rows of it are lacking; None: nothing is.
+
+    `rows`: up to `limit` rows of the selection, in its order, that PostgreSQL has.
+    """
+    older = replace(selection, until=min(selection.until, window_start))
+    first, end = older.remaining
+    if first >= end:
+        return None, 0
+    newer = sum(_start_of(row) >= window_start for row in rows) if selection.order == "desc" else 0
+    return (older, limit - newer) if newer < limit else (None, 0)

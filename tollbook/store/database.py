@@ -47,6 +47,8 @@ class Connection(psycopg.Connection[TupleRow]):
 
     limits: TimeLimits = STANDARD_LIMITS
     pooled: bool = False
+    #: The row of `hot_window` in the snapshot that is being read, where `row_security.reading` has read it.
+    window_row: TupleRow | None = None
 
 
 # SQLSTATE classes after which the same statement may succeed later: connection, resources, operator intervention,

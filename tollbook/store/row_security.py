@@ -5,16 +5,18 @@ the owner of the tables, nor a superuser such as the embedded server's.
 """
 
 import hashlib
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 from tollbook.errors import SchemaBehind, SettingsError
 from tollbook.model.accounts import Accounts, EveryAccount
 from tollbook.store.database import Connection, limit_transaction, scalar, store_errors, translated
+from tollbook.store.days.window import WINDOW
 from tollbook.store.locks import UPGRADE_LOCK
 
 ROLE: Final = "tollbook_api"
@@ -131,6 +133,15 @@ _VISIBLE: Final[dict[str, LiteralString]] = {
 # Those that the API writes, too: what a row may be seen by, it may be written by.
 _WRITTEN: Final = ("webhook", "call_event", "event_delivery")
 
+_BEGIN_READING: Final = sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+_BEGIN_WRITING: Final = sql.SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+_LOCK: Final = sql.SQL("LOCK TABLE ONLY call_cdr IN ACCESS SHARE MODE")
+_BECOME: Final = sql.SQL(
+    "SELECT set_config('role', 'tollbook_api', true), set_config('tollbook.account', {}, true),"
+    " set_config('tollbook.every_account', {}, true)"
+)
+_ONE_PROCESS: Final = sql.SQL("SET LOCAL max_parallel_workers_per_gather = 0")
+
 # The tables whose policy is ours, unchanged. PostgreSQL keeps a policy as a tree and prints it in words of its own, so
 # its comment holds two hashes: of what we wrote, which another version of ours changes, and of what PostgreSQL prints
 # for it, which an administrator's ALTER POLICY changes.
@@ -193,28 +204,24 @@ def snapshot(connection: Connection) -> Generator[None]:
 
     Call outside a transaction.
     """
-    connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-    connection.set_read_only(True)
-    with store_errors(), connection.transaction():
-        # A day that is dropped is gone from older snapshots too. SET and LOCK take none, so that ours begins when the
-        # lock is held: without the day, or with it until we are done.
-        if connection.pooled:
-            limit = sql.Literal(f"{connection.limits.statement_s:.0f}s")
-            connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(limit))
-        connection.execute("LOCK TABLE ONLY call_cdr IN ACCESS SHARE MODE")
-        limit_transaction(connection)
+    with store_errors(), _begun(connection, _begin_snapshot(connection)):
         yield
 
 
 @contextmanager
-def reading(connection: Connection, accounts: Accounts) -> Generator[None]:
+def reading(connection: Connection, accounts: Accounts, *, one_process: bool = False) -> Generator[None]:
     """Run the block in such a snapshot as the API's role, to which PostgreSQL shows only these accounts' rows.
 
-    Call outside a transaction. Raises StoreUnavailable.
+    `one_process`: PostgreSQL spreads no statement of it over several processes. Call outside a transaction. Raises
+    StoreUnavailable.
     """
-    with snapshot(connection):
-        _become(connection, accounts)
-        yield
+    begin = [*_begin_snapshot(connection), *([_ONE_PROCESS] if one_process else []), _become(accounts), sql.SQL(WINDOW)]
+    with store_errors(), _begun(connection, begin) as begun:
+        connection.window_row = begun.set_result(-1).fetchone()
+        try:
+            yield
+        finally:
+            connection.window_row = None
 
 
 @contextmanager
@@ -223,21 +230,48 @@ def writing(connection: Connection, accounts: Accounts) -> Generator[None]:
 
     Call outside a transaction. Raises StoreUnavailable.
     """
-    connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
-    connection.set_read_only(False)
-    with store_errors(), connection.transaction():
-        limit_transaction(connection)
-        _become(connection, accounts)
+    with store_errors(), _begun(connection, [_BEGIN_WRITING, _become(accounts)]):
         yield
 
 
-def _become(connection: Connection, accounts: Accounts) -> None:
+def _begin_snapshot(connection: Connection) -> list[sql.Composable]:
+    # A day that is dropped is gone from older snapshots too. SET and LOCK take none, so that ours begins when the lock
+    # is held: without the day, or with it until we are done.
+    if not connection.pooled:
+        return [_BEGIN_READING, _LOCK]
+    limit = sql.Literal(f"{connection.limits.statement_s:.0f}s")
+    return [_BEGIN_READING, sql.SQL("SET LOCAL statement_timeout = {}").format(limit), _LOCK]
+
+
+def _become(accounts: Accounts) -> sql.Composable:
     account_id, every_account = ("", "on") if isinstance(accounts, EveryAccount) else (accounts.account_id, "off")
-    connection.execute(
-        "SELECT set_config('role', 'tollbook_api', true), set_config('tollbook.account', %s, true),"
-        " set_config('tollbook.every_account', %s, true)",
-        (account_id, every_account),
-    )
+    return _BECOME.format(account_id, every_account)
+
+
+@contextmanager
+def _begun(connection: Connection, begin: Sequence[sql.Composable]) -> Generator[psycopg.Cursor[TupleRow]]:
+    """Run the block in the transaction that these statements begin; yield what they return.
+
+    They are one message, because each round trip costs as much as a small statement. A transaction that is begun so
+    needs a connection in autocommit: psycopg would send another BEGIN before it.
+    """
+    if not connection.autocommit:
+        connection.autocommit = True
+        try:
+            with _begun(connection, begin) as begun:
+                yield begun
+        finally:
+            connection.autocommit = False
+        return
+    try:
+        begun = connection.execute(sql.SQL("; ").join(begin), prepare=False)
+        limit_transaction(connection)
+        yield begun
+    except BaseException:
+        with suppress(psycopg.Error):  # of a connection that broke: what broke it is the error to raise
+            connection.rollback()
+        raise
+    connection.commit()
 
 
 def check(connection: Connection) -> None:

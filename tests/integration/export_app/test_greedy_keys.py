@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from export_app.archive import ACCOUNT_SUMS
+from export_app.context import Services
 from export_app.database import ACCOUNT_STATS
 from export_app.share import ACCOUNT_WAITING
 from maintenance.archive.run import archive_calls
@@ -21,6 +22,7 @@ from tests.api_server import ApiServer, serving
 from tests.integration.export_app.conftest import Put
 from tests.waiting import wait_until
 from tollbook.config import Settings
+from tollbook.model.accounts import OneAccount
 from tollbook.store import keys
 from tollbook.store.database import Connection
 from tollbook.store.days.partitions import Partitions, partition_name
@@ -73,6 +75,18 @@ def test_sums_that_hang_delay_nobody_else(
         blocker.rollback()
     # On a busy machine the blocked one may have met its time limit by now, and others the end of their patience.
     assert {request.result()[0].status for request in asked} <= {200, 429, 503}
+
+
+def test_sums_that_others_wait_for_have_one_process_each(services: Services) -> None:
+    """A sum that is alone is spread over several, as PostgreSQL is set up."""
+    acme, other = OneAccount("acme"), OneAccount("other")
+    workers = "SHOW max_parallel_workers_per_gather"
+    with services.database.summing(acme) as alone:
+        assert alone.execute(workers).fetchone() != ("0",)
+        with services.database.summing(other) as second:
+            assert second.execute(workers).fetchone() == ("0",)
+    with services.database.summing(acme) as alone:
+        assert alone.execute(workers).fetchone() != ("0",)
 
 
 def test_sums_of_the_archive_that_hang_leave_a_place_for_others(

@@ -15,7 +15,7 @@ from pyiceberg.table import FileScanTask, Table
 
 from maintenance.archive.run import archive_calls
 from maintenance.prune.run import prune_days
-from tests.factories import UP
+from tests.factories import UP, call
 from tests.integration.export_app.calls_of_days import DETAILED, END, FIRST, LATER, TODAY, api_key, made, put, wanted
 from tollbook.archive import pages
 from tollbook.archive.catalog import load_calls, open_catalog
@@ -28,7 +28,7 @@ from tollbook.model.record import COLUMNS, Record, Row
 from tollbook.model.selection import Order, Selection
 from tollbook.model.tiers import KEYED_COLUMNS, key_of, merge_tiers
 from tollbook.store import row_security
-from tollbook.store.calls.pages import read_hot_page
+from tollbook.store.calls.pages import read_hot_page, read_page
 from tollbook.store.database import Connection, connect
 from tollbook.times import LAST_MS, MS_PER_DAY
 
@@ -74,6 +74,22 @@ def test_a_walk_over_the_border_while_days_are_pruned(
             selection = replace(selection, after=key_of(page[-1]))
     assert next(days) > FIRST + 65
     assert got == wanted([*rows, late], lambda row: True, order)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("after", [None, 2, 5])
+def test_wherever_a_page_is_cut_it_has_the_same_rows(database: Connection, order: Order, after: int | None) -> None:
+    """The time up to which it probably reaches is a guess; also where several calls start in one millisecond."""
+    starts = [FIRST * MS_PER_DAY + offset for offset in (0, 1, 1, 1, 2, 5, 6, 9)]
+    put(database, [call(f"c{number}", start_ts=start) for number, start in enumerate(starts)])
+    every = Selection(accounts=EveryAccount(), since=starts[0], until=starts[-1] + 1, order=order)
+    rows = read_page(database, every, KEYED_COLUMNS, 100)
+    assert len(rows) == len(starts)
+    selection = every if after is None else replace(every, after=key_of(rows[after]))
+    left = rows if after is None else rows[after + 1 :]
+    first, end = selection.remaining
+    for edge, limit in itertools.product(range(first + 1, end), range(1, len(starts) + 1)):
+        assert read_page(database, selection, KEYED_COLUMNS, limit, edge=edge) == left[:limit]
 
 
 def is_detailed(*, own: int) -> Callable[[Row], bool]:

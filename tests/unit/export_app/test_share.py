@@ -177,3 +177,11 @@ def test_an_idle_account_is_forgotten(share: Share) -> None:
     with share.taken(OTHER):
         pass
     assert share._of == {}
+
+
+def test_it_is_crowded_once_a_second_request_comes(share: Share, ask: Callable[[Accounts], threading.Event]) -> None:
+    """Whether it waits for its account's share, or is another account's."""
+    assert ask(ACME).wait(60)
+    assert not share.is_crowded
+    assert ask(OTHER).wait(60)
+    assert share.is_crowded

@@ -1,12 +1,12 @@
 """Pages of `call_cdr`, read by key."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import LiteralString
 
+from tollbook.model.call_key import CallKey
 from tollbook.model.record import Record
 from tollbook.model.selection import Selection
-from tollbook.model.tiers import HotPage
+from tollbook.model.tiers import HotPage, archived_part
 from tollbook.store.calls.columns import select_clause
 from tollbook.store.calls.seam import read_superseded
 from tollbook.store.calls.where import Parameters, after_parameters, matching
@@ -14,27 +14,41 @@ from tollbook.store.database import Connection, store_errors
 from tollbook.store.days.window import read_window
 
 
-def read_page(connection: Connection, selection: Selection, columns: Sequence[str], limit: int) -> list[Record]:
+def read_page(
+    connection: Connection, selection: Selection, columns: Sequence[str], limit: int, *, edge: int | None = None
+) -> list[Record]:
     """Read up to `limit` rows of a selection, in its order, with these columns; `parts` is JSON text.
 
-    Inside `row_security.reading` it returns only what the API's role may see. Raises StoreUnavailable.
+    `edge`: a time, epoch ms, within the selection's `remaining`, that its first `limit` rows probably do not pass: what
+    lies beyond it is asked for when they do. Inside `row_security.reading` it returns only what the API's role may see,
+    and both questions one snapshot. Raises StoreUnavailable.
     """
+    if edge is None:
+        return _read(connection, selection, columns, limit)
+    near, rest = selection.split(edge)
+    rows = _read(connection, near, columns, limit)
+    return rows if len(rows) >= limit else rows + _read(connection, rest, columns, limit - len(rows))
+
+
+def _read(connection: Connection, selection: Selection, columns: Sequence[str], limit: int) -> list[Record]:
     conditions, parameters = _where(selection)
     query = f"{select_clause(columns)} {conditions} LIMIT %(limit)s"
     with store_errors():
         return connection.execute(query, {**parameters, "limit": limit}, binary=True).fetchall()
 
 
-def read_hot_page(connection: Connection, selection: Selection, columns: Sequence[str], limit: int) -> HotPage:
+def read_hot_page(
+    connection: Connection, selection: Selection, columns: Sequence[str], limit: int, *, edge: int | None = None
+) -> HotPage:
     """Read a page, and what is needed to merge it with the archive's page. `columns` are those of `read_columns`.
 
-    Call inside `row_security.reading` or `row_security.snapshot`, which read a single snapshot. Raises
-    StoreUnavailable.
+    Call inside `row_security.reading` or `row_security.snapshot`, which read a single snapshot. `edge` as in
+    `read_page`. Raises StoreUnavailable.
     """
     window_start = read_window(connection).start_ts
-    rows = read_page(connection, selection, columns, limit)
-    first, end = replace(selection, until=min(selection.until, window_start)).remaining
-    superseded = read_superseded(connection, first, end)
+    rows = read_page(connection, selection, columns, limit, edge=edge)
+    older, _ = archived_part(selection, limit, rows, window_start)
+    superseded = frozenset[CallKey]() if older is None else read_superseded(connection, *older.remaining)
     return HotPage(rows=rows, window_start=window_start, superseded=superseded)
 
 

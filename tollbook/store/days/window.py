@@ -1,8 +1,11 @@
 """`hot_window`: the time from which PostgreSQL keeps calls and legs."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from tollbook.store.database import Connection, scalar, store_errors
+
+WINDOW: Final = "SELECT window_start, leg_start, unverified_before FROM hot_window"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,8 +23,10 @@ class Window:
 
 def read_window(connection: Connection) -> Window:
     """Read the window."""
-    with store_errors():
-        row = connection.execute("SELECT window_start, leg_start, unverified_before FROM hot_window").fetchone()
+    row = connection.window_row
+    if row is None:
+        with store_errors():
+            row = connection.execute(WINDOW).fetchone()
     assert row is not None
     return Window(start_ts=row[0], leg_us=row[1], unverified_ts=row[2])
 
