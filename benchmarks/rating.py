@@ -102,13 +102,14 @@ def price_numbers(url: str, size: int, count: int) -> list[Figure]:
     begun = time.process_time()
     found = [deck.match("outbound", number, AT) for number in asked]
     matched_s = time.process_time() - begun
-    charges = [(Charge(direction="outbound", number=number, seconds=61),) for number in asked]
     rate_ids: list[int | None] = []
     priced_s = 0.0
     for place in range(0, count, BATCH):
-        batch = charges[place : place + BATCH]
+        # Made just before, as the fold makes them.
+        batch = asked[place : place + BATCH]
+        charges = [(Charge(direction="outbound", number=number, seconds=61),) for number in batch]
         begun = time.process_time()
-        prices = [tariffs.price_charges("acme", AT, True, charge) for charge in batch]
+        prices = [tariffs.price_charges("acme", AT, True, charge) for charge in charges]
         priced_s += time.process_time() - begun
         rate_ids += [price.parts[0].rate_id for price in prices]
     trie_s, trie_mb, longest = _trie(prefixes(size), asked)

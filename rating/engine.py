@@ -72,8 +72,12 @@ class Plan:
         """Return when the first rate for a number begins that begins after `at_ts` (epoch ms); None if none does."""
         if dialled.digits is None:
             return None
-        found = [deck.begins_after(direction, dialled.digits, at_ts, whole=dialled.short) for deck in self.decks]
-        return min([begins for begins in found if begins is not None], default=None)
+        first = None
+        for deck in self.decks:
+            begins_ts = deck.begins_after(direction, dialled.digits, at_ts, whole=dialled.short)
+            if begins_ts is not None and (first is None or begins_ts < first):
+                first = begins_ts
+        return first
 
 
 #: Why a call is unrated whose account code nobody has added.
