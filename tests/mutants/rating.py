@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 ENGINE = "tests/unit/rating/test_engine.py"
+IMPORT = "tests/integration/rating/test_deck_import.py"
 PLANS = "tests/unit/rating/test_plans.py"
 
 MUTANTS = (
@@ -61,6 +62,20 @@ MUTANTS = (
         text="earlier, prefixes[rate.prefix] = sorted((latest, rate), key=_begins_ts)",
         replacement="earlier, prefixes[rate.prefix] = latest, rate",
         tests=(f"{ENGINE}::test_rates_of_a_prefix_follow_each_other_whatever_their_order",),
+    ),
+    Mutant(
+        path="tollbook/store/tariffs/deck_staging.py",
+        claim="prefixes that repeat are followed by their next price",
+        text="HAVING count(*) > 1)",
+        replacement="HAVING count(*) > 2)",
+        tests=("tests/integration/rating/test_deck_dates.py",),
+    ),
+    Mutant(
+        path="tollbook/store/tariffs/deck_staging.py",
+        claim="a name may hold what ends a field of COPY",
+        text="return text.translate(_ESCAPES)",
+        replacement="return text",
+        tests=(f"{IMPORT}::test_names_are_stored_as_they_are_written",),
     ),
     Mutant(
         path="tollbook/model/numbering.py",

@@ -27,6 +27,14 @@ def test_rates_that_stay_keep_their_id_and_those_that_go_are_kept(acme: Connecti
     assert price(acme, "44") == (100, "retail", 1)
 
 
+def test_names_are_stored_as_they_are_written(acme: Connection) -> None:
+    """Also where they hold what ends a field or a line of COPY, or says that there is no value."""
+    names = ["tab\tin", "back\\slash", "\\N", "\\.", "two\nlines", "CR\rin", "Zürich ☎"]
+    put(acme, "odd", *(f'{number},1,"{name}"' for number, name in enumerate(names)), header="prefix,per_min,name")
+    stored = acme.execute("SELECT name FROM rate WHERE plan_id = 'odd' ORDER BY prefix").fetchall()
+    assert [name for (name,) in stored] == names
+
+
 def test_the_same_deck_again_is_no_new_version(acme: Connection) -> None:
     """In any order of its lines, from however many files; the version does not rise."""
     before, version = kept(acme), tariffs.tariff_version(acme)
