@@ -24,6 +24,7 @@ NAMES = (
     "archive",
     "archive_run",
     "archive_api",
+    "compaction",
     "planning",
     "by_id",
     "guard",

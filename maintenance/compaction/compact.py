@@ -19,7 +19,8 @@ from maintenance.archive.digests import Digests
 from maintenance.archive.hashed_files import WrittenFile
 from maintenance.compaction.merge import first_start, merge
 from maintenance.compaction.months import begin_of
-from maintenance.compaction.plan import MergeGroup, fit_one_commit, groups_of
+from maintenance.compaction.plan import MOST_AT_ONCE, SMALL_GROUP_ROWS, MergeGroup, fit_one_commit, groups_of
+from tollbook.allocators import give_back
 from tollbook.archive._pyarrow import expressions as ex
 from tollbook.archive._pyarrow import plan_files
 from tollbook.archive.catalog import archive_errors
@@ -27,8 +28,6 @@ from tollbook.archive.live_files import partitions
 from tollbook.archive.row_groups import refuse_delete_files
 from tollbook.errors import ArchiveError
 
-# Each has a row group in memory as it is written, and what it reads.
-_THREADS = 2
 _DROPPED_FILES = 10_000
 
 
@@ -77,10 +76,15 @@ def compact_some(table: Table, month: int, without: Collection[str] = ()) -> Com
         def merged(group: MergeGroup) -> WrittenFile:
             for file in group.files:
                 digests.check(file)  # damage must not become part of a sound file
-            return merge(table, group.files, partition_key(table, group.account, group.month))
+            written = merge(table, group.files, partition_key(table, group.account, group.month))
+            if group.rows > SMALL_GROUP_ROWS:
+                give_back()
+            return written
 
-        with ThreadPoolExecutor(_THREADS) as threads:
-            added = list(threads.map(merged, groups))
+        added: list[WrittenFile] = []
+        for number in range(1, MOST_AT_ONCE + 1):
+            with ThreadPoolExecutor(number) as threads:
+                added += threads.map(merged, [group for group in groups if group.threads == number])
         rows = sum(group.rows for group in groups)
         if rows != sum(written.file.record_count for written in added):
             raise ArchiveError(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import islice
+from itertools import islice, takewhile
 
 from pyiceberg.manifest import DataFile
 
@@ -13,10 +13,17 @@ from tollbook.archive.bounds import start_bounds
 COMMIT_GROUPS = 500
 COMMIT_ROWS = 1_000_000
 
-# Files merged at once, and how many of them may overlap in time: an encoded row group of each of these, some 5 MB, is
-# in memory, for each of the threads. Files beyond these numbers are merged in the next round.
+# Files merged at once, and how many of them may overlap in time: of each of these there is an encoded row group in
+# memory, and decoded rows, 10 MB together. Files beyond these numbers are merged in the next round.
 MERGE_FILES = 50
-OVERLAPPING_FILES = 8
+OVERLAPPING_FILES = 6
+
+# Storage is waited for, so some groups are merged at once, of which each has a row group to write in memory, 30 MB:
+# groups of few rows, or of more that follow one another in time, a call's length apart. Others are merged alone.
+FEW_OVERLAPPING = 2
+MOST_AT_ONCE = 4
+_LARGE_AT_ONCE = 2
+SMALL_GROUP_ROWS = 10_000
 
 # A file with fewer rows than this is small: merging it is cheap.
 SMALL_ROWS = 200_000
@@ -38,6 +45,13 @@ class MergeGroup:
         """Return the number of rows in the files."""
         return sum(file.record_count for file in self.files)
 
+    @property
+    def threads(self) -> int:
+        """Return how many such groups may be merged at once, by the memory that they take."""
+        if overlapping(self.files) > FEW_OVERLAPPING:
+            return 1
+        return _LARGE_AT_ONCE if self.rows > SMALL_GROUP_ROWS else MOST_AT_ONCE
+
 
 def groups_of(files: Sequence[DataFile]) -> Iterator[tuple[DataFile, ...]]:
     """Split the files of an account and month, given in the order of their first calls, into groups to merge.
@@ -54,21 +68,29 @@ def groups_of(files: Sequence[DataFile]) -> Iterator[tuple[DataFile, ...]]:
             yield tuple(group)
 
 
+def overlapping(files: Iterable[DataFile]) -> int:
+    """Return how many of the files, given in the order of their first calls, are open at once as they are merged."""
+    return max((number for _, number in _opened(files)), default=0)
+
+
 def _at_once(files: Iterable[DataFile]) -> Iterator[list[DataFile]]:
     """Split files, in the order of their first calls, where more of them would be open than may be merged at once."""
-    group: list[DataFile] = []
-    lasts: list[int] = []  # a heap, of those that may overlap with the next
+    rest = list(files)
+    while rest:
+        group = list(islice(takewhile(lambda opened: opened[1] <= OVERLAPPING_FILES, _opened(rest)), MERGE_FILES))
+        yield [file for file, _ in group]
+        rest = rest[len(group) :]
+
+
+def _opened(files: Iterable[DataFile]) -> Iterator[tuple[DataFile, int]]:
+    """Yield each file with how many are open once it is."""
+    lasts: list[int] = []  # a heap
     for file in files:
         first, last = start_bounds(file) or (_ANY_FIRST, _ANY_LAST)
         while lasts and lasts[0] < first:
             heappop(lasts)
-        if len(group) == MERGE_FILES or len(lasts) == OVERLAPPING_FILES:
-            yield group
-            group, lasts = [], []
-        group.append(file)
         heappush(lasts, last)
-    if group:
-        yield group
+        yield file, len(lasts)
 
 
 def fit_one_commit(groups: Iterable[MergeGroup]) -> Iterator[MergeGroup]:

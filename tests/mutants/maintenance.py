@@ -34,8 +34,8 @@ MUTANTS = (
     Mutant(
         path="maintenance/compaction/plan.py",
         claim="few files that overlap in time are merged at once",
-        text=" or len(lasts) == OVERLAPPING_FILES:",
-        replacement=":",
+        text="opened[1] <= OVERLAPPING_FILES",
+        replacement="opened[1] < 10**9",
         tests=(
             "tests/unit/maintenance/compaction/test_plan.py::test_few_files_that_overlap_in_time_are_merged_at_once",
         ),

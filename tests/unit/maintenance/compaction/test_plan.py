@@ -78,6 +78,17 @@ def test_many_files_are_merged_in_rounds_that_end_with_one() -> None:
 def test_few_files_that_overlap_in_time_are_merged_at_once(
     monkeypatch: pytest.MonkeyPatch, hours: list[tuple[int, int]], sizes: list[int]
 ) -> None:
-    """A row group of each is in memory."""
+    """Of each there are rows in memory."""
     monkeypatch.setattr("maintenance.compaction.plan.OVERLAPPING_FILES", 3)
     assert [len(group) for group in groups_of([File(1, *span) for span in hours])] == sizes
+
+
+def test_groups_that_take_much_memory_are_merged_alone() -> None:
+    apart = (File(10_000, 1, 2), File(10_000, 3, 4), File(10_000, 4, 5))
+    for files, threads in (
+        ((*apart, File(1, 5, 9)), 2),
+        ((*apart, File(1, 4, 9)), 1),
+        ((File(1, 1, 1), File(1, 2, 2)), 4),
+        ((File(1), File(1), File(1)), 1),
+    ):
+        assert MergeGroup(account="a", month=0, files=files).threads == threads
