@@ -13,7 +13,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from benchmarks.api import Client
 from benchmarks.database import database, recycle_wal
 from benchmarks.events import Workload, listen
 from benchmarks.figure import Figure, at_most
-from benchmarks.pace import NOTIFY, last_hangups, paced_switch, read_times
+from benchmarks.pace import NOTIFY, completions, last_hangups, paced_switch, read_times
 from benchmarks.plot import Panel, svg
 from benchmarks.processes import cpu_s, resident_mb, run_to_end, running, server_cpu_s, server_mb
 from tests.paths import ROOT
@@ -102,7 +102,7 @@ def run(*, rate: int = 500, seconds: int = 60, switches: int = 1, plot: int = 0)
                 pool.submit(_copy, over, seen, client),
             ]
             try:
-                visible = _wait_for_rows(told, load.rows.total(), seconds + _LATE_S, tasks)
+                visible = completions(told, load.rows.total(), seconds + _LATE_S, lambda: _raise_failed(tasks))
             finally:
                 over.set()
             for task in tasks:
@@ -181,20 +181,11 @@ def _copy(over: threading.Event, seen: _Seen, client: Client) -> None:
             last = over.wait(_LOOK_EVERY_S)
 
 
-def _wait_for_rows(told: Connection, rows: int, limit_s: float, tasks: list[Any]) -> dict[str, float]:
-    """Return when each call was first complete and visible, once as many are as there must be."""
-    seen: dict[str, float] = {}
-    deadline = time.monotonic() + limit_s
-    while len(seen) < rows:
-        assert time.monotonic() < deadline, f"{len(seen)} of {rows} rows after {limit_s:.0f} s"
-        for task in tasks:
-            if task.done():
-                task.result()
-        for notice in told.notifies(timeout=1, stop_after=1):
-            now_s = time.monotonic()
-            for call_id in notice.payload.split():
-                seen.setdefault(call_id, now_s)
-    return seen
+def _raise_failed(tasks: list[Future[None]]) -> None:
+    """Raise what a task failed with, instead of waiting for what it cannot give any more."""
+    for task in tasks:
+        if task.done():
+            task.result()
 
 
 def _found(settings: Settings, connection: Connection, seen: _Seen) -> Iterator[Figure]:

@@ -26,6 +26,8 @@ from tollbook.store.days.partitions import make_ready
 
 _ROOT = Path(__file__).parents[1]
 _TIMEOUT_S = 300.0
+#: Of one switch: with calls of some ten seconds, 500 are up at once.
+CALLS_PER_S = 50.0
 # What a fresh copy of a recorded call has in common with it.
 _KEPT = (
     "account_id", "direction", "from_num", "to_num", "duration_sec", "billsec", "answered", "disposition",
@@ -92,9 +94,9 @@ class Workload:
 
 
 @contextmanager
-def feeder(calls: int, form: str, switches: int = 1, up: int = 0) -> Generator[list[int]]:
-    """Run `benchmarks.feeder`; yield its ports."""
-    command = [sys.executable, "-m", "benchmarks.feeder", str(calls), str(switches), form, str(up)]
+def feeder(calls: int, form: str, switches: int = 1, up: int = 0, rate: float = CALLS_PER_S) -> Generator[list[int]]:
+    """Run `benchmarks.feeder`, whose switches have `rate` calls a second each; yield its ports."""
+    command = [sys.executable, "-m", "benchmarks.feeder", str(calls), str(switches), form, str(up), str(rate)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_ROOT) as process:
         assert process.stdout
         try:
@@ -141,12 +143,14 @@ class Committed:
     server_cpu_s: float
 
 
-def committed(calls: int, settings: Settings, connection: Connection, switches: int = 1) -> Committed:
-    """Return what `tollbook listen` completes, over all switches."""
+def committed(
+    calls: int, settings: Settings, connection: Connection, switches: int = 1, rate: float = CALLS_PER_S
+) -> Committed:
+    """Return what `tollbook listen` completes, over all switches, which have `rate` calls a second each."""
     load = Workload.of(calls // switches, switches)
     rows = load.rows.total()
     connection.execute("TRUNCATE call_cdr, call_leg, archive_outbox")
-    with feeder(calls, "json", switches) as ports, listen(settings, ports) as listener:
+    with feeder(calls, "json", switches, rate=rate) as ports, listen(settings, ports) as listener:
         begun, complete, before_s, server_before_s = None, 0, 0.0, 0.0
         deadline = time.monotonic() + _TIMEOUT_S
         while complete < rows:
@@ -169,7 +173,7 @@ def committed(calls: int, settings: Settings, connection: Connection, switches: 
     )
 
 
-def run(*, calls: int = 12_000, stock_calls: int = 1_500, rounds: int = 3) -> Iterator[Figure]:
+def run(*, calls: int = 12_000, stock_calls: int = 1_500, rounds: int = 3, switch_rounds: int = 2) -> Iterator[Figure]:
     """Yield what one switch gives against greenswitch, and what 4 and 16 switches give in total against one."""
     load = Workload.of(calls)
     yield Figure(what="events (CREATE, ANSWER, HANGUP_COMPLETE)", value=load.events, unit="events")
@@ -193,7 +197,15 @@ def run(*, calls: int = 12_000, stock_calls: int = 1_500, rounds: int = 3) -> It
         yield Figure(what="tollbook against greenswitch", value=ratio, unit=TIMES, bound=at_least(5))
         ratio = statistics.median(cpu_ratios)
         yield Figure(what="tollbook against greenswitch, in CPU", value=ratio, unit=TIMES, bound=at_least(6))
-        one = committed(calls, settings, connection).events
-        for switches in (4, 16):
-            ratio = committed(calls, settings, connection, switches).events / one
-            yield Figure(what=f"{switches} switches against one", value=ratio, unit=TIMES, bound=at_least(0.95))
+        # Many switches with the calls of one; and each with as many as one, of which many times as many are up at once.
+        plan = [(switches, rate) for switches in (4, 16) for rate in (CALLS_PER_S / switches, CALLS_PER_S)]
+        against: dict[tuple[int, float], list[float]] = {}
+        for _ in range(switch_rounds):
+            one = committed(calls, settings, connection).events
+            for switches, rate in plan:
+                events = committed(calls, settings, connection, switches, rate).events
+                against.setdefault((switches, rate), []).append(events / one)
+        for (switches, rate), found in against.items():
+            which = "that share its calls" if rate < CALLS_PER_S else "with as many calls each"
+            what = f"{switches} switches {which}, against one"
+            yield Figure(what=what, value=statistics.median(found), unit=TIMES, bound=at_least(0.95))

@@ -1,8 +1,8 @@
 """A switch that only sends: every frame is made before the first client connects, so that only the reader is timed.
 
-`python -m benchmarks.feeder CALLS SWITCHES json|plain UP` prints one port for each switch. The first subscriber at each
-port gets its share of CALLS fresh calls, interleaved as at 50 calls a second, as fast as it reads. With UP above 0,
-that many calls that never end come first, and frames are made as they are sent, so that any number of calls fits in
+`python -m benchmarks.feeder CALLS SWITCHES json|plain UP RATE` prints one port for each switch. The first subscriber at
+each port gets its share of CALLS fresh calls, interleaved as at RATE calls a second, as fast as it reads. With UP above
+0, that many calls that never end come first, and frames are made as they are sent, so that any number of calls fits in
 memory.
 """
 
@@ -18,19 +18,18 @@ from tollbook.simulator.recording import load_all, shipped_names
 from tollbook.simulator.schedule import cues
 
 EVENTS = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE")
-CALLS_PER_S = 50.0
 _CHUNK = 1 << 20
 
 
-def frames(calls: int, form: str) -> Iterator[bytes]:
-    """Render the subscribed events of `calls` calls, in chunks of about 1 MB."""
+def frames(calls: int, form: str, rate: float) -> Iterator[bytes]:
+    """Render the subscribed events of `calls` calls, `rate` a second, in chunks of about 1 MB."""
     recordings = load_all(shipped_names())
     templates = [CallTemplate(recording) for recording in recordings]
     wanted = {name.encode() for name in EVENTS}
     up: dict[int, list[bytes | None]] = {}
     waiting: list[bytes] = []
     size = sequence = 0
-    for cue in cues([one.offsets_s for one in recordings], (number / CALLS_PER_S for number in range(calls))):
+    for cue in cues([one.offsets_s for one in recordings], (number / rate for number in range(calls))):
         if cue.call not in up:
             call = templates[cue.call % len(templates)].fresh(time.time_ns() // 1000)
             up[cue.call] = [
@@ -88,8 +87,14 @@ def _session(client: socket.socket, chunks: Iterator[bytes]) -> None:
 
 def main() -> None:
     """Listen on one free port for each switch."""
-    calls, switches, form, up = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    shares = [itertools.chain(calls_up(up, form), frames(calls // switches, form)) for _ in range(switches)]
+    calls, switches, form, up, rate = (
+        int(sys.argv[1]),
+        int(sys.argv[2]),
+        sys.argv[3],
+        int(sys.argv[4]),
+        float(sys.argv[5]),
+    )
+    shares = [itertools.chain(calls_up(up, form), frames(calls // switches, form, rate)) for _ in range(switches)]
     if not up:
         shares = [iter(list(share)) for share in shares]
     ports: list[int] = []
