@@ -9,6 +9,7 @@ import gc
 import multiprocessing
 import os
 import random
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -74,7 +75,7 @@ def import_deck(url: str, path: Path, size: int) -> list[Figure]:
             replace_rates(connection, "bench", None, parse_deck([("", lines)]))
         connection.commit()
         imported_s, imported_mb = time.monotonic() - begun, highest_mb(os.getpid())
-        copied_s = min(_copied_s(connection, path) for _ in range(3))
+        copied_s = statistics.median(_copied_s(connection, path) for _ in range(3))
     of = f"{size:,} prefixes"
     return [
         Figure(what=f"{of}: import", value=imported_s, unit="s"),
