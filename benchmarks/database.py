@@ -37,7 +37,7 @@ _FILL = """
            CASE WHEN ended THEN start_ts + 64000 ELSE start_ts END,
            CASE WHEN ended AND %(trunk_legs)s THEN jsonb_build_array(
                jsonb_build_array('carrier' || n %% 3, talked::int, 900 + n %% 700, CASE WHEN talked THEN 4.4 END)) END
-    FROM generate_series(%(first)s, %(last)s) AS n,
+    FROM generate_series(%(first)s::integer, %(last)s::integer) AS n,
          LATERAL (
              SELECT %(since)s + n * %(span)s::bigint / %(calls)s, n / 8 %% 2 = 0, n >= %(open)s
          ) AS made (start_ts, talked, ended)
