@@ -21,7 +21,7 @@ _ACCOUNTS = 2
 _FIRST_MS = 1_735_689_600_000  # 2025-01-01
 
 
-def run(*, files: int = 30, calls: int = 20_000) -> Iterator[Figure]:
+def run(*, files: int = 20, calls: int = 20_000) -> Iterator[Figure]:
     """Yield the highest memory and the processor time, for `calls` calls in each file."""
     with database() as settings:
         with (
