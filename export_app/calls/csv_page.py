@@ -42,20 +42,12 @@ def encode_page(rows: Iterable[Sequence[object]], columns: Sequence[str] = COLUM
     encoded as a whole: it is bounded, and its length is sent first, so that a page that was cut off cannot pass for a
     complete one.
     """
-    return encode_header(columns) + b"".join(encode_lines(rows, len(columns), raw=raw))
-
-
-def encode_header(columns: Sequence[str]) -> bytes:
-    """Encode the header line of a page with these columns."""
-    return ",".join(columns).encode() + b"\r\n"
-
-
-def encode_lines(rows: Iterable[Sequence[object]], width: int, *, raw: bool) -> Iterator[bytes]:
-    """Yield the lines of rows of so many columns, some at a time, as `encode_page` has them."""
+    pieces = [",".join(columns).encode(), b"\r\n"]
     left = iter(rows)
     while chunk := list(islice(left, _CHUNK)):
-        fast = _encode_without_quotes(chunk, width, raw=raw)
-        yield _encode_with_quotes(chunk, raw=raw) if fast is None else fast
+        fast = _encode_without_quotes(chunk, len(columns), raw=raw)
+        pieces.append(_encode_with_quotes(chunk, raw=raw) if fast is None else fast)
+    return b"".join(pieces)
 
 
 def _encode_without_quotes(rows: Sequence[Sequence[object]], width: int, *, raw: bool) -> bytes | None:

@@ -21,7 +21,6 @@ from tollbook.model.scopes import CDR
 from tollbook.model.selection import Selection
 from tollbook.model.tiers import key_of, read_columns
 from tollbook.store.calls.changes import ChangedRows, read_changes
-from tollbook.store.calls.pages import Each
 from tollbook.store.database import Connection
 from tollbook.store.days.sync_window import first_transaction_since, horizon, read_sync_window
 from tollbook.store.history import read_epoch
@@ -95,11 +94,9 @@ def read_calls(
     query: CallsQuery,
     now_ms: int,
     recordings: RecordingPaths,
-    each: Each | None = None,
 ) -> Page:
     """Read the page that a query asks for, whole, and return its connection to the pool.
 
-    `each` as in `two_tiers.read_page`, with rows as a Page of the query's columns has them before they are presented.
     The account is the key's, whatever the query says. Raises ApiError, StoreUnavailable and ArchiveError.
     """
     identity.require(CDR)
@@ -112,7 +109,7 @@ def read_calls(
     columns = shown.columns_to_read(read_columns(_with_currency(query.columns)))
     if isinstance(resolved, Selection):
         # One more row says whether there is a next page.
-        rows = read_page(database, archive, resolved, columns, query.limit + 1, each)
+        rows = read_page(database, archive, resolved, columns, query.limit + 1)
         return page_of_calls(shown.present(rows, columns), resolved, query, identity.key_hash, now_ms)
     first = None
     accounts = identity.accounts_of(resolved.filters.account)

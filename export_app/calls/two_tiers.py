@@ -8,26 +8,20 @@ from tollbook.model.call_key import CallKey
 from tollbook.model.record import Record
 from tollbook.model.selection import Selection
 from tollbook.model.tiers import merge_tiers
-from tollbook.store.calls.pages import Each, read_hot_page
+from tollbook.store.calls.pages import read_hot_page
 
 
 def read_page(
-    database: Database,
-    archive: SharedArchive,
-    selection: Selection,
-    columns: tuple[str, ...],
-    limit: int,
-    each: Each | None = None,
+    database: Database, archive: SharedArchive, selection: Selection, columns: tuple[str, ...], limit: int
 ) -> Sequence[Record]:
     """Read up to `limit` rows of a selection, in its order; `columns` are those of `tollbook.model.tiers.read_columns`.
 
-    `each` gets the rows of PostgreSQL as they come, which need not be those of the page.
     The connection is back in the pool before the archive is read, which can take seconds. Raises StoreUnavailable and
     ArchiveError.
     """
     with database.reading(selection.accounts) as connection:
         edge = database.near.edge(selection, limit)
-        hot = read_hot_page(connection, selection, columns, limit, edge=edge, each=each)
+        hot = read_hot_page(connection, selection, columns, limit, edge=edge)
     database.near.note(selection, limit, hot.rows)
 
     def read_archive(older: Selection, lacking: int, excluded: frozenset[CallKey]) -> Sequence[Record]:

@@ -12,7 +12,6 @@ from flask import Response, request
 
 from export_app.auth.request import current_identity, key_blueprint
 from export_app.calls import csv_page
-from export_app.calls.csv_ahead import LARGE_ROWS, CsvAhead
 from export_app.calls.for_people import Style, columns_read, encode_csv, file_name, local_time
 from export_app.calls.page import Page, read_calls
 from export_app.calls.query import CallsQuery
@@ -23,7 +22,6 @@ from export_app.context import services
 from export_app.web.openapi import get
 from export_app.web.responses import as_json
 from tollbook.model.record import JSON_COLUMNS, Record
-from tollbook.store.calls.pages import CAN_READ_IN_PARTS
 
 calls = key_blueprint("calls")
 
@@ -32,7 +30,6 @@ calls = key_blueprint("calls")
 def list_calls(query: CallsQuery) -> Response:
     """Calls of the key's account that started in [since, until), or changed since a time, a page at a time."""
     here = services()
-    ahead = CsvAhead(query.columns, query.limit, raw=query.raw == "1") if _is_large_csv(query) else None
     page = read_calls(
         here.database,
         here.archive,
@@ -40,12 +37,11 @@ def list_calls(query: CallsQuery) -> Response:
         query,
         now_ms=time.time_ns() // 1_000_000,
         recordings=here.recordings,
-        each=None if ahead is None else ahead.add,
     )
     if query.is_for_people:
         response = _for_people(page, query)
     else:
-        response = _as_csv(page, ahead, raw=query.raw == "1") if query.format == "csv" else _as_json(page)
+        response = _as_csv(page, raw=query.raw == "1") if query.format == "csv" else _as_json(page)
     if page.next_cursor is not None:
         # The key is never in it: keys are sent in a header, and `check_names` refuses one in the query.
         following = urlencode({**request.args.to_dict(), "cursor": page.next_cursor})
@@ -120,18 +116,12 @@ def _for_people(page: Page, query: CallsQuery) -> Response:
     return _with_cursors(response, page, f"attachment; filename={name}")
 
 
-def _is_large_csv(query: CallsQuery) -> bool:
-    return query.format == "csv" and not query.is_for_people and query.limit >= LARGE_ROWS and CAN_READ_IN_PARTS
-
-
-def _as_csv(page: Page, ahead: CsvAhead | None, *, raw: bool) -> Response:
+def _as_csv(page: Page, *, raw: bool) -> Response:
     until = dt.datetime.fromtimestamp(page.until // 1000, dt.UTC)
-    body = None if ahead is None or page.deleted is not None else ahead.page(page.read)
-    if body is None:
-        columns, rows = page.columns, page.rows()
-        if page.deleted is not None:
-            columns, rows = csv_page.with_deleted(columns, rows, page.deleted)
-        body = csv_page.encode_page(rows, columns, raw=raw)
+    columns, rows = page.columns, page.rows()
+    if page.deleted is not None:
+        columns, rows = csv_page.with_deleted(columns, rows, page.deleted)
+    body = csv_page.encode_page(rows, columns, raw=raw)
     response = Response(body, content_type=csv_page.MEDIA_TYPE)
     return _with_cursors(response, page, f'attachment; filename="calls-until-{until:%Y%m%dT%H%M%SZ}.csv"')
 

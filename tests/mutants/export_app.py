@@ -3,9 +3,6 @@
 from tests.mutants.mutant import Mutant
 
 CURSOR = "tests/unit/export_app/calls/test_cursor.py"
-AHEAD = "tests/unit/export_app/calls/test_csv_ahead.py"
-TIERS = "tests/integration/export_app/test_tiers.py"
-_WALK = "test_the_api_walks_from_one_tier_into_the_other"
 BOUNDS = "tests/unit/export_app/server/test_bounds.py"
 PARSER = "tests/unit/export_app/server/test_request_parser.py"
 FILTERS = "tests/integration/export_app/test_filters.py"
@@ -18,13 +15,6 @@ SESSIONS = "tests/integration/export_app/test_sessions.py"
 ORIGIN = "tests/unit/export_app/auth/test_same_origin.py"
 
 MUTANTS = (
-    Mutant(
-        path="export_app/calls/csv_ahead.py",
-        claim="lines that were made ahead are sent only where they are the page's",
-        text="if len(rows) != len(self._rows) or not all(map(operator.is_, rows, self._rows)):",
-        replacement="if not rows:",
-        tests=(f"{AHEAD}::test_rows_that_are_not_those_that_came_have_no_page", f"{TIERS}::{_WALK}"),
-    ),
     Mutant(
         path="tollbook/store/keys.py",
         claim="a session ends with its key",

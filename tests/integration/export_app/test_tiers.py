@@ -13,7 +13,6 @@ import pytest
 from flask.testing import FlaskClient
 from pyiceberg.table import FileScanTask, Table
 
-from export_app.calls import views
 from maintenance.archive.run import archive_calls
 from maintenance.prune.run import prune_days
 from tests.factories import UP, call
@@ -29,7 +28,6 @@ from tollbook.model.record import COLUMNS, Record, Row
 from tollbook.model.selection import Order, Selection
 from tollbook.model.tiers import KEYED_COLUMNS, key_of, merge_tiers
 from tollbook.store import row_security
-from tollbook.store.calls import pages as hot_pages
 from tollbook.store.calls.pages import read_hot_page, read_page
 from tollbook.store.database import Connection, connect
 from tollbook.times import LAST_MS, MS_PER_DAY
@@ -271,17 +269,10 @@ def test_the_first_and_the_last_moment_can_be_asked_for(settings: Settings, data
             assert len(pages.read_page(table, selection, 10)) == (since == 0 and until == LAST_MS and behind)
 
 
-@pytest.mark.parametrize("large", [True, False])
 def test_the_api_walks_from_one_tier_into_the_other(
-    settings: Settings, database: Connection, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, large: bool
+    settings: Settings, database: Connection, client: FlaskClient
 ) -> None:
-    """As CSV, with days pruned between the pages; nothing of another account is among the rows.
-
-    Large pages are made while their rows come, some at a time.
-    """
-    if large:
-        monkeypatch.setattr(views, "LARGE_ROWS", 1)
-        monkeypatch.setattr(hot_pages, "PART_ROWS", 7)
+    """As CSV, with days pruned between the pages; nothing of another account is among the rows."""
     rows = made(3000, first=LATER)
     put(database, rows)
     archive_calls(settings, now=True)

@@ -1,10 +1,7 @@
 """Pages of `call_cdr`, read by key."""
 
-from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import Final, LiteralString, TypeAlias
-
-from psycopg import capabilities
+from collections.abc import Sequence
+from typing import LiteralString
 
 from tollbook.model.call_key import CallKey
 from tollbook.model.record import Record
@@ -16,72 +13,40 @@ from tollbook.store.calls.where import Parameters, after_parameters, matching
 from tollbook.store.database import Connection, store_errors
 from tollbook.store.days.window import read_window
 
-#: Gets a part of a page's rows, in order.
-Each: TypeAlias = Callable[[Sequence[Record]], None]
-
-# Some 150 kB: what a socket holds while the part before is worked on.
-PART_ROWS: Final = 500
-#: Whether libpq can hand out rows before it has all (from 17 on).
-CAN_READ_IN_PARTS: Final = capabilities.has_stream_chunked()
-
 
 def read_page(
-    connection: Connection,
-    selection: Selection,
-    columns: Sequence[str],
-    limit: int,
-    *,
-    edge: int | None = None,
-    each: Each | None = None,
+    connection: Connection, selection: Selection, columns: Sequence[str], limit: int, *, edge: int | None = None
 ) -> list[Record]:
     """Read up to `limit` rows of a selection, in its order, with these columns; `parts` is JSON text.
 
     `edge`: a time, epoch ms, within the selection's `remaining`, that its first `limit` rows probably do not pass: what
-    lies beyond it is asked for when they do. `each` gets the rows part by part while PostgreSQL goes on reading. Inside
-    `row_security.reading` it returns only what the API's role may see, and both questions one snapshot. Raises
-    StoreUnavailable.
+    lies beyond it is asked for when they do. Inside `row_security.reading` it returns only what the API's role may see,
+    and both questions one snapshot. Raises StoreUnavailable.
     """
     if edge is None:
-        return _read(connection, selection, columns, limit, each)
+        return _read(connection, selection, columns, limit)
     near, rest = selection.split(edge)
-    rows = _read(connection, near, columns, limit, each)
-    return rows if len(rows) >= limit else rows + _read(connection, rest, columns, limit - len(rows), each)
+    rows = _read(connection, near, columns, limit)
+    return rows if len(rows) >= limit else rows + _read(connection, rest, columns, limit - len(rows))
 
 
-def _read(
-    connection: Connection, selection: Selection, columns: Sequence[str], limit: int, each: Each | None
-) -> list[Record]:
+def _read(connection: Connection, selection: Selection, columns: Sequence[str], limit: int) -> list[Record]:
     conditions, parameters = _where(selection)
     query = f"{select_clause(columns)} {conditions} LIMIT %(limit)s"
-    parameters["limit"] = limit
     with store_errors():
-        if each is None:
-            return connection.execute(query, parameters, binary=True).fetchall()
-        rows: list[Record] = []
-        with connection.cursor() as cursor:
-            left = cursor.stream(query, parameters, binary=True, size=PART_ROWS)
-            while part := list(islice(left, PART_ROWS)):
-                rows += part
-                each(part)
-        return rows
+        return connection.execute(query, {**parameters, "limit": limit}, binary=True).fetchall()
 
 
 def read_hot_page(
-    connection: Connection,
-    selection: Selection,
-    columns: Sequence[str],
-    limit: int,
-    *,
-    edge: int | None = None,
-    each: Each | None = None,
+    connection: Connection, selection: Selection, columns: Sequence[str], limit: int, *, edge: int | None = None
 ) -> HotPage:
     """Read a page, and what is needed to merge it with the archive's page. `columns` are those of `read_columns`.
 
-    Call inside `row_security.reading` or `row_security.snapshot`, which read a single snapshot. `edge` and
-    `each` as in `read_page`. Raises StoreUnavailable.
+    Call inside `row_security.reading` or `row_security.snapshot`, which read a single snapshot. `edge` as in
+    `read_page`. Raises StoreUnavailable.
     """
     window_start = read_window(connection).start_ts
-    rows = read_page(connection, selection, columns, limit, edge=edge, each=each)
+    rows = read_page(connection, selection, columns, limit, edge=edge)
     older, _ = archived_part(selection, limit, rows, window_start)
     superseded = frozenset[CallKey]() if older is None else read_superseded(connection, *older.remaining)
     return HotPage(rows=rows, window_start=window_start, superseded=superseded)
