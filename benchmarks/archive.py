@@ -252,7 +252,7 @@ def run(
     months: int = 20,
     waiting: int = 2_000_000,
     calls: int = 200_000,
-    accounts: int = 10_000,
+    accounts: int = 1_000,
     every_min: int = 30,
     rounds: int = 5,
 ) -> Iterator[Figure]:

@@ -1,6 +1,7 @@
 """The API's connections to PostgreSQL: a pool for each kind of work, so that none of them delays another."""
 
 import select
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import Semaphore
@@ -34,6 +35,8 @@ ACCOUNT_STATS: Final = 1
 WAIT_TIMEOUT_S: Final = 5.0
 MAX_WAITING: Final = 16
 LIMITS: Final = TimeLimits(statement_s=5)
+# A connection that was lent no longer ago is taken to live still, as long as it says nothing else.
+_TRUSTED_S: Final = 1.0
 
 
 class Database:
@@ -151,10 +154,12 @@ def _pool(
 def _check(connection: Connection) -> None:
     """Raise psycopg's error for a connection that PostgreSQL has closed: no request gets one, after a restart of it.
 
-    PostgreSQL says goodbye, or at least closes; so a connection of which nothing waits to be read is asked nothing, and
-    the round trip is spared. A pooler keeps its connections to us open, whatever becomes of PostgreSQL.
+    PostgreSQL says goodbye, or at least closes; so one that was lent a moment ago and of which nothing waits to be read
+    is asked nothing, and the round trip is spared. After a while that is no proof: a firewall that forgot it, or an
+    address that moved, says nothing. And a pooler keeps its connections to us open, whatever becomes of PostgreSQL.
     """
-    if connection.pooled or _has_news(connection.fileno()):
+    last_s, connection.lent_s = connection.lent_s, time.monotonic()
+    if connection.pooled or connection.lent_s - last_s > _TRUSTED_S or _has_news(connection.fileno()):
         ConnectionPool[Connection].check_connection(connection)
 
 

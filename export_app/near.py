@@ -15,7 +15,7 @@ from tollbook.model.selection import Selection
 from tollbook.model.tiers import key_of
 from tollbook.times import MS_PER_HOUR
 
-# Of each, three numbers are kept.
+# Of each, two numbers are kept.
 MAX_ACCOUNTS: Final = 10_000
 # Calls do not come evenly.
 _MARGIN: Final = 2

@@ -36,8 +36,8 @@ MUTANTS = (
     Mutant(
         path="tollbook/model/tiers.py",
         claim="the window's first millisecond is not read from the archive",
-        text="until=min(selection.until, hot.window_start))",
-        replacement="until=min(selection.until, hot.window_start + 1))",
+        text="until=min(selection.until, window_start))",
+        replacement="until=min(selection.until, window_start + 1))",
         tests=(f"{PRUNE}::test_the_windows_own_millisecond_is_read_once",),
     ),
     Mutant(

@@ -27,7 +27,7 @@ def issuing(settings: Settings) -> Generator["Issuer"]:
     """Yield what drafts and issues statements; raises StoreUnavailable, SettingsError and SchemaError."""
     url = settings.require_database_url()
     with (
-        # Two, because a snapshot makes its connection read-only.
+        # Two, because what is read is of one snapshot, in a transaction that only reads.
         connect(url, name="statement", autocommit=True) as connection,
         connect(url, name="statement", autocommit=True) as reading,
         closing(Archive(settings, partial(archive_begun, url))) as archive,

@@ -49,6 +49,8 @@ class Connection(psycopg.Connection[TupleRow]):
     pooled: bool = False
     #: The row of `hot_window` in the snapshot that is being read, where `row_security.reading` has read it.
     window_row: TupleRow | None = None
+    #: When a pool lent it last, s on the monotonic clock.
+    lent_s: float = 0.0
 
 
 # SQLSTATE classes after which the same statement may succeed later: connection, resources, operator intervention,

@@ -252,8 +252,7 @@ def _become(accounts: Accounts) -> sql.Composable:
 def _begun(connection: Connection, begin: Sequence[sql.Composable]) -> Generator[psycopg.Cursor[TupleRow]]:
     """Run the block in the transaction that these statements begin; yield what they return.
 
-    They are one message, because each round trip costs as much as a small statement. A transaction that is begun so
-    needs a connection in autocommit: psycopg would send another BEGIN before it.
+    They are one message, which spares round trips, in autocommit, because psycopg would send another BEGIN first.
     """
     if not connection.autocommit:
         connection.autocommit = True
@@ -261,7 +260,8 @@ def _begun(connection: Connection, begin: Sequence[sql.Composable]) -> Generator
             with _begun(connection, begin) as begun:
                 yield begun
         finally:
-            connection.autocommit = False
+            with suppress(psycopg.Error):  # as below
+                connection.autocommit = False
         return
     try:
         begun = connection.execute(sql.SQL("; ").join(begin), prepare=False)

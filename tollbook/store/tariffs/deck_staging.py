@@ -16,6 +16,10 @@ PROBLEMS_SHOWN: Final = 20
 _EXAMPLES: Final = 5
 # What PostgreSQL may use to compare a million rates, until the transaction ends. By default it would sort them on disk.
 _WORK_MEM: Final = "64MB"
+_RAISE_WORK_MEM: Final = """
+    SELECT set_config('work_mem', %(wanted)s, true)
+    WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes(%(wanted)s)
+"""
 
 # A rate of a file: its place there, then the fields of RateTerms.
 StagedRate: TypeAlias = tuple[str, str, str, int, int, int, int, int, int | None, str]
@@ -221,7 +225,7 @@ def stage(connection: Connection, rows: Iterable[StagedRate], *, onto_plan: str 
                 lines.clear()
         copy.write("".join(lines))
     connection.execute("ANALYZE staged")
-    connection.execute("SELECT set_config('work_mem', %s, true)", (_WORK_MEM,))
+    connection.execute(_RAISE_WORK_MEM, {"wanted": _WORK_MEM})
     repeats = scalar(connection, _REPEATS)
     if repeats:
         connection.execute(_FOLLOW)
