@@ -17,13 +17,14 @@ from esl_listener.gap_recovery import GapRecovery
 from esl_listener.inbox import Inbox
 from esl_listener.liveness import Liveness
 from esl_listener.metrics import Metrics, MetricsCollector, State, SwitchState
+from esl_listener.open_legs import OpenLegReader
 from esl_listener.spool import open_own_spool
 from esl_listener.spooler import Spooler
 from esl_listener.sum_rollup import SumRollup
 from esl_listener.switch import SwitchListener
 from esl_listener.tariff_cache import TariffCache
 from esl_listener.worker_report import REPORT_EVERY_S, report
-from esl_listener.writer import Writer
+from esl_listener.writer import TIME_LIMITS, Writer
 from tollbook.config import Settings
 from tollbook.errors import SettingsError, StoreUnavailable, SwitchRefused
 from tollbook.log import Outage, log_line
@@ -77,12 +78,13 @@ def listen(settings: Settings, share: Sequence[EslAddress] | None = None) -> Non
     decoder = Decoder(
         settings.account_variable, settings.parent_variable, settings.direction_variable, settings.variables
     )
+    open_legs = OpenLegReader(database_url, TIME_LIMITS)
     switches = [
         SwitchListener(
             address,
             decoder,
             inbox,
-            writer.open_legs,
+            open_legs,
             recovery.ask if recovery else lambda: None,
             liveness,
             metrics,

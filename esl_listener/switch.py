@@ -14,6 +14,7 @@ from esl_listener.decoder import Decoder
 from esl_listener.inbox import Inbox
 from esl_listener.liveness import HeartbeatTimeout, Liveness, NewestEvent
 from esl_listener.metrics import Metrics
+from esl_listener.open_legs import OpenLegReader
 from esl_listener.reconcile import DENIED_TWICE_AFTER_S, ChannelReconciler
 from esl_listener.session_audit import SessionAudit, sessions_in, shows_session
 from tollbook.backoff import Backoff
@@ -24,7 +25,7 @@ from tollbook.model.agents.change import changes_of
 from tollbook.model.event import SwitchEvent
 from tollbook.model.leg import leg_of
 from tollbook.setting_values import EslAddress
-from tollbook.store.calls.switch_processes import OpenLeg, SwitchProcess
+from tollbook.store.calls.switch_processes import SwitchProcess
 from tollbook.times import US_PER_SECOND
 
 _log = logging.getLogger("tollbook.switch")
@@ -51,8 +52,8 @@ _LOST_HINT = "its end is an estimate until `tollbook recover` reads its CDR file
 class SwitchListener:
     """Keeps one switch connected, and puts into the inbox what it reports about its legs.
 
-    `open_legs` reads the legs that are open in the database for a switch's address; `on_connected` is called after each
-    connect. `tried` becomes the outcome of the first try to connect: None, or the error.
+    `on_connected` is called after each connect. `tried` becomes the outcome of the first try to connect: None, or the
+    error.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class SwitchListener:
         address: EslAddress,
         decoder: Decoder,
         inbox: Inbox,
-        open_legs: Callable[[str], list[OpenLeg]],
+        open_legs: OpenLegReader,
         on_connected: Callable[[], None],
         liveness: Liveness,
         metrics: Metrics,
@@ -186,7 +187,7 @@ class SwitchListener:
 
         On a connection of its own: on the first one, answers come after all queued events.
         """
-        legs = self._read_open_legs()
+        legs = self._open_legs.read(str(self.address))
         asking = EventSocket(self.address, lambda _: None, lambda: None)
         try:
             asking.connect()
@@ -208,25 +209,6 @@ class SwitchListener:
         ):
             self._inbox.put(gone.leg)
             log_line(_log, logging.WARNING, gone.reason, leg=gone.leg.uid, switch=self.address, hint=_LOST_HINT)
-
-    def _read_open_legs(self) -> list[OpenLeg]:
-        """Return the legs that are open in the database for this switch. Raises our errors.
-
-        In a greenlet of its own: the caller is killed when the connection ends, and a query must not be.
-        """
-
-        def query() -> list[OpenLeg] | TollbookError:
-            try:
-                return self._open_legs(str(self.address))
-            except TollbookError as error:
-                return error
-
-        reading: gevent.Greenlet[[], list[OpenLeg] | TollbookError] = gevent.Greenlet(query)
-        reading.start()
-        result = reading.get()
-        if isinstance(result, TollbookError):
-            raise result
-        return result
 
     def _on_event(self, frame: Frame) -> None:
         event = self._decoder.decode(frame.type, frame.body, created=self._creations_wait)

@@ -11,7 +11,6 @@ from pathlib import Path
 import gevent
 import msgspec
 from gevent.event import Event
-from gevent.lock import BoundedSemaphore
 
 from esl_listener.agent_writer import write_agents
 from esl_listener.agents import AgentInbox
@@ -29,15 +28,13 @@ from tollbook.log import Outage, log_line
 from tollbook.model.leg import Leg
 from tollbook.spool_files import dead_letter_folder
 from tollbook.store.calls.poison import Refused, write_around_poison
-from tollbook.store.calls.switch_processes import OpenLeg, SwitchProcess, note, open_legs
+from tollbook.store.calls.switch_processes import SwitchProcess, note
 from tollbook.store.database import (
     Connection,
     TimeLimits,
     check_schema,
     connect,
-    limit_transaction,
     plan_once,
-    store_errors,
 )
 from tollbook.store.days.partitions import Partitions, make_ready
 from tollbook.store.history import recognise
@@ -61,9 +58,6 @@ TIME_LIMITS = TimeLimits(lock_s=5, statement_s=10)
 # PostgreSQL's own limits do not help against a server that hangs, or a network that swallows everything. Longer than
 # connect_timeout, and than a batch that meets each of its limits once.
 GIVE_UP_S = 30.0
-# A comparison of a switch's channels begins with its open legs, read on a connection of its own. A hundred switches are
-# connected at the same moment, and would take all connections that PostgreSQL has.
-OPEN_LEGS_AT_ONCE = 4
 # Trying every other second costs a server that comes back nothing, and rows should be there soon after it.
 LONGEST_RETRY_S = 2.0
 
@@ -101,7 +95,6 @@ class Writer:
         self._begun_s = self._succeeded_s = self._taken_s = time.monotonic()
         self._rate = Rate()
         self._stop = Event()
-        self._reading_open_legs = BoundedSemaphore(OPEN_LEGS_AT_ONCE)
 
     def prepare(self) -> None:
         """Connect and check the schema. Raises our errors, with which the process ends."""
@@ -154,20 +147,6 @@ class Writer:
             return
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as wire:
             wire.shutdown(socket.SHUT_RDWR)
-
-    def open_legs(self, address: str) -> list[OpenLeg]:
-        """Return the legs that are open for a switch's address. Raises StoreUnavailable.
-
-        On a connection of its own, so that it never waits for a batch; of OPEN_LEGS_AT_ONCE at most.
-        """
-        # store_errors is outermost, because the connection may be found dead only at the commit that ends it.
-        with (
-            self._reading_open_legs,
-            store_errors(),
-            connect(self._url, name="channels", limits=TIME_LIMITS) as connection,
-        ):
-            limit_transaction(connection)
-            return open_legs(connection, address)
 
     def _finished(self) -> bool:
         on_disk = self._spooler.waiting or self._replaying

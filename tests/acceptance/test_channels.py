@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from esl_listener.writer import OPEN_LEGS_AT_ONCE
+from esl_listener.open_legs import OPEN_LEGS_AT_ONCE
 from tests.acceptance.heartbeats import wait_for_heartbeats
 from tests.commands import Start
 from tests.paths import CALLS
