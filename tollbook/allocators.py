@@ -6,8 +6,9 @@ of what `archive run` took was memory that nothing used, and giving it back make
 
 import ctypes
 import sys
-from collections.abc import MutableMapping
-from importlib.abc import MetaPathFinder
+from collections.abc import MutableMapping, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import Final
 
 # mallopt(3).
@@ -25,9 +26,9 @@ def keep_little(environment: MutableMapping[str, str]) -> None:
     """Have this process give back what it frees; call before pyarrow is imported, which reads the environment then.
 
     Where the C library has no mallopt, that is done for Arrow's part alone. Packages that pyarrow only tries to import
-    are left out.
+    are left out, as if they were not installed.
     """
-    sys.meta_path.insert(0, _Without())
+    sys.meta_path[:] = [_Without if finder is PathFinder else finder for finder in sys.meta_path]
     environment.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -42,11 +43,12 @@ def give_back() -> None:
         trim(0)
 
 
-class _Without(MetaPathFinder):
-    """Finds that a package is not installed."""
+class _Without(PathFinder):
+    """Finds what is installed, but for what is not needed."""
 
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Raise ModuleNotFoundError for a package that is not needed."""
-        del path, target
-        if fullname in _UNUSED:
-            raise ModuleNotFoundError(f"No module named {fullname!r}: `tollbook` leaves it out", name=fullname)
+    @classmethod
+    def find_spec(
+        cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return None for a package that is not needed, to an import and to who only asks whether it is there."""
+        return None if fullname in _UNUSED else super().find_spec(fullname, path, target)

@@ -5,7 +5,7 @@ All wrong settings are reported together, by name, with what to do. pyiceberg re
 
 import difflib
 import os
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -123,7 +123,8 @@ class Settings(BaseSettings):
         parts = urlsplit(value.get_secret_value())
         if parts.scheme != "sc" or not parts.hostname or parts.path.partition(";")[0] not in ("", "/"):
             raise ValueError("write sc://HOST:15002, and what the server needs after that: sc://HOST:443/;use_ssl=true")
-        missing = [name for name in ("pyspark", "grpc", "pandas") if find_spec(name) is None]
+        # Not by importlib.util: the setting holds for every command, and some leave pandas out (allocators.py).
+        missing = [name for name in ("pyspark", "grpc", "pandas") if PathFinder.find_spec(name) is None]
         if missing:
             raise ValueError(
                 f"this needs the client of Spark Connect, and {', '.join(missing)} is not installed: pip install"

@@ -124,13 +124,19 @@ def batches(
     StoreUnavailable.
     """
     yield from unfinished
-    while batch := outbox.claim(connection, before=before, accounts=accounts, limit=most):
-        yield batch
-        if batch.rows < most:  # it had room for more
+    rest = accounts
+    while True:
+        batch = outbox.claim(connection, before=before, accounts=rest, limit=most)
+        if batch is not None:
+            yield batch
+        elif rest is accounts:
             return
-        # Nothing is due of the accounts before its last. What they had stays in the index until the next vacuum, and
-        # each claim would pass by all of it.
-        accounts = accounts[accounts.index(batch.last_account) :]
+        if batch is not None and batch.rows == most:
+            # Nothing is due of the accounts before its last. What they had stays in the index until the next vacuum,
+            # and each claim would pass by all of it.
+            rest = rest[rest.index(batch.last_account) :]
+        else:  # but for what fell out of their batches, when the table was written anew: one claim asks all of them
+            rest = accounts
 
 
 def finish_batch(connection: Connection, catalog: Catalog, batch: ClaimedBatch) -> Committed | None:

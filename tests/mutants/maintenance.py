@@ -9,6 +9,7 @@ ARCHIVE = "tests/integration/maintenance/archive/test_run.py"
 IMPORT = "tests/integration/maintenance/importing/test_billing.py"
 CONTENT = "tests/unit/maintenance/archive/test_batch.py"
 LISTS = "tests/integration/tollbook/archive/test_list_entries.py"
+ALLOCATORS = "tests/integration/tollbook/test_allocators.py"
 
 ANY_AGE = "tests/integration/export_app/detail/test_any_age.py"
 
@@ -53,6 +54,27 @@ MUTANTS = (
         text="    if len(content) != manifest.manifest_length:\n",
         replacement="    if not content:\n",
         tests=(f"{LISTS}::test_a_list_that_is_cut_off_or_torn_is_refused[null]",),
+    ),
+    Mutant(
+        path="maintenance/archive/run.py",
+        claim="a run ends once nothing is due of any of its accounts",
+        text="        elif rest is accounts:\n",
+        replacement="        else:\n",
+        tests=(f"{ARCHIVE}::test_a_run_leaves_nothing_that_fell_out_of_its_batches",),
+    ),
+    Mutant(
+        path="tollbook/config.py",
+        claim="a setting of the API stops no command that leaves pandas out",
+        text="if PathFinder.find_spec(name) is None]",
+        replacement="if __import__('importlib.util').util.find_spec(name) is None]",
+        tests=(f"{ALLOCATORS}::test_what_the_api_adds_up_with_stops_no_other_command[archive-False]",),
+    ),
+    Mutant(
+        path="tollbook/allocators.py",
+        claim="what is left out is as if it was not installed",
+        text="        return None if fullname in _UNUSED else super()",
+        replacement="        return super()",
+        tests=(f"{ALLOCATORS}::test_what_the_api_adds_up_with_stops_no_other_command[archive-False]",),
     ),
     Mutant(
         path="maintenance/archive/commit.py",

@@ -85,6 +85,20 @@ def test_every_row_that_is_due_is_claimed_once_however_batches_split_accounts(da
     assert claimed == [(most, most)] * whole + [(rest, rest)] * (rest > 0)
 
 
+def test_a_run_leaves_nothing_that_fell_out_of_its_batches(database: Connection) -> None:
+    """A table that is written anew has the rows elsewhere: those of the accounts before are asked for once more."""
+    store(database, *(call(f"call-{number}", name) for number, name in enumerate(["a", "b", "c", None])))
+    at = outbox.moment(database)
+    accounts = [due.account_id for due in outbox.accounts_waiting(database, at=at, before=at, rows=1, oldest_s=0)]
+    claimed: list[tuple[int, int]] = []
+    for batch in batches(database, [], accounts, at, most=3):
+        if not claimed:
+            database.execute("VACUUM FULL archive_outbox")
+        claimed.append((batch.rows, outbox.acknowledge(database, batch.batch_id)))
+    assert claimed == [(3, 0), (2, 2), (2, 2)]
+    assert waiting(database) == 0
+
+
 def test_parts_revision_switch_and_estimated_are_archived_too(settings: Settings, database: Connection) -> None:
     store(database, call("c1", estimated=True))
     archive_now(settings)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -256,6 +257,7 @@ def test_a_wrong_address_is_refused(url: str) -> None:
 
 def test_without_its_client_the_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """With how to install it, and that the default needs nothing."""
-    monkeypatch.setattr(config, "find_spec", lambda name: None if name == "pyspark" else object())
+    finder = SimpleNamespace(find_spec=lambda name: None if name == "pyspark" else object())
+    monkeypatch.setattr(config, "PathFinder", finder)
     with pytest.raises(ValidationError, match=r"pip install 'tollbook\[spark\]'"):
         Settings(engine=SecretStr("sc://host:15002"))
