@@ -1,7 +1,7 @@
 """`tollbook archive compact` of months whose files all overlap in time: its highest memory.
 
 As after an import of a history in pieces, or with many calls that come late: no file ends before another begins. Two
-accounts have a month of `files` files each, so that both threads are at work.
+accounts have a month of `files` files each, of which some are merged at once, alone for the memory that it takes.
 """
 
 from collections.abc import Iterator

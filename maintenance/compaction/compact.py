@@ -19,7 +19,7 @@ from maintenance.archive.digests import Digests
 from maintenance.archive.hashed_files import WrittenFile
 from maintenance.compaction.merge import first_start, merge
 from maintenance.compaction.months import begin_of
-from maintenance.compaction.plan import MOST_AT_ONCE, SMALL_GROUP_ROWS, MergeGroup, fit_one_commit, groups_of
+from maintenance.compaction.plan import SMALL_GROUP_ROWS, MergeGroup, fit_one_commit, groups_of
 from tollbook.allocators import give_back
 from tollbook.archive._pyarrow import expressions as ex
 from tollbook.archive._pyarrow import plan_files
@@ -81,10 +81,13 @@ def compact_some(table: Table, month: int, without: Collection[str] = ()) -> Com
                 give_back()
             return written
 
+        at_once: defaultdict[int, list[MergeGroup]] = defaultdict(list)
+        for group in groups:
+            at_once[group.threads].append(group)
         added: list[WrittenFile] = []
-        for number in range(1, MOST_AT_ONCE + 1):
+        for number, alike in at_once.items():
             with ThreadPoolExecutor(number) as threads:
-                added += threads.map(merged, [group for group in groups if group.threads == number])
+                added += threads.map(merged, alike)
         rows = sum(group.rows for group in groups)
         if rows != sum(written.file.record_count for written in added):
             raise ArchiveError(

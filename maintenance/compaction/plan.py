@@ -21,7 +21,7 @@ OVERLAPPING_FILES = 6
 # Storage is waited for, so some groups are merged at once, of which each has a row group to write in memory, 30 MB:
 # groups of few rows, or of more that follow one another in time, a call's length apart. Others are merged alone.
 FEW_OVERLAPPING = 2
-MOST_AT_ONCE = 4
+_SMALL_AT_ONCE = 4
 _LARGE_AT_ONCE = 2
 SMALL_GROUP_ROWS = 10_000
 
@@ -48,9 +48,9 @@ class MergeGroup:
     @property
     def threads(self) -> int:
         """Return how many such groups may be merged at once, by the memory that they take."""
-        if overlapping(self.files) > FEW_OVERLAPPING:
-            return 1
-        return _LARGE_AT_ONCE if self.rows > SMALL_GROUP_ROWS else MOST_AT_ONCE
+        if self.rows <= SMALL_GROUP_ROWS:
+            return _SMALL_AT_ONCE
+        return _LARGE_AT_ONCE if overlapping(self.files) <= FEW_OVERLAPPING else 1
 
 
 def groups_of(files: Sequence[DataFile]) -> Iterator[tuple[DataFile, ...]]:

@@ -9,6 +9,7 @@ ARCHIVE = "tests/integration/maintenance/archive/test_run.py"
 IMPORT = "tests/integration/maintenance/importing/test_billing.py"
 CONTENT = "tests/unit/maintenance/archive/test_batch.py"
 LISTS = "tests/integration/tollbook/archive/test_list_entries.py"
+MERGED = "tests/unit/maintenance/compaction/test_plan.py"
 ALLOCATORS = "tests/integration/tollbook/test_allocators.py"
 
 ANY_AGE = "tests/integration/export_app/detail/test_any_age.py"
@@ -54,6 +55,29 @@ MUTANTS = (
         text="    if len(content) != manifest.manifest_length:\n",
         replacement="    if not content:\n",
         tests=(f"{LISTS}::test_a_list_that_is_cut_off_or_torn_is_refused[null]",),
+    ),
+    Mutant(
+        path="tollbook/archive/list_entries.py",
+        claim="a list with fewer files than the manifest list counts is refused",
+        text="    check_count(manifest, len(files))\n",
+        replacement="",
+        tests=(f"{LISTS}::test_a_list_with_fewer_files_than_the_manifest_list_counts_is_refused",),
+    ),
+    Mutant(
+        path="tollbook/archive/damage.py",
+        claim="a list that lost a file is named",
+        text="check_count(manifest, len(manifest.fetch_manifest_entry(table.io)))",
+        replacement="manifest.fetch_manifest_entry(table.io)",
+        tests=(
+            "tests/integration/maintenance/archive/test_damage.py::test_a_list_that_lost_a_file_is_named",
+        ),
+    ),
+    Mutant(
+        path="maintenance/compaction/plan.py",
+        claim="groups that take much memory are merged alone",
+        text="if overlapping(self.files) <= FEW_OVERLAPPING else 1",
+        replacement="",
+        tests=(f"{MERGED}::test_groups_that_take_much_memory_are_merged_alone",),
     ),
     Mutant(
         path="maintenance/archive/run.py",

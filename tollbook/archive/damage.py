@@ -114,11 +114,21 @@ def damaged_lists(table: Table, *, every_snapshot: bool = False) -> Iterator[tup
                 yield manifest.manifest_path, f"has {len(content)} bytes, not {manifest.manifest_length}"
                 continue
             try:
-                manifest.fetch_manifest_entry(table.io)
+                check_count(manifest, len(manifest.fetch_manifest_entry(table.io)))
             except Exception as error:  # noqa: BLE001 - it was fetched a moment ago
                 yield manifest.manifest_path, f"is damaged ({_message(error)})"
         else:
             yield manifest.manifest_path, content
+
+
+def check_count(manifest: ManifestFile, files: int) -> None:
+    """Raise ValueError if a list names another number of the table's files than the manifest list says that it does.
+
+    One of Iceberg's first version need not say.
+    """
+    added, kept = manifest.added_files_count, manifest.existing_files_count
+    if added is not None and kept is not None and files != added + kept:
+        raise ValueError(f"{manifest.manifest_path} names {files} files, not {added + kept}")
 
 
 def read_list(io: FileIO, location: str) -> list[ManifestFile] | str | None:

@@ -19,6 +19,7 @@ from pyiceberg.io import FileIO
 from pyiceberg.manifest import DATA_FILE_TYPE, DataFile, ManifestFile
 
 from tollbook.archive._pyarrow import untyped
+from tollbook.archive.damage import check_count
 from tollbook.archive.schema import PARTITIONS
 
 #: Iceberg's ids of the values of an entry.
@@ -56,13 +57,16 @@ class _UnknownLayout(Exception):
 def read_entries(io: FileIO, manifest: ManifestFile, fields: Sequence[int]) -> list[tuple[Any, ...]]:
     """Return the values of `fields`, by Iceberg's ids, of each data file that a list names as part of the table.
 
-    Bounds are dictionaries of bytes by the column's id, or None. Raises what pyiceberg raises.
+    Bounds are dictionaries of bytes by the column's id, or None. Raises what pyiceberg raises, and ValueError for
+    another number of files than the manifest list counts.
     """
     try:
-        return list(_matched(io, manifest, tuple(fields)))
+        files = list(_matched(io, manifest, tuple(fields)))
     except _UnknownLayout:
         entries = manifest.fetch_manifest_entry(io, discard_deleted=True)
-        return [tuple(_value(entry.data_file, field) for field in fields) for entry in entries]
+        files = [tuple(_value(entry.data_file, field) for field in fields) for entry in entries]
+    check_count(manifest, len(files))
+    return files
 
 
 def _value(file: DataFile, field: int) -> Any:

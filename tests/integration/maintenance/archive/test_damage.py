@@ -15,6 +15,7 @@ from tollbook.archive import damage
 from tollbook.archive._pyarrow import plan_files
 from tollbook.archive.catalog import load_calls, open_catalog
 from tollbook.archive.damage import content_damage
+from tollbook.archive.live_files import LiveFiles
 from tollbook.archive.row_filter import started
 from tollbook.config import Settings
 from tollbook.errors import ArchiveDamaged, ArchiveError
@@ -168,6 +169,33 @@ def test_a_storage_that_is_away_is_not_taken_for_damage(whole: Settings) -> None
                 file_path=task.file.file_path, file_size_in_bytes=task.file.file_size_in_bytes, record_count=7
             )
             assert content_damage(wrong, content) == "has 1 rows, not 7"
+
+
+def first_removed(path: Path) -> None:
+    """Let a list say of its first file that a commit removed it."""
+    content = bytearray(path.read_bytes())
+    status = content.index(content[-16:]) + 16 + 3  # behind a count of one and a size of two bytes
+    assert content[status] == 2
+    content[status] = 4
+    path.write_bytes(content)
+
+
+def test_a_list_that_lost_a_file_is_named(whole: Settings, database: Connection, tollbook: Tollbook) -> None:
+    """By who reads lists alone: the index of calls, what a compaction counts, and `archive verify`."""
+    _, path, _ = paths(whole)
+    content = path.read_bytes()
+    first_removed(path)
+    for command in (["archive", "compact"], ["archive", "verify"]):
+        done = tollbook(*command, data_dir=str(whole.data_dir))
+        assert (done.returncode, path.name in done.stdout + done.stderr) == (74, True), (done.stdout, done.stderr)
+        assert "0 files, not 1" in done.stdout + done.stderr
+    with open_catalog(whole) as catalog:
+        table = load_calls(catalog)
+        assert table is not None
+        with pytest.raises(ArchiveDamaged, match=path.name):
+            LiveFiles().of(table)
+    path.write_bytes(content)
+    assert archived(whole) == stored(database)
 
 
 @pytest.mark.parametrize("kind", ["data files", "manifests"])

@@ -2,7 +2,7 @@
 
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +13,7 @@ from pyiceberg.manifest import (
     DataFile,
     DataFileContent,
     FileFormat,
+    ManifestContent,
     ManifestEntry,
     ManifestEntryStatus,
     ManifestFile,
@@ -156,3 +157,40 @@ def test_a_list_that_is_cut_off_or_torn_is_refused(tmp_path: Path, codec: str) -
     path.write_bytes(content[:last] + content[last : last + 1] + b"\xfe\x7f" + content[last + 3 :])
     with pytest.raises(EOFError):
         read_entries(IO, manifest, ALL)
+
+
+def with_statuses_flipped(manifest: ManifestFile) -> Iterator[bytes]:
+    """Yield the content of a list that was not compressed with each of its entries said to be removed."""
+    content = Path(manifest.manifest_path).read_bytes()
+    sync = content[-16:]
+    begin = content.index(sync) + 16
+    while begin < len(content):
+        status = begin + (2 if content[begin + 1] < 0x80 else 3)  # behind a count of one, and a size
+        assert (content[begin], content[status]) == (2, 0)
+        yield content[:status] + b"\x04" + content[status + 1 :]
+        begin = content.index(sync, begin) + 16
+
+
+@pytest.mark.parametrize("longest", [20, 600])
+def test_a_list_with_fewer_files_than_the_manifest_list_counts_is_refused(tmp_path: Path, longest: int) -> None:
+    """A bit that flips in an entry's status would take a file, and its calls, from the table; pyiceberg reads others."""
+    files = [data_file(), data_file(file_path="s3://b/" + "p" * longest), data_file()]
+    manifest = listed(tmp_path, *files, codec="null", status=lambda _: ManifestEntryStatus.EXISTING)
+    assert is_matched(manifest) is (longest < 500)
+    flips = list(with_statuses_flipped(manifest))
+    assert len(flips) == 3
+    for content in flips:
+        Path(manifest.manifest_path).write_bytes(content)
+        with pytest.raises(ValueError, match="names 2 files, not 3"):
+            read_entries(IO, manifest, ALL)
+
+
+def test_a_manifest_list_that_counts_no_files_is_believed(tmp_path: Path) -> None:
+    """As one of Iceberg's first version may be."""
+    written = listed(tmp_path, data_file(), data_file())
+    manifest = ManifestFile.from_args(
+        manifest_path=written.manifest_path, manifest_length=written.manifest_length, sequence_number=1,
+        partition_spec_id=0, content=ManifestContent.DATA, min_sequence_number=1, added_snapshot_id=7,
+    )  # fmt: skip
+    assert manifest.added_files_count is None
+    assert len(read_entries(IO, manifest, ALL)) == 2
