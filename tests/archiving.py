@@ -19,6 +19,7 @@ from tollbook.store import outbox
 from tollbook.store.calls.pages import read_page
 from tollbook.store.database import Connection
 from tollbook.store.outbox import ClaimedBatch
+from tollbook.store.outbox_rows import read_csv
 from tollbook.times import MS_PER_DAY
 
 MONTH = 31 * MS_PER_DAY
@@ -85,7 +86,7 @@ def archive_as_before(settings: Settings, connection: Connection, first_missing:
         catalog.create_namespace_if_not_exists(NAMESPACE)
         table = catalog.create_table_if_not_exists(TABLE, older, partition_spec=PARTITIONS, properties=PROPERTIES)
         while batch := claim(connection):
-            rows = parse(outbox.read_csv(connection, batch)).rows.drop_columns(list(missing))
+            rows = parse(read_csv(connection, batch)).rows.drop_columns(list(missing))
             summary = {BATCH_PROPERTY: str(batch.batch_id)}
             with table.transaction() as change, change.update_snapshot(summary).fast_append() as append:
                 for written in write_files(table, rows):

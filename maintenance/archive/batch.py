@@ -8,7 +8,7 @@ from typing import Any
 from tollbook.archive._pyarrow import arrow_csv, pa, pc
 from tollbook.archive.schema import ARCHIVE_COLUMNS, NO_ACCOUNT, TIMES, archived_account, arrow_schema
 from tollbook.model.call_key import CallKey
-from tollbook.store.outbox import OUTBOX_COLUMNS, ROW_COLUMNS
+from tollbook.store.outbox_rows import OUTBOX_COLUMNS, ROW_COLUMNS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ class BatchContent:
 
 
 def parse(csv: bytes | memoryview) -> BatchContent:
-    """Parse what `tollbook.store.outbox.read_csv` returns."""
+    """Parse what `tollbook.store.outbox_rows.read_csv` returns."""
     table = _read(csv, OUTBOX_COLUMNS) if csv else _empty()
     names = (*CallKey._fields, "account_id", "gone", "deleted", "prior_accounts", "since_ms")
     maybe_archived = table.select(names).filter(
@@ -48,7 +48,7 @@ def parse(csv: bytes | memoryview) -> BatchContent:
 
 
 def parse_rows(csv: bytes | memoryview) -> Any:
-    """Parse rows as CSV with `tollbook.store.outbox.ROW_COLUMNS` into an Arrow table with the archive's columns."""
+    """Parse rows as CSV with `store.outbox_rows.ROW_COLUMNS` into an Arrow table with the archive's columns."""
     return _rows(_read(csv, ROW_COLUMNS)) if csv else arrow_schema().empty_table()
 
 

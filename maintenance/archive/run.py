@@ -26,6 +26,7 @@ from tollbook.store.archiver import sole_archiver
 from tollbook.store.database import Connection, check_schema, connect
 from tollbook.store.history import recognise, remember
 from tollbook.store.outbox import AccountWaiting, ClaimedBatch
+from tollbook.store.outbox_rows import read_csv
 from tollbook.store.tariffs import price_history
 
 _log = logging.getLogger("tollbook.archive")
@@ -125,18 +126,14 @@ def batches(
     """
     yield from unfinished
     rest = accounts
-    while True:
-        batch = outbox.claim(connection, before=before, accounts=rest, limit=most)
-        if batch is not None:
-            yield batch
-        elif rest is accounts:
-            return
-        if batch is not None and batch.rows == most:
-            # Nothing is due of the accounts before its last. What they had stays in the index until the next vacuum,
-            # and each claim would pass by all of it.
-            rest = rest[rest.index(batch.last_account) :]
-        else:  # but for what fell out of their batches, when the table was written anew: one claim asks all of them
+    while (batch := outbox.claim(connection, before=before, accounts=rest, limit=most)) or rest is not accounts:
+        if batch is None:  # but for what fell out of its batch, when the table was written anew
             rest = accounts
+            continue
+        yield batch
+        # Nothing is due of the accounts before its last. What they had stays in the index until the next vacuum, and
+        # each claim would pass by all of it.
+        rest = rest[rest.index(batch.last_account) :]
 
 
 def finish_batch(connection: Connection, catalog: Catalog, batch: ClaimedBatch) -> Committed | None:
@@ -151,7 +148,7 @@ def finish_batch(connection: Connection, catalog: Catalog, batch: ClaimedBatch) 
         else commit(
             table,
             batch.batch_id,
-            parse(outbox.read_csv(connection, batch)),
+            parse(read_csv(connection, batch)),
             keep_prices=lambda prices: price_history.keep_archived(connection, prices),
         )
     )

@@ -68,9 +68,7 @@ MUTANTS = (
         claim="a list that lost a file is named",
         text="check_count(manifest, len(manifest.fetch_manifest_entry(table.io)))",
         replacement="manifest.fetch_manifest_entry(table.io)",
-        tests=(
-            "tests/integration/maintenance/archive/test_damage.py::test_a_list_that_lost_a_file_is_named",
-        ),
+        tests=("tests/integration/maintenance/archive/test_damage.py::test_a_list_that_lost_a_file_is_named",),
     ),
     Mutant(
         path="maintenance/compaction/plan.py",
@@ -82,8 +80,8 @@ MUTANTS = (
     Mutant(
         path="maintenance/archive/run.py",
         claim="a run ends once nothing is due of any of its accounts",
-        text="        elif rest is accounts:\n",
-        replacement="        else:\n",
+        text=" or rest is not accounts:\n",
+        replacement=":\n",
         tests=(f"{ARCHIVE}::test_a_run_leaves_nothing_that_fell_out_of_its_batches",),
     ),
     Mutant(

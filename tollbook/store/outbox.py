@@ -14,19 +14,11 @@ and of another one all rows in its span of time are marked as possibly archived.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Final, LiteralString, cast
 from uuid import UUID, uuid4
 
-from psycopg.abc import PQGen
-from psycopg.generators import copy_from
-from psycopg.pq.abc import PGconn
-
-from tollbook.model.call_key import CallKey
-from tollbook.model.details import DETAIL_COLUMNS
-from tollbook.model.record import COLUMNS
 from tollbook.store.database import Connection, limit_transaction, store_errors
 
 # How long a row waits before it is archived: late legs arrive within seconds, and replacing costs more than waiting.
@@ -36,19 +28,12 @@ GRACE_S = 60.0
 BATCH_ROWS = 50_000
 
 
-# What `read_csv` returns: the row as it is now, whether the row is gone, and what the archiver must know about the
-# versions it archived before. `prior_accounts` is a JSON array, with null for "no account".
-ROW_COLUMNS: Final[tuple[LiteralString, ...]] = (
-    *COLUMNS, "parts", "revision", "switch", "estimated", "currency", *DETAIL_COLUMNS, "trunk_root"
-)  # fmt: skip
-OUTBOX_COLUMNS: Final = (*ROW_COLUMNS, "gone", "deleted", "prior_accounts", "since_ms")
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClaimedBatch:
     """A claimed batch: how many outbox rows it holds, and the first and last start_ts among them, epoch ms.
 
-    `last_account`: of the accounts that it has rows of, the last in the order of claims; None is the very last.
+    `last_account`: of the accounts that it has rows of, the last in the order of claims, in which "no account" (None)
+    is the very last. Of a batch that `unfinished_batches` found it is not known, and None as well.
     """
 
     batch_id: UUID
@@ -110,7 +95,7 @@ def accounts_waiting(
 
 
 # Which table the versions of a batch are of: no dump, copy or rewritten table has these numbers.
-_OUTBOX: Final[LiteralString] = """
+THIS_OUTBOX: Final[LiteralString] = """
     concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
         (SELECT oid FROM pg_database WHERE datname = current_database()), pg_relation_filenode('archive_outbox'))
 """
@@ -118,7 +103,7 @@ _OUTBOX: Final[LiteralString] = """
 # The rows of a batch that nobody has changed since it was claimed. Read in the order in which they stand: each place in
 # turn would cost twice as much. Whatever transaction wrote a claimed row had ended by then, so a later version of a row
 # in the same place has another xmin than any of them.
-_UNCHANGED: Final[LiteralString] = """
+UNCHANGED: Final[LiteralString] = """
     waiting.ctid = ANY ((SELECT tids FROM archive_batch WHERE batch_id = %(batch)s)::tid[])
     AND waiting.xmin IN (SELECT unnest(xmins) FROM archive_batch WHERE batch_id = %(batch)s)
 """
@@ -138,7 +123,7 @@ def unfinished_batches(connection: Connection) -> list[ClaimedBatch]:
 # What an earlier batch still has of a row that a writer held is left out: the archive has it already.
 _CLAIM: Final[LiteralString] = f"""
     INSERT INTO archive_batch (batch_id, rows, first_ts, last_ts, outbox, tids, xmins)
-    SELECT %(batch)s, count(*), min(start_ts), max(start_ts), {_OUTBOX}, array_agg(place), array_agg(version)
+    SELECT %(batch)s, count(*), min(start_ts), max(start_ts), {THIS_OUTBOX}, array_agg(place), array_agg(version)
     FROM (
         SELECT start_ts, ctid AS place, xmin AS version FROM archive_outbox
         WHERE since <= %(before)s AND (account_id = ANY (%(accounts)s) OR (%(none)s AND account_id IS NULL))
@@ -175,53 +160,9 @@ def claim(
     return ClaimedBatch(batch_id=batch_id, rows=rows, first_ts=first_ts, last_ts=last_ts, last_account=last_account)
 
 
-# What may be in the archive already. Of all else nobody asks for its former accounts, nor since when it waits.
-_CORRECTS: Final[LiteralString] = "call.revision IS DISTINCT FROM 1 OR waiting.deleted"
-
-# The bounds on call_cdr.start_ts reach the server as literals (COPY takes no parameters, so psycopg inserts the
-# values), and the planner skips every partition outside the batch's days. A key is a range of one, or the planner would
-# take the index on call_id alone for as cheap as the key's own, in whose order the rows stand.
-_READ: Final[LiteralString] = f"""
-    COPY (
-        SELECT {", ".join(f"{'waiting' if name in CallKey._fields else 'call'}.{name}" for name in ROW_COLUMNS)},
-               call.call_id IS NULL, waiting.deleted,
-               CASE WHEN {_CORRECTS} THEN to_json(call.prior_accounts) END,
-               CASE WHEN {_CORRECTS} THEN (extract(epoch FROM waiting.since) * 1000)::bigint END
-        FROM archive_outbox AS waiting
-        LEFT JOIN call_cdr AS call
-            ON call.start_ts = waiting.start_ts AND (call.call_id, call.switch) >= (waiting.call_id, waiting.switch)
-            AND (call.call_id, call.switch) <= (waiting.call_id, waiting.switch)
-            AND call.start_ts BETWEEN %(first)s AND %(last)s
-        WHERE {_UNCHANGED} AND {_OUTBOX} = (SELECT outbox FROM archive_batch WHERE batch_id = %(batch)s)
-    ) TO STDOUT (FORMAT csv)
-"""  # noqa: S608 - built only from our own names, as LiteralString proves
-
-
-def read_csv(connection: Connection, batch: ClaimedBatch) -> memoryview:
-    """Read the rows of a batch as they are now, as CSV with OUTBOX_COLUMNS, in any order.
-
-    A quoted "" is an empty text, an empty field NULL. CSV, because Arrow columns are built from it in a tenth of the
-    time that Python objects take. A row that is no longer in call_cdr has `gone` true and only its key; one that was
-    deleted since it was last acknowledged has `deleted` true, even when it was written again. `since_ms`: since when it
-    waits, epoch ms; of a row that is gone, when it was deleted. A first revision that replaces nothing has neither
-    that nor `prior_accounts`.
-    """
-    values = {"first": batch.first_ts, "last": batch.last_ts, "batch": batch.batch_id}
-    csv = BytesIO()  # each row is freed once it is there: to keep them all and join them takes three times as long
-    with store_errors(), connection.cursor() as cursor, cursor.copy(_READ, values):
-        connection.wait(_copied(connection.pgconn, csv.write))
-    return csv.getbuffer()
-
-
-def _copied(server: PGconn, write: Callable[[memoryview], object]) -> PQGen[None]:
-    """Write each row that COPY sends. A psycopg `Copy` waits for each by itself, for half a microsecond and more."""
-    while isinstance(row := (yield from copy_from(server)), memoryview):
-        write(row)
-
-
 _REMOVE: Final[LiteralString] = f"""
     DELETE FROM archive_outbox WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM archive_outbox AS waiting WHERE {_UNCHANGED} FOR UPDATE SKIP LOCKED
+        SELECT ctid FROM archive_outbox AS waiting WHERE {UNCHANGED} FOR UPDATE SKIP LOCKED
     ))
 """  # noqa: S608 - literals alone
 
@@ -229,7 +170,7 @@ _KEEP_REST: Final[LiteralString] = f"""
     UPDATE archive_batch SET rows = cardinality(places), tids = places, xmins = versions
     FROM (
         SELECT array_agg(ctid) AS places, array_agg(xmin) AS versions
-        FROM archive_outbox AS waiting WHERE {_UNCHANGED}
+        FROM archive_outbox AS waiting WHERE {UNCHANGED}
     ) AS rest
     WHERE batch_id = %(batch)s AND places IS NOT NULL
 """  # noqa: S608 - literals alone
@@ -247,7 +188,7 @@ def acknowledge(connection: Connection, batch_id: UUID) -> int:
         # What the DELETE takes anyway. Between the comparison and the DELETE nobody may write the table anew.
         connection.execute("LOCK TABLE archive_outbox IN ROW EXCLUSIVE MODE")
         row = connection.execute(
-            f"SELECT rows, outbox = {_OUTBOX}, first_ts, last_ts FROM archive_batch WHERE batch_id = %(batch)s",  # noqa: S608 - literals alone
+            f"SELECT rows, outbox = {THIS_OUTBOX}, first_ts, last_ts FROM archive_batch WHERE batch_id = %(batch)s",  # noqa: S608 - literals alone
             values,
         ).fetchone()
         if row is None:

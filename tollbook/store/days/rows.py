@@ -13,7 +13,7 @@ from tollbook.model.call_key import CallKey
 from tollbook.store.arrays import key_arrays
 from tollbook.store.database import Connection, limit_transaction, store_errors
 from tollbook.store.days.partitions import CALLS, partition_name
-from tollbook.store.outbox import ROW_COLUMNS
+from tollbook.store.outbox_rows import ROW_COLUMNS
 from tollbook.times import MS_PER_DAY, MS_PER_HOUR
 
 # Bounds the memory: some 8,000 rows.

@@ -27,10 +27,10 @@ from tollbook.config import Settings
 from tollbook.errors import ArchiveDamaged, ArchiveLost, UsageError
 from tollbook.model.accounts import EveryAccount
 from tollbook.model.selection import Selection
-from tollbook.store import outbox
 from tollbook.store.archive_commits import archive_begun
 from tollbook.store.database import Connection
 from tollbook.store.history import recognise
+from tollbook.store.outbox_rows import read_csv
 from tollbook.store.tariffs import tariffs
 
 
@@ -136,7 +136,7 @@ def test_a_claimed_batch_is_found_in_the_attached_archive(settings: Settings, da
     batch = claim(database)
     assert batch is not None
     with open_catalog(settings) as catalog:
-        commit(ensure_table(catalog, database), batch.batch_id, parse(outbox.read_csv(database, batch)))
+        commit(ensure_table(catalog, database), batch.batch_id, parse(read_csv(database, batch)))
     lose_the_catalog(database)
     attach_archive(settings)
     archive_now(settings)

@@ -17,6 +17,7 @@ from tollbook.store import outbox
 from tollbook.store.archiver import sole_archiver
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
+from tollbook.store.outbox_rows import read_csv
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_a_row_that_changes_between_claim_and_acknowledge_stays(settings: Settin
     batch = claim(database)
     assert batch is not None
     with open_catalog(settings, writing=True) as catalog:
-        commit(ensure_table(catalog, database), batch.batch_id, parse(outbox.read_csv(database, batch)))
+        commit(ensure_table(catalog, database), batch.batch_id, parse(read_csv(database, batch)))
     store(database, call("c1", disposition="lost"))
     assert outbox.acknowledge(database, batch.batch_id) == 1
     assert waiting(database) == 1

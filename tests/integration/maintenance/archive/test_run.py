@@ -35,6 +35,7 @@ from tollbook.model.tiers import KEYED_COLUMNS, read_columns
 from tollbook.store import outbox
 from tollbook.store.calls.pages import read_page
 from tollbook.store.database import Connection
+from tollbook.store.outbox_rows import read_csv
 from tollbook.times import MS_PER_DAY
 
 
@@ -186,7 +187,7 @@ def test_a_kill_between_commit_and_acknowledge_duplicates_nothing(settings: Sett
     batch = claim(database)
     assert batch is not None
     with open_catalog(settings, writing=True) as catalog:
-        commit(ensure_table(catalog, database), batch.batch_id, parse(outbox.read_csv(database, batch)))
+        commit(ensure_table(catalog, database), batch.batch_id, parse(read_csv(database, batch)))
     store(database, call("c1", disposition="lost"), call("c3"))
     assert archive_now(settings) == (
         "archived: 1 rows appended, 1 replaced, 0 deleted, 1 files, 1 batches found written by an earlier run"
@@ -204,7 +205,7 @@ def test_a_killed_process_is_repaired_by_the_next_run(
         import os, signal, sys
         from maintenance.archive import run as archiver
         from tollbook.store import outbox
-        place = archiver if "{killed_in}" == "commit" else outbox
+        place = outbox if "{killed_in}" == "acknowledge" else archiver
         setattr(place, "{killed_in}", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
         from tollbook.config import load_settings
         archiver.archive_calls(load_settings(), now=True)
@@ -223,7 +224,7 @@ def test_a_commit_on_a_stale_load_is_refused_and_not_repeated(settings: Settings
     store(database, call("c1"))
     batch = claim(database)
     assert batch is not None
-    content = parse(outbox.read_csv(database, batch))
+    content = parse(read_csv(database, batch))
     with open_catalog(settings, writing=True) as catalog:
         first, second = ensure_table(catalog, database), ensure_table(catalog, database)
         assert not holds(second, batch.batch_id)

@@ -21,8 +21,8 @@ from tests.integration.maintenance.compaction.months import LATER, fill
 from tollbook.archive.catalog import open_catalog
 from tollbook.archive.storage import Storage
 from tollbook.config import Settings
-from tollbook.store import outbox
 from tollbook.store.database import Connection
+from tollbook.store.outbox_rows import read_csv
 
 
 def test_snapshots_expire_after_three_days_but_not_while_a_batch_is_claimed(
@@ -33,7 +33,7 @@ def test_snapshots_expire_after_three_days_but_not_while_a_batch_is_claimed(
     batch = claim(database)
     assert batch is not None
     with open_catalog(settings) as catalog:
-        commit(ensure_table(catalog, database), batch.batch_id, parse(outbox.read_csv(database, batch)))
+        commit(ensure_table(catalog, database), batch.batch_id, parse(read_csv(database, batch)))
     now = dt.datetime.now(dt.UTC)
     assert compact_archive(settings, now=now + dt.timedelta(days=4)).snapshots is None
     assert archive_now(settings).endswith("1 batches found written by an earlier run")
@@ -103,7 +103,7 @@ def test_what_became_part_of_the_archive_after_the_listing_is_no_orphan(
     def find_and_commit(table: Table, *, now_s: float) -> Orphans:
         with open_catalog(local_settings) as catalog:
             current = ensure_table(catalog, database)
-            rows = parse(outbox.read_csv(database, batch)).rows
+            rows = parse(read_csv(database, batch)).rows
             written = write_files(current, rows)
             orphans = find_orphans(table, now_s=now_s)
             listed.extend(file.path for file in orphans.files if "/data/" in file.path)

@@ -173,7 +173,7 @@ def with_statuses_flipped(manifest: ManifestFile) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("longest", [20, 600])
 def test_a_list_with_fewer_files_than_the_manifest_list_counts_is_refused(tmp_path: Path, longest: int) -> None:
-    """A bit that flips in an entry's status would take a file, and its calls, from the table; pyiceberg reads others."""
+    """A bit that flips in an entry's status would take a file from the table, also of a list that pyiceberg reads."""
     files = [data_file(), data_file(file_path="s3://b/" + "p" * longest), data_file()]
     manifest = listed(tmp_path, *files, codec="null", status=lambda _: ManifestEntryStatus.EXISTING)
     assert is_matched(manifest) is (longest < 500)

@@ -17,6 +17,7 @@ from tollbook.store import health, outbox
 from tollbook.store.calls import call_rows
 from tollbook.store.database import Connection, connect
 from tollbook.store.outbox import ClaimedBatch
+from tollbook.store.outbox_rows import read_csv
 from tollbook.store.schema import upgrade
 
 
@@ -44,7 +45,7 @@ def waiting(connection: Connection) -> list[tuple[str, bool]]:
 
 def read(connection: Connection, batch: ClaimedBatch) -> list[str]:
     """Return the calls that are read of a batch."""
-    return sorted(line.split(b",")[0].decode() for line in bytes(outbox.read_csv(connection, batch)).splitlines())
+    return sorted(line.split(b",")[0].decode() for line in bytes(read_csv(connection, batch)).splitlines())
 
 
 def test_a_claim_does_not_wait_for_a_batch_of_the_listener(database: Connection, listener: Connection) -> None:

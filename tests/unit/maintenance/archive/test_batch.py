@@ -8,7 +8,7 @@ from maintenance.archive.batch import Correction, parse
 from tollbook.archive.schema import ARCHIVE_COLUMNS, account_of, archived_account, arrow_schema
 from tollbook.model.call_key import CallKey
 from tollbook.model.details import DETAIL_COLUMNS
-from tollbook.store.outbox import OUTBOX_COLUMNS
+from tollbook.store.outbox_rows import OUTBOX_COLUMNS
 
 START_MS = 1_790_000_000_123
 
