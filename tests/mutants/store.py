@@ -116,8 +116,8 @@ MUTANTS = (
     Mutant(
         path="tollbook/store/outbox.py",
         claim="what changes while it is acknowledged stays",
-        text="WHERE {_UNCHANGED} FOR UPDATE SKIP LOCKED",
-        replacement="WHERE {_UNCHANGED}",
+        text="WHERE {UNCHANGED} FOR UPDATE SKIP LOCKED",
+        replacement="WHERE {UNCHANGED}",
         tests=(f"{OUTBOX}::test_what_changes_while_it_is_acknowledged_stays",),
     ),
     Mutant(
