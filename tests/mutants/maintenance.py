@@ -160,8 +160,8 @@ MUTANTS = (
     Mutant(
         path="maintenance/archive/run.py",
         claim="a claim goes on with the last account of the one before it, of which more may wait",
-        text="accounts[accounts.index(batch.last_account) :]",
-        replacement="accounts[accounts.index(batch.last_account) + 1 :]",
+        text="rest[rest.index(batch.last_account) :]",
+        replacement="rest[rest.index(batch.last_account) + 1 :]",
         tests=(f"{ARCHIVE}::test_every_row_that_is_due_is_claimed_once_however_batches_split_accounts",),
     ),
     Mutant(
