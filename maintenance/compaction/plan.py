@@ -19,7 +19,8 @@ MERGE_FILES = 50
 OVERLAPPING_FILES = 6
 
 # Storage is waited for, so some groups are merged at once, of which each has a row group to write in memory, 30 MB:
-# groups of few rows, or of more that follow one another in time, a call's length apart. Others are merged alone.
+# groups whose files follow one another in time, a call's length apart, and more of them where they have few rows.
+# Others are merged alone, also of few rows: four at once took 16 µs of CPU for a call instead of 12, and 40 MB more.
 FEW_OVERLAPPING = 2
 _SMALL_AT_ONCE = 4
 _LARGE_AT_ONCE = 2
@@ -48,9 +49,9 @@ class MergeGroup:
     @property
     def threads(self) -> int:
         """Return how many such groups may be merged at once, by the memory that they take."""
-        if self.rows <= SMALL_GROUP_ROWS:
-            return _SMALL_AT_ONCE
-        return _LARGE_AT_ONCE if overlapping(self.files) <= FEW_OVERLAPPING else 1
+        if overlapping(self.files) > FEW_OVERLAPPING:
+            return 1
+        return _LARGE_AT_ONCE if self.rows > SMALL_GROUP_ROWS else _SMALL_AT_ONCE
 
 
 def groups_of(files: Sequence[DataFile]) -> Iterator[tuple[DataFile, ...]]:

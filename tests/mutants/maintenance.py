@@ -73,8 +73,8 @@ MUTANTS = (
     Mutant(
         path="maintenance/compaction/plan.py",
         claim="groups that take much memory are merged alone",
-        text="if overlapping(self.files) <= FEW_OVERLAPPING else 1",
-        replacement="",
+        text="        if overlapping(self.files) > FEW_OVERLAPPING:\n",
+        replacement="        if not self.files:\n",
         tests=(f"{MERGED}::test_groups_that_take_much_memory_are_merged_alone",),
     ),
     Mutant(
